@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finding, reading, fetching and generating data sets. The one header the rest of the program needs; each reader has its own file.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/data/dataset.h"
+#include "engine/file.h"
+
+namespace strata {
+
+/// A data set that is known by name (catalogue.json).
+struct CatalogueEntry {
+  std::string id, title, source, licence;
+  bool generated = false;   ///< "synthetic-digits": made on the spot
+  bool canFetch = false;    ///< `strata data get` can bring it
+};
+const std::vector<CatalogueEntry>& catalogue();
+
+/// Folders that are searched, in order: `explicitDir` (may be empty), $STRATA_DATA_DIR, the user's data directory, the system's.
+std::vector<Path> dataDirectories(const Path& explicitDir);
+/// The folder that holds the data set's files, verified to be complete by name (not by hash), or nothing.
+std::optional<Path> findDataset(const std::string& id, const Path& explicitDir);
+
+/// Loads a data set by id, or the IDX files in a folder when `source` is a path. Error::File when it is not found (the message
+/// names the places searched and `strata data get`), Error::Input when damaged.
+std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir);
+
+/// Seeded digits drawn from pen strokes, framed as MNIST frames them; marked synthetic. Defaults: 20,000 and 4,000.
+std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCount = 20000, int testCount = 4000);
+
+/// Called often; `fraction` < 0 when unknown. Returns false to cancel.
+using FetchProgress = std::function<bool(const std::string& what, double fraction)>;
+/// Brings the data set into the user's data directory (or `into`): all files, verified by SHA-256, or none.
+/// Returns the folder. Error::File when no way worked, naming each way and why it failed.
+Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& progress);
+
+}  // namespace strata

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The seam between what a net is and how it is computed. A backend makes ops; a layer it has no op for runs by the reference
+// op, so every layer trains on every backend from its first day. A backend may instead compile the whole stack.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/data/batches.h"
+#include "engine/loss.h"
+#include "engine/optimizer.h"
+#include "engine/weights.h"
+
+namespace strata {
+
+/// All a backend needs to make a stack run.
+struct CompileRequest {
+  NetworkSpec network;         ///< accepted by analyse()
+  OptimizerSpec optimizer;
+  double labelSmoothing = 0;
+  int maxBatch = 128;
+  std::uint64_t seed = 1;      ///< of dropout
+};
+
+/// Which layer showed it first, when a loss is not finite.
+struct NonFinite {
+  std::string layer;  ///< name
+  std::string what;   ///< "output", "gradient", "weights"
+};
+
+/// A stack bound to a backend: weights, optimizer state and workspace included. One thread at a time.
+class CompiledNetwork {
+ public:
+  virtual ~CompiledNetwork() = default;
+
+  virtual void setWeights(const Weights& weights) = 0;       ///< canonical layout; layoutFor(network) tells it
+  virtual Weights weights() const = 0;
+  virtual std::vector<float> optimizerState() const = 0;     ///< slotsPerWeight() times the weights, canonical layout
+  virtual void setOptimizerState(const std::vector<float>& state) = 0;
+
+  /// Forward, loss, backward, update. `step` counts batches from 0. When the loss is not finite the weights stay as they were.
+  virtual LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) = 0;
+  /// logits [N, classes]; no dropout. Weights are not changed.
+  virtual void forward(const Batch& batch, float* logits) = 0;
+  /// The output of every layer for one batch, in stack order: out[i] is [N, layer i's shape]. For looking inside; may be slow.
+  virtual void activations(const Batch& batch, std::vector<std::vector<float>>& out) = 0;
+  /// Runs `batch` again layer by layer and names the first that is not finite; what = "" when all are finite.
+  virtual NonFinite findNonFinite(const Batch& batch, std::uint64_t step) = 0;
+  /// One line a layer or pass: which kernel was chosen and why (`strata bench --explain`).
+  virtual std::string explain() const = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual const std::string& id() const = 0;
+  /// An op for the site, or null: then the reference op runs.
+  virtual std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) = 0;
+  /// The whole stack. The default is Network (network.h), op by op.
+  virtual std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request);
+};
+
+/// A backend that can be asked for. What is missing is a reason, not an #ifdef.
+struct BackendDef {
+  std::string id;     ///< "cpu"
+  std::string title;  ///< "CPU"
+  std::function<std::string()> unavailableReason;          ///< "" when it can be used here
+  std::function<std::unique_ptr<Backend>(int threads)> create;  ///< threads: 0 = one per core
+};
+
+/// reference, cpu, cuda, in that order. "check:a,b" is made by createBackend() and is not listed.
+const std::vector<BackendDef>& allBackends();
+
+/// The backend of that id. Throws Error::Usage for an unknown id (with the known ones) and Error::Device with the reason for an absent one.
+std::unique_ptr<Backend> createBackend(const std::string& id, int threads);
+/// "cuda" where it is available, else "cpu".
+std::string defaultBackendId();
+
+}  // namespace strata

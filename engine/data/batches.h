@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a DataView becomes batches: a pure function of (seed, epoch, batch), so a resumed run reads the very same samples.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "engine/data/dataset.h"
+
+namespace strata {
+
+/// The samples of one batch, as a net reads them. Exactly one of bytes and floats is set. Owner: whoever made it.
+struct Batch {
+  int size = 0;
+  const std::uint8_t* bytes = nullptr;  ///< [N,H,W,C]; value = byte * scale + offset
+  const float* floats = nullptr;        ///< [N,H,W,C]; used as they are
+  float scale = 1, offset = 0;
+  const std::int32_t* labels = nullptr; ///< [N]; null when only predicting
+};
+
+/// Walks through one DataView. Not thread-safe; each run owns one.
+class Batches {
+ public:
+  /// `indices` into `samples`, which must outlive this.
+  Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize);
+
+  /// Order of the coming epoch (from 0): as given, or shuffled by (seed, epoch).
+  void startEpoch(int epoch, bool shuffle, std::uint64_t seed);
+  int count() const;               ///< batches in an epoch; the last may be short
+  /// Batch number `index`; valid until the next call. Consecutive samples are not copied.
+  Batch at(int index);
+
+ private:
+  const Samples& m_samples;
+  std::vector<int> m_indices, m_order;
+  std::int64_t m_sampleSize;
+  Preprocessing m_preprocessing;
+  int m_batchSize;
+  std::vector<std::uint8_t> m_bytes;
+  std::vector<std::int32_t> m_labels;
+};
+
+}  // namespace strata

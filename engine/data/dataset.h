@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A data set in memory: immutable samples and labels, shared by everyone who reads them. Samples stay bytes until a net's
+// first layer reads them; Preprocessing says what a byte means and travels with project and checkpoint.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/json.h"
+#include "engine/shape.h"
+
+namespace strata {
+
+/// value = byte * scale + offset, after an optional inversion (255 - byte).
+struct Preprocessing {
+  double scale = 1.0 / 255;
+  double offset = 0;
+  bool invert = false;  ///< the data are dark ink on light ground
+  bool operator==(const Preprocessing&) const = default;
+};
+Json preprocessingToJson(const Preprocessing& preprocessing);
+Preprocessing preprocessingFromJson(const Json& json, const std::string& where);
+
+/// One part of a data set: samples [N,H,W,C] bytes and labels [N].
+struct Samples {
+  int count = 0;
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int32_t> labels;
+};
+
+struct Dataset {
+  std::string id;                  ///< "mnist", "fashion-mnist", "synthetic-digits"
+  std::string title;               ///< "MNIST"; synthetic data say so here
+  std::string origin;              ///< folder it was read from, or "generated"
+  bool synthetic = false;
+  Shape shape = Shape::image(28, 28, 1);
+  std::vector<std::string> classes;  ///< names, by label
+  Samples train, test;
+};
+
+/// Which part "validation" means.
+enum class ValidationSource { Split, TestSet };
+
+/// What a run trains and validates on: indices into one Dataset, never copies.
+struct DataView {
+  std::shared_ptr<const Dataset> dataset;
+  std::vector<int> train;        ///< indices into dataset->train, in file order
+  std::vector<int> validation;   ///< indices into dataset->train (Split) or ->test (TestSet)
+  ValidationSource validationSource = ValidationSource::Split;
+  const Samples& validationSamples() const { return validationSource == ValidationSource::Split ? dataset->train : dataset->test; }
+};
+
+/// Split holds out `fraction` of the training set, drawn by `seed`, the rest keeping its order; TestSet validates on the test set.
+DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction, std::uint64_t seed);
+
+}  // namespace strata

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one exception type. Its message is one sentence a person can act on: where, what, got/needed, a way out.
+// A half-edited network is not exceptional: analyse() reports it as Issues (network_spec.h).
+#pragma once
+#include <stdexcept>
+#include <string>
+
+namespace strata {
+
+class Error : public std::runtime_error {
+ public:
+  /// The value is the exit code of the command line program (README, "Command line").
+  enum class Kind { Usage = 2, Input = 3, File = 4, Device = 5, Diverged = 6 };
+
+  /// `where` a file, field or layer · `what` what is wrong, with "got X, needed Y" where there are two sides ·
+  /// `wayOut` what the person can do, a full sentence; empty when there is nothing better to say.
+  Error(Kind kind, const std::string& where, const std::string& what, const std::string& wayOut = {})
+      : std::runtime_error((where.empty() ? "" : where + ": ") + what + (wayOut.empty() ? "." : ". " + wayOut)), m_kind(kind) {}
+
+  Kind kind() const { return m_kind; }
+  int exitCode() const { return static_cast<int>(m_kind); }
+
+ private:
+  Kind m_kind;
+};
+
+}  // namespace strata

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// One parameter of a layer, an optimizer or a schedule, described once: from this come the form in the studio, the JSON, the
+// validation and the help. Ids and values are Keras's.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/json.h"
+
+namespace strata {
+
+/// How weights start. `limit` is read by "uniform" alone.
+struct Initializer {
+  std::string type = "glorot_uniform";  ///< one of initializerTypes()
+  double limit = 0.05;
+  bool operator==(const Initializer&) const = default;
+};
+/// "uniform", "glorot_uniform", "he_normal", "he_uniform", "zeros".
+const std::vector<std::string>& initializerTypes();
+
+/// Height and width, as Keras's kernel_size; written as one number in JSON when both are equal.
+struct Pair {
+  int h = 1, w = 1;
+  bool operator==(const Pair&) const = default;
+};
+
+using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initializer>;
+
+/// A parameter described once.
+struct Field {
+  enum class Kind { Bool, Int, Real, Choice, Pair, Initializer };
+  std::string id;      ///< snake_case, as in JSON: "kernel_size"
+  std::string title;   ///< as on the form: "Kernel"
+  Kind kind = Kind::Int;
+  Value initial;       ///< the value of a new layer and of a key left out of a file
+  double low = 0, high = 0;              ///< inclusive limits of Int, Pair (each side) and Real
+  std::vector<std::string> choices;      ///< ids of a Choice
+  std::string unit;                      ///< shown inside the field: "px"
+  std::string help;                      ///< one sentence, a tooltip
+  bool advanced = false;                 ///< on the fold "Initial weights and regularisation"
+};
+
+/// The values of a set of Fields, by id.
+class Fields {
+ public:
+  Fields() = default;
+  explicit Fields(const std::vector<Field>& described);  ///< every field at its initial value
+
+  bool flag(const std::string& id) const;
+  int integer(const std::string& id) const;
+  double real(const std::string& id) const;
+  const std::string& text(const std::string& id) const;
+  Pair pair(const std::string& id) const;
+  Initializer initializer(const std::string& id) const;
+
+  const Value& at(const std::string& id) const;
+  void set(const std::string& id, Value value) { m_values[id] = std::move(value); }
+  bool operator==(const Fields&) const = default;
+
+ private:
+  std::map<std::string, Value> m_values;
+};
+
+/// Why `value` is not allowed for `field` ("Filters must be 1 to 4096; got 0"), or nothing.
+std::optional<std::string> problemWith(const Field& field, const Value& value);
+
+/// Reads the described fields out of `object`. Absent keys take the initial value. Throws Error::Input naming `where` and the
+/// key for a value of a wrong type or out of limits, and for an unknown key (`ignored` lists keys that belong to the caller).
+Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, const std::string& where, const std::vector<std::string>& ignored);
+
+/// Writes the values that differ from the initial ones, in the described order.
+void fieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object);
+
+}  // namespace strata

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shape of one sample. Tensors are float32, channels last: [N,H,W,C] for images, [N,C] for vectors.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <string>
+
+namespace strata {
+
+/// One sample's shape: an image [H,W,C] (rank 3) or a vector [C] (rank 1). Rank 0 means "unknown".
+struct Shape {
+  int rank = 0;
+  int h = 0, w = 0, c = 0;  ///< a vector has h = w = 1
+
+  static Shape image(int h, int w, int c) { return {3, h, w, c}; }
+  static Shape vector(int c) { return {1, 1, 1, c}; }
+
+  bool known() const { return rank != 0; }
+  bool isImage() const { return rank == 3; }
+  /// Values in one sample. 64 bits; analyse() refuses a stack whose product would pass kMaxElements (network_spec.h).
+  std::int64_t size() const { return rank == 0 ? 0 : std::int64_t{h} * w * c; }
+  /// "24 × 24 × 24" or "512"; "?" when unknown.
+  std::string text() const;
+
+  bool operator==(const Shape&) const = default;
+};
+
+}  // namespace strata

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers from a snapshot, never from the trainer's weights. Owns its net, so it can run on any one thread beside the training.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/data/dataset.h"
+
+namespace strata {
+
+struct Evaluation {
+  std::vector<float> probabilities;     ///< [N, classes]
+  std::vector<int> predicted;           ///< [N]
+  std::vector<std::vector<int>> confusion;  ///< [true][predicted]
+  double loss = 0, accuracy = 0;        ///< mean loss; fraction right
+};
+
+class Predictor {
+ public:
+  /// Runs on the cpu backend with one thread unless told otherwise: predicting must not slow the training.
+  explicit Predictor(const NetworkSpec& network, const std::string& backend = "cpu", int threads = 1);
+  ~Predictor();
+
+  void setWeights(const Weights& weights);
+  /// One sample of floats as the net reads them (already scaled). Returns probabilities by class.
+  std::vector<float> predict(const std::vector<float>& sample);
+  /// Every layer's output for one sample, in stack order.
+  std::vector<std::vector<float>> activations(const std::vector<float>& sample);
+  /// `indices` of `samples`.
+  Evaluation evaluate(const Samples& samples, const std::vector<int>& indices, const Preprocessing& preprocessing);
+  const NetworkSpec& network() const { return m_network; }
+
+ private:
+  NetworkSpec m_network;
+  std::unique_ptr<Backend> m_backend;
+  std::unique_ptr<CompiledNetwork> m_net;
+};
+
+}  // namespace strata

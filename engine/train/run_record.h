@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run folder: project.json environment.json metrics.jsonl history.csv summary.json checkpoints/. Written by one process, which
+// holds its lock; read by anyone.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/project.h"
+#include "engine/train/events.h"
+
+namespace strata {
+
+/// A run as read back from its folder, or as it stands.
+struct RunRecord {
+  Path folder;
+  std::string name;           ///< "20261123-141500-3f2a", or as renamed
+  Project project;
+  std::string backend;
+  std::string datasetTitle;   ///< "MNIST", or the synthetic one's
+  bool synthetic = false;
+  int threads = 0;
+  std::string state;          ///< "training" "finished" "stopped" "diverged" "failed" "interrupted"
+  std::string reason;         ///< one sentence when diverged or failed
+  std::string started;        ///< ISO 8601, UTC
+  std::vector<EpochRecord> epochs;
+  int bestEpoch = 0;
+  bool reference = false;     ///< one of resources/reference_runs.json: not a folder, locked
+  std::int64_t parameters = 0;
+};
+
+Path runsDir();                                   ///< userDataDir()/runs
+Path newRunFolder(const Path& parent);            ///< a name that sorts by time, unused; not created yet
+RunRecord readRun(const Path& folder);            ///< Error::File, Error::Input
+std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);  ///< newest first; unreadable ones as sentences
+std::vector<RunRecord> readReferenceRuns(const Path& file);  ///< resources/reference_runs.json
+
+}  // namespace strata

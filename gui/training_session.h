@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The only file that knows the trainer. Starts and steers runs for the pages, drains the event queue on a 33 ms timer and
+// passes events on as signals in the GUI thread.
+#pragma once
+#include <QObject>
+#include <QTimer>
+#include <memory>
+
+#include "engine/data/dataset.h"
+#include "engine/train/run_record.h"
+#include "engine/train/trainer.h"
+#include "gui/document.h"
+
+namespace strata::gui {
+
+class TrainingSession : public QObject {
+  Q_OBJECT
+ public:
+  explicit TrainingSession(Document& document, QObject* parent = nullptr);
+  ~TrainingSession() override;
+
+  /// The data set runs train on. Null until one is loaded.
+  void setDataset(std::shared_ptr<const Dataset> dataset);
+  const std::shared_ptr<const Dataset>& dataset() const { return m_dataset; }
+  void setBackend(const QString& id, int threads);
+  QString backend() const { return m_backend; }
+  int threads() const { return m_threads; }
+
+  Trainer::State state() const { return m_trainer.state(); }
+  bool active() const;  ///< running, paused or stopping
+
+  enum class Action { Start, Pause, Resume, Continue, StepBatch, StepEpoch, Stop };
+  /// Why the action is disabled, for tooltips; "" when it can be taken.
+  QString blockedReason(Action action) const;
+  /// What the primary button does now.
+  Action primaryAction() const;
+  QString stateWord() const;   ///< "Ready" "Cannot start" "Training" "Paused" "Stopping" "Stopped" "Finished" "Failed"
+  QString stateFacts() const;  ///< "Epoch 13 of 30 · batch 287 of 469"
+  QString timeFacts() const;   ///< "1:51 left · ends about 14:05"
+  double progress() const;     ///< 0..1 of the whole run
+
+  void perform(Action action);
+  void branchFrom(const Path& run, int epoch);
+  void requestSnapshot();
+  void setLearningRate(double rate);
+  void setEpochs(int epochs);
+  void stopAndWait();  ///< for closing the window: stop, save, join
+
+  /// The run in progress or the last one; the run's own project, not the document.
+  const RunRecord& run() const { return m_run; }
+  bool hasRun() const { return !m_run.started.empty(); }
+  const std::vector<BatchPoint>& batchPoints() const { return m_points; }
+  const ProgressEvent& lastProgress() const { return m_progress; }
+  const std::shared_ptr<const WeightSnapshot>& snapshot() const { return m_snapshot; }
+
+ signals:
+  void stateChanged();
+  void runStarted();
+  void progressed();                     ///< at most one a drain
+  void epochDone(const strata::EpochRecord& record, bool best);
+  void snapshotReady();
+  void note(strata::NoteEvent::Level level, const QString& text);
+  void finished();                       ///< completed, stopped or failed: read run().state
+  void datasetChanged();
+  void backendChanged();
+
+ private:
+  void drain();
+  Document& m_document;
+  Trainer m_trainer;
+  QTimer m_timer;
+  std::shared_ptr<const Dataset> m_dataset;
+  std::shared_ptr<const WeightSnapshot> m_snapshot;
+  QString m_backend = "cpu";
+  int m_threads = 0;
+  RunRecord m_run;
+  ProgressEvent m_progress;
+  std::vector<BatchPoint> m_points;
+};
+
+}  // namespace strata::gui
