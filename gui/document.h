@@ -43,7 +43,8 @@ class Document : public QObject {
   Project m_project, m_saved;
   Analysis m_analysis;
   QUndoStack m_undo;
-  QString m_path, m_mergeKey;
+  QString m_path;
+  int m_mergeGeneration = 0;
 };
 
 }  // namespace strata::gui
