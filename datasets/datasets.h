@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finding, reading, fetching and generating data sets. The one header the rest of the program needs; each reader has its own file.
 #pragma once
-#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,11 +13,25 @@
 
 namespace strata {
 
+/// One file of a data set as published: what it holds uncompressed.
+struct CatalogueFile {
+  std::string name;
+  std::uint64_t bytes = 0;
+  std::string sha256;  ///< of the content, in lower-case hex
+};
+
 /// A data set that is known by name (catalogue.json).
 struct CatalogueEntry {
   std::string id, title, source, licence;
   bool generated = false;   ///< "synthetic-digits": made on the spot
   bool canFetch = false;    ///< `strata data get` can bring it
+  std::vector<std::string> classes;      ///< names, by label
+  std::vector<CatalogueFile> files;      ///< training images and labels, test images and labels
+  std::string torchvision;               ///< its folder's name where torchvision keeps it
+  std::vector<std::string> mirrors;      ///< addresses to which "<file>.gz" is appended
+  std::string wheelPackage;              ///< a Python package whose wheel carries the files
+  std::vector<std::string> wheelFiles;   ///< names of its good wheels
+  std::string debianPackage;             ///< a Debian package that installs the files
 };
 const std::vector<CatalogueEntry>& catalogue();
 
@@ -36,7 +50,8 @@ std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCoun
 /// Called often; `fraction` < 0 when unknown. Returns false to cancel.
 using FetchProgress = std::function<bool(const std::string& what, double fraction)>;
 /// Brings the data set into the user's data directory (or `into`): all files, verified by SHA-256, or none.
-/// Returns the folder. Error::File when no way worked, naming each way and why it failed.
+/// Where a data directory already has it, that is verified instead. Returns the folder; an empty path when cancelled. Calling again
+/// is a retry. Error::File when no way worked, naming each way and why it failed.
 Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& progress);
 
 }  // namespace strata

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// catalogue.json, which is compiled into the library, as values.
+#include "datasets/datasets.h"
+#include "engine/json.h"
+
+namespace strata {
+
+extern const char* const kCatalogueJson;
+
+namespace {
+
+CatalogueEntry entryFromJson(const Json& json) {
+  CatalogueEntry entry;
+  entry.id = json.at("id").get<std::string>();
+  entry.title = json.at("title").get<std::string>();
+  entry.source = json.at("source").get<std::string>();
+  entry.licence = json.at("licence").get<std::string>();
+  entry.classes = json.at("classes").get<std::vector<std::string>>();
+  entry.generated = json.value("generated", false);
+  entry.torchvision = json.value("torchvision", "");
+  entry.mirrors = json.value("mirrors", std::vector<std::string>{});
+  entry.debianPackage = json.value("debian", "");
+  if (json.contains("wheel")) {
+    entry.wheelPackage = json["wheel"].at("package").get<std::string>();
+    entry.wheelFiles = json["wheel"].at("files").get<std::vector<std::string>>();
+  }
+  for (const Json& file : json.value("files", Json::array()))
+    entry.files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<std::uint64_t>(), file.at("sha256").get<std::string>()});
+  entry.canFetch = !entry.mirrors.empty() || !entry.wheelFiles.empty();
+  return entry;
+}
+
+}  // namespace
+
+const std::vector<CatalogueEntry>& catalogue() {
+  static const std::vector<CatalogueEntry> entries = [] {
+    std::vector<CatalogueEntry> read;
+    const Json json = parseJson(kCatalogueJson, "catalogue.json");
+    for (const Json& entry : json.at("datasets")) read.push_back(entryFromJson(entry));
+    return read;
+  }();
+  return entries;
+}
+
+}  // namespace strata
