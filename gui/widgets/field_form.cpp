@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/widgets/field_form.h"
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QEvent>
+#include <QFormLayout>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QLineEdit>
+#include <QSignalBlocker>
+#include <QSpinBox>
+#include <QStyle>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "gui/widgets/label.h"
+#include "gui/widgets/number_fields.h"
+#include "gui/widgets/segment.h"
+
+namespace strata::gui {
+namespace {
+
+constexpr int kLabelWidth = 92;
+
+QFormLayout* makeLayout(QWidget* parent) {
+  auto* form = new QFormLayout(parent);
+  form->setContentsMargins(0, 0, 0, 0);
+  form->setHorizontalSpacing(8);
+  form->setVerticalSpacing(6);
+  form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
+  form->setRowWrapPolicy(QFormLayout::DontWrapRows);
+  form->setLabelAlignment(Qt::AlignLeft | Qt::AlignVCenter);
+  return form;
+}
+
+}  // namespace
+
+FieldForm::FieldForm(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(6);
+  auto* headBox = new QWidget(this);
+  m_head = makeLayout(headBox);
+  m_plainBox = new QWidget(this);
+  m_plain = makeLayout(m_plainBox);
+  m_fold = new QToolButton(this);
+  m_fold->setObjectName("fold");
+  m_fold->setText(tr("Initial weights and regularisation"));
+  m_fold->setProperty("quiet", true);
+  m_fold->setCheckable(true);
+  m_fold->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+  m_fold->setIcon(theme.icon("chevr"));
+  m_advancedBox = new QWidget(this);
+  m_advanced = makeLayout(m_advancedBox);
+  m_advancedBox->hide();
+  for (QWidget* part : {headBox, m_plainBox, static_cast<QWidget*>(m_fold), m_advancedBox}) column->addWidget(part);
+  connect(m_fold, &QToolButton::toggled, this, [this](bool open) {
+    m_fold->setIcon(m_theme.icon(open ? "chev" : "chevr"));
+    m_advancedBox->setVisible(open);
+  });
+}
+
+void FieldForm::addHeadRow(const QString& title, QWidget* editor) {
+  QLabel* label = makeLabel(m_theme, title, Theme::Text::Body, "text2", this);
+  label->setMinimumWidth(kLabelWidth);
+  label->setBuddy(editor);
+  m_head->addRow(label, editor);
+  watch(editor);
+}
+
+void FieldForm::setFields(const std::vector<Field>& fields) {
+  const auto same = [](const Field& a, const Field& b) { return a.id == b.id && a.kind == b.kind && a.choices == b.choices && a.title == b.title; };
+  if (std::equal(fields.begin(), fields.end(), m_fields.begin(), m_fields.end(), same)) return;
+  m_fields = fields;
+  m_rows.clear();
+  for (QFormLayout* layout : {m_plain, m_advanced})
+    while (layout->rowCount() > 0) layout->removeRow(0);
+  bool anyAdvanced = false;
+  for (const Field& field : m_fields) {
+    addRow(field, field.advanced ? m_advanced : m_plain);
+    anyAdvanced |= field.advanced;
+  }
+  m_plainBox->setVisible(m_plain->rowCount() > 0);
+  m_fold->setVisible(anyAdvanced);
+  m_advancedBox->setVisible(anyAdvanced && m_fold->isChecked());
+}
+
+void FieldForm::addRow(const Field& field, QFormLayout* layout) {
+  const QString id = QString::fromStdString(field.id), title = QString::fromStdString(field.title);
+  Row row = makeEditor(field);
+  row.advanced = field.advanced;
+  row.help = QString::fromStdString(field.help);
+  row.editor->setObjectName("field_" + id);
+  row.editor->setAccessibleName(title);
+  row.editor->setToolTip(row.help);
+  row.editor->setWhatsThis(row.help);
+  row.label = makeLabel(m_theme, field.kind == Field::Kind::Bool ? QString() : title, Theme::Text::Body, "text2");
+  row.label->setMinimumWidth(kLabelWidth);
+  row.label->setToolTip(row.help);
+  row.label->setBuddy(row.editor);
+  row.problem = makeLabel(m_theme, {}, Theme::Text::Caption, "bad");
+  row.problem->setObjectName("problem_" + id);
+  row.problem->setWordWrap(true);
+  row.problem->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  row.problem->hide();
+  auto* cell = new QWidget;
+  auto* column = new QVBoxLayout(cell);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(2);
+  column->addWidget(row.editor);
+  column->addWidget(row.problem);
+  layout->addRow(row.label, cell);
+  m_rows.insert(id, row);
+  watch(row.editor);
+  for (QWidget* child : row.editor->findChildren<QWidget*>()) watch(child);
+}
+
+FieldForm::Row FieldForm::makeEditor(const Field& field) {
+  using Kind = Field::Kind;
+  if (field.kind == Kind::Choice) return makeChoice(field);
+  if (field.kind == Kind::Initializer) return makeInitializer(field);
+  if (field.kind != Kind::Bool) return makeNumber(field);
+  auto* box = new QCheckBox(QString::fromStdString(field.title));
+  connect(box, &QCheckBox::toggled, this, [this, id = QString::fromStdString(field.id)](bool on) { emit edited(id, on); });
+  Row row;
+  row.editor = box;
+  row.show = [box](const Value& value) { box->setChecked(std::get<bool>(value)); };
+  return row;
+}
+
+FieldForm::Row FieldForm::makeNumber(const Field& field) {
+  const QString id = QString::fromStdString(field.id);
+  const QString suffix = field.unit.empty() ? QString() : ' ' + QString::fromStdString(field.unit);
+  Row row;
+  if (field.kind == Field::Kind::Pair) {
+    auto* box = new PairBox;
+    box->setRange(static_cast<int>(field.low), static_cast<int>(field.high));
+    connect(box, &PairBox::valueChanged, this, [this, id](Pair pair) { emit edited(id, pair); });
+    row.editor = box;
+    row.show = [box](const Value& value) { box->setValue(std::get<Pair>(value)); };
+  } else if (field.kind == Field::Kind::Int) {
+    auto* box = new QSpinBox;
+    box->setLocale(QLocale::c());
+    box->setRange(static_cast<int>(field.low), static_cast<int>(field.high));
+    box->setSuffix(suffix);
+    connect(box, &QSpinBox::valueChanged, this, [this, id](int number) { emit edited(id, std::int64_t{number}); });
+    row.editor = box;
+    row.show = [box](const Value& value) {
+      const int shown = static_cast<int>(std::get<std::int64_t>(value));
+      if (box->value() != shown) box->setValue(shown);  // setting the same value would rewrite what is being typed
+    };
+  } else {
+    auto* box = new RealBox;
+    box->setRange(field.low, field.high);
+    box->setSuffix(suffix);
+    connect(box, &RealBox::valueChanged, this, [this, id](double number) { emit edited(id, number); });
+    row.editor = box;
+    row.show = [box](const Value& value) {
+      const double shown = std::get<double>(value);
+      if (box->value() != shown) box->setValue(shown);
+    };
+  }
+  return row;
+}
+
+FieldForm::Row FieldForm::makeChoice(const Field& field) {
+  const QString id = QString::fromStdString(field.id);
+  QStringList ids, titles;
+  for (const std::string& choice : field.choices) {
+    ids << QString::fromStdString(choice);
+    titles << choiceTitle(ids.last());
+  }
+  const auto tell = [this, id, ids](int index) { emit edited(id, ids[index].toStdString()); };
+  Row row;
+  if (ids.size() == 2) {
+    auto* segment = new Segment(titles);
+    connect(segment, &Segment::currentChanged, this, tell);
+    row.editor = segment;
+    row.show = [segment, ids](const Value& value) { segment->setCurrent(ids.indexOf(QString::fromStdString(std::get<std::string>(value)))); };
+  } else {
+    auto* combo = new QComboBox;
+    combo->addItems(titles);
+    connect(combo, &QComboBox::currentIndexChanged, this, tell);
+    row.editor = combo;
+    row.show = [combo, ids](const Value& value) { combo->setCurrentIndex(ids.indexOf(QString::fromStdString(std::get<std::string>(value)))); };
+  }
+  return row;
+}
+
+FieldForm::Row FieldForm::makeInitializer(const Field& field) {
+  const QString id = QString::fromStdString(field.id);
+  auto* box = new QWidget;
+  auto* line = new QHBoxLayout(box);
+  line->setContentsMargins(0, 0, 0, 0);
+  line->setSpacing(6);
+  auto* type = new QComboBox;
+  QStringList types;
+  for (const std::string& name : initializerTypes()) {
+    types << QString::fromStdString(name);
+    type->addItem(choiceTitle(types.last()));
+  }
+  auto* limit = new RealBox;
+  limit->setRange(0, 10);
+  limit->setPrefix("± ");
+  limit->setToolTip(tr("Weights are drawn evenly between minus and plus this limit."));
+  line->addWidget(type, 3);
+  line->addWidget(limit, 2);
+  const auto tell = [this, id, type, types, limit] {
+    limit->setVisible(types[type->currentIndex()] == "uniform");
+    emit edited(id, Initializer{types[type->currentIndex()].toStdString(), limit->value()});
+  };
+  connect(type, &QComboBox::currentIndexChanged, this, tell);
+  connect(limit, &RealBox::valueChanged, this, tell);
+  box->setFocusProxy(type);
+  Row row;
+  row.editor = box;
+  row.show = [type, types, limit](const Value& value) {
+    const QSignalBlocker quietType(type), quietLimit(limit);
+    const auto& shown = std::get<Initializer>(value);
+    type->setCurrentIndex(types.indexOf(QString::fromStdString(shown.type)));
+    limit->setValue(shown.limit);
+    limit->setVisible(shown.type == "uniform");
+  };
+  return row;
+}
+
+void FieldForm::setValues(const Fields& values) {
+  const QSignalBlocker quiet(this);
+  for (const Field& field : m_fields) m_rows[QString::fromStdString(field.id)].show(values.at(field.id));
+}
+
+void FieldForm::setProblem(const QString& fieldId, const QString& text) {
+  if (!m_rows.contains(fieldId)) return;
+  const Row& row = m_rows[fieldId];
+  row.problem->setText(text);
+  row.problem->setVisible(!text.isEmpty());
+  if (row.editor->property("error").toBool() == !text.isEmpty()) return;
+  row.editor->setProperty("error", !text.isEmpty());
+  row.editor->style()->unpolish(row.editor);
+  row.editor->style()->polish(row.editor);
+}
+
+void FieldForm::clearProblems() {
+  for (auto it = m_rows.cbegin(); it != m_rows.cend(); ++it) setProblem(it.key(), {});
+}
+
+void FieldForm::setLocked(const QString& fieldId, const QString& reason) {
+  if (!m_rows.contains(fieldId)) return;
+  const Row& row = m_rows[fieldId];
+  row.editor->setEnabled(reason.isEmpty());
+  row.editor->setToolTip(reason.isEmpty() ? row.help : reason);
+}
+
+void FieldForm::focusField(const QString& fieldId) {
+  if (!m_rows.contains(fieldId)) return;
+  const Row& row = m_rows[fieldId];
+  if (row.advanced) m_fold->setChecked(true);
+  row.editor->setFocus(Qt::ShortcutFocusReason);
+}
+
+void FieldForm::watch(QWidget* editor) {
+  editor->installEventFilter(this);
+  if (!qobject_cast<QLineEdit*>(editor)) editor->setFocusPolicy(editor->focusPolicy() == Qt::WheelFocus ? Qt::StrongFocus : editor->focusPolicy());
+}
+
+bool FieldForm::eventFilter(QObject* watched, QEvent* event) {
+  if (event->type() == QEvent::FocusOut) emit editingFinished();
+  // The wheel scrolls the panel; it must not change a value on its way.
+  if (event->type() == QEvent::Wheel && !static_cast<QWidget*>(watched)->hasFocus()) {
+    event->ignore();
+    return true;
+  }
+  // Undo belongs to the document: a field's own, shorter memory would fight with it.
+  if (event->type() == QEvent::ShortcutOverride) {
+    const auto* key = static_cast<QKeyEvent*>(event);
+    if (key->matches(QKeySequence::Undo) || key->matches(QKeySequence::Redo)) {
+      event->ignore();
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+QString choiceTitle(const QString& id) {
+  static const QHash<QString, QString> known{{"relu", "ReLU"}, {"sgd", "SGD"}, {"linear", QObject::tr("None")}, {"none", QObject::tr("None")}};
+  const auto found = known.find(id);
+  if (found != known.end()) return *found;
+  QString title = id;
+  title.replace('_', ' ');
+  if (!title.isEmpty()) title[0] = title[0].toUpper();
+  return title;
+}
+
+}  // namespace strata::gui
