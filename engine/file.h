@@ -11,12 +11,35 @@ namespace strata {
 
 using Path = std::filesystem::path;
 
+/// A regular file, open for reading from its start. Refuses folders, devices and pipes, and never waits.
+class RegularFile {
+ public:
+  explicit RegularFile(const Path& path);  ///< Error::File
+  ~RegularFile();
+  RegularFile(const RegularFile&) = delete;
+  RegularFile& operator=(const RegularFile&) = delete;
+
+  std::uint64_t size() const { return m_size; }   ///< when it was opened
+  std::string read(std::uint64_t count);          ///< the next bytes; fewer at the end of the file. Error::File
+
+ private:
+  Path m_path;
+  int m_fd = -1;
+  std::uint64_t m_size = 0;
+};
+
 /// The whole regular file. Error::File when it is absent, not a regular file or unreadable; Error::Input when larger than `maxBytes`.
 std::string readFile(const Path& path, std::uint64_t maxBytes);
 
 /// Replaces `path` by `bytes` so that after a crash or power cut either the old or the new content is there, whole:
 /// temporary sibling, write, fsync, rename, fsync of the folder. On failure the old file stays and Error::File says why.
 void durableReplace(const Path& path, std::string_view bytes);
+
+/// How the temporary siblings' names end; what a crash leaves behind may be removed.
+inline constexpr const char* kTemporarySuffix = ".strata-tmp";
+
+/// Creates the folder and those above it. Error::File.
+void makeFolders(const Path& path);
 
 /// Product that cannot wrap. Throws Error::Input(where, "... is too large").
 std::uint64_t checkedMul(std::uint64_t a, std::uint64_t b, const std::string& where);

@@ -5,6 +5,7 @@
 #pragma once
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/file.h"
@@ -21,6 +22,21 @@ struct SafeTensorsFile {
   std::map<std::string, SafeTensor> tensors;
 };
 
+/// The same, its tensors lying in the bytes it was parsed from.
+struct SafeTensorView {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::string_view bytes;
+};
+struct SafeTensorsView {
+  std::map<std::string, std::string> metadata;
+  std::map<std::string, SafeTensorView> tensors;
+};
+
+inline constexpr std::uint64_t kMaxSafeTensorsBytes = std::uint64_t{16} << 30;
+
+/// Everything is proven before it returns. `bytes` must outlive the result. Error::Input naming `where`.
+SafeTensorsView parseSafeTensors(std::string_view bytes, const std::string& where);
 SafeTensorsFile readSafeTensors(const Path& path);          ///< Error::File, Error::Input
 std::string safeTensorsBytes(const SafeTensorsFile& file);  ///< for durableReplace()
 
