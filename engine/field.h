@@ -40,9 +40,17 @@ struct Field {
   double low = 0, high = 0;              ///< inclusive limits of Int, Pair (each side) and Real
   std::vector<std::string> choices;      ///< ids of a Choice
   std::string unit;                      ///< shown inside the field: "px"
+  std::string zeroText;                  ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
   std::string help;                      ///< one sentence, a tooltip
   bool advanced = false;                 ///< on the fold "Initial weights and regularisation"
 };
+
+/// A Field of each kind; what is left out can be set on the result.
+Field boolField(const std::string& id, const std::string& title, bool initial, const std::string& help);
+Field intField(const std::string& id, const std::string& title, std::int64_t initial, std::int64_t low, std::int64_t high, const std::string& help);
+Field realField(const std::string& id, const std::string& title, double initial, double low, double high, const std::string& help);
+Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices, const std::string& initial, const std::string& help);
+Field pairField(const std::string& id, const std::string& title, int initial, int low, int high, const std::string& help);
 
 /// The values of a set of Fields, by id.
 class Fields {
@@ -65,7 +73,10 @@ class Fields {
   std::map<std::string, Value> m_values;
 };
 
-/// Why `value` is not allowed for `field` ("Filters must be 1 to 4096; got 0"), or nothing.
+/// The shortest text that reads back as the same number, in every locale: "0.5", "1e-06".
+std::string numberText(double value);
+
+/// Why `value` is not allowed for `field` ("Filters must be 1 to 4096; got 0"), or nothing. No full stop at the end.
 std::optional<std::string> problemWith(const Field& field, const Value& value);
 
 /// Reads the described fields out of `object`. Absent keys take the initial value. Throws Error::Input naming `where` and the

@@ -16,11 +16,13 @@
 
 namespace strata {
 
-/// A one-click mend of an Issue: sets one field of the layer it is about.
+/// A one-click mend of an Issue: sets one field of the layer it is about ("name" is the layer's name), or puts a new layer
+/// before it. applyFix() in network_spec.h carries it out.
 struct Fix {
-  std::string title;  ///< "Use 5 × 5"
-  std::string field;
+  std::string title;   ///< "Use 5 × 5"
+  std::string field;   ///< empty when a layer is inserted
   Value value;
+  std::string insert;  ///< type of the layer to put before: "flatten"
 };
 
 /// Something wrong, or worth a warning, in a stack.
@@ -50,6 +52,7 @@ struct ParamInfo {
 
 /// Everything an op must know about the place it runs in.
 struct Site {
+  std::string name;          ///< of the layer, for messages
   Fields fields;
   Shape in, out;
   int maxBatch = 1;
@@ -93,6 +96,7 @@ struct Example {
 struct LayerDef {
   std::string type;      ///< as in files: "conv2d"
   std::string title;     ///< "Conv 2D"
+  std::string stem;      ///< of the names of new layers: "conv" makes conv1, conv2
   std::string category;  ///< "conv" "pool" "dense" "act" "shape" "reg": the design's colour tokens
   std::string icon;      ///< name in resources/icons
   std::string help;      ///< two or three sentences for a newcomer

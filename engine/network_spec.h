@@ -24,8 +24,11 @@ struct NetworkSpec {
 };
 
 /// Sizes past these are refused before anything is allocated.
-inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 31;  ///< values in one sample's tensor, or in one layer's weights
+inline constexpr std::int64_t kMaxElements = INT32_MAX;  ///< values in one sample's tensors, or in all weights
 inline constexpr int kMaxLayers = 1000;
+inline constexpr int kMaxSide = 16384;                   ///< height or width of an input
+inline constexpr int kMaxChannels = 65536;               ///< channels of an input, or its length when it is a vector
+inline constexpr int kMaxClasses = 65536;
 
 /// What analyse() found for one layer. Shapes are unknown from the first broken layer on.
 struct LayerAnalysis {
@@ -50,6 +53,9 @@ struct Analysis {
 };
 
 Analysis analyse(const NetworkSpec& spec);
+
+/// Carries out one of the fixes of an issue that analyse(spec) reported.
+void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix);
 
 /// A new layer of that type, named "conv3" or the like, unused in `spec`.
 LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches out of a list of sample indices.
+#include "engine/data/batches.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+#include "engine/rng.h"
+
+namespace strata {
+
+Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize)
+    : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_sampleSize(shape.size()), m_preprocessing(preprocessing), m_batchSize(batchSize) {}
+
+// Fisher and Yates, from the same order every time: epoch 7 is the same whether or not epoch 6 was run.
+void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
+  m_order = m_indices;
+  if (!shuffle) return;
+  Rng rng(seed, Stream::Shuffle, static_cast<std::uint64_t>(epoch));
+  for (std::size_t i = m_order.size(); i > 1; --i) std::swap(m_order[i - 1], m_order[rng.below(static_cast<std::uint32_t>(i))]);
+}
+
+int Batches::count() const { return static_cast<int>((m_order.size() + static_cast<std::size_t>(m_batchSize) - 1) / static_cast<std::size_t>(m_batchSize)); }
+
+Batch Batches::at(int index) {
+  const std::size_t begin = static_cast<std::size_t>(index) * static_cast<std::size_t>(m_batchSize);
+  const std::span<const int> chosen(m_order.data() + begin, std::min<std::size_t>(static_cast<std::size_t>(m_batchSize), m_order.size() - begin));
+  Batch batch;
+  batch.size = static_cast<int>(chosen.size());
+  batch.scale = static_cast<float>(m_preprocessing.scale);
+  batch.offset = static_cast<float>(m_preprocessing.offset);
+  if (m_preprocessing.invert) {  // (255 - byte) * scale + offset
+    batch.offset = static_cast<float>(m_preprocessing.offset + 255 * m_preprocessing.scale);
+    batch.scale = -batch.scale;
+  }
+  const bool labelled = !m_samples.labels.empty();
+  const auto outOfStep = [](int a, int b) { return b != a + 1; };
+  if (std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
+    batch.bytes = m_samples.pixels.data() + chosen.front() * m_sampleSize;
+    if (labelled) batch.labels = m_samples.labels.data() + chosen.front();
+    return batch;
+  }
+  m_bytes.resize(chosen.size() * static_cast<std::size_t>(m_sampleSize));
+  m_labels.resize(chosen.size());
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    std::memcpy(m_bytes.data() + i * static_cast<std::size_t>(m_sampleSize), m_samples.pixels.data() + chosen[i] * m_sampleSize, static_cast<std::size_t>(m_sampleSize));
+    if (labelled) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
+  }
+  batch.bytes = m_bytes.data();
+  if (labelled) batch.labels = m_labels.data();
+  return batch;
+}
+
+}  // namespace strata

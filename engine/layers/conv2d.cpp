@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conv 2D: every filter slides over the image and answers how well its kernel matches at each place.
+// y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,k]).
+#include "engine/layers/common.h"
+#include "engine/layers/layers.h"
+
+namespace strata {
+namespace {
+
+std::vector<Field> convFields() {
+  Field kernel = pairField("kernel_size", "Kernel", 3, 1, 1024, "Height and width of the patch of the input that one output pixel looks at.");
+  Field strides = pairField("strides", "Stride", 1, 1, 1024, "How far the kernel moves each time; 2 halves height and width.");
+  kernel.unit = strides.unit = "px";
+  return {
+      intField("filters", "Filters", 32, 1, 4096, "How many patterns the layer learns to find; the output has one channel for each."),
+      kernel,
+      strides,
+      paddingField("Valid keeps the kernel inside the image, which shrinks by its size less one; Same pads with zeros to keep the size."),
+      activationField("linear"),
+      biasField(),
+      initializerField(),
+  };
+}
+
+struct Slides {
+  Slide y, x;
+};
+Slides slidesOf(const Fields& fields, Shape in) {
+  const Pair kernel = fields.pair("kernel_size"), strides = fields.pair("strides");
+  const bool same = fields.text("padding") == "same";
+  return {slide(in.h, kernel.h, strides.h, same), slide(in.w, kernel.w, strides.w, same)};
+}
+
+ShapeResult convShape(const Fields& fields, Shape in) {
+  if (!in.isImage()) return {{}, needsImage("A convolution", in)};
+  if (fields.text("padding") == "valid")
+    if (auto issue = windowIssue("Kernel", "kernel_size", fields.pair("kernel_size"), 5, in)) return {{}, issue};
+  const Slides slides = slidesOf(fields, in);
+  return {Shape::image(slides.y.out, slides.x.out, fields.integer("filters")), {}};
+}
+
+std::vector<ParamInfo> convParams(const Fields& fields, Shape in) {
+  const Pair kernel = fields.pair("kernel_size");
+  const int filters = fields.integer("filters");
+  const std::int64_t patch = std::int64_t{kernel.h} * kernel.w;
+  std::vector<ParamInfo> params{{"kernel", {kernel.h, kernel.w, in.c, filters}, fields.initializer("kernel_initializer"), patch * in.c, patch * filters}};
+  if (fields.flag("use_bias")) params.push_back({"bias", {filters}, {"zeros"}, filters, filters});
+  return params;
+}
+
+std::int64_t convMacs(const Fields& fields, Shape in) {
+  const Slides slides = slidesOf(fields, in);
+  return saturatingMul(std::int64_t{slides.y.out} * slides.x.out, convParams(fields, in).front().size());
+}
+
+std::string convSummary(const Fields& fields) {
+  const Pair strides = fields.pair("strides");
+  return std::to_string(fields.integer("filters")) + " filters · " + pairText(fields.pair("kernel_size")) + " · stride " +
+         (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) + (fields.text("padding") == "same" ? " · same" : "") +
+         (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
+}
+
+template <class Real>
+class Conv2dOp : public BasicOp<Real> {
+ public:
+  explicit Conv2dOp(const Site& site)
+      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)), m_activation(activationOf(site.fields)),
+        m_bias(site.fields.flag("use_bias")), m_rowSize(std::int64_t{m_slides.x.kernel} * m_in.c) {}
+
+  void forward(const BasicOpIo<Real>& io) override {
+    Real* y = io.y;
+    for (int n = 0; n < io.batch; ++n)
+      for (int oy = 0; oy < m_out.h; ++oy)
+        for (int ox = 0; ox < m_out.w; ++ox, y += m_out.c) forwardPixel(io.weights, io.x + n * m_in.size(), oy, ox, y);
+    activate(m_activation, io.y, io.batch * m_out.size());
+  }
+
+  void backward(const BasicOpIo<Real>& io) override {
+    m_dz.resize(io.batch * m_out.size());
+    activationGradient(m_activation, io.y, io.dy, m_dz.data(), io.batch * m_out.size());
+    weightGradient(io);
+    if (io.dx) inputGradient(io);
+  }
+
+ private:
+  std::int64_t kernelSize() const { return m_slides.y.kernel * m_rowSize * m_out.c; }
+  /// Offset in a sample of the first value under row r of the window of output (oy, ox).
+  std::int64_t under(int oy, int ox, int r) const {
+    return (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + m_slides.x.at(ox, m_slides.x.begin(ox))) * m_in.c;
+  }
+
+  // One row of the window lies together in memory, in the input as in the kernel: a vector times a matrix.
+  void forwardPixel(std::span<const Real> weights, const Real* x, int oy, int ox, Real* y) const {
+    if (m_bias) std::copy_n(weights.data() + kernelSize(), m_out.c, y);
+    else std::fill_n(y, m_out.c, Real{0});
+    const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
+    for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r) {
+      const Real* w = weights.data() + (r * m_rowSize + s0 * m_in.c) * m_out.c;
+      addProduct<Real>((s1 - s0) * m_in.c, m_out.c, x + under(oy, ox, r), 1, w, m_out.c, y);
+    }
+  }
+
+  // Row (r,s,c) of the kernel's gradient sums x * dz over all places: along one output row, again a vector times a matrix.
+  void weightGradient(const BasicOpIo<Real>& io) const {
+    std::fill(io.gradients.begin(), io.gradients.end(), Real{0});
+    for (int n = 0; n < io.batch; ++n)
+      for (int oy = 0; oy < m_out.h; ++oy) {
+        const Real* dz = m_dz.data() + (std::int64_t{n} * m_out.h + oy) * m_out.w * m_out.c;
+        for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r)
+          for (int s = 0; s < m_slides.x.kernel; ++s) weightGradientTap(io, n, oy, r, s, dz);
+        if (m_bias)
+          for (int ox = 0; ox < m_out.w; ++ox)
+            for (int k = 0; k < m_out.c; ++k) io.gradients[kernelSize() + k] += dz[ox * m_out.c + k];
+      }
+  }
+
+  void weightGradientTap(const BasicOpIo<Real>& io, int n, int oy, int r, int s, const Real* dz) const {
+    const Slide& slide = m_slides.x;
+    int first = 0, last = m_out.w;  // outputs whose tap s lies inside the input
+    while (first < last && slide.at(first, s) < 0) ++first;
+    while (first < last && slide.at(last - 1, s) >= m_in.w) --last;
+    if (first == last) return;
+    const Real* x = io.x + n * m_in.size() + (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + slide.at(first, s)) * m_in.c;
+    Real* dw = io.gradients.data() + (r * m_rowSize + s * m_in.c) * m_out.c;
+    for (int c = 0; c < m_in.c; ++c)
+      addProduct<Real>(last - first, m_out.c, x + c, std::int64_t{slide.stride} * m_in.c, dz + first * m_out.c, m_out.c, dw + c * m_out.c);
+  }
+
+  // The window's values get back dz times the kernel, row by row; the kernel's rows are transposed first to [K, row].
+  void inputGradient(const BasicOpIo<Real>& io) {
+    m_transposed.resize(kernelSize());
+    for (int r = 0; r < m_slides.y.kernel; ++r)
+      transpose(io.weights.data() + r * m_rowSize * m_out.c, m_rowSize, m_out.c, m_transposed.data() + r * m_rowSize * m_out.c);
+    std::fill_n(io.dx, io.batch * m_in.size(), Real{0});
+    const Real* dz = m_dz.data();
+    for (int n = 0; n < io.batch; ++n)
+      for (int oy = 0; oy < m_out.h; ++oy)
+        for (int ox = 0; ox < m_out.w; ++ox, dz += m_out.c) {
+          const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
+          for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r) {
+            const Real* w = m_transposed.data() + r * m_rowSize * m_out.c + s0 * m_in.c;
+            addProduct<Real>(m_out.c, (s1 - s0) * m_in.c, dz, 1, w, m_rowSize, io.dx + n * m_in.size() + under(oy, ox, r));
+          }
+        }
+  }
+
+  Shape m_in, m_out;
+  Slides m_slides;
+  Activation m_activation;
+  bool m_bias;
+  std::int64_t m_rowSize;          ///< values of one sample under one row of the window
+  std::vector<Real> m_dz;          ///< [N, out] gradient before the activation
+  std::vector<Real> m_transposed;  ///< kernel as [R, K, S*C]
+};
+
+}  // namespace
+
+LayerDef conv2dLayer() {
+  LayerDef def;
+  def.type = "conv2d";
+  def.title = "Conv 2D";
+  def.stem = "conv";
+  def.category = "conv";
+  def.icon = "conv";
+  def.help = "Slides small learned patterns, the filters, over the image and reports where each one is found. "
+             "The same weights serve every place, so a few hundred numbers can learn edges, strokes and textures. "
+             "The usual first layers of a net for images; ReLU is the usual activation.";
+  def.fields = convFields();
+  def.inferShape = convShape;
+  def.params = convParams;
+  def.macs = convMacs;
+  def.summary = convSummary;
+  def.makeOp = makeReferenceOp<Conv2dOp, float>;
+  def.makeOp64 = makeReferenceOp<Conv2dOp, double>;
+  def.examples = {
+      {{{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}, Shape::image(9, 9, 1)},
+      {{{"filters", 16}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}, Shape::image(7, 6, 8)},
+      {{{"filters", 5}, {"kernel_size", 4}, {"padding", "same"}, {"strides", 2}}, Shape::image(7, 8, 3)},
+      {{{"filters", 3}, {"kernel_size", Json::array({2, 3})}, {"strides", Json::array({1, 2})}, {"activation", "tanh"}}, Shape::image(5, 8, 2)},
+      {{{"filters", 7}, {"kernel_size", 1}, {"use_bias", false}, {"activation", "sigmoid"}}, Shape::image(4, 3, 5)},
+      {{{"filters", 2}, {"kernel_size", 5}, {"padding", "same"}, {"strides", 3}}, Shape::image(2, 3, 1)},
+      {{{"filters", 9}, {"kernel_size", 3}, {"strides", 2}, {"kernel_initializer", {{"type", "uniform"}, {"limit", 0.1}}}}, Shape::image(8, 8, 17)},
+  };
+  return def;
+}
+
+}  // namespace strata

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// The makers of all LayerDefs, one line a layer, for all_layers.cpp. Add yours in the palette's order.
+#pragma once
+#include "engine/layer.h"
+
+namespace strata {
+
+LayerDef conv2dLayer();
+LayerDef maxPool2dLayer();
+LayerDef avgPool2dLayer();
+LayerDef denseLayer();
+LayerDef activationLayer();
+LayerDef flattenLayer();
+LayerDef dropoutLayer();
+
+}  // namespace strata
