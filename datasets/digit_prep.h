@@ -24,10 +24,10 @@ struct PrepSteps {
 
 /// Every stage, for the strip "what the net sees". Ink is white on black in all of them.
 struct PreparedDigit {
-  GreyImage ink;       ///< the input, inverted when it was dark ink on light paper
+  GreyImage ink;       ///< the input as white ink on black; pictures above 512 pixels a side are made smaller first
   bool inverted = false;
-  int cropX = 0, cropY = 0, cropW = 0, cropH = 0;  ///< bounding box of the ink
-  GreyImage fitted;    ///< 20x20 or smaller in one direction
+  int cropX = 0, cropY = 0, cropW = 0, cropH = 0;  ///< the part of `ink` that is used: its bounding box
+  GreyImage fitted;    ///< 20x20 or smaller in one direction, for a net that reads 28x28
   GreyImage final;     ///< as large as the net's input
 };
 
