@@ -3,6 +3,7 @@
 #include "engine/backend.h"
 
 #include "engine/check_backend.h"
+#include "engine/cpu/cpu_backend.h"
 #include "engine/cuda/cuda_loader.h"
 #include "engine/error.h"
 #include "engine/network.h"
@@ -13,7 +14,7 @@ namespace strata {
 std::unique_ptr<CompiledNetwork> Backend::compile(const CompileRequest& request) { return std::make_unique<Network>(*this, request); }
 
 const std::vector<BackendDef>& allBackends() {
-  static const std::vector<BackendDef> backends{referenceBackendDef(), cudaBackendDef()};
+  static const std::vector<BackendDef> backends{referenceBackendDef(), cpuBackendDef(), cudaBackendDef()};
   return backends;
 }
 
