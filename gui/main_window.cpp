@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/main_window.h"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDateTime>
+#include <QFile>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QLabel>
+#include <QMenuBar>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QSettings>
+#include <QSplitter>
+#include <QStatusBar>
+#include <QToolBar>
+#include <QToolButton>
+#include <QVBoxLayout>
+#include <QWhatsThis>
+
+#include "gui/models/palette_model.h"
+#include "gui/panels/build_page.h"
+#include "gui/panels/transport_bar.h"
+#include "gui/widgets/banner.h"
+#include "gui/widgets/label.h"
+#include "gui/widgets/stack_view.h"
+
+namespace strata::gui {
+namespace {
+
+constexpr char kFileFilter[] = "Strata (*.strata)";
+
+Path storedDataFolder() { return QSettings().value("dataFolder").toString().toStdString(); }
+
+}  // namespace
+
+MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
+    : QMainWindow(parent), m_theme(theme), m_document(document), m_session(session), m_loader(document, session, storedDataFolder()) {
+  setAcceptDrops(true);
+  setMinimumSize(1024, 640);
+  makePages();
+  makeToolBars();
+  makeFileMenu();
+  makeEditMenu();
+  makeLayerMenu();
+  makeRunMenu();
+  makeViewMenu();
+  makeHelpMenu();
+  makeStatusBar();
+  connectSession();
+  restoreState();
+  updateTitle();
+  updateStatus();
+}
+
+void MainWindow::makePages() {
+  m_banner = new Banner(m_theme, this);
+  m_pages = new QStackedWidget(this);
+  m_pages->setObjectName("pages");
+  m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
+  m_pages->addWidget(m_build);
+  auto* centre = new QWidget(this);
+  auto* column = new QVBoxLayout(centre);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(m_banner);
+  column->addWidget(m_pages, 1);
+  setCentralWidget(centre);
+  connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
+}
+
+void MainWindow::makeToolBars() {
+  auto* modes = new QToolBar(tr("Modes"), this);
+  modes->setObjectName("modeBar");
+  m_modes = new QActionGroup(this);
+  static constexpr struct { const char *name, *icon; } kModes[] = {
+      {QT_TR_NOOP("Data"), "data"}, {QT_TR_NOOP("Build"), "build"}, {QT_TR_NOOP("Train"), "train"}, {QT_TR_NOOP("Test"), "test"}, {QT_TR_NOOP("Runs"), "runs"}};
+  for (int i = 0; i < m_pages->count(); ++i) {
+    QAction* action = m_modes->addAction(m_theme.icon(kModes[i].icon), tr(kModes[i].name));
+    action->setObjectName(QString("mode%1").arg(kModes[i].name));
+    action->setCheckable(true);
+    action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(i + 1)));
+    action->setToolTip(tr("%1 (Ctrl+%2)").arg(action->text()).arg(i + 1));
+    connect(action, &QAction::triggered, this, [this, i] { showPage(static_cast<Page>(i)); });
+    modes->addAction(action);
+    auto* button = qobject_cast<QToolButton*>(modes->widgetForAction(action));
+    button->setProperty("mode", true);
+    button->setFocusPolicy(Qt::TabFocus);
+    button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+  }
+  m_transport = new TransportBar(m_theme, m_session, m_loader, this);
+  auto* transport = new QToolBar(tr("Transport"), this);
+  transport->setObjectName("transport");
+  m_transport->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+  transport->addWidget(m_transport);
+  for (QToolBar* bar : {modes, transport}) {
+    bar->setMovable(false);
+    bar->setFloatable(false);
+    bar->setContextMenuPolicy(Qt::PreventContextMenu);
+    bar->setMinimumHeight(48);
+    bar->setIconSize(QSize(18, 18));
+    addToolBar(bar);
+  }
+  connect(m_transport, &TransportBar::dataFolderWanted, this, &MainWindow::chooseDataFolder);
+}
+
+void MainWindow::makeFileMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&File"));
+  menu->addAction(tr("&New"), QKeySequence::New, this, &MainWindow::newProject);
+  menu->addAction(tr("&Open…"), QKeySequence::Open, this, &MainWindow::openWithDialog);
+  menu->addAction(tr("&Save"), QKeySequence::Save, this, &MainWindow::save);
+  menu->addAction(tr("Save &as…"), QKeySequence("Ctrl+Shift+S"), this, &MainWindow::saveAs);
+  menu->addSeparator();
+  menu->addAction(tr("Choose data folder…"), this, &MainWindow::chooseDataFolder);
+  menu->addSeparator();
+  menu->addAction(tr("&Quit"), QKeySequence("Ctrl+Q"), this, &QWidget::close);
+}
+
+void MainWindow::makeEditMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Edit"));
+  QAction* undo = m_document.undoStack().createUndoAction(this, tr("&Undo"));
+  undo->setShortcut(QKeySequence("Ctrl+Z"));
+  QAction* redo = m_document.undoStack().createRedoAction(this, tr("&Redo"));
+  redo->setShortcut(QKeySequence("Ctrl+Shift+Z"));
+  menu->addActions({undo, redo});
+  menu->addSeparator();
+  menu->addAction(tr("&Find layer"), QKeySequence::Find, this, [this] {
+    showPage(BuildMode);
+    m_build->findLayer();
+  });
+}
+
+void MainWindow::makeLayerMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Layer"));
+  QMenu* insert = menu->addMenu(tr("&Insert"));
+  QHash<QString, QMenu*> categories;
+  for (const LayerDef& def : allLayers()) {
+    const QString category = QString::fromStdString(def.category);
+    if (!categories.contains(category)) categories[category] = insert->addMenu(categoryTitle(category));
+    categories[category]->addAction(m_theme.icon(QString::fromStdString(def.icon), category), QString::fromStdString(def.title), this,
+                                    [this, type = QString::fromStdString(def.type)] {
+                                      showPage(BuildMode);
+                                      m_build->insertLayer(type);
+                                    });
+  }
+  menu->addSeparator();
+  menu->addActions(m_build->layerActions());
+  menu->addSeparator();
+  menu->addAction(tr("&Check net"), QKeySequence("F7"), this, [this] {
+    showPage(BuildMode);
+    m_build->checkNet();
+  });
+}
+
+void MainWindow::makeRunMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Run"));
+  menu->addAction(m_transport->primaryAction());
+  menu->addActions(m_transport->otherActions());
+}
+
+void MainWindow::makeViewMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&View"));
+  menu->addActions(m_modes->actions());
+  menu->addSeparator();
+  QMenu* themes = menu->addMenu(tr("&Theme"));
+  auto* group = new QActionGroup(this);
+  const QStringList names{tr("System"), tr("Light"), tr("Dark")};
+  for (int i = 0; i < names.size(); ++i) {
+    QAction* action = themes->addAction(names[i], this, [this, i] { m_theme.setChoice(static_cast<ThemeChoice>(i)); });
+    action->setCheckable(true);
+    action->setChecked(static_cast<int>(m_theme.choice()) == i);
+    group->addAction(action);
+  }
+  menu->addSeparator();
+  menu->addAction(tr("Next panel"), QKeySequence("F6"), this, [this] { focusNextPanel(1); });
+  menu->addAction(tr("Previous panel"), QKeySequence("Shift+F6"), this, [this] { focusNextPanel(-1); });
+}
+
+void MainWindow::makeHelpMenu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Help"));
+  menu->addAction(tr("&What is this?"), QKeySequence("F1"), this, &MainWindow::helpOnFocus);
+  menu->addAction(tr("&About Strata"), this, [this] {
+    QMessageBox::about(this, tr("About Strata"),
+                       tr("Strata %1\nBuild, train and understand neural networks.\n\nThe studio is free software under the GNU General Public License, version 3 or later.")
+                           .arg(QCoreApplication::applicationVersion()));
+  });
+}
+
+void MainWindow::makeStatusBar() {
+  m_dataFacts = makeLabel(m_theme, {}, Theme::Text::Caption, "text2");
+  m_dataFacts->setObjectName("dataFacts");
+  m_saved = makeLabel(m_theme, {}, Theme::Text::Caption, "text2");
+  m_seed = makeLabel(m_theme, {}, Theme::Text::Caption, "text2");
+  m_dataFacts->setContentsMargins(8, 0, 0, 0);
+  m_seed->setContentsMargins(8, 0, 12, 0);
+  statusBar()->addWidget(m_dataFacts);
+  statusBar()->addPermanentWidget(m_saved);
+  statusBar()->addPermanentWidget(m_seed);
+  statusBar()->setSizeGripEnabled(false);
+}
+
+void MainWindow::connectSession() {
+  connect(&m_document, &Document::changed, this, [this] {
+    updateTitle();
+    updateStatus();
+  });
+  connect(&m_document, &Document::pathChanged, this, [this] {
+    updateTitle();
+    updateStatus();
+  });
+  connect(&m_loader, &DataLoader::changed, this, &MainWindow::updateStatus);
+  connect(&m_loader, &DataLoader::fetchFailed, this, [this](const QString&, const QString& sentence) {
+    if (!sentence.isEmpty()) showError(sentence);
+  });
+  connect(&m_session, &TrainingSession::finished, this, [this] {
+    if (m_session.state() == Trainer::State::Failed) showError(QString::fromStdString(m_session.run().reason));
+  });
+}
+
+void MainWindow::showPage(Page page) {
+  m_pages->setCurrentIndex(page);
+  m_modes->actions()[page]->setChecked(true);
+}
+
+void MainWindow::showError(const QString& text) { m_banner->showText(text); }
+
+bool MainWindow::confirmDiscard() {
+  if (!m_document.dirty()) return true;
+  QMessageBox box(QMessageBox::Question, tr("Strata"), tr("Save the changes to “%1”?").arg(QString::fromStdString(m_document.project().name)),
+                  QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel, this);
+  box.setObjectName("unsavedChanges");
+  box.setInformativeText(tr("They are lost otherwise. Runs are kept either way."));
+  box.setDefaultButton(QMessageBox::Save);
+  const int answer = box.exec();
+  return answer == QMessageBox::Discard || (answer == QMessageBox::Save && save());
+}
+
+void MainWindow::newProject() {
+  if (!confirmDiscard()) return;
+  m_document.reset(lessonProject(), {});
+  m_build->selectDearest();
+  showPage(BuildMode);
+}
+
+void MainWindow::openWithDialog() {
+  const QString path = QFileDialog::getOpenFileName(this, tr("Open a project"), QFileInfo(m_document.path()).path(), kFileFilter);
+  if (!path.isEmpty()) openFile(path);
+}
+
+void MainWindow::openFile(const QString& path) {
+  if (!confirmDiscard()) return;
+  try {
+    m_document.open(path);
+    m_banner->hide();
+    m_build->selectDearest();
+    showPage(BuildMode);
+  } catch (const std::exception& error) {
+    showError(QString::fromUtf8(error.what()));
+  }
+}
+
+bool MainWindow::save() { return m_document.path().isEmpty() ? saveAs() : saveTo(m_document.path()); }
+
+bool MainWindow::saveAs() {
+  const QString proposal = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) + ".strata" : m_document.path();
+  QString path = QFileDialog::getSaveFileName(this, tr("Save the project"), proposal, kFileFilter);
+  if (path.isEmpty()) return false;
+  if (QFileInfo(path).suffix().isEmpty()) path += ".strata";
+  return saveTo(path);
+}
+
+bool MainWindow::saveTo(const QString& path) {
+  try {
+    m_document.save(path);
+    m_saved->setText(tr("Saved %1").arg(QDateTime::currentDateTime().toString("HH:mm")));
+    return true;
+  } catch (const std::exception& error) {
+    showError(QString::fromUtf8(error.what()));
+    return false;
+  }
+}
+
+void MainWindow::chooseDataFolder() {
+  const QString folder = QFileDialog::getExistingDirectory(this, tr("Choose the folder that holds the data"));
+  if (folder.isEmpty()) return;
+  m_loader.chooseFolder(folder.toStdString());
+  QSettings().setValue("dataFolder", QString::fromStdString(m_loader.dataFolder().string()));
+}
+
+void MainWindow::updateTitle() {
+  const QString name = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) : QFileInfo(m_document.path()).fileName();
+  setWindowTitle(tr("%1[*] — Strata").arg(name));
+  setWindowModified(m_document.dirty());
+}
+
+void MainWindow::updateStatus() {
+  m_dataFacts->setText(m_loader.facts());
+  m_seed->setText(tr("Seed %1").arg(m_document.project().training.seed));
+  if (m_document.dirty() || m_document.path().isEmpty()) m_saved->setText(m_document.path().isEmpty() && !m_document.dirty() ? QString() : tr("Not saved"));
+}
+
+/// Panels are what the splitter of the page in front holds, after the two bars.
+void MainWindow::focusNextPanel(int step) {
+  QList<QWidget*> panels{m_transport};
+  if (const auto* splitter = m_pages->currentWidget()->findChild<QSplitter*>())
+    for (int i = 0; i < splitter->count(); ++i) panels << splitter->widget(i);
+  int at = -1;
+  for (int i = 0; i < panels.size(); ++i)
+    if (QApplication::focusWidget() && panels[i]->isAncestorOf(QApplication::focusWidget())) at = i;
+  const qsizetype count = panels.size();
+  QWidget* panel = panels[(at + step + count) % count];
+  for (QWidget* widget : panel->findChildren<QWidget*>())
+    if (widget->isVisible() && widget->isEnabled() && widget->focusPolicy() & Qt::TabFocus) return widget->setFocus(Qt::ShortcutFocusReason);
+}
+
+void MainWindow::helpOnFocus() {
+  const QWidget* widget = QApplication::focusWidget();
+  if (!widget) return;
+  QString text;
+  if (const auto* view = qobject_cast<const QAbstractItemView*>(widget)) text = view->currentIndex().data(Qt::WhatsThisRole).toString();
+  for (; widget && text.isEmpty(); widget = widget->parentWidget()) text = widget->whatsThis().isEmpty() ? widget->toolTip() : widget->whatsThis();
+  if (text.isEmpty()) text = tr("No help for this.");
+  const QWidget* focus = QApplication::focusWidget();
+  QWhatsThis::showText(focus->mapToGlobal(QPoint(focus->width() / 2, std::min(focus->height(), 60))), text);
+}
+
+void MainWindow::restoreState() {
+  QSettings settings;
+  if (!restoreGeometry(settings.value("geometry").toByteArray())) resize(1440, 900);
+  for (QSplitter* splitter : findChildren<QSplitter*>())
+    if (!splitter->objectName().isEmpty()) splitter->restoreState(settings.value("splitters/" + splitter->objectName()).toByteArray());
+}
+
+void MainWindow::storeState() {
+  QSettings settings;
+  settings.setValue("geometry", saveGeometry());
+  settings.setValue("theme", static_cast<int>(m_theme.choice()));
+  settings.setValue("lastFile", m_document.path());
+  for (const QSplitter* splitter : findChildren<QSplitter*>())
+    if (!splitter->objectName().isEmpty()) settings.setValue("splitters/" + splitter->objectName(), splitter->saveState());
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  if (!confirmDiscard()) return event->ignore();
+  m_session.stopAndWait();  // the run's weights and curves are written before the window goes
+  storeState();
+  event->accept();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  for (const QUrl& url : event->mimeData()->urls())
+    if (url.isLocalFile()) return openFile(url.toLocalFile());
+}
+
+Project lessonProject() {
+  QFile file(":/projects/mnist-lesson.strata");
+  if (!file.open(QIODevice::ReadOnly)) return {};
+  return projectFromJson(parseJson(file.readAll().toStdString(), "mnist-lesson"), "mnist-lesson");
+}
+
+}  // namespace strata::gui

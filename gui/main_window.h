@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The one window: menus, modes, transport and status around the pages. It wires; what anything means is decided elsewhere.
+#pragma once
+#include <QActionGroup>
+#include <QMainWindow>
+#include <QStackedWidget>
+
+#include "gui/data_loader.h"
+#include "gui/theme.h"
+#include "gui/training_session.h"
+
+class QLabel;
+
+namespace strata::gui {
+
+class Banner;
+class BuildPage;
+class TransportBar;
+
+class MainWindow : public QMainWindow {
+  Q_OBJECT
+ public:
+  enum Page { DataMode, BuildMode, TrainMode, TestMode, RunsMode };
+
+  MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
+
+  /// Opens a project, an image or data, by what it is. Failures are shown in the banner; the open document is unchanged then.
+  void openFile(const QString& path);
+  void showPage(Page page);
+  void showError(const QString& text);
+
+ protected:
+  void closeEvent(QCloseEvent* event) override;
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+
+ private:
+  void makePages();
+  void makeToolBars();
+  void makeFileMenu();
+  void makeEditMenu();
+  void makeLayerMenu();
+  void makeRunMenu();
+  void makeViewMenu();
+  void makeHelpMenu();
+  void makeStatusBar();
+  void connectSession();
+
+  bool confirmDiscard();
+  void newProject();
+  void openWithDialog();
+  bool save();
+  bool saveAs();
+  bool saveTo(const QString& path);
+  void chooseDataFolder();
+  void updateTitle();
+  void updateStatus();
+  void focusNextPanel(int step);
+  void helpOnFocus();
+  void restoreState();
+  void storeState();
+
+  Theme& m_theme;
+  Document& m_document;
+  TrainingSession& m_session;
+  DataLoader m_loader;
+  QStackedWidget* m_pages;
+  BuildPage* m_build;
+  QWidget* m_data;
+  TransportBar* m_transport;
+  Banner* m_banner;
+  QActionGroup* m_modes;
+  QLabel *m_dataFacts, *m_saved, *m_seed;
+};
+
+/// The lesson's project, out of the program itself.
+Project lessonProject();
+
+}  // namespace strata::gui

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/models/layer_stack_model.h"
+
+#include <QMimeData>
+#include <algorithm>
+
+#include "gui/data_loader.h"
+#include "gui/models/palette_model.h"
+#include "gui/theme.h"
+
+namespace strata::gui {
+namespace {
+
+std::vector<std::string> namesOf(const NetworkSpec& network) {
+  std::vector<std::string> names;
+  names.reserve(network.layers.size());
+  for (const LayerSpec& layer : network.layers) names.push_back(layer.name);
+  return names;
+}
+
+/// A copy's name is that of a new layer of its type.
+LayerSpec copyOf(const NetworkSpec& network, const LayerSpec& layer) {
+  LayerSpec copy = layer;
+  if (const LayerDef* def = findLayer(layer.type)) copy.name = newLayer(network, *def).name;
+  return copy;
+}
+
+/// How a card prints the value of a field, so that a blamed value can be found in its summary.
+QString printed(const Value& value) {
+  if (const auto* pair = std::get_if<Pair>(&value)) return QString("%1 × %2").arg(pair->h).arg(pair->w);
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) return QString::number(*whole);
+  return {};
+}
+
+int largestSide(const Analysis& analysis, Shape input) {
+  int side = std::max({1, input.h, input.w});
+  for (const LayerAnalysis& layer : analysis.layers) side = std::max({side, layer.out.h, layer.out.w});
+  return side;
+}
+
+}  // namespace
+
+bool LayerCard::hasError() const {
+  return std::any_of(issues.begin(), issues.end(), [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+}
+
+LayerStackModel::LayerStackModel(Document& document, QObject* parent)
+    : QAbstractListModel(parent), m_document(document), m_names(namesOf(document.project().network)) {
+  connect(&m_document, &Document::changed, this, &LayerStackModel::followDocument);
+}
+
+int LayerStackModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : layerCount() + 2; }
+
+LayerCard LayerStackModel::card(int row) const {
+  const Project& project = m_document.project();
+  const Analysis& analysis = m_document.analysis();
+  LayerCard card;
+  card.largestSide = largestSide(analysis, project.network.input);
+  if (row == 0) {
+    card.kind = LayerCard::Kind::Input;
+    card.title = tr("Input");
+    card.icon = "image";
+    card.category = "io";
+    card.out = project.network.input;
+    card.summary = (card.out.c == 1 ? tr("%1, 1 channel") : tr("%1, %2 channels").arg("%1").arg(card.out.c)).arg(sourceTitle(project.data.source));
+    return card;
+  }
+  if (row == layerCount() + 1) {
+    card.kind = LayerCard::Kind::Output;
+    card.title = tr("Output");
+    card.icon = "target";
+    card.category = "io";
+    card.summary = tr("softmax, cross-entropy loss");
+    card.out = Shape::vector(project.network.classes);
+    return card;
+  }
+  const std::size_t layer = static_cast<std::size_t>(row - 1);
+  const LayerSpec& spec = project.network.layers[layer];
+  const LayerAnalysis& found = analysis.layers[layer];
+  card.name = QString::fromStdString(spec.name);
+  card.title = found.def ? QString::fromStdString(found.def->title) : QString::fromStdString(spec.type);
+  card.icon = found.def ? QString::fromStdString(found.def->icon) : "error";
+  card.category = found.def ? QString::fromStdString(found.def->category) : "shape";
+  card.summary = found.def && found.def->summary ? QString::fromStdString(found.def->summary(spec.fields)) : QString();
+  card.out = found.out;
+  if (found.out.known()) card.parameters = found.parameters;
+  std::int64_t dearest = 0;
+  for (const LayerAnalysis& other : analysis.layers) dearest = std::max(dearest, other.macs);
+  if (analysis.macs > 0) card.share = double(found.macs) / double(analysis.macs);
+  if (dearest > 0) card.relativeCost = double(found.macs) / double(dearest);
+  for (const Issue& issue : analysis.issues) {
+    if (issue.layer != static_cast<int>(layer)) continue;
+    card.issues.push_back(issue);
+    if (!issue.field.empty() && found.def) card.blamed = printed(spec.fields.at(issue.field));
+  }
+  return card;
+}
+
+QString LayerStackModel::spoken(const LayerCard& card) const {
+  QString text = card.name.isEmpty() ? card.title : card.title + ' ' + card.name;
+  if (card.out.known()) text += ", " + QString::fromStdString(card.out.text()).replace("×", tr("by"));
+  if (card.parameters >= 0) text += tr(", %1 parameters").arg(number(card.parameters));
+  for (const Issue& issue : card.issues)
+    text += (issue.level == Issue::Level::Error ? tr(", error: %1") : tr(", warning: %1")).arg(QString::fromStdString(issue.text));
+  return text;
+}
+
+QVariant LayerStackModel::data(const QModelIndex& index, int role) const {
+  if (!index.isValid()) return {};
+  switch (role) {
+    case CardRole: return QVariant::fromValue(card(index.row()));
+    case Qt::DisplayRole: {
+      const LayerCard shown = card(index.row());
+      return shown.name.isEmpty() ? shown.title : shown.title + ' ' + shown.name;
+    }
+    case Qt::AccessibleTextRole: return spoken(card(index.row()));
+    case Qt::WhatsThisRole: {
+      const int layer = layerAt(index.row());
+      const LayerDef* def = layer < 0 ? nullptr : m_document.analysis().layers[static_cast<std::size_t>(layer)].def;
+      return def ? QString::fromStdString(def->help) : QVariant();
+    }
+    default: return {};
+  }
+}
+
+Qt::ItemFlags LayerStackModel::flags(const QModelIndex& index) const {
+  if (!index.isValid()) return Qt::ItemIsDropEnabled;
+  const Qt::ItemFlags all = Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemNeverHasChildren;
+  return layerAt(index.row()) < 0 ? all : all | Qt::ItemIsDragEnabled;
+}
+
+QStringList LayerStackModel::mimeTypes() const { return {QString::fromLatin1(kCardMime), QString::fromLatin1(kLayerMime)}; }
+
+QMimeData* LayerStackModel::mimeData(const QModelIndexList& indexes) const {
+  const int layer = indexes.isEmpty() ? -1 : layerAt(indexes.front().row());
+  if (layer < 0) return nullptr;
+  auto* mime = new QMimeData;
+  mime->setData(kCardMime, QByteArray::number(layer));
+  return mime;
+}
+
+bool LayerStackModel::canDropMimeData(const QMimeData* data, Qt::DropAction, int row, int, const QModelIndex&) const {
+  const bool known = data->hasFormat(mimeTypes()[0]) || data->hasFormat(mimeTypes()[1]);
+  return known && row >= 1 && row <= layerCount() + 1;
+}
+
+bool LayerStackModel::dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) {
+  if (!canDropMimeData(data, action, row, column, parent)) return false;
+  const int before = row - 1;
+  int placed = -1;
+  if (data->hasFormat(kCardMime)) {
+    bool ok = false;
+    const int layer = data->data(kCardMime).toInt(&ok);
+    if (!ok || layer < 0 || layer >= layerCount()) return false;
+    placed = action == Qt::CopyAction ? copyLayer(layer, before) : moveLayer(layer, before);
+  } else {
+    placed = insertLayer(QString::fromUtf8(data->data(mimeTypes()[1])), before);
+  }
+  if (placed >= 0) emit layerPlaced(placed);
+  return placed >= 0;
+}
+
+int LayerStackModel::insertLayer(const QString& type, int before) {
+  const LayerDef* def = findLayer(type.toStdString());
+  if (!def || before < 0 || before > layerCount()) return -1;
+  m_document.edit(tr("Add %1").arg(QString::fromStdString(def->title)), [&](Project& project) {
+    auto& layers = project.network.layers;
+    layers.insert(layers.begin() + before, newLayer(project.network, *def));
+  });
+  return before;
+}
+
+int LayerStackModel::duplicateLayer(int layer) { return copyLayer(layer, layer + 1); }
+
+int LayerStackModel::copyLayer(int layer, int before) {
+  if (layer < 0 || layer >= layerCount() || before < 0 || before > layerCount()) return -1;
+  m_document.edit(tr("Duplicate %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+    auto& layers = project.network.layers;
+    layers.insert(layers.begin() + before, copyOf(project.network, layers[static_cast<std::size_t>(layer)]));
+  });
+  return before;
+}
+
+int LayerStackModel::moveLayer(int layer, int before) {
+  if (layer < 0 || layer >= layerCount() || before < 0 || before > layerCount()) return -1;
+  const int to = before > layer ? before - 1 : before;
+  if (to == layer) return -1;
+  m_document.edit(tr("Move %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+    const auto at = project.network.layers.begin();
+    if (to > layer) std::rotate(at + layer, at + layer + 1, at + to + 1);
+    else std::rotate(at + to, at + layer, at + layer + 1);
+  });
+  return to;
+}
+
+int LayerStackModel::removeLayer(int layer) {
+  if (layer < 0 || layer >= layerCount()) return -1;
+  m_document.edit(tr("Delete %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+    project.network.layers.erase(project.network.layers.begin() + layer);
+  });
+  return std::min(layer, layerCount() - 1);
+}
+
+void LayerStackModel::setField(int layer, const QString& field, const Value& value) {
+  if (layer < 0 || layer >= layerCount()) return;
+  const QString name = QString::fromStdString(m_names[static_cast<std::size_t>(layer)]);
+  m_document.edit(tr("Change %1").arg(name),
+                  [&](Project& project) { project.network.layers[static_cast<std::size_t>(layer)].fields.set(field.toStdString(), value); },
+                  name + '.' + field);
+}
+
+void LayerStackModel::applyFix(int layer, const Fix& fix) {
+  m_document.endMerge();
+  setField(layer, QString::fromStdString(fix.field), fix.value);
+  m_document.endMerge();
+}
+
+void LayerStackModel::followDocument() {
+  followNames(namesOf(m_document.project().network));
+  emit dataChanged(index(0), index(rowCount() - 1));
+}
+
+/// Tells the change between the old and the new list as one move, or as a removal and an insertion between what both ends share.
+/// The rows read the document, which has changed already; nobody reads them between begin and end.
+void LayerStackModel::followNames(const std::vector<std::string>& names) {
+  const int olds = layerCount(), news = static_cast<int>(names.size());
+  int front = 0, back = 0;
+  while (front < std::min(olds, news) && m_names[front] == names[front]) ++front;
+  while (back < std::min(olds, news) - front && m_names[olds - 1 - back] == names[news - 1 - back]) ++back;
+  const int removed = olds - front - back, added = news - front - back;
+  if (removed == 0 && added == 0) return;
+  if (removed == added && removed > 1) {
+    const auto first = m_names.begin() + front, last = m_names.end() - back;
+    const auto target = names.begin() + front;
+    const bool down = std::equal(first + 1, last, target) && *first == *(target + removed - 1);
+    const bool up = std::equal(first, last - 1, target + 1) && *(last - 1) == *target;
+    if (down || up) {
+      const int from = rowOf(down ? front : front + removed - 1), to = rowOf(down ? front + removed : front);
+      beginMoveRows({}, from, from, {}, to);
+      m_names = names;
+      endMoveRows();
+      return;
+    }
+  }
+  if (removed == added && removed == 1) {  // a new name
+    m_names = names;
+    return;
+  }
+  if (removed > 0) {
+    beginRemoveRows({}, rowOf(front), rowOf(front + removed - 1));
+    m_names.erase(m_names.begin() + front, m_names.begin() + front + removed);
+    endRemoveRows();
+  }
+  if (added > 0) {
+    beginInsertRows({}, rowOf(front), rowOf(front + added - 1));
+    m_names = names;
+    endInsertRows();
+  }
+}
+
+}  // namespace strata::gui

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/models/palette_model.h"
+
+#include <QHash>
+#include <QMimeData>
+#include <algorithm>
+
+namespace strata::gui {
+namespace {
+
+constexpr quintptr kTopLevel = 0;  // a layer's internal id is its category's row + 1
+
+}  // namespace
+
+PaletteModel::PaletteModel(const std::vector<LayerDef>& layers, QObject* parent) : QAbstractItemModel(parent) {
+  for (const LayerDef& def : layers) {
+    const QString id = QString::fromStdString(def.category);
+    auto found = std::find_if(m_categories.begin(), m_categories.end(), [&](const Category& category) { return category.id == id; });
+    if (found == m_categories.end()) found = m_categories.insert(m_categories.end(), {id, categoryTitle(id), {}});
+    found->layers.push_back(&def);
+  }
+}
+
+QModelIndex PaletteModel::index(int row, int column, const QModelIndex& parent) const {
+  if (!hasIndex(row, column, parent)) return {};
+  return createIndex(row, column, parent.isValid() ? static_cast<quintptr>(parent.row()) + 1 : kTopLevel);
+}
+
+QModelIndex PaletteModel::parent(const QModelIndex& child) const {
+  if (!child.isValid() || child.internalId() == kTopLevel) return {};
+  return createIndex(static_cast<int>(child.internalId()) - 1, 0, kTopLevel);
+}
+
+int PaletteModel::rowCount(const QModelIndex& parent) const {
+  if (!parent.isValid()) return static_cast<int>(m_categories.size());
+  if (parent.internalId() != kTopLevel || parent.column() != 0) return 0;
+  return static_cast<int>(m_categories[parent.row()].layers.size());
+}
+
+const LayerDef* PaletteModel::layerAt(const QModelIndex& index) const {
+  if (!index.isValid() || index.internalId() == kTopLevel) return nullptr;
+  return m_categories[index.internalId() - 1].layers[index.row()];
+}
+
+QVariant PaletteModel::data(const QModelIndex& index, int role) const {
+  if (!index.isValid()) return {};
+  const LayerDef* layer = layerAt(index);
+  if (!layer) {
+    if (role == Qt::DisplayRole) return m_categories[index.row()].title;
+    return role == CategoryRole ? QVariant(m_categories[index.row()].id) : QVariant();
+  }
+  switch (role) {
+    case Qt::DisplayRole: return QString::fromStdString(layer->title);
+    case Qt::ToolTipRole:
+    case Qt::WhatsThisRole: return QString::fromStdString(layer->help);
+    case TypeRole: return QString::fromStdString(layer->type);
+    case CategoryRole: return QString::fromStdString(layer->category);
+    case IconRole: return QString::fromStdString(layer->icon);
+    default: return {};
+  }
+}
+
+Qt::ItemFlags PaletteModel::flags(const QModelIndex& index) const {
+  if (!index.isValid()) return Qt::NoItemFlags;
+  if (!layerAt(index)) return Qt::ItemIsEnabled;
+  return Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsDragEnabled | Qt::ItemNeverHasChildren;
+}
+
+QMimeData* PaletteModel::mimeData(const QModelIndexList& indexes) const {
+  const LayerDef* layer = indexes.isEmpty() ? nullptr : layerAt(indexes.front());
+  if (!layer) return nullptr;
+  auto* mime = new QMimeData;
+  mime->setData(kLayerMime, QByteArray::fromStdString(layer->type));
+  return mime;
+}
+
+QString categoryTitle(const QString& category) {
+  static const QHash<QString, QString> titles{
+      {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")}, {"dense", PaletteModel::tr("Dense")},
+      {"act", PaletteModel::tr("Activation")},   {"shape", PaletteModel::tr("Shape")},  {"reg", PaletteModel::tr("Regularise")}};
+  return titles.value(category, category);
+}
+
+}  // namespace strata::gui

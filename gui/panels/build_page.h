@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The Build page: palette, stack of cards, inspector, and the net's totals below.
+#pragma once
+#include <QAction>
+#include <QSplitter>
+#include <QWidget>
+
+#include "gui/models/layer_stack_model.h"
+#include "gui/theme.h"
+#include "gui/training_session.h"
+
+class QLabel;
+
+namespace strata::gui {
+
+class InspectorPanel;
+class PalettePanel;
+class StackView;
+
+class BuildPage : public QWidget {
+  Q_OBJECT
+ public:
+  BuildPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
+
+  /// Duplicate, move up, move down, delete: for the Layer menu. Their keys work while the stack has the focus.
+  const QList<QAction*>& layerActions() const { return m_layerActions; }
+  QSplitter& splitter() { return *m_splitter; }
+  StackView& stack() { return *m_stack; }
+  LayerStackModel& model() { return m_model; }
+
+  void selectLayer(int layer);
+  /// The layer that costs most: where a look at a net just opened is best spent.
+  void selectDearest();
+  void insertLayer(const QString& type);
+  void findLayer();
+  /// Says how the net stands, and goes to the first problem.
+  void checkNet();
+
+ signals:
+  void message(const QString& text);  ///< a line for the status bar
+
+ private:
+  QWidget* makeCentre();
+  void makeActions();
+  void followSelection(int row);
+  void updateActions();
+  void goToIssue(int layer, const QString& fieldId);
+  void useTemplate(const Project& project);
+
+  Theme& m_theme;
+  Document& m_document;
+  TrainingSession& m_session;
+  LayerStackModel m_model;
+  QSplitter* m_splitter;
+  PalettePanel* m_palette;
+  StackView* m_stack;
+  InspectorPanel* m_inspector;
+  QLabel *m_title, *m_hint;
+  QList<QAction*> m_layerActions;
+};
+
+}  // namespace strata::gui

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The right of the Build page: the selected layer's settings, its kernel drawn, and what it costs. Edits go through the model.
+#pragma once
+#include <QWidget>
+
+#include "gui/models/layer_stack_model.h"
+#include "gui/theme.h"
+
+class QGridLayout;
+class QLabel;
+class QLineEdit;
+class QScrollArea;
+class QToolButton;
+
+namespace strata::gui {
+
+class FieldForm;
+class KernelPicture;
+class PanelHeader;
+
+class InspectorPanel : public QWidget {
+  Q_OBJECT
+ public:
+  InspectorPanel(const Theme& theme, Document& document, LayerStackModel& model, QWidget* parent = nullptr);
+
+  void showRow(int row);
+  /// Focus on a field; the first one when empty.
+  void focusField(const QString& fieldId);
+  FieldForm& form() const { return *m_form; }
+
+ signals:
+  void duplicateWanted(int layer);
+  void removeWanted(int layer);
+  void leftByEscape();
+
+ protected:
+  void keyPressEvent(QKeyEvent* event) override;
+
+ private:
+  QWidget* makeBody();
+  void refresh();
+  void showNothing();
+  void showProblems();
+  void showPicture();
+  void showFacts();
+  void addFact(QGridLayout& grid, const QString& title);
+  void renameLayer();
+
+  const Theme& m_theme;
+  Document& m_document;
+  LayerStackModel& m_model;
+  int m_layer = -1, m_row = -1;
+  PanelHeader* m_header;
+  QToolButton *m_copy, *m_remove;
+  QScrollArea* m_scroll;
+  QLabel *m_empty, *m_pictureTitle, *m_issue;
+  QLineEdit* m_name;
+  FieldForm* m_form;
+  KernelPicture* m_picture;
+  QWidget* m_pictureBox;
+  struct Fact {
+    QLabel *value, *hint;
+  };
+  std::vector<Fact> m_facts;
+};
+
+}  // namespace strata::gui

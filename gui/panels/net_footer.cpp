@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/panels/net_footer.h"
+
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPushButton>
+#include <QStyle>
+#include <QVBoxLayout>
+#include <algorithm>
+
+#include "gui/widgets/label.h"
+#include "gui/widgets/quantity.h"
+
+namespace strata::gui {
+
+NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_theme(theme), m_document(document), m_session(session) {
+  setProperty("ground", "surface");
+  setAttribute(Qt::WA_StyledBackground);
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(16, 10, 16, 10);
+  row->setSpacing(16);
+  m_layers = addTile(*row, tr("Layers"));
+  row->addWidget(makeLine(this, Qt::Vertical));
+  m_parameters = addTile(*row, tr("Parameters"));
+  row->addWidget(makeLine(this, Qt::Vertical));
+  m_macs = addTile(*row, tr("Multiply-adds"));
+  row->addWidget(makeLine(this, Qt::Vertical));
+  m_memory = addTile(*row, tr("Training memory"));
+  m_time = addTile(*row, tr("Time per epoch"));
+  row->addStretch(1);
+  m_badge = makeLabel(theme, {}, Theme::Text::Caption, "accent", this);
+  m_badge->setObjectName("netBadge");
+  QFont bold = m_badge->font();
+  bold.setWeight(QFont::DemiBold);
+  m_badge->setFont(bold);
+  m_show = new QPushButton(tr("Show"), this);
+  m_show->setObjectName("showIssue");
+  row->addWidget(m_badge, 0, Qt::AlignVCenter);
+  row->addWidget(m_show, 0, Qt::AlignVCenter);
+  connect(m_show, &QPushButton::clicked, this, [this] {
+    for (const Issue& issue : m_document.analysis().issues)
+      if (issue.level == Issue::Level::Error) return emit showIssue(issue.layer, QString::fromStdString(issue.field));
+  });
+  connect(&m_document, &Document::changed, this, &NetFooter::refresh);
+  connect(&m_session, &TrainingSession::epochDone, this, &NetFooter::refresh);
+  refresh();
+}
+
+NetFooter::Tile NetFooter::addTile(QHBoxLayout& row, const QString& title) {
+  Tile tile{new QWidget(this), makeLabel(m_theme, {}, Theme::Text::Title), makeLabel(m_theme, {}, Theme::Text::Caption, "text2")};
+  auto* column = new QVBoxLayout(tile.box);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(1);
+  column->addWidget(makeLabel(m_theme, title, Theme::Text::Caption, "text2"));
+  auto* values = new QHBoxLayout;
+  values->setSpacing(6);
+  values->addWidget(tile.value);
+  values->addWidget(tile.hint, 0, Qt::AlignBottom);
+  values->addStretch(1);
+  column->addLayout(values);
+  row.addWidget(tile.box);
+  return tile;
+}
+
+void NetFooter::refresh() {
+  const Project& project = m_document.project();
+  const Analysis& analysis = m_document.analysis();
+  const bool ok = analysis.ok();
+  const auto put = [ok](const Tile& tile, const QString& value, const QString& hint) {
+    tile.value->setText(ok ? value : QStringLiteral("—"));
+    tile.hint->setText(ok ? hint : QString());
+  };
+  m_layers.value->setText(number(static_cast<qint64>(project.network.layers.size())));
+  put(m_parameters, number(analysis.parameters), byteText(analysis.parameters * 4));
+  put(m_macs, countText(analysis.macs), tr("per sample"));
+  const int batch = project.training.batchSize;
+  put(m_memory, byteText(analysis.trainingBytes(batch, project.training.optimizer.slotsPerWeight())), tr("batch of %1").arg(batch));
+
+  // A time is shown only when it was measured: on the last run, if it trained this very net.
+  const RunRecord& run = m_session.run();
+  const bool timed = m_session.hasRun() && !run.epochs.empty() && run.project.network == project.network;
+  m_time.box->setVisible(timed);
+  if (timed) put(m_time, duration(run.epochs.back().epochSeconds), tr("last run"));
+  refreshBadge();
+}
+
+void NetFooter::refreshBadge() {
+  const auto& issues = m_document.analysis().issues;
+  const auto isError = [](const Issue& issue) { return issue.level == Issue::Level::Error; };
+  const auto errors = std::count_if(issues.begin(), issues.end(), isError);
+  const auto first = std::find_if(issues.begin(), issues.end(), isError);
+  m_show->setVisible(errors > 0);
+  QString text = tr("Ready to train");
+  if (errors > 0) {
+    text = errors == 1 ? tr("1 error") : tr("%1 errors").arg(errors);
+    if (errors == 1 && first->layer >= 0) text = tr("1 error in %1").arg(QString::fromStdString(m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name));
+    m_show->setToolTip(QString::fromStdString(first->text));
+  }
+  m_badge->setText(text);
+  m_badge->setToolTip(errors > 0 ? QString::fromStdString(first->text) : QString());
+  setTone(m_badge, errors > 0 ? "bad" : "accent");
+  m_badge->setProperty("badge", errors > 0 ? "bad" : "good");
+  m_badge->style()->unpolish(m_badge);
+  m_badge->style()->polish(m_badge);
+}
+
+}  // namespace strata::gui

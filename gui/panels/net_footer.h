@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Below the stack: what the whole net costs, and whether it can be trained.
+#pragma once
+#include <QWidget>
+
+#include "gui/document.h"
+#include "gui/theme.h"
+#include "gui/training_session.h"
+
+class QHBoxLayout;
+class QLabel;
+class QPushButton;
+
+namespace strata::gui {
+
+class NetFooter : public QWidget {
+  Q_OBJECT
+ public:
+  NetFooter(const Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
+
+ signals:
+  void showIssue(int layer, const QString& fieldId);
+
+ private:
+  struct Tile {
+    QWidget* box;
+    QLabel *value, *hint;
+  };
+  Tile addTile(QHBoxLayout& row, const QString& title);
+  void refresh();
+  void refreshBadge();
+
+  const Theme& m_theme;
+  Document& m_document;
+  TrainingSession& m_session;
+  Tile m_layers, m_parameters, m_macs, m_memory, m_time;
+  QLabel* m_badge;
+  QPushButton* m_show;
+};
+
+}  // namespace strata::gui

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Start, step, stop, the state of the run and the device, beside the modes on every page. What can be done, and why not, comes
+// from the session alone.
+#pragma once
+#include <QAction>
+#include <QTimer>
+#include <QWidget>
+
+#include "gui/data_loader.h"
+#include "gui/theme.h"
+#include "gui/training_session.h"
+
+class QComboBox;
+class QLabel;
+class QProgressBar;
+class QPushButton;
+class QToolButton;
+
+namespace strata::gui {
+
+class ElidedText;
+
+class TransportBar : public QWidget {
+  Q_OBJECT
+ public:
+  TransportBar(Theme& theme, TrainingSession& session, DataLoader& loader, QWidget* parent = nullptr);
+
+  /// For the Run menu; the buttons are their twins.
+  QAction* primaryAction() const { return m_primary; }
+  QList<QAction*> otherActions() const { return {m_stepBatch, m_stepEpoch, m_stop, m_newRun}; }
+
+ signals:
+  void dataFolderWanted();
+
+ private:
+  QAction* makeAction(const QString& name, const QString& text, const QKeySequence& key, TrainingSession::Action action);
+  QWidget* makeState();
+  void fillDevices();
+  void chooseDevice(int index);
+  void refresh();          ///< what can be done
+  void refreshText();      ///< how far it is
+  void refreshButton(QWidget* button, const QAction* action);
+
+  Theme& m_theme;
+  TrainingSession& m_session;
+  DataLoader& m_loader;
+  QAction *m_primary, *m_stepBatch, *m_stepEpoch, *m_stop, *m_newRun;
+  QPushButton *m_primaryButton, *m_get, *m_choose;
+  QToolButton *m_stepButton, *m_stopButton;
+  QLabel *m_dot, *m_state;
+  ElidedText *m_facts, *m_time;
+  QProgressBar* m_progress;
+  QComboBox* m_device;
+  QTimer m_textTimer;  ///< texts change at most ten times a second
+};
+
+}  // namespace strata::gui

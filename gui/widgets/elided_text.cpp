@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/widgets/elided_text.h"
+
+#include <QPainter>
+
+namespace strata::gui {
+
+ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent) : QWidget(parent), m_theme(theme), m_token(token) {
+  setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+}
+
+void ElidedText::setText(const QString& text) {
+  if (text == m_text) return;
+  m_text = text;
+  setAccessibleName(text);
+  updateGeometry();
+  updateTip();
+  update();
+}
+
+void ElidedText::setToken(const QString& token) {
+  m_token = token;
+  update();
+}
+
+void ElidedText::setAlignment(Qt::Alignment alignment) { m_alignment = alignment; }
+QSize ElidedText::sizeHint() const { return {fontMetrics().horizontalAdvance(m_text) + 1, fontMetrics().height()}; }
+QSize ElidedText::minimumSizeHint() const { return {std::min(sizeHint().width(), fontMetrics().horizontalAdvance("…")), fontMetrics().height()}; }
+
+void ElidedText::paintEvent(QPaintEvent*) {
+  QPainter painter(this);
+  painter.setPen(m_theme.color(m_token));
+  painter.drawText(rect(), m_alignment | Qt::AlignVCenter | Qt::TextSingleLine, fontMetrics().elidedText(m_text, Qt::ElideRight, width()));
+}
+
+void ElidedText::resizeEvent(QResizeEvent*) { updateTip(); }
+void ElidedText::updateTip() { setToolTip(sizeHint().width() > width() ? m_text : QString()); }
+
+}  // namespace strata::gui

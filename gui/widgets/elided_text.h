@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One line of text that gives way when there is no room: it ends in "…" and the whole of it is the tooltip.
+#pragma once
+#include <QWidget>
+
+#include "gui/theme.h"
+
+namespace strata::gui {
+
+class ElidedText : public QWidget {
+  Q_OBJECT
+ public:
+  ElidedText(const Theme& theme, const QString& token, QWidget* parent = nullptr);
+
+  void setText(const QString& text);
+  const QString& text() const { return m_text; }
+  void setToken(const QString& token);
+  void setAlignment(Qt::Alignment alignment);
+  QSize sizeHint() const override;
+  QSize minimumSizeHint() const override;
+
+ protected:
+  void paintEvent(QPaintEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+
+ private:
+  void updateTip();
+  const Theme& m_theme;
+  QString m_text, m_token;
+  Qt::Alignment m_alignment = Qt::AlignLeft;
+};
+
+}  // namespace strata::gui
