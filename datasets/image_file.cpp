@@ -43,6 +43,7 @@ GreyImage decodePng(std::span<const unsigned char> file, const std::string& wher
   if (!png_image_begin_read_from_memory(&image, file.data(), file.size()) || failed())
     refuse(where, std::string("is a damaged PNG (") + image.message + ")");
   checkSize(image.width, image.height, where);
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // as other programs write 16 bits a channel, unless the file says otherwise
   GreyImage picture{static_cast<int>(image.width), static_cast<int>(image.height), {}};
   picture.pixels.resize(std::size_t{image.width} * image.height);
   image.format = PNG_FORMAT_GRAY;
@@ -134,8 +135,9 @@ GreyImage decodeJpegFile(std::span<const unsigned char> file, const std::string&
     refuse(where, "is a progressive JPEG too large to decode in 64 MiB", "Save a smaller copy, or one that is not progressive.");
   GreyImage picture{static_cast<int>(job.info.image_width), static_cast<int>(job.info.image_height), {}};
   picture.pixels.resize(std::size_t{job.info.image_width} * job.info.image_height);
+  const int orientation = orientationOf(job.info);  // decoding forgets the markers
   if (!decodeJpeg(job, picture.pixels.data())) refuse(where, std::string("is a damaged JPEG (") + job.reason + ")");
-  return turnedUpright(std::move(picture), orientationOf(job.info));
+  return turnedUpright(std::move(picture), orientation);
 }
 
 }  // namespace

@@ -47,6 +47,29 @@ inline std::string packed(const std::string& bytes, int windowBits = 31) {
   return out;
 }
 
+inline std::string littleEndian(std::uint32_t value, int size) {
+  std::string bytes;
+  for (int i = 0; i < size; ++i) bytes += i < 4 ? static_cast<char>(value >> 8 * i) : '\0';
+  return bytes;
+}
+
+/// A zip archive of the given names and contents, deflated or stored.
+inline std::string zipFile(const std::vector<std::pair<std::string, std::string>>& members, bool deflated) {
+  std::string bytes, directory;
+  for (const auto& [name, content] : members) {
+    const std::string body = deflated ? packed(content, -15) : content;
+    const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size());
+    const std::string common = littleEndian(20, 2) + littleEndian(0, 2) + littleEndian(deflated ? 8 : 0, 2) + littleEndian(0, 4) + littleEndian(static_cast<std::uint32_t>(crc), 4) +
+                               littleEndian(static_cast<std::uint32_t>(body.size()), 4) + littleEndian(static_cast<std::uint32_t>(content.size()), 4) +
+                               littleEndian(static_cast<std::uint32_t>(name.size()), 2) + littleEndian(0, 2);
+    directory += littleEndian(0x02014b50, 4) + littleEndian(20, 2) + common + littleEndian(0, 10) + littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + name;
+    bytes += littleEndian(0x04034b50, 4) + common + name + body;
+  }
+  const auto count = static_cast<std::uint32_t>(members.size());
+  return bytes + directory + littleEndian(0x06054b50, 4) + littleEndian(0, 4) + littleEndian(count, 2) + littleEndian(count, 2) +
+         littleEndian(static_cast<std::uint32_t>(directory.size()), 4) + littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + littleEndian(0, 2);
+}
+
 inline void writeBytes(const strata::Path& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }

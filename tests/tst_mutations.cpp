@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Thousands of damaged files for every reader of outside data, the same ones each time: each is read or refused with an Error,
+// nothing else. Meant to be run with sanitizers, too.
+#include <QTemporaryDir>
+#include <functional>
+
+#include "data_files.h"
+#include "datasets/digit_prep.h"
+#include "datasets/idx.h"
+#include "datasets/inflate.h"
+#include "datasets/zip.h"
+#include "engine/rng.h"
+#include "picture_files.h"
+
+using namespace strata;
+
+class TestMutations : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void readOrRefused_data();
+  void readOrRefused();
+
+ private:
+  QTemporaryDir m_folder;
+};
+
+namespace {
+
+using Parse = std::function<void(const Path&)>;
+
+void readZip(const Path& path) {
+  const std::string bytes = readFile(path, 1 << 20);
+  const ZipReader zip(asBytes(bytes), path.string());
+  for (const ZipMember& member : zip.members()) zip.read(member, 1 << 20);
+}
+
+/// One to eight changes: bits, bytes, telling numbers, pieces cut out, doubled or moved.
+std::string mutated(std::string bytes, Rng& rng) {
+  constexpr std::uint32_t kTelling[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fffffff, 0x80000000, 0xffffffff, 0x10000, 0xffff};
+  for (std::uint32_t change = rng.below(8) + 1; change > 0 && !bytes.empty(); --change) {
+    const std::size_t at = rng.below(static_cast<std::uint32_t>(bytes.size()));
+    const std::size_t length = std::min<std::size_t>(rng.below(16) + 1, bytes.size() - at);
+    switch (rng.below(6)) {
+      case 0: bytes[at] ^= static_cast<char>(1 << rng.below(8)); break;
+      case 1: bytes[at] = static_cast<char>(rng.next()); break;
+      case 2: bytes.replace(at, std::min<std::size_t>(4, length), bigEndian(kTelling[rng.below(10)]).substr(0, std::min<std::size_t>(4, length))); break;
+      case 3: bytes.erase(at, length); break;
+      case 4: bytes.insert(at, bytes.substr(at, length)); break;
+      default: bytes.insert(rng.below(static_cast<std::uint32_t>(bytes.size())), bytes.substr(at, length)); break;
+    }
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Q_DECLARE_METATYPE(Parse)
+
+void TestMutations::readOrRefused_data() {
+  QTest::addColumn<QByteArray>("seed");
+  QTest::addColumn<Parse>("parse");
+  const Parse idx = [](const Path& path) { readIdx(path); }, picture = [](const Path& path) { readImage(path); };
+  const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
+  const auto row = [](const char* name, const std::string& seed, const Parse& parse) { QTest::newRow(name) << QByteArray::fromStdString(seed) << parse; };
+  row("IDX", idxFile(8, 3), idx);
+  row("IDX, packed", packed(idxFile(20, 5)), idx);
+  row("IDX, packed, two members", packed(idxFile(20, 5).substr(0, 100)) + packed(idxFile(20, 5).substr(100)), idx);
+  row("zip, deflated", zipFile({{"a/b", idxFile(9, 3)}, {"c", "text"}}, true), readZip);
+  row("zip, stored", zipFile({{"a/b", "some text"}, {"c", ""}}, false), readZip);
+  row("PNG, grey", pictureFile(colour.convertToFormat(QImage::Format_Grayscale8), "png"), picture);
+  row("PNG, transparent", pictureFile(colour.convertToFormat(QImage::Format_ARGB32), "png"), picture);
+  row("PNG, palette", pictureFile(colour.convertToFormat(QImage::Format_Indexed8), "png"), picture);
+  row("JPEG", withOrientation(pictureFile(colour, "jpg"), 6, true), picture);
+  row("JPEG, progressive", withOrientation(pictureFile(colour, "jpg", true), 3, false), picture);
+}
+
+void TestMutations::readOrRefused() {
+  QFETCH(QByteArray, seed);
+  QFETCH(Parse, parse);
+  constexpr int kCases = 600;
+  const Path path = Path(m_folder.path().toStdString()) / "mutated";
+  writeBytes(path, seed.toStdString());
+  parse(path);  // the seed itself is sound
+  int refusals = 0;
+  for (int i = 0; i < kCases; ++i) {
+    Rng rng(20261123, Stream::Test, static_cast<std::uint64_t>(i));
+    writeBytes(path, mutated(seed.toStdString(), rng));
+    try {
+      parse(path);
+    } catch (const Error& error) {
+      QVERIFY2(error.kind() == Error::Kind::Input && std::string(error.what()).find(path.string()) == 0, error.what());
+      ++refusals;
+    }
+  }
+  QVERIFY2(refusals > kCases / 4, qPrintable(QString::number(refusals)));
+}
+
+QTEST_GUILESS_MAIN(TestMutations)
+#include "tst_mutations.moc"
