@@ -15,12 +15,22 @@ class Error : public std::runtime_error {
   /// `where` a file, field or layer · `what` what is wrong, with "got X, needed Y" where there are two sides ·
   /// `wayOut` what the person can do, a full sentence; empty when there is nothing better to say.
   Error(Kind kind, const std::string& where, const std::string& what, const std::string& wayOut = {})
-      : std::runtime_error((where.empty() ? "" : where + ": ") + what + (wayOut.empty() ? "." : ". " + wayOut)), m_kind(kind) {}
+      : std::runtime_error(message(where, what, wayOut)), m_kind(kind) {}
 
   Kind kind() const { return m_kind; }
   int exitCode() const { return static_cast<int>(m_kind); }
 
  private:
+  static std::string message(const std::string& where, const std::string& what, const std::string& wayOut) {
+    std::string text = where;
+    if (!where.empty()) text += ": ";
+    text += what;
+    if (!text.ends_with('.')) text += '.';
+    if (!wayOut.empty()) text.append(" ").append(wayOut);
+    if (!text.ends_with('.') && !text.ends_with('?')) text += '.';
+    return text;
+  }
+
   Kind m_kind;
 };
 

@@ -18,12 +18,14 @@ struct Checkpoint {
   int epoch = 0;                      ///< whole epochs trained
   double epochLossSum = 0;            ///< of the unfinished epoch, so that its means come out the same after a resume
   std::int64_t epochHits = 0, epochSamples = 0;
+  double epochSeconds = 0;
 };
 
 std::string checkpointBytes(const Checkpoint& checkpoint);
-/// Error::File, Error::Input; verifies the checksum and that every tensor fits the network.
+/// Error::File, Error::Input; verifies the checksum, before anything is believed, and that every tensor fits the network.
 Checkpoint readCheckpoint(const Path& path);
-/// Tensors "<layer>.<param>" of a plain safetensors file, for `--weights`. Every one must be there, with its shape.
+/// Tensors "<layer>.<param>" of a safetensors file, plain or a checkpoint, for `--weights`. Every one must be there, with its
+/// shape, and no other.
 Weights readWeights(const Path& path, const NetworkSpec& network);
 
 }  // namespace strata

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader drains.
-// Progress coalesces (a newer one replaces a pending one); everything else is kept in order and never dropped.
+// Progress coalesces (a newer one takes the place of one pending at the end of the queue); everything else is kept in order and never dropped.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/error.h"
 #include "engine/weights.h"
 
 namespace strata {
@@ -66,6 +67,7 @@ struct FinishedEvent {
 /// The run has failed; the last good weights are kept.
 struct FailedEvent {
   bool diverged = false;
+  Error::Kind kind = Error::Kind::Diverged;  ///< what the command line's exit code says
   std::string layer;    ///< the first that was not finite, when diverged
   std::string message;  ///< one sentence
   std::uint64_t step = 0;

@@ -14,17 +14,18 @@
 
 namespace strata {
 
+struct Orders;
+
 /// Everything a run needs, by value.
 struct TrainJob {
   Project project;
   DataView data;
   std::string backend = "cpu";
   int threads = 0;                       ///< 0: one per core
-  Path runFolder;                        ///< created by the trainer; empty: nothing is written
+  Path runFolder;                        ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;   ///< instead of drawn ones
   Path resumeFrom;                       ///< a run folder: weights, optimizer state and position are taken from its last checkpoint
   std::uint64_t maxSteps = 0;            ///< stop after that many batches; 0: no limit
-  bool logEveryBatch = false;            ///< every batch's loss is kept, see Trainer::batchLosses()
   bool startPaused = false;              ///< for "step one batch" before anything ran
 };
 
@@ -39,6 +40,7 @@ class Trainer {
   /// Why the action cannot be taken now ("Nothing is running"), or "" when it can. One table in trainer.cpp.
   std::string blockedReason(Action action) const;
 
+  // An action that is blocked just now does nothing: a run may end between the look and the click.
   void start(TrainJob job);  ///< from Idle, Finished or Failed; errors arrive as FailedEvent
   void pause();
   void resume();
@@ -55,16 +57,17 @@ class Trainer {
   EventQueue& events() { return m_events; }
 
  private:
-  struct Worker;
   void run(TrainJob job);
+  Orders nextOrders(bool epochEnded);
+  bool mayTrain() const;
+  void setState(State state);
 
   std::atomic<State> m_state{State::Idle};
   EventQueue m_events;
   mutable std::mutex m_mutex;  ///< guards what follows
   std::condition_variable m_wake;
   bool m_pauseWanted = false, m_stopWanted = false, m_snapshotWanted = false;
-  std::uint64_t m_batchesAllowed = 0;  ///< while paused: steps still to take
-  bool m_toEndOfEpoch = false;
+  bool m_oneBatch = false, m_toEndOfEpoch = false;  ///< what may still be trained although a pause is wanted
   std::optional<double> m_newRate;
   std::optional<int> m_newEpochs;
   std::jthread m_thread;

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/train/training_loop.h"
+
+#include <cmath>
+#include <thread>
+#ifdef __SSE__
+#include <pmmintrin.h>
+#include <xmmintrin.h>
+#endif
+
+#include "engine/train/environment.h"
+
+namespace strata {
+namespace {
+
+constexpr std::chrono::seconds kSaveInterval{30};  ///< at most so much work is lost to a crash
+
+/// Numbers too small to matter cost a hundred times as much as others.
+void flushDenormalsToZero() {
+#ifdef __SSE__
+  _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
+  _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
+#endif
+}
+
+Error badJob(const std::string& where, const std::string& what, const std::string& wayOut) { return {Error::Kind::Input, where, what, wayOut}; }
+
+}  // namespace
+
+TrainingLoop::TrainingLoop(TrainJob job, EventQueue& events, LoopControl control)
+    : m_job(std::move(job)), m_events(events), m_control(std::move(control)) {}
+
+TrainEvent TrainingLoop::run() {
+  try {
+    flushDenormalsToZero();
+    prepare();
+    while (m_epoch < m_job.project.training.epochs) {
+      if (const auto reason = trainEpoch()) return finished(*reason);
+      if (!validate()) return finished(Reason::Stopped);
+      endEpoch();
+      if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0) return finished(Reason::StepsDone);
+    }
+    return finished(Reason::Completed);
+  } catch (const Error& error) {
+    return failed(error.kind(), error.what());
+  } catch (const std::bad_alloc&) {
+    return failed(Error::Kind::Device, "Training: the memory is exhausted. Use a smaller batch or a smaller network.");
+  } catch (const std::exception& error) {
+    return failed(Error::Kind::Device, std::string("Training: ") + error.what());
+  }
+}
+
+void TrainingLoop::checkJob() const {
+  const Project& project = m_job.project;
+  const Analysis analysis = analyse(project.network);
+  for (const Issue& issue : analysis.issues)
+    if (issue.level == Issue::Level::Error) {
+      const std::string layer = issue.layer >= 0 ? ", layer " + project.network.layers[issue.layer].name : "";
+      throw badJob("network" + layer, issue.text.ends_with('.') ? issue.text.substr(0, issue.text.size() - 1) : issue.text, "Mend the layer and start again");
+    }
+  if (!m_job.data.dataset) throw badJob("data", "no data set is loaded", "Choose one first");
+  const Dataset& dataset = *m_job.data.dataset;
+  if (dataset.shape != project.network.input)
+    throw badJob("network", "its input is " + project.network.input.text() + ", the samples of " + dataset.title + " are " + dataset.shape.text(), "Change the input's shape or the data set");
+  if (static_cast<int>(dataset.classes.size()) > project.network.classes)
+    throw badJob("network", "it tells " + std::to_string(project.network.classes) + " classes apart, " + dataset.title + " has " + std::to_string(dataset.classes.size()), "Give the last layer more units");
+  if (m_job.data.train.empty()) throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
+  const std::int64_t needed = analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight());
+  if (const std::int64_t memory = physicalMemory(); needed > memory)
+    throw badJob("network", "training it with batches of " + std::to_string(project.training.batchSize) + " needs " + std::to_string(needed >> 20) + " MiB, this machine has " + std::to_string(memory >> 20) + " MiB",
+                 "Use a smaller batch or smaller layers");
+}
+
+void TrainingLoop::prepare() {
+  checkJob();
+  const TrainingSpec& training = m_job.project.training;
+  const DataView& data = m_job.data;
+  m_backend = createBackend(m_job.backend, m_job.threads);
+  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed});
+  m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
+  m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
+  m_validation->startEpoch(0, false, 0);
+  m_logits.resize(static_cast<std::size_t>(training.batchSize) * m_job.project.network.classes);
+
+  m_record.folder = m_job.runFolder;
+  m_record.name = m_job.runFolder.filename().string();
+  m_record.started = utcNow();
+  if (!m_job.resumeFrom.empty())
+    resume();
+  else
+    m_net->setWeights(m_job.startWeights ? *m_job.startWeights : initialWeights(m_job.project.network, training.seed));
+  openFolder();
+  m_good = makeCheckpoint();
+  if (m_folder && m_step == 0) m_folder->checkpoint(m_good);
+  m_mark = m_lastSave = Clock::now();
+  m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count()});
+  sendSnapshot(m_good.get());
+}
+
+/// Takes over the state and the history of an earlier run.
+void TrainingLoop::resume() {
+  const Path& folder = m_job.resumeFrom;
+  const std::string where = folder.string();
+  ResumePoint point = findResumePoint(folder);
+  for (const std::string& problem : point.problems) note(NoteEvent::Level::Warning, "Passed over a checkpoint. " + problem);
+  const Checkpoint& from = point.checkpoint;
+  if (from.network != m_job.project.network) throw badJob(where, "the run's network is not the project's", "Resume with the run's own project, or start a new run from its weights");
+
+  const RunRecord old = readRun(folder);
+  if (static_cast<int>(old.epochs.size()) < from.epoch)
+    throw badJob(where, "metrics.jsonl holds " + std::to_string(old.epochs.size()) + " epochs, the checkpoint was saved after " + std::to_string(from.epoch), "Start a new run with --weights");
+  m_record.epochs.assign(old.epochs.begin(), old.epochs.begin() + from.epoch);
+  m_record.bestEpoch = bestEpochOf(m_record.epochs);
+  if (folder == m_job.runFolder) {
+    m_record.name = old.name;
+    if (!old.started.empty()) m_record.started = old.started;
+  }
+  const int batchSize = m_job.project.training.batchSize;
+  const auto samples = static_cast<std::int64_t>(m_job.data.train.size());
+  if (from.epochSamples > samples || (from.epochSamples < samples && from.epochSamples % batchSize != 0))
+    throw badJob(where, "it was saved in the middle of an epoch, which another batch size or data set cannot go on with", "Use the batch size and data it was started with");
+
+  m_net->setWeights(from.weights);
+  m_net->setOptimizerState(from.optimizerState);
+  m_step = from.step;
+  m_epoch = from.epoch;
+  m_batch = static_cast<int>((from.epochSamples + batchSize - 1) / batchSize);
+  m_lossSum = from.epochLossSum;
+  m_hits = from.epochHits;
+  m_samples = from.epochSamples;
+  m_epochSeconds = from.epochSeconds;
+}
+
+void TrainingLoop::openFolder() {
+  m_record.project = m_job.project;
+  m_record.backend = m_backend->id();
+  m_record.datasetTitle = m_job.data.dataset->title;
+  m_record.synthetic = m_job.data.dataset->synthetic;
+  m_record.threads = m_job.threads > 0 ? m_job.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  m_record.parameters = analyse(m_job.project.network).parameters;
+  m_record.state = "training";
+  if (m_job.runFolder.empty()) return;
+  m_folder = std::make_unique<RunFolder>(m_record, describeEnvironment(m_job, m_record), m_step, m_job.runFolder == m_job.resumeFrom);
+}
+
+std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
+  const TrainingSpec& training = m_job.project.training;
+  m_training->startEpoch(m_epoch, training.shuffle, training.seed);
+  m_samplesHere = 0;
+  m_secondsHere = 0;
+  while (m_batch < m_training->count()) {
+    if (!obeyOrders(m_batch == 0)) return Reason::Stopped;
+    trainBatch();
+    const bool epochDone = m_batch == m_training->count();
+    if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0 && !epochDone) return Reason::StepsDone;
+    if (m_folder && Clock::now() - m_lastSave > kSaveInterval) {
+      m_good = makeCheckpoint();
+      m_folder->checkpoint(m_good);
+    }
+  }
+  return std::nullopt;
+}
+
+bool TrainingLoop::obeyOrders(bool epochEnded) {
+  for (;;) {
+    const Orders orders = m_control.orders(epochEnded);
+    epochEnded = false;
+    if (orders.waited) m_mark = Clock::now();
+    if (orders.learningRate) changeRate(*orders.learningRate);
+    if (orders.epochs) changeEpochs(*orders.epochs);
+    if (orders.snapshot) sendSnapshot();
+    if (orders.stop) return false;
+    if (orders.train) return true;
+  }
+}
+
+void TrainingLoop::trainBatch() {
+  const TrainingSpec& training = m_job.project.training;
+  const Batch batch = m_training->at(m_batch);
+  m_rate = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step, totalSteps());
+  const LossResult result = m_net->trainBatch(batch, m_rate, m_step);
+  if (!std::isfinite(result.lossSum)) {
+    const NonFinite first = m_net->findNonFinite(batch, m_step);
+    diverge(first.layer, first.what);
+  }
+  m_lossSum += result.lossSum;
+  m_hits += result.hits;
+  m_samples += batch.size;
+  m_samplesHere += batch.size;
+  ++m_step;
+  ++m_batch;
+  ++m_stepsHere;
+  const double seconds = lap();
+  m_epochSeconds += seconds;
+  m_secondsHere += seconds;
+  m_secondsPerStep = m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
+  sendProgress(result.lossSum / batch.size, static_cast<double>(result.hits) / batch.size, m_rate);
+}
+
+bool TrainingLoop::validate() {
+  const auto& training = m_job.project.training;
+  double lossSum = 0;
+  std::int64_t hits = 0;
+  lap();
+  for (int i = 0; i < m_validation->count(); ++i) {
+    if (m_control.stopWanted()) return false;
+    const Batch batch = m_validation->at(i);
+    m_net->forward(batch, m_logits.data());
+    const LossResult result = softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, m_job.project.network.classes, nullptr, training.labelSmoothing);
+    lossSum += result.lossSum;
+    hits += result.hits;
+  }
+  const auto count = static_cast<double>(m_job.data.validation.size());
+  m_validated.valLoss = lossSum / count;  // nothing to validate on: not a number
+  m_validated.valAccuracy = static_cast<double>(hits) / count;
+  m_validated.valSeconds = lap();
+  return true;
+}
+
+void TrainingLoop::endEpoch() {
+  EpochRecord record = m_validated;
+  record.epoch = ++m_epoch;
+  record.loss = m_lossSum / static_cast<double>(m_samples);
+  record.accuracy = static_cast<double>(m_hits) / static_cast<double>(m_samples);
+  record.epochSeconds = m_epochSeconds;
+  record.samplesPerSecond = m_secondsHere > 0 ? static_cast<double>(m_samplesHere) / m_secondsHere : 0;
+  record.learningRate = m_rate;
+  m_batch = 0;
+  m_lossSum = m_epochSeconds = 0;
+  m_hits = m_samples = 0;
+  m_good = makeCheckpoint();
+  m_record.epochs.push_back(record);
+  m_record.bestEpoch = bestEpochOf(m_record.epochs);
+  const bool best = m_record.bestEpoch == record.epoch;
+  if (m_folder) {
+    m_folder->epoch(record, best, m_good);
+    m_folder->checkpoint(m_good);
+    m_folder->summary(m_record);
+    if (const std::string problem = m_folder->takeProblem(); !problem.empty()) note(NoteEvent::Level::Warning, "Not saved, training goes on. " + problem);
+  }
+  m_events.push(EpochDoneEvent{record, best});
+  sendSnapshot(m_good.get());
+  lap();
+}
+
+void TrainingLoop::changeRate(double rate) {
+  for (const ChoiceDef& def : allOptimizers())
+    for (const Field& field : def.fields)
+      if (def.type == m_job.project.training.optimizer.type && field.id == "learning_rate")
+        if (const auto problem = problemWith(field, rate)) return note(NoteEvent::Level::Warning, *problem);
+  m_job.project.training.optimizer.fields.set("learning_rate", rate);
+  m_record.project = m_job.project;
+  note(NoteEvent::Level::Info, "Learning rate " + Json(rate).dump() + " from step " + std::to_string(m_step + 1) + " on.");
+  if (!m_folder) return;
+  m_folder->note(m_step, "learning_rate", rate);
+  m_folder->project(m_job.project);
+}
+
+void TrainingLoop::changeEpochs(int epochs) {
+  if (epochs < 1) return note(NoteEvent::Level::Warning, "A run has at least one epoch; got " + std::to_string(epochs) + ".");
+  m_job.project.training.epochs = epochs;
+  m_record.project = m_job.project;
+  note(NoteEvent::Level::Info, "The run now ends after epoch " + std::to_string(epochs) + ".");
+  if (!m_folder) return;
+  m_folder->note(m_step, "epochs", epochs);
+  m_folder->project(m_job.project);
+}
+
+/// Everything needed to go on from here. Weights that are not finite are never handed out: the run ends instead.
+std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
+  auto checkpoint = std::make_shared<Checkpoint>();
+  checkpoint->weights = m_net->weights();
+  if (const std::string layer = firstNonFinite(checkpoint->weights); !layer.empty()) diverge(layer, "weights");
+  checkpoint->network = m_job.project.network;
+  checkpoint->preprocessing = m_job.project.data.preprocessing;
+  checkpoint->classes = m_job.data.dataset->classes;
+  checkpoint->optimizerState = m_net->optimizerState();
+  checkpoint->step = m_step;
+  checkpoint->epoch = m_epoch;
+  checkpoint->epochLossSum = m_lossSum;
+  checkpoint->epochHits = m_hits;
+  checkpoint->epochSamples = m_samples;
+  checkpoint->epochSeconds = m_epochSeconds;
+  m_lastSave = Clock::now();
+  return checkpoint;
+}
+
+void TrainingLoop::sendSnapshot(const Checkpoint* checkpoint) {
+  Weights weights = checkpoint ? checkpoint->weights : m_net->weights();
+  m_events.push(SnapshotEvent{std::make_shared<const WeightSnapshot>(WeightSnapshot{m_job.project.network, std::move(weights),
+                                                                                    checkpoint ? checkpoint->step : m_step, checkpoint ? checkpoint->epoch : m_epoch})});
+}
+
+void TrainingLoop::sendProgress(double loss, double accuracy, double rate) {
+  ProgressEvent event;
+  event.epoch = m_epoch + 1;
+  event.epochs = m_job.project.training.epochs;
+  event.batch = m_batch;
+  event.batches = m_training->count();
+  event.step = m_step;
+  event.secondsPerStep = m_secondsPerStep;
+  event.samplesPerSecond = m_job.project.training.batchSize / m_secondsPerStep;
+  event.learningRate = rate;
+  event.points.push_back({m_step, loss, accuracy});
+  m_events.push(std::move(event));
+}
+
+void TrainingLoop::note(NoteEvent::Level level, const std::string& text) { m_events.push(NoteEvent{level, text}); }
+
+void TrainingLoop::diverge(const std::string& layer, const std::string& what) {
+  m_divergedLayer = layer;
+  const std::string first = layer.empty() ? "the loss is not finite" : "the " + what + " of layer " + layer + (what == "output" || what == "gradient" ? " is" : " are") + " the first that " + (what == "weights" ? "are" : "is") + " not finite";
+  const std::string kept = m_good ? "The weights of step " + std::to_string(m_good->step) + " are kept; a smaller learning rate may help" : "";
+  throw Error(Error::Kind::Diverged, "Epoch " + std::to_string(m_epoch + 1) + ", step " + std::to_string(m_step + 1), "training diverged: " + first, kept);
+}
+
+TrainEvent TrainingLoop::finished(Reason reason) {
+  FinishedEvent event{reason, m_record.bestEpoch, 0};
+  if (m_record.bestEpoch > 0) event.bestValAccuracy = m_record.epochs[m_record.bestEpoch - 1].valAccuracy;
+  if (m_good->step != m_step) m_good = makeCheckpoint();
+  sendSnapshot(m_good.get());
+  if (!m_folder) return event;
+  m_record.state = reason == Reason::Completed || reason == Reason::EarlyStop ? "finished" : "stopped";
+  m_folder->checkpoint(m_good);
+  m_folder->summary(m_record);
+  m_folder->flush();
+  if (const std::string problem = m_folder->takeProblem(); !problem.empty()) return failed(Error::Kind::File, "The run ended well but could not be saved. " + problem);
+  m_folder.reset();
+  return event;
+}
+
+TrainEvent TrainingLoop::failed(Error::Kind kind, const std::string& message) {
+  const bool diverged = kind == Error::Kind::Diverged;
+  if (m_good && diverged) sendSnapshot(m_good.get());
+  if (m_folder) {
+    m_record.state = diverged ? "diverged" : "failed";
+    m_record.reason = message;
+    if (m_good) m_folder->checkpoint(m_good);
+    m_folder->summary(m_record);
+    m_folder.reset();
+  }
+  return FailedEvent{diverged, kind, m_divergedLayer, message, m_step};
+}
+
+std::uint64_t TrainingLoop::totalSteps() const {
+  return static_cast<std::uint64_t>(m_job.project.training.epochs) * static_cast<std::uint64_t>(m_training->count());
+}
+
+double TrainingLoop::lap() {
+  const Clock::time_point now = Clock::now();
+  const double seconds = std::chrono::duration<double>(now - m_mark).count();
+  m_mark = now;
+  return seconds;
+}
+
+}  // namespace strata

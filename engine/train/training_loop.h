@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// One run from start to end, in the thread that calls it: batches, epochs, validation, checkpoints. Knows nothing of threads
+// and pauses; between two batches it asks for orders, and whoever gives them may take their time.
+#pragma once
+#include <chrono>
+#include <functional>
+#include <optional>
+
+#include "engine/backend.h"
+#include "engine/train/run_folder.h"
+#include "engine/train/trainer.h"
+
+namespace strata {
+
+/// What the loop is told between two batches. Neither `stop` nor `train`: carry out the rest and ask again.
+struct Orders {
+  bool stop = false, train = false, snapshot = false;
+  bool waited = false;  ///< the clock stood still
+  std::optional<double> learningRate;
+  std::optional<int> epochs;
+};
+
+struct LoopControl {
+  std::function<Orders(bool epochEnded)> orders;
+  std::function<bool()> stopWanted;  ///< looked at during validation
+};
+
+class TrainingLoop {
+ public:
+  TrainingLoop(TrainJob job, EventQueue& events, LoopControl control);
+
+  /// The event that ends the run, Finished or Failed, which the caller pushes. Everything is saved by then.
+  TrainEvent run();
+
+ private:
+  using Reason = FinishedEvent::Reason;
+  using Clock = std::chrono::steady_clock;
+
+  void prepare();
+  void checkJob() const;
+  void resume();
+  void openFolder();
+  std::optional<Reason> trainEpoch();
+  bool obeyOrders(bool epochEnded);
+  void trainBatch();
+  bool validate();   ///< false: left because of a stop
+  void endEpoch();
+  void changeRate(double rate);
+  void changeEpochs(int epochs);
+
+  std::shared_ptr<const Checkpoint> makeCheckpoint();
+  void sendSnapshot(const Checkpoint* checkpoint = nullptr);
+  void sendProgress(double loss, double accuracy, double rate);
+  void note(NoteEvent::Level level, const std::string& text);
+  [[noreturn]] void diverge(const std::string& layer, const std::string& what);
+  TrainEvent finished(Reason reason);
+  TrainEvent failed(Error::Kind kind, const std::string& message);
+  std::uint64_t totalSteps() const;
+  double lap();  ///< seconds since the last lap
+
+  TrainJob m_job;
+  EventQueue& m_events;
+  LoopControl m_control;
+  std::unique_ptr<Backend> m_backend;
+  std::unique_ptr<CompiledNetwork> m_net;
+  std::optional<Batches> m_training, m_validation;
+  std::vector<float> m_logits;
+  std::unique_ptr<RunFolder> m_folder;
+  RunRecord m_record;
+  std::shared_ptr<const Checkpoint> m_good;  ///< the last weights known to be finite, with all that belongs to them
+  std::string m_divergedLayer;
+
+  // The position, as in a checkpoint.
+  std::uint64_t m_step = 0;
+  int m_epoch = 0, m_batch = 0;  ///< whole epochs, batches of the present one
+  double m_lossSum = 0, m_epochSeconds = 0;
+  std::int64_t m_hits = 0, m_samples = 0;
+  EpochRecord m_validated;       ///< what validate() found
+
+  std::uint64_t m_stepsHere = 0;        ///< since this start, a resume being one
+  std::int64_t m_samplesHere = 0;       ///< of the present epoch since this start, and the time they took
+  double m_secondsHere = 0;
+  double m_secondsPerStep = 0;          ///< smoothed over about a second
+  double m_rate = 0;                    ///< of the last batch
+  Clock::time_point m_mark, m_lastSave;
+};
+
+}  // namespace strata
