@@ -3,6 +3,8 @@
 // This file is the one to copy for a new layer. It holds, top to bottom: the fields, the shape rule, the reference ops, and the
 // LayerDefs that name them all; one line in all_layers.cpp makes a LayerDef known to the whole program.
 // Edges as Keras: windows that reach over the edge ("same") ignore the padding, in the mean's count as well.
+#include <numeric>
+
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
 
@@ -77,18 +79,22 @@ class MaxPool2dOp : public BasicOp<Real> {
   }
 
  private:
+  /// Offset in a sample of the first channel under tap (r, s) of the window of output (oy, ox).
+  int under(int oy, int ox, int r, int s) const { return (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * m_in.c; }
+
   /// All channels of one output pixel. The first of equal values wins; a NaN wins over everything, so that it is seen.
   void forwardPixel(const Real* x, int oy, int ox, Real* y, std::int32_t* winners) const {
-    std::fill_n(y, m_in.c, -std::numeric_limits<Real>::infinity());
-    for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r)
-      for (int s = m_slides.x.begin(ox); s < m_slides.x.end(ox); ++s) {
-        const int pixel = (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * m_in.c;
-        const bool first = r == m_slides.y.begin(oy) && s == m_slides.x.begin(ox);
-        for (int c = 0; c < m_in.c; ++c) {
+    const int r0 = m_slides.y.begin(oy), s0 = m_slides.x.begin(ox), first = under(oy, ox, r0, s0), channels = m_in.c;
+    std::copy_n(x + first, channels, y);
+    std::iota(winners, winners + channels, first);
+    for (int r = r0; r < m_slides.y.end(oy); ++r)
+      for (int s = s0; s < m_slides.x.end(ox); ++s) {
+        const int pixel = under(oy, ox, r, s);
+        for (int c = 0; c < channels; ++c) {
           const Real value = x[pixel + c];
-          if (!first && !(value > y[c]) && !std::isnan(value)) continue;
-          y[c] = value;
-          winners[c] = pixel + c;
+          const bool wins = (value > y[c]) | (value != value);  // | and not ||: without a branch this loop becomes vectors
+          y[c] = wins ? value : y[c];
+          winners[c] = wins ? pixel + c : winners[c];
         }
       }
   }
