@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::uint64_t kMaxProjectBytes = 1 << 20;
 
+/// A whole number from 0. JSON read from a text holds it unsigned, JSON made from an int signed.
+bool isCount(const Json& json) { return json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0); }
+
 /// Takes the known keys out of an object one by one; finish() refuses what is left.
 class ObjectReader {
  public:
@@ -46,7 +49,7 @@ class ObjectReader {
   template <class Integer>
   void read(const std::string& key, Integer& value, std::uint64_t low, std::uint64_t high) {
     if (const Json* json = take(key)) {
-      if (!json->is_number_unsigned() || json->get<std::uint64_t>() < low || json->get<std::uint64_t>() > high)
+      if (!isCount(*json) || json->get<std::uint64_t>() < low || json->get<std::uint64_t>() > high)
         throw wrong(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), *json);
       value = static_cast<Integer>(json->get<std::uint64_t>());
     }
@@ -159,7 +162,7 @@ TrainingSpec trainingFromJson(const Json& json, const std::string& where) {
 void checkVersion(ObjectReader& reader, const Json& json, const std::string& where) {
   const Json* version = reader.take("version");
   if (!version) throw Error(Error::Kind::Input, where, "has no \"version\", so it is not a Strata project", "Open a file that Strata has saved");
-  if (!version->is_number_unsigned() || *version == 0) throw reader.wrong("version", "a whole number from 1", *version);
+  if (!isCount(*version) || *version == 0) throw reader.wrong("version", "a whole number from 1", *version);
   if (json["version"].get<std::uint64_t>() > kProjectVersion)
     throw Error(Error::Kind::Input, where, "was written by a newer Strata (project version " + version->dump() + ", this one reads up to " + std::to_string(kProjectVersion) + ")",
                 "Update Strata to open it");

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Batches and splits: who is in which, in which order, and that both are pure functions of their seeds.
+#include <QTest>
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "engine/data/batches.h"
+#include "engine/error.h"
+
+using namespace strata;
+
+class TestBatches : public QObject {
+  Q_OBJECT
+
+  // Sample i is the two pixels {i, 200 - i}, labelled i % 10.
+  Samples m_samples;
+  static constexpr int kCount = 23;
+
+  static std::vector<int> all() {
+    std::vector<int> indices(kCount);
+    std::iota(indices.begin(), indices.end(), 0);
+    return indices;
+  }
+  Batches make(std::vector<int> indices, Preprocessing preprocessing = {}) const { return {m_samples, std::move(indices), Shape::image(1, 2, 1), preprocessing, 5}; }
+  std::vector<int> orderOf(Batches& batches) const {
+    std::vector<int> order;
+    for (int b = 0; b < batches.count(); ++b) {
+      const Batch batch = batches.at(b);
+      for (int i = 0; i < batch.size; ++i) order.push_back(batch.bytes[2 * i]);
+    }
+    return order;
+  }
+
+ private slots:
+  void initTestCase();
+  void fileOrderIsNotCopied();
+  void shuffleIsAPureFunctionOfSeedAndEpoch();
+  void labelsStayWithTheirSamples();
+  void preprocessingMeansTheSame_data();
+  void preprocessingMeansTheSame();
+  void splitHoldsOutAndKeepsOrder();
+  void testSetValidates();
+  void impossibleSplitsAreRefused();
+  void preprocessingComesBackFromJson();
+};
+
+void TestBatches::initTestCase() {
+  m_samples.count = kCount;
+  for (int i = 0; i < kCount; ++i) {
+    m_samples.pixels.push_back(static_cast<std::uint8_t>(i));
+    m_samples.pixels.push_back(static_cast<std::uint8_t>(200 - i));
+    m_samples.labels.push_back(i % 10);
+  }
+}
+
+void TestBatches::fileOrderIsNotCopied() {
+  Batches batches = make(all());
+  batches.startEpoch(0, false, 1);
+  QCOMPARE(batches.count(), 5);
+  for (int b = 0; b < 5; ++b) {
+    const Batch batch = batches.at(b);
+    QCOMPARE(batch.size, b < 4 ? 5 : 3);
+    QCOMPARE(batch.bytes, m_samples.pixels.data() + 10 * b);
+    QCOMPARE(batch.labels, m_samples.labels.data() + 5 * b);
+  }
+}
+
+void TestBatches::shuffleIsAPureFunctionOfSeedAndEpoch() {
+  Batches batches = make(all()), other = make(all());
+  batches.startEpoch(0, true, 1);
+  const std::vector<int> epoch0 = orderOf(batches);
+  batches.startEpoch(1, true, 1);
+  const std::vector<int> epoch1 = orderOf(batches);
+  other.startEpoch(1, true, 1);  // without epoch 0 before it
+  QCOMPARE(orderOf(other), epoch1);
+  other.startEpoch(1, true, 2);
+  QVERIFY(orderOf(other) != epoch1);
+  QVERIFY(epoch0 != epoch1);
+  std::vector<int> sorted = epoch0;
+  std::sort(sorted.begin(), sorted.end());
+  QCOMPARE(sorted, all());
+  batches.startEpoch(2, false, 1);
+  QCOMPARE(orderOf(batches), all());
+}
+
+void TestBatches::labelsStayWithTheirSamples() {
+  Batches batches = make({20, 3, 4, 5, 11, 0});
+  batches.startEpoch(0, false, 1);
+  QCOMPARE(batches.count(), 2);
+  const Batch batch = batches.at(0);
+  const int expected[] = {20, 3, 4, 5, 11};
+  for (int i = 0; i < 5; ++i) {
+    QCOMPARE(int(batch.bytes[2 * i]), expected[i]);
+    QCOMPARE(int(batch.bytes[2 * i + 1]), 200 - expected[i]);
+    QCOMPARE(batch.labels[i], expected[i] % 10);
+  }
+}
+
+void TestBatches::preprocessingMeansTheSame_data() {
+  QTest::addColumn<bool>("invert");
+  QTest::newRow("as it is") << false;
+  QTest::newRow("inverted") << true;
+}
+
+void TestBatches::preprocessingMeansTheSame() {
+  QFETCH(const bool, invert);
+  Batches batches = make(all(), {0.5, -3, invert});
+  batches.startEpoch(0, false, 1);
+  const Batch batch = batches.at(1);
+  for (int i = 0; i < 10; ++i) {
+    const int byte = m_samples.pixels[static_cast<std::size_t>(10 + i)];
+    QCOMPARE(static_cast<float>(batch.bytes[i]) * batch.scale + batch.offset, static_cast<float>(invert ? 255 - byte : byte) * 0.5f - 3);
+  }
+}
+
+static std::shared_ptr<const Dataset> dataset(int train, int test) {
+  auto made = std::make_shared<Dataset>();
+  made->title = "Made up";
+  made->train.count = train;
+  made->test.count = test;
+  return made;
+}
+
+void TestBatches::splitHoldsOutAndKeepsOrder() {
+  const DataView view = makeDataView(dataset(1000, 0), ValidationSource::Split, 0.1, 1);
+  QCOMPARE(view.validation.size(), 100u);
+  QCOMPARE(view.train.size(), 900u);
+  QVERIFY(std::is_sorted(view.train.begin(), view.train.end()) && std::is_sorted(view.validation.begin(), view.validation.end()));
+  std::set<int> together(view.train.begin(), view.train.end());
+  together.insert(view.validation.begin(), view.validation.end());
+  QCOMPARE(together.size(), 1000u);
+  QCOMPARE(&view.validationSamples(), &view.dataset->train);
+  QCOMPARE(makeDataView(dataset(1000, 0), ValidationSource::Split, 0.1, 1).validation, view.validation);
+  QVERIFY(makeDataView(dataset(1000, 0), ValidationSource::Split, 0.1, 2).validation != view.validation);
+}
+
+void TestBatches::testSetValidates() {
+  const DataView view = makeDataView(dataset(10, 4), ValidationSource::TestSet, 0.1, 1);
+  QCOMPARE(view.train.size(), 10u);
+  QCOMPARE(view.validation, (std::vector<int>{0, 1, 2, 3}));
+  QCOMPARE(&view.validationSamples(), &view.dataset->test);
+}
+
+void TestBatches::impossibleSplitsAreRefused() {
+  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::TestSet, 0.1, 1), Error);
+  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(1, 0), ValidationSource::Split, 0.1, 1), Error);
+  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::Split, 0, 1), Error);
+  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::Split, std::nan(""), 1), Error);
+  QCOMPARE(makeDataView(dataset(2, 0), ValidationSource::Split, 0.01, 1).validation.size(), 1u);
+}
+
+void TestBatches::preprocessingComesBackFromJson() {
+  const Preprocessing preprocessing{1.0 / 128, -1, true};
+  QCOMPARE(preprocessingFromJson(parseJson(preprocessingToJson(preprocessing).dump(), "test"), "test"), preprocessing);
+  QVERIFY_EXCEPTION_THROWN(preprocessingFromJson(Json{{"scael", 1}}, "test"), Error);
+}
+
+QTEST_GUILESS_MAIN(TestBatches)
+#include "tst_batches.moc"

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The tests that every layer gets for its examples alone: shape rule, gradients, JSON, parity of the backends, complete metadata.
+// A new layer needs no line here.
+#include <QFile>
+#include <QTest>
+
+#include "engine/compare_tensors.h"
+#include "layer_cases.h"
+
+using namespace strata;
+using namespace strata::test;
+
+class TestLayers : public QObject {
+  Q_OBJECT
+
+  struct Case {
+    const LayerDef* def;
+    const Example* example;
+  };
+  std::vector<Case> m_cases;
+
+  void addRows() {
+    QTest::addColumn<int>("index");
+    m_cases.clear();
+    forEachExample([&](const QString& name, const LayerDef& def, const Example& example) {
+      QTest::newRow(qPrintable(name)) << static_cast<int>(m_cases.size());
+      m_cases.push_back({&def, &example});
+    });
+  }
+  Case current() const {
+    QFETCH(const int, index);
+    return m_cases[static_cast<std::size_t>(index)];
+  }
+
+ private slots:
+  void shapeRuleIsTheOpsOutput_data() { addRows(); }
+  void shapeRuleIsTheOpsOutput();
+  void gradientIsTheSlope_data() { addRows(); }
+  void gradientIsTheSlope();
+  void jsonComesBack_data() { addRows(); }
+  void jsonComesBack();
+  void backendsAgree_data();
+  void backendsAgree();
+  void metadataIsComplete_data();
+  void metadataIsComplete();
+};
+
+// Every output value is written, and none behind the last.
+void TestLayers::shapeRuleIsTheOpsOutput() {
+  const auto [def, example] = current();
+  const int batch = 2;
+  const Site site = siteOf(*def, *example, batch);
+  OpTensors<float> tensors(*def, site, batch);
+  const std::size_t size = tensors.y.size();
+  const float guard = -123.5f;
+  tensors.y.resize(size + 64, guard);
+  def->makeOp(site)->forward(tensors.io());
+  for (std::size_t i = 0; i < size; ++i) QVERIFY2(std::isfinite(tensors.y[i]), qPrintable(QString("output %1 was not written").arg(i)));
+  for (std::size_t i = size; i < size + 64; ++i) QCOMPARE(tensors.y[i], guard);
+}
+
+// The slope of sum(dy * y) at every input and weight, by central differences in double.
+void TestLayers::gradientIsTheSlope() {
+  const auto [def, example] = current();
+  const int batch = 2;
+  const Site site = siteOf(*def, *example, batch);
+  OpTensors<double> tensors(*def, site, batch);
+  const auto op = def->makeOp64(site);
+  op->forward(tensors.io());
+  op->backward(tensors.io());
+
+  const auto value = [&] {
+    op->forward(tensors.io());
+    double sum = 0;
+    for (std::size_t i = 0; i < tensors.y.size(); ++i) sum += tensors.dy[i] * tensors.y[i];
+    return sum;
+  };
+  const auto slopes = [&](std::vector<double>& variables) {
+    const double h = 1e-5;
+    std::vector<double> result;
+    for (double& variable : variables) {
+      const double middle = variable;
+      variable = middle + h;
+      const double above = value();
+      variable = middle - h;
+      const double below = value();
+      variable = middle;
+      result.push_back((above - below) / (2 * h));
+    }
+    return result;
+  };
+  const auto check = [&](const char* what, std::vector<double>& variables, const std::vector<double>& gradient) {
+    const std::vector<double> expected = slopes(variables);
+    const auto difference = compareTensors<double>(gradient, expected, {static_cast<int>(gradient.size())}, {1e-7, 1e-8});
+    QVERIFY2(!difference, qPrintable(QString("%1 %2").arg(what, QString::fromStdString(difference.value_or("")))));
+  };
+  check("input", tensors.x, tensors.dx);
+  check("weights", tensors.weights, tensors.gradients);
+}
+
+void TestLayers::jsonComesBack() {
+  const auto [def, example] = current();
+  const LayerSpec layer{def->type, "a", fieldsFromJson(def->fields, example->fields, "example", {})};
+  NetworkSpec spec;
+  spec.input = example->in;
+  spec.layers = {layer};
+  const std::string text = networkToJson(spec).dump();
+  QCOMPARE(networkFromJson(parseJson(text, "test"), "test"), spec);
+}
+
+void TestLayers::backendsAgree_data() {
+  QTest::addColumn<QString>("backend");
+  QTest::addColumn<int>("index");
+  m_cases.clear();
+  for (const BackendDef& backend : allBackends()) {
+    const QString id = QString::fromStdString(backend.id);
+    if (backend.id == "reference") continue;
+    if (!backend.unavailableReason().empty()) {
+      QTest::newRow(qPrintable(id)) << id << -1;
+      continue;
+    }
+    const auto made = createBackend(backend.id, 1);
+    forEachExample([&](const QString& name, const LayerDef& def, const Example& example) {
+      if (!made->makeOp(def, siteOf(def, example, 1))) return;  // the reference op runs there
+      QTest::newRow(qPrintable(id + " " + name)) << id << static_cast<int>(m_cases.size());
+      m_cases.push_back({&def, &example});
+    });
+  }
+}
+
+// The backend's op, where it has one, against the reference op: full, partial and single batches with the same op.
+void TestLayers::backendsAgree() {
+  QFETCH(const QString, backend);
+  QFETCH(const int, index);
+  if (index < 0)
+    for (const BackendDef& def : allBackends())
+      if (def.id == backend.toStdString()) QSKIP(qPrintable(backend + ": " + QString::fromStdString(def.unavailableReason())));
+  const auto [def, example] = m_cases[static_cast<std::size_t>(index)];
+  const int maxBatch = 5;
+  const Site site = siteOf(*def, *example, maxBatch);
+  const auto made = createBackend(backend.toStdString(), 2);
+  const auto op = made->makeOp(*def, site);
+  for (const int batch : {maxBatch, 3, 1}) {
+    OpTensors<float> expected(*def, site, batch), got(*def, site, batch);
+    const auto reference = def->makeOp(site);
+    reference->forward(expected.io());
+    reference->backward(expected.io());
+    op->forward(got.io());
+    op->backward(got.io());
+    const auto check = [&](const char* what, const std::vector<float>& a, const std::vector<float>& b) {
+      const auto difference = compareTensors<float>(a, b, {static_cast<int>(b.size())}, {1e-5, 1e-6});
+      QVERIFY2(!difference, qPrintable(QString("batch %1, %2 %3").arg(batch).arg(what, QString::fromStdString(difference.value_or("")))));
+    };
+    check("output", got.y, expected.y);
+    check("input gradient", got.dx, expected.dx);
+    check("weight gradient", got.gradients, expected.gradients);
+  }
+}
+
+void TestLayers::metadataIsComplete_data() {
+  QTest::addColumn<int>("layer");
+  for (std::size_t i = 0; i < allLayers().size(); ++i) QTest::newRow(allLayers()[i].type.c_str()) << static_cast<int>(i);
+}
+
+void TestLayers::metadataIsComplete() {
+  QFETCH(const int, layer);
+  const LayerDef& def = allLayers()[static_cast<std::size_t>(layer)];
+  QCOMPARE(findLayer(def.type), &def);
+  QVERIFY(!def.title.empty() && !def.stem.empty() && !def.help.empty() && !def.examples.empty());
+  QVERIFY(QStringList({"conv", "pool", "dense", "act", "shape", "reg"}).contains(QString::fromStdString(def.category)));
+  QVERIFY2(QFile::exists(QString(STRATA_SOURCE_DIR "/resources/icons/%1.svg").arg(QString::fromStdString(def.icon))), def.icon.c_str());
+  QVERIFY(!def.summary(Fields(def.fields)).empty());
+  for (const Field& field : def.fields) {
+    QVERIFY2(!field.id.empty() && !field.title.empty() && field.help.ends_with('.'), field.id.c_str());
+    QVERIFY2(!problemWith(field, field.initial), problemWith(field, field.initial).value_or("").c_str());
+    QVERIFY2(field.kind != Field::Kind::Choice || field.choices.size() >= 2, field.id.c_str());
+    QVERIFY2(field.kind == Field::Kind::Bool || field.kind == Field::Kind::Choice || field.kind == Field::Kind::Initializer || field.low < field.high, field.id.c_str());
+  }
+}
+
+QTEST_GUILESS_MAIN(TestLayers)
+#include "tst_layers.moc"
