@@ -21,6 +21,7 @@
 
 #include "gui/models/palette_model.h"
 #include "gui/panels/build_page.h"
+#include "gui/panels/data_page.h"
 #include "gui/panels/transport_bar.h"
 #include "gui/widgets/banner.h"
 #include "gui/widgets/label.h"
@@ -50,6 +51,7 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
   makeStatusBar();
   connectSession();
   restoreState();
+  showPage(BuildMode);
   updateTitle();
   updateStatus();
 }
@@ -59,7 +61,8 @@ void MainWindow::makePages() {
   m_pages = new QStackedWidget(this);
   m_pages->setObjectName("pages");
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
-  m_pages->addWidget(m_build);
+  m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);
+  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build)}) m_pages->addWidget(page);
   auto* centre = new QWidget(this);
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
@@ -67,6 +70,7 @@ void MainWindow::makePages() {
   column->addWidget(m_banner);
   column->addWidget(m_pages, 1);
   setCentralWidget(centre);
+  connect(m_data, &DataPage::folderWanted, this, &MainWindow::chooseDataFolder);
   connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
 }
 

@@ -15,6 +15,7 @@ namespace strata::gui {
 
 class Banner;
 class BuildPage;
+class DataPage;
 class TransportBar;
 
 class MainWindow : public QMainWindow {
@@ -65,8 +66,8 @@ class MainWindow : public QMainWindow {
   TrainingSession& m_session;
   DataLoader m_loader;
   QStackedWidget* m_pages;
+  DataPage* m_data;
   BuildPage* m_build;
-  QWidget* m_data;
   TransportBar* m_transport;
   Banner* m_banner;
   QActionGroup* m_modes;
