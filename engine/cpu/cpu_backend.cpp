@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine/cpu/dnnl_ops.h"
+#include "engine/cpu/pipeline.h"
 
 namespace strata {
 namespace {
@@ -15,6 +16,7 @@ class CpuBackend : public Backend {
 
   const std::string& id() const override { return m_id; }
   std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override { return makeDnnlOp(def, site, m_threads); }
+  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override { return makePipeline(*this, request, m_threads); }
 
  private:
   const std::string m_id = "cpu";

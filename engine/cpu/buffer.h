@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory for the fused passes: aligned arrays with a vector's slack at the end, and the tensor that lies between two passes.
+#pragma once
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "engine/cpu/kernels.h"
+#include "engine/shape.h"
+
+namespace strata {
+
+/// Zeroed memory on a cache line's border. Vector kernels may read and write kSlack values past the end, or read as many before it.
+template <class T>
+class Array {
+ public:
+  Array() = default;
+  explicit Array(std::size_t size) : m_size(size) {
+    const std::size_t bytes = ((size + 2 * kSlack) * sizeof(T) + 63) / 64 * 64;
+    m_memory.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    if (!m_memory) throw std::bad_alloc();
+    std::fill_n(m_memory.get(), bytes / sizeof(T), T{});
+  }
+  T* data() const { return m_memory ? m_memory.get() + kSlack : nullptr; }
+  std::size_t size() const { return m_size; }
+  T& operator[](std::size_t i) const { return data()[i]; }
+
+ private:
+  static constexpr std::size_t kSlack = 64;
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T, Free> m_memory;
+  std::size_t m_size = 0;
+};
+
+/// The output of one pass and the input of the next, for a whole batch, with its gradient. Either images in a frame of zeros,
+/// [N][rows][cols][c] and some room, or vectors cut into panels, [panels][N][panel].
+struct Buffer {
+  Shape shape;
+  int top = 0, left = 0, rows = 0, cols = 0;  ///< of the frame
+  int panel = 0;                              ///< 0 for images
+  int batch = 0;
+  bool hasZeros = false;                      ///< zeros are to be expected
+  Array<float> values, gradients;
+
+  void allocate(int maxBatch, bool withGradients) {
+    batch = maxBatch;
+    const std::size_t size = std::size_t(sampleSize()) * maxBatch;
+    values = Array<float>(size);
+    if (withGradients) gradients = Array<float>(size);
+  }
+  bool framed() const { return panel == 0 && (rows != shape.h || cols != shape.w); }
+  /// Floats of one sample. Images have room for a vector after them, so that no sample's kernels write into the next.
+  std::int64_t sampleSize() const { return panel ? std::int64_t{panel} * panels() : (std::int64_t{rows} * cols * shape.c + 31) / 16 * 16; }
+  int panels() const { return (shape.c + panel - 1) / panel; }
+
+  float* sample(int n, const Array<float>& of) const { return of.data() + n * sampleSize(); }
+  /// One sample without its frame. Images only.
+  Frame inside(int n, const Array<float>& of) const { return {sample(n, of) + (std::int64_t{top} * cols + left) * shape.c, cols * shape.c}; }
+  /// The batch as a matrix, images as vectors of h*w*c. Not for framed images.
+  Panels matrix(const Array<float>& of) const {
+    const int width = int(shape.size());
+    if (panel) return {of.data(), std::int64_t{panel} * batch, panel, panel, width};
+    return {of.data(), 0, sampleSize(), width, width};
+  }
+};
+
+}  // namespace strata

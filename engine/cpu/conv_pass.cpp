@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cpu/conv_pass.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace strata {
+namespace {
+
+constexpr int kMostParts = 16;
+constexpr int kPanelVecs = 8;                // as in kernels_dense.h
+constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
+constexpr double kListsBelow = 0.7;          // share of live inputs below which lists beat register blocks
+
+}  // namespace
+
+void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
+  const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
+  g.panels = (vecs + kPanelVecs - 1) / kPanelVecs;
+  g.panelVecs = (vecs + g.panels - 1) / g.panels;
+  g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
+  const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
+  g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
+  const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
+  g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(kCacheFloats / 2 / bandRow, 1, g.outH));
+}
+
+ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
+    : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
+      m_tile(int(std::clamp<std::int64_t>(2 * kCacheFloats / x.sampleSize(), 1, 8))), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
+  const ConvShape& g = m_shape;
+  const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
+  m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
+  m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
+  m_bias = Array<float>(width);
+  m_gradients = Array<float>(kMostParts * m_transposed.size());
+  m_biasGradients = Array<float>(kMostParts * width);
+  for (int slot = 0; slot < plan.stateSlots; ++slot) {
+    m_state[slot] = Array<float>(m_transposed.size());
+    m_biasState[slot] = Array<float>(width);
+  }
+  m_codes = Array<std::uint8_t>(window > 1 ? places * width * x.batch : width);
+  for (Scratch& scratch : m_scratch) {
+    scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
+    scratch.rowStarts = Array<std::int32_t>(std::size_t(g.rows) * (g.cols + 1));
+    if (x.hasZeros) {
+      scratch.rowValues = Array<float>(std::size_t(g.rows) * g.cols * g.c);
+      scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
+    }
+    scratch.gradValues = Array<float>(places * g.k);
+    scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
+    scratch.gradStarts = Array<std::int32_t>(places * window + 1);
+    scratch.channelValues = Array<float>(places * g.k * m_tile);
+    scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
+    scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
+  }
+}
+
+void ConvPass::forward(const Step& step) {
+  m_finite = true;
+  step.pool.run(step.parts(), [&](int part, int thread) {
+    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(step, n, m_scratch[std::size_t(thread)]);
+  });
+}
+
+void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
+  const ConvShape& g = m_shape;
+  const float* x = m_x.sample(n, m_x.values);
+  const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
+  const std::int64_t size = std::int64_t{g.rows} * g.cols * g.c;
+  bool useLists = false;
+  if (m_x.hasZeros) {
+    if (g.c >= m_lanes / 2) m_kernels.listRows(x, g.rows, g.cols, g.c, g.panelVecs * m_lanes, lists);
+    else m_kernels.countRows(x, g.rows, g.cols, g.c, lists.starts);
+    const std::int64_t live = lists.starts[std::int64_t{g.rows} * (g.cols + 1) - 1];
+    useLists = g.c >= m_lanes / 2 && double(live) < kListsBelow * double(size);
+    m_inputDensity.add(live, size);
+  }
+  const Frame y = m_y.inside(n, m_y.values);
+  std::uint8_t* codes = m_codes.data() + (g.poolH * g.poolW > 1 ? std::int64_t{n} * g.outH * g.outW * g.panels * g.panelVecs * m_lanes : 0);
+  const float probe = m_kernels.convForward(g, x, useLists ? &lists : nullptr, m_x.hasZeros ? lists.starts : nullptr, m_forward.data(), m_bias.data(),
+                                            scratch.acc.data(), y, codes);
+  if (!(probe == 0)) m_finite = false;
+  if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
+    for (int row = 0; row < g.outH; ++row)
+      (m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace)(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
+  (void)step;
+}
+
+void ConvPass::backward(const Step& step) {
+  step.pool.run(step.parts(), [&](int part, int thread) {
+    float* gradient = m_gradients.data() + std::int64_t(m_transposed.size()) * part;
+    float* biasGradient = m_biasGradients.data() + std::int64_t(m_bias.size()) * part;
+    std::fill_n(gradient, m_transposed.size(), 0.f);
+    std::fill_n(biasGradient, m_bias.size(), 0.f);
+    for (int n = step.begin(part); n < step.end(part); n += m_tile)
+      backwardTile(step, n, std::min(n + m_tile, step.end(part)), m_scratch[std::size_t(thread)], gradient, biasGradient);
+  });
+}
+
+void ConvPass::backwardTile(const Step&, int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
+  const ConvShape& g = m_shape;
+  const int places = g.outH * g.outW;
+  const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
+  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), places * m_tile};
+  std::fill_n(channels.counts, g.k, 0);
+  for (int n = begin; n < end; ++n) {
+    const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
+    if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
+      for (int row = 0; row < g.outH; ++row)
+        activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride,
+                           dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
+    const std::uint8_t* codes = m_codes.data() + (g.poolH * g.poolW > 1 ? std::int64_t{n} * places * g.panels * g.panelVecs * m_lanes : 0);
+    const int live = m_kernels.gradientLists(g, dy, y, codes, biasGradient, positions);
+    m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
+    m_kernels.channelLists(g, positions, std::int32_t((n - begin) * m_x.sampleSize()), channels);
+    if (m_plan.inputGradient) m_kernels.convInputGradient(g, positions, m_transposed.data(), m_x.sample(n, m_x.gradients));
+  }
+  m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
+}
+
+void ConvPass::gradientTask(const Step& step, int row) {
+  float* sum = m_gradients.data() + row * sliceSize();
+  for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(sum, sum + std::int64_t(m_transposed.size()) * part, sliceSize());
+  if (row > 0) return;
+  for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(m_biasGradients.data(), m_biasGradients.data() + m_bias.size() * part, m_bias.size());
+}
+
+void ConvPass::updateTask(const Step&, int task, int, const UpdateRule& rule) {
+  if (task == m_shape.r) {
+    if (m_plan.hasBias) m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), m_biasState[0].data(), m_biasState[1].data(), m_shape.k);
+    return;
+  }
+  const int used = m_shape.s * m_shape.c;
+  for (int k = 0; k < m_shape.k; ++k) {
+    const std::int64_t at = task * sliceSize() + k * rowSize();
+    m_kernels.update(rule, m_transposed.data() + at, m_gradients.data() + at, m_state[0].data() + at, m_state[1].data() + at, used);
+  }
+  deriveForward(m_kernels, task);
+}
+
+void ConvPass::deriveForward(const Kernels& kernels, int row) {
+  const ConvShape& g = m_shape;
+  const int width = g.panelVecs * m_lanes, taps = g.s * g.c;
+  for (int panel = 0; panel < g.panels; ++panel) {
+    const int first = panel * width, count = std::min(width, g.k - first);
+    kernels.transpose(m_transposed.data() + row * sliceSize() + first * rowSize(), rowSize(), count, taps,
+                      m_forward.data() + (std::int64_t{panel} * g.r + row) * taps * width, width);
+  }
+}
+
+// Canonical: kernel [r][s][c][k], then bias [k].
+void ConvPass::fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const {
+  const int taps = m_shape.s * m_shape.c;
+  for (int r = 0; r < m_shape.r; ++r, canonical += std::int64_t{taps} * m_shape.k)
+    m_kernels.transpose(canonical, m_shape.k, taps, m_shape.k, transposed.data() + r * sliceSize(), rowSize());
+  if (m_plan.hasBias) std::copy_n(canonical, m_shape.k, bias.data());
+}
+
+void ConvPass::toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const {
+  const int taps = m_shape.s * m_shape.c;
+  for (int r = 0; r < m_shape.r; ++r, canonical += std::int64_t{taps} * m_shape.k)
+    m_kernels.transpose(transposed.data() + r * sliceSize(), rowSize(), m_shape.k, taps, canonical, m_shape.k);
+  if (m_plan.hasBias) std::copy_n(bias.data(), m_shape.k, canonical);
+}
+
+void ConvPass::setWeights(const float* canonical) {
+  fromCanonical(canonical, m_transposed, m_bias);
+  for (int row = 0; row < m_shape.r; ++row) deriveForward(m_kernels, row);
+}
+void ConvPass::getWeights(float* canonical) const { toCanonical(m_transposed, m_bias, canonical); }
+void ConvPass::setState(int slot, const float* canonical) { fromCanonical(canonical, m_state[slot], m_biasState[slot]); }
+void ConvPass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
+
+std::string ConvPass::explain() const { return m_plan.name + "\n"; }
+
+}  // namespace strata

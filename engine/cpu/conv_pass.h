@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution, bias, activation and max pooling as one pass over the batch. Gradients stay in pooled form: the byte that says
+// which place of a window was largest is all that is kept, and only those places are multiplied backward.
+#pragma once
+#include "engine/cpu/geometry.h"
+#include "engine/cpu/pass.h"
+
+namespace strata {
+
+class ConvPass : public Pass {
+ public:
+  struct Plan {
+    std::string name;
+    ConvShape shape;
+    Activation activation = Activation::Linear;
+    bool hasBias = true, inputGradient = true;
+    int stateSlots = 0;
+    std::int64_t weightsOffset = 0;
+  };
+
+  /// Fills in what follows from the kernels' width and the cache: panels, bands and groups.
+  static void plan(ConvShape& shape, const Kernels& kernels);
+
+  ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads);
+
+  void forward(const Step& step) override;
+  void backward(const Step& step) override;
+  bool finite() const override { return m_finite; }
+  int gradientTasks(const Step&) const override { return m_shape.r; }
+  void gradientTask(const Step& step, int row) override;
+  int updateTasks(const Step&) const override { return m_shape.r + 1; }
+  void updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  void setWeights(const float* canonical) override;
+  void getWeights(float* canonical) const override;
+  void setState(int slot, const float* canonical) override;
+  void getState(int slot, float* canonical) const override;
+  std::int64_t weightsOffset() const override { return m_plan.weightsOffset; }
+  std::string explain() const override;
+
+ private:
+  /// What one thread needs to work on one sample, and for the weight gradient on a few.
+  struct Scratch {
+    Array<float> acc, rowValues, gradValues, channelValues;
+    Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, channelOffsets, channelCounts;
+  };
+
+  void forwardSample(const Step& step, int sample, Scratch& scratch);
+  void backwardTile(const Step& step, int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
+  std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
+  std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
+  void deriveForward(const Kernels& kernels, int row);
+  void fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const;
+  void toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const;
+
+  const Plan m_plan;
+  const ConvShape m_shape;
+  const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
+  const Kernels& m_kernels;
+  Buffer &m_x, &m_y;
+  Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
+  Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
+  Array<float> m_bias;            ///< [panels * panelVecs * lanes]
+  Array<float> m_gradients;       ///< [parts][r][k][rowSize]
+  Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]
+  Array<float> m_state[2], m_biasState[2];
+  Array<std::uint8_t> m_codes;
+  std::vector<Scratch> m_scratch;
+  std::atomic<bool> m_finite{true};
+  Density m_inputDensity, m_gradientDensity;
+};
+
+}  // namespace strata

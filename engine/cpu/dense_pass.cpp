@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cpu/dense_pass.h"
+
+#include <algorithm>
+
+namespace strata {
+namespace {
+
+constexpr int kPanelVecs = 8;    // as in kernels_dense.h
+constexpr int kChunk = 64;       // features whose weights are read from the first cache: 16 KB of a panel of 64
+constexpr int kBlock = 32;       // features updated together
+constexpr int kRows = 32;        // samples in one task
+
+int tasksOf(int batch) { return (batch + kRows - 1) / kRows; }
+
+}  // namespace
+
+int DensePass::panelFor(std::int64_t size, const Kernels& kernels) {
+  const std::int64_t vecs = (size + kernels.lanes - 1) / kernels.lanes, panels = (vecs + kPanelVecs - 1) / kPanelVecs;
+  return int((vecs + panels - 1) / panels) * kernels.lanes;
+}
+
+void DensePass::SampleLists::allocate(int width, int chunkSize, int batch) {
+  chunk = chunkSize;
+  chunks = (width + chunk - 1) / chunk;
+  capacity = (width + 31) / 16 * 16;
+  values = Array<float>(std::size_t(capacity) * batch);
+  offsets = Array<std::int32_t>(values.size());
+  starts = Array<std::int32_t>(std::size_t(chunks + 1) * batch);
+}
+
+DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
+    : m_plan(plan), m_kernels(kernels), m_x(x), m_y(y), m_in(int(x.shape.size())), m_out(y.shape.c), m_panel(y.panel), m_panels(y.panels()),
+      m_inPanel(panelFor(m_in, kernels)), m_inPanels((m_in + m_inPanel - 1) / m_inPanel), m_block(x.panel ? x.panel : kBlock),
+      m_blocks((m_in + m_block - 1) / m_block), m_scratch(std::size_t(threads)) {
+  m_weights = Array<float>(std::size_t(m_panels) * m_in * m_panel);
+  m_bias = Array<float>(std::size_t(m_panels) * m_panel);
+  for (int slot = 0; slot < plan.stateSlots; ++slot) {
+    m_state[slot] = Array<float>(m_weights.size());
+    m_biasState[slot] = Array<float>(m_bias.size());
+  }
+  m_inputs.allocate(m_in, x.panel ? x.panel : kChunk, x.batch);
+  if (plan.inputGradient) {
+    m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
+    m_outputs.allocate(m_out, m_panel, x.batch);
+  }
+  for (Scratch& scratch : m_scratch) {
+    scratch.values = Array<float>(std::size_t(m_block) * (x.batch + 1));
+    scratch.offsets = Array<std::int32_t>(scratch.values.size());
+    scratch.counts = Array<std::int32_t>(std::size_t(m_block));
+    scratch.gradient = Array<float>(std::size_t(m_block) * m_panel);
+  }
+}
+
+void DensePass::list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part) {
+  std::int64_t live = 0;
+  for (int n = step.begin(part); n < step.end(part); ++n) {
+    std::int32_t* starts = lists.starts.data() + std::int64_t{n} * (lists.chunks + 1);
+    live += m_kernels.listSample(rows, n, lists.chunk, scale, lists.view(), starts, n * lists.capacity) - n * lists.capacity;
+  }
+  density.add(live, std::int64_t{step.end(part) - step.begin(part)} * rows.width);
+}
+
+void DensePass::forward(const Step& step) {
+  m_finite = true;
+  const Panels x = m_x.matrix(m_x.values);
+  step.pool.run(step.parts(), [&](int part, int) { list(step, x, m_panel, m_inputs, m_inputDensity, part); });
+  const int groups = tasksOf(step.batch);
+  step.pool.run(m_panels * groups, [&](int task, int) {
+    const int panel = task / groups, begin = task % groups * kRows, end = std::min(begin + kRows, step.batch);
+    float* y = m_y.values.data() + std::int64_t{panel} * m_y.batch * m_panel;
+    const float probe = m_kernels.denseForward(m_inputs.view(), m_inputs.starts.data(), m_inputs.chunks, m_inputs.chunk, begin, end,
+                                               m_weights.data() + std::int64_t{panel} * m_in * m_panel, m_bias.data() + panel * m_panel,
+                                               m_panel / m_kernels.lanes, m_plan.activation == Activation::Relu, y, m_panel);
+    if (!(probe == 0)) m_finite = false;
+    const std::int64_t count = std::int64_t{end - begin} * m_panel;
+    if (m_plan.activation == Activation::Tanh) m_kernels.tanhInPlace(y + std::int64_t{begin} * m_panel, count);
+    if (m_plan.activation == Activation::Sigmoid) m_kernels.sigmoidInPlace(y + std::int64_t{begin} * m_panel, count);
+  });
+}
+
+void DensePass::backward(const Step& step) {
+  const Panels dz = m_y.matrix(m_y.gradients);
+  step.pool.run(step.parts(), [&](int part, int) {
+    const int begin = step.begin(part), count = step.end(part) - begin;
+    for (int panel = 0; panel < m_panels; ++panel) {
+      const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
+      float* grad = m_y.gradients.data() + at;
+      if (m_plan.activation != Activation::Linear)
+        activationGradient(m_plan.activation, m_y.values.data() + at, grad, grad, std::int64_t{count} * m_panel);
+    }
+    if (m_plan.inputGradient) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
+  });
+  if (!m_plan.inputGradient) return;
+  const Panels dx = m_x.matrix(m_x.gradients);
+  const int groups = tasksOf(step.batch);
+  step.pool.run(m_inPanels * groups, [&](int task, int) {
+    const int panel = task / groups, begin = task % groups * kRows, end = std::min(begin + kRows, step.batch), first = panel * m_inPanel;
+    float* out = dx.data + first / dx.panel * dx.panelStride + first % dx.panel;
+    m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, m_outputs.chunk, begin, end,
+                                 m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel, m_inPanel / m_kernels.lanes, out, dx.rowStride,
+                                 std::min(m_inPanel, m_in - first));
+  });
+}
+
+void DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
+  if (task == m_blocks) return updateBias(step, rule);
+  Scratch& scratch = m_scratch[std::size_t(thread)];
+  const int begin = task * m_block, end = std::min(begin + m_block, m_in);
+  const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + 1};
+  const int live = m_kernels.listFeatures(m_x.matrix(m_x.values), step.batch, begin, end, m_panel, lists);
+  if (live == 0 && rule.kind == UpdateRule::Kind::Sgd) return;
+  for (int panel = 0; panel < m_panels; ++panel) {
+    m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel, m_panel / m_kernels.lanes,
+                                  scratch.gradient.data());
+    const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
+    m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
+    if (m_plan.inputGradient) deriveTransposed(begin, end, panel);
+  }
+}
+
+void DensePass::updateBias(const Step& step, const UpdateRule& rule) {
+  if (!m_plan.hasBias) return;
+  Array<float> gradient(m_bias.size());
+  for (int panel = 0; panel < m_panels; ++panel)
+    for (int n = 0; n < step.batch; ++n)
+      m_kernels.addInPlace(gradient.data() + panel * m_panel, m_y.gradients.data() + (std::int64_t{panel} * m_y.batch + n) * m_panel, m_panel);
+  m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
+}
+
+// Columns `panel` of the weights of features [begin, end), which lie in one or two panels of the inputs.
+void DensePass::deriveTransposed(int begin, int end, int panel) {
+  const int n0 = panel * m_panel, count = std::min(m_panel, m_out - n0);
+  for (int k = begin; k < end;) {
+    const int inPanel = k / m_inPanel, stop = std::min(end, (inPanel + 1) * m_inPanel);
+    m_kernels.transpose(m_weights.data() + (std::int64_t{panel} * m_in + k) * m_panel, m_panel, stop - k, count,
+                        m_transposed.data() + (std::int64_t{inPanel} * m_out + n0) * m_inPanel + k % m_inPanel, m_inPanel);
+    k = stop;
+  }
+}
+
+// Canonical: kernel [in][out], then bias [out].
+void DensePass::fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const {
+  for (int k = 0; k < m_in; ++k, canonical += m_out)
+    for (int n = 0; n < m_out; n += m_panel)
+      std::copy_n(canonical + n, std::min(m_panel, m_out - n), panels.data() + (std::int64_t{n / m_panel} * m_in + k) * m_panel);
+  if (m_plan.hasBias) std::copy_n(canonical, m_out, bias.data());
+}
+
+void DensePass::toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const {
+  for (int k = 0; k < m_in; ++k, canonical += m_out)
+    for (int n = 0; n < m_out; n += m_panel)
+      std::copy_n(panels.data() + (std::int64_t{n / m_panel} * m_in + k) * m_panel, std::min(m_panel, m_out - n), canonical + n);
+  if (m_plan.hasBias) std::copy_n(bias.data(), m_out, canonical);
+}
+
+void DensePass::setWeights(const float* canonical) {
+  fromCanonical(canonical, m_weights, m_bias);
+  if (!m_plan.inputGradient) return;
+  for (int panel = 0; panel < m_panels; ++panel) deriveTransposed(0, m_in, panel);
+}
+void DensePass::getWeights(float* canonical) const { toCanonical(m_weights, m_bias, canonical); }
+void DensePass::setState(int slot, const float* canonical) { fromCanonical(canonical, m_state[slot], m_biasState[slot]); }
+void DensePass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
+
+std::string DensePass::explain() const { return m_plan.name + "\n"; }
+
+}  // namespace strata

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// A dense layer, bias and activation. All three products run over lists of live values; the weight gradient is made block by
+// block and used for the update at once, so it is never stored.
+#pragma once
+#include "engine/cpu/geometry.h"
+#include "engine/cpu/pass.h"
+
+namespace strata {
+
+class DensePass : public Pass {
+ public:
+  struct Plan {
+    std::string name;
+    Activation activation = Activation::Linear;
+    bool hasBias = true, inputGradient = true;
+    int stateSlots = 0;
+    std::int64_t weightsOffset = 0;
+  };
+
+  /// Width of the panels that a vector of `size` values is cut into.
+  static int panelFor(std::int64_t size, const Kernels& kernels);
+
+  DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads);
+
+  void forward(const Step& step) override;
+  void backward(const Step& step) override;
+  bool finite() const override { return m_finite; }
+  int updateTasks(const Step&) const override { return m_blocks + 1; }
+  void updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  void setWeights(const float* canonical) override;
+  void getWeights(float* canonical) const override;
+  void setState(int slot, const float* canonical) override;
+  void getState(int slot, float* canonical) const override;
+  std::int64_t weightsOffset() const override { return m_plan.weightsOffset; }
+  std::string explain() const override;
+
+ private:
+  /// Lists of a whole batch, sample by sample.
+  struct SampleLists {
+    Array<float> values;
+    Array<std::int32_t> offsets, starts;
+    int chunk = 0, chunks = 0, capacity = 0;
+    void allocate(int width, int chunkSize, int batch);
+    ListView view() const { return {values.data(), offsets.data()}; }
+  };
+  struct Scratch {
+    Array<float> values, gradient;
+    Array<std::int32_t> offsets, counts;
+  };
+
+  void list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
+  void updateBias(const Step& step, const UpdateRule& rule);
+  void deriveTransposed(int begin, int end, int panel);
+  void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
+  void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
+
+  const Plan m_plan;
+  const Kernels& m_kernels;
+  Buffer &m_x, &m_y;
+  const int m_in, m_out, m_panel, m_panels;        ///< of the outputs
+  const int m_inPanel, m_inPanels;                 ///< of the inputs, for their gradient
+  int m_block, m_blocks;                           ///< features updated by one task
+  Array<float> m_weights;                          ///< [panels][in][panel]
+  Array<float> m_transposed;                       ///< derived: [inPanels][out][inPanel]
+  Array<float> m_bias;                             ///< [panels * panel]
+  Array<float> m_state[2], m_biasState[2];
+  SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
+  std::vector<Scratch> m_scratch;
+  std::atomic<bool> m_finite{true};
+  Density m_inputDensity, m_gradientDensity;
+};
+
+}  // namespace strata

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels: one body (kernels_conv.h, kernels_dense.h), compiled once for each instruction set, called through a table.
+//
+// One idea carries them all: a list of (value, row) pairs times the rows of a panel, out[0..width) += sum of value * panel[row].
+// Zeros are not on the list and cost nothing. Convolution forward: the list is a stretch of an input row's live values, the panel
+// the weights. Its input gradient: the list is one position's live output gradients, the panel the transposed weights. Its weight
+// gradient: the list is one output channel's live gradients, the panel the input image. Dense layers: the same three times.
+//
+// Where nearly nothing is zero, a register block of several outputs at once (P x NB vectors) is used for the forward pass instead.
+#pragma once
+#include <cstdint>
+
+#include "engine/cpu/isa.h"
+
+namespace strata {
+
+/// Live values and the offsets of their panel rows. Writers may write one vector past the end.
+struct ListView {
+  float* values = nullptr;
+  std::int32_t* offsets = nullptr;
+};
+
+/// A convolution with what is fused into it. Images are channels last and lie in a frame of zeros as wide as the padding.
+struct ConvShape {
+  int c = 1, k = 1;                    ///< channels in and out
+  int r = 1, s = 1, sy = 1, sx = 1;    ///< kernel and stride
+  int rows = 1, cols = 1;              ///< of the framed input
+  int poolH = 1, poolW = 1;            ///< max pooling that follows, 1 x 1 for none
+  int outH = 1, outW = 1;              ///< pooled
+  bool relu = false;                   ///< else linear; other activations are applied afterwards
+  int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
+  int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
+  int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
+};
+
+/// A tensor of one sample, [h][w][c] inside a larger frame.
+struct Frame {
+  float* data = nullptr;  ///< of the first pixel inside
+  int rowStride = 0;      ///< floats; pixels lie side by side
+};
+
+/// Live values of a framed image, row by row. starts[row * (cols + 1) + x] is where pixel x of the row begins.
+struct RowLists {
+  ListView list;
+  std::int32_t* starts = nullptr;
+};
+
+/// Live gradients by position: starts[(pooled pixel) * poolH * poolW + place in window]; offsets are channel * rowVecs * lanes.
+using PositionLists = RowLists;
+
+/// Live gradients by output channel: channel k holds counts[k] entries from k * capacity on; offsets are into the input tile.
+struct ChannelLists {
+  ListView list;
+  std::int32_t* counts = nullptr;
+  int capacity = 0;
+};
+
+/// A matrix [n][width] cut into panels: value (i, j) lies at data[(j / panel) * panelStride + i * rowStride + j % panel].
+struct Panels {
+  float* data = nullptr;
+  std::int64_t panelStride = 0, rowStride = 0;
+  int panel = 0, width = 0;
+};
+
+/// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
+struct UpdateRule {
+  enum class Kind { Sgd, Momentum, Nesterov, Adam } kind = Kind::Sgd;
+  float rate = 0, momentum = 0;
+  float fresh1 = 0, fresh2 = 0, epsilon = 0;  ///< Adam: 1 - beta; `rate` includes the correction of the first steps
+};
+
+struct Kernels {
+  Isa isa;
+  int lanes;
+
+  // Convolution. All return or take one sample's tensors; `probe` results are NaN when a value was not finite.
+  void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
+  void (*listRows)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
+  void (*countRows)(const float* x, int rows, int cols, int c, std::int32_t* starts);
+  float (*convForward)(const ConvShape& shape, const float* x, const RowLists* lists, const std::int32_t* starts, const float* weights, const float* bias,
+                       float* scratch, Frame y, std::uint8_t* codes);  ///< codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window
+  int (*gradientLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, float* biasGradient, PositionLists lists);
+  void (*channelLists)(const ConvShape& shape, const PositionLists& from, std::int32_t base, ChannelLists to);
+  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const float* transposed, float* dx);
+  void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
+
+  // Dense. Rows are samples [begin, end); a list chunk is `chunk` features, its lists from starts[sample * (chunks + 1) + chunk].
+  int (*listSample)(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at);
+  float (*denseForward)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
+                        int vecs, bool relu, float* y, std::int64_t rowStride);
+  void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* transposed, int vecs,
+                             float* dx, std::int64_t rowStride, int width);
+  int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
+  void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
+
+  // Element-wise.
+  void (*tanhInPlace)(float* x, std::int64_t n);
+  void (*sigmoidInPlace)(float* x, std::int64_t n);
+  void (*addInPlace)(float* to, const float* from, std::int64_t n);
+  float (*update)(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n);
+  void (*transpose)(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride);
+};
+
+/// The kernels compiled for `isa`, which must run here.
+const Kernels& kernelsFor(Isa isa);
+
+}  // namespace strata

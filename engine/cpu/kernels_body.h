@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// All kernels for one instruction set, and the table of them. kernels_<isa>.cpp is compiled with that set's flags; nothing but
+// plain types may be included here, or the linker could pick a copy of a library function that needs those instructions.
+#pragma once
+#include "engine/cpu/kernels_dense.h"
+#include "engine/cpu/kernels_math.h"
+
+namespace strata::STRATA_ISA_NAMESPACE {
+
+constexpr Kernels table(Isa isa) {
+  return {isa, kLanes, bytesToFloats, listRows, countRows, convForward, gradientLists, channelLists, convInputGradient, convWeightGradient,
+          listSample, denseForward, denseInputGradient, listFeatures, denseWeightGradient, tanhInPlace, sigmoidInPlace, addInPlace, update, transpose};
+}
+
+}  // namespace strata::STRATA_ISA_NAMESPACE

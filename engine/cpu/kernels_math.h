@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Element-wise kernels: activations, optimizers, transposition. Included once per instruction set.
+#pragma once
+#include "engine/cpu/kernels.h"
+#include "engine/cpu/vec.h"
+
+namespace strata::STRATA_ISA_NAMESPACE {
+
+STRATA_INLINE Vec clamp(Vec x, float low, float high) {
+  x = x < all(low) ? all(low) : x;
+  return x > all(high) ? all(high) : x;
+}
+
+/// e^x within 2 units in the last place; x is held to -87..88. Method and coefficients: Cephes expf (Moshier).
+STRATA_INLINE Vec exponential(Vec x) {
+  x = clamp(x, -87.f, 88.f);
+  const Vec scaled = x * 1.44269504088896341f + 0x1.8p23f;  // adding 1.5 * 2^23 rounds to the nearest integer
+  const Vec n = scaled - 0x1.8p23f;
+  const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.f;
+  const IntVec power = (__builtin_convertvector(n, IntVec) + 127) << 23;
+  return p * reinterpret_cast<Vec>(power);
+}
+
+/// tanh, Cephes tanhf: a polynomial near zero, by e^2x elsewhere.
+STRATA_INLINE Vec tanhOf(Vec x) {
+  const Vec z = x * x;
+  Vec p = z * -5.70498872745e-3f + 2.06390887954e-2f;
+  p = p * z - 5.37397155531e-2f;
+  p = p * z + 1.33314422036e-1f;
+  p = p * z - 3.33332819422e-1f;
+  const Vec small = p * z * x + x;
+  const Vec large = 1.f - 2.f / (exponential(x + x) + 1.f);
+  const Vec result = z < all(0.625f * 0.625f) ? small : large;
+  return x == x ? result : x;  // NaN stays NaN
+}
+
+STRATA_INLINE Vec sigmoidOf(Vec x) {
+  const Vec result = 1.f / (1.f + exponential(-x));
+  return x == x ? result : x;
+}
+
+template <class Function>
+STRATA_INLINE void eachInPlace(float* x, std::int64_t n, Function function) {
+  for (; n > 0; n -= kLanes, x += kLanes) {
+    const int some = n < kLanes ? int(n) : kLanes;
+    storeSome(x, function(loadSome(x, some)), some);
+  }
+}
+inline void tanhInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return tanhOf(v); }); }
+inline void sigmoidInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return sigmoidOf(v); }); }
+
+inline void addInPlace(float* to, const float* from, std::int64_t n) {
+  for (; n > 0; n -= kLanes, to += kLanes, from += kLanes) {
+    const int some = n < kLanes ? int(n) : kLanes;
+    storeSome(to, loadSome(to, some) + loadSome(from, some), some);
+  }
+}
+
+STRATA_INLINE Vec squareRoot(Vec v) {
+#if defined(__AVX512F__)
+  return Vec(_mm512_sqrt_ps(__m512(v)));
+#elif defined(__AVX2__)
+  return Vec(_mm256_sqrt_ps(__m256(v)));
+#else
+  for (int i = 0; i < kLanes; ++i) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
+/// Updates w and its state from the gradient; the result is NaN when a new weight is not finite.
+inline float update(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n) {
+  Vec probe{};
+  for (std::int64_t i = 0; i < n; i += kLanes) {
+    const int some = n - i < kLanes ? int(n - i) : kLanes;
+    Vec weight = loadSome(w + i, some);
+    const Vec gradient = loadSome(g + i, some);
+    if (rule.kind == UpdateRule::Kind::Sgd) {
+      weight -= rule.rate * gradient;
+    } else if (rule.kind == UpdateRule::Kind::Adam) {
+      Vec m = loadSome(s1 + i, some), v = loadSome(s2 + i, some);
+      m += (gradient - m) * rule.fresh1;
+      v += (gradient * gradient - v) * rule.fresh2;
+      weight -= m * rule.rate / (squareRoot(v) + rule.epsilon);
+      storeSome(s1 + i, m, some);
+      storeSome(s2 + i, v, some);
+    } else {
+      const Vec velocity = rule.momentum * loadSome(s1 + i, some) - rule.rate * gradient;
+      weight += rule.kind == UpdateRule::Kind::Momentum ? velocity : rule.momentum * velocity - rule.rate * gradient;
+      storeSome(s1 + i, velocity, some);
+    }
+    probe += weight - weight;
+    storeSome(w + i, weight, some);
+  }
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += probe[i];
+  return sum;
+}
+
+/// A square tile in registers: log2(lanes) rounds that interleave row i with row i + lanes / 2.
+STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes; round *= 2) {
+    Vec next[kLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = zip<0>(rows[i], rows[i + kLanes / 2]);
+      next[2 * i + 1] = zip<kLanes / 2>(rows[i], rows[i + kLanes / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+  }
+}
+
+inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
+  for (int i = 0; i < rows; i += kLanes)
+    for (int j = 0; j < cols; j += kLanes) {
+      if (i + kLanes > rows || j + kLanes > cols) {
+        for (int a = i; a < rows && a < i + kLanes; ++a)
+          for (int b = j; b < cols && b < j + kLanes; ++b) to[b * toStride + a] = from[a * fromStride + b];
+        continue;
+      }
+      Vec tile[kLanes];
+#pragma GCC unroll 16
+      for (int a = 0; a < kLanes; ++a) tile[a] = load(from + (i + a) * fromStride + j);
+      transposeTile(tile);
+#pragma GCC unroll 16
+      for (int b = 0; b < kLanes; ++b) store(to + (j + b) * toStride + i, tile[b]);
+    }
+}
+
+}  // namespace strata::STRATA_ISA_NAMESPACE

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cpu/thread_pool.h"
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace strata {
+namespace {
+
+constexpr int kSpins = 2000;  // some 50 microseconds: longer than the gap between two passes, shorter than a person's patience
+
+void relax() {
+#if defined(__SSE2__)
+  _mm_pause();
+#endif
+}
+
+/// Until `value` is no longer `old`: spinning first, asleep after that.
+template <class T>
+void awaitChange(const std::atomic<T>& value, T old) {
+  for (int i = 0; i < kSpins; ++i) {
+    if (value.load(std::memory_order_acquire) != old) return;
+    relax();
+  }
+  value.wait(old, std::memory_order_acquire);
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) m_workers.emplace_back([this, i] { work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  m_ending = true;
+  ++m_round;
+  m_round.notify_all();
+  for (std::thread& worker : m_workers) worker.join();
+}
+
+void ThreadPool::runErased(int tasks, Call call, const void* context) {
+  m_call = call;
+  m_context = context;
+  m_tasks = tasks;
+  m_next.store(0, std::memory_order_relaxed);
+  if (m_workers.empty() || tasks == 1) return takeTasks(0);
+  m_busy.store(int(m_workers.size()), std::memory_order_relaxed);
+  m_round.fetch_add(1, std::memory_order_release);
+  m_round.notify_all();
+  takeTasks(0);
+  for (int busy; (busy = m_busy.load(std::memory_order_acquire)) != 0;) awaitChange(m_busy, busy);
+}
+
+void ThreadPool::work(int thread) {
+  const FlushToZero flush;
+  for (std::uint32_t seen = 0;;) {
+    awaitChange(m_round, seen);
+    seen = m_round.load(std::memory_order_acquire);
+    if (m_ending) return;
+    takeTasks(thread);
+    if (m_busy.fetch_sub(1, std::memory_order_release) == 1) m_busy.notify_one();
+  }
+}
+
+void ThreadPool::takeTasks(int thread) {
+  for (int task; (task = m_next.fetch_add(1, std::memory_order_relaxed)) < m_tasks;) m_call(m_context, task, thread);
+}
+
+FlushToZero::FlushToZero() {
+#if defined(__SSE2__)
+  m_before = _mm_getcsr();
+  _mm_setcsr(m_before | 0x8040);
+#else
+  m_before = 0;
+#endif
+}
+
+FlushToZero::~FlushToZero() {
+#if defined(__SSE2__)
+  _mm_setcsr(m_before);
+#endif
+}
+
+}  // namespace strata

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vector of floats as wide as the instruction set this file is compiled for. Arithmetic is the compiler's own on vector types;
+// only what it lacks (masks, compression) is written by hand. Included by kernels_*.cpp alone, each within its own namespace.
+#pragma once
+#include <cstdint>
+#include <cstring>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace strata::STRATA_ISA_NAMESPACE {
+
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+inline constexpr int kRegisters = 32;
+#elif defined(__AVX2__)
+inline constexpr int kLanes = 8;
+inline constexpr int kRegisters = 16;
+#else
+inline constexpr int kLanes = 4;
+inline constexpr int kRegisters = 16;
+#endif
+
+#define STRATA_INLINE inline __attribute__((always_inline))
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef std::int32_t IntVec __attribute__((vector_size(kLanes * 4)));
+typedef float LooseVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+typedef std::int32_t LooseIntVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
+
+STRATA_INLINE Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
+STRATA_INLINE void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
+STRATA_INLINE IntVec load(const std::int32_t* p) { return *reinterpret_cast<const LooseIntVec*>(p); }
+STRATA_INLINE void store(std::int32_t* p, IntVec v) { *reinterpret_cast<LooseIntVec*>(p) = v; }
+STRATA_INLINE Vec all(float x) { return x - Vec{}; }
+STRATA_INLINE IntVec all(std::int32_t x) { return x - IntVec{}; }
+STRATA_INLINE IntVec ramp() {
+  IntVec v{};
+  for (int i = 0; i < kLanes; ++i) v[i] = i;
+  return v;
+}
+
+/// The first n lanes; n may be more than there are. The rest is zero, and nothing past the n values is read.
+STRATA_INLINE Vec loadSome(const float* p, int n) {
+  if (n >= kLanes) return load(p);
+  Vec v{};
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+}
+STRATA_INLINE void storeSome(float* p, Vec v, int n) {
+  if (n >= kLanes) return store(p, v);
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+
+/// kLanes bytes, widened and narrowed.
+typedef std::uint8_t ByteVec __attribute__((vector_size(kLanes)));
+STRATA_INLINE IntVec loadBytes(const std::uint8_t* p) {
+  ByteVec v;
+  std::memcpy(&v, p, sizeof v);
+  return __builtin_convertvector(v, IntVec);
+}
+STRATA_INLINE void storeBytes(std::uint8_t* p, IntVec v) {
+  const ByteVec narrow = __builtin_convertvector(v, ByteVec);
+  std::memcpy(p, &narrow, sizeof narrow);
+}
+
+/// Lanes First.. of a and b in turn: a[First], b[First], a[First + 1], ...
+template <int First>
+STRATA_INLINE Vec zip(Vec a, Vec b) {
+  constexpr int f = First, n = kLanes;
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, f + 4, f + 4 + n, f + 5, f + 5 + n, f + 6, f + 6 + n, f + 7, f + 7 + n);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n);
+#else
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n);
+#endif
+}
+
+/// One bit a lane, from a comparison's result.
+STRATA_INLINE unsigned bits(IntVec mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask));
+#elif defined(__AVX2__)
+  return unsigned(_mm256_movemask_ps(reinterpret_cast<__m256>(mask)));
+#else
+  unsigned result = 0;
+  for (int i = 0; i < kLanes; ++i) result |= unsigned(mask[i] & 1) << i;
+  return result;
+#endif
+}
+
+#if defined(__AVX2__) && !defined(__AVX512F__)
+/// kCompress.lanes[m] holds, a byte each, the numbers of the set bits of m in order.
+struct CompressTable {
+  std::uint64_t lanes[256];
+  constexpr CompressTable() : lanes() {
+    for (unsigned m = 0; m < 256; ++m)
+      for (unsigned bit = 0, at = 0; bit < 8; ++bit)
+        if (m >> bit & 1) lanes[m] |= std::uint64_t{bit} << 8 * at++;
+  }
+};
+inline constexpr CompressTable kCompress;
+#endif
+
+/// Writes the lanes of `a` and `b` whose bit is set, packed together, and returns how many. May write a whole vector.
+STRATA_INLINE int compress(unsigned mask, Vec a, IntVec b, float* pa, std::int32_t* pb) {
+#if defined(__AVX512F__)
+  store(pa, Vec(_mm512_maskz_compress_ps(__mmask16(mask), __m512(a))));
+  store(pb, IntVec(_mm512_maskz_compress_epi32(__mmask16(mask), __m512i(b))));
+#elif defined(__AVX2__)
+  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(kCompress.lanes[mask])));
+  store(pa, Vec(_mm256_permutevar8x32_ps(__m256(a), lanes)));
+  store(pb, IntVec(_mm256_permutevar8x32_epi32(__m256i(b), lanes)));
+#else
+  int n = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    pa[n] = a[i];
+    pb[n] = b[i];
+    n += mask >> i & 1;
+  }
+#endif
+  return __builtin_popcount(mask);
+}
+
+}  // namespace strata::STRATA_ISA_NAMESPACE
