@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cli/command.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "engine/error.h"
+#include "engine/train/run_record.h"
+
+namespace strata {
+
+std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t at = text.size(); at > 3 && text[at - 4] != '-'; at -= 3) text.insert(at - 3, ",");
+  return text;
+}
+
+std::string fixed(double value, int decimals) {
+  if (!std::isfinite(value)) return "nan";
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  return text;
+}
+
+Path findRun(const std::string& nameOrPath) {
+  if (std::filesystem::is_directory(nameOrPath)) return nameOrPath;
+  const Path named = runsDir() / nameOrPath;
+  if (std::filesystem::is_directory(named)) return named;
+  throw Error(Error::Kind::File, nameOrPath, "there is no such run, neither here nor in " + runsDir().string(), "Name a run's folder");
+}
+
+}  // namespace strata

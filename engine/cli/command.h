@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's commands. Each add function declares one command's options and says what it does; main() parses and runs the
+// chosen one. Results go to standard output, errors to standard error; README, "Command line", lists the exit codes.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "engine/file.h"
+
+namespace strata {
+
+/// What the chosen command leaves for main().
+struct Command {
+  std::function<int()> run;  ///< returns the exit code; throws Error
+  bool json = false;         ///< --json: results as JSON lines, an error as one JSON line
+};
+
+void addTrain(CLI::App& app, Command& command);
+void addPredict(CLI::App& app, Command& command);
+void addInfo(CLI::App& app, Command& command);
+void addDevices(CLI::App& app, Command& command);
+void addData(CLI::App& app, Command& command);
+
+/// "60,000": groups of three, for people.
+std::string grouped(std::int64_t number);
+/// With that many decimals.
+std::string fixed(double value, int decimals);
+/// A run's folder given as a path, or by its name under runsDir(). Error::File when there is neither.
+Path findRun(const std::string& nameOrPath);
+
+}  // namespace strata

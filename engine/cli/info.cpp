@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// `strata info`: what a file or folder is, judged by its content, and whether it is sound.
+#include <cmath>
+#include <iostream>
+
+#include "datasets/datasets.h"
+#include "datasets/digit_prep.h"
+#include "datasets/idx.h"
+#include "engine/cli/command.h"
+#include "engine/error.h"
+#include "engine/safetensors.h"
+#include "engine/train/checkpoint.h"
+#include "engine/train/run_record.h"
+
+namespace strata {
+namespace {
+
+void printNetwork(const NetworkSpec& network) {
+  const Analysis analysis = analyse(network);
+  std::cout << "Input " << network.input.text() << ", " << network.classes << " classes, " << grouped(analysis.parameters) << " parameters, " << grouped(analysis.macs) << " multiply-adds a sample\n";
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const LayerAnalysis& layer = analysis.layers[i];
+    std::cout << "  " << network.layers[i].name << "  " << (layer.def ? layer.def->summary(network.layers[i].fields) : network.layers[i].type) << "  " << layer.out.text() << "\n";
+  }
+  for (const Issue& issue : analysis.issues) {
+    const std::string where = issue.layer >= 0 ? network.layers[static_cast<std::size_t>(issue.layer)].name : "network";
+    if (issue.level == Issue::Level::Error) throw Error(Error::Kind::Input, where, issue.text);
+    std::cout << "  Warning: " << where << ": " << issue.text << "\n";
+  }
+}
+
+void printProject(const Path& path) {
+  const Project project = readProject(path);
+  std::cout << "Strata project \"" << project.name << "\"\nData " << project.data.source << ", validated on "
+            << (project.data.validation == ValidationSource::TestSet ? "the test set" : "a held-out part of the training set") << "\n";
+  printNetwork(project.network);
+  const TrainingSpec& training = project.training;
+  std::cout << "Training " << training.epochs << " epochs, batches of " << training.batchSize << ", " << training.optimizer.type << " at " << training.optimizer.learningRate() << ", seed " << training.seed << "\n";
+}
+
+void printCheckpoint(const Path& path) {
+  const Checkpoint checkpoint = readCheckpoint(path);
+  std::cout << "Strata checkpoint after step " << checkpoint.step << ", epoch " << checkpoint.epoch << (checkpoint.optimizerState.empty() ? "" : ", with the optimizer's state") << "; checksum right\n";
+  printNetwork(checkpoint.network);
+}
+
+/// False for a checkpoint, which says more about itself.
+bool printPlainTensors(const Path& path) {
+  const std::string bytes = readFile(path, kMaxSafeTensorsBytes);
+  const SafeTensorsView file = parseSafeTensors(bytes, path.string());
+  if (file.metadata.contains("checksum")) return false;
+  std::cout << "safetensors file, " << file.tensors.size() << " tensors\n";
+  for (const auto& [name, tensor] : file.tensors) {
+    std::string shape;
+    for (const std::int64_t size : tensor.shape) shape += (shape.empty() ? "" : " × ") + std::to_string(size);
+    std::cout << "  " << name << "  " << tensor.dtype << "  " << shape << "\n";
+  }
+  return true;
+}
+
+void printTensors(const Path& path) {
+  if (!printPlainTensors(path)) printCheckpoint(path);
+}
+
+void printIdx(const Path& path) {
+  const IdxFile file = readIdx(path);
+  std::cout << "IDX file of bytes, " << (file.dims.size() == 1 ? "labels" : "pictures") << ":";
+  for (std::size_t i = 0; i < file.dims.size(); ++i) std::cout << (i ? " × " : " ") << file.dims[i];
+  std::cout << "\n";
+}
+
+void printImage(const Path& path) {
+  const GreyImage image = readImage(path);
+  std::cout << "Picture, " << image.width << " × " << image.height << " pixels" << (looksInverted(image) ? ", dark on light" : ", light on dark") << "\n";
+}
+
+void printRun(const Path& path) {
+  const RunRecord run = readRun(path);
+  std::cout << "Run \"" << run.name << "\" of \"" << run.project.name << "\": " << run.state;
+  if (!run.reason.empty()) std::cout << " (" << run.reason << ")";
+  std::cout << "\nStarted " << run.started << ", backend " << run.backend << ", data " << run.datasetTitle << "\n";
+  for (const EpochRecord& epoch : run.epochs)
+    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy " << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
+              << fixed(epoch.valAccuracy, 4) << (epoch.epoch == run.bestEpoch ? "  best" : "") << "\n";
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(path / "checkpoints")) {
+    const std::string extension = entry.path().extension();
+    if (extension != ".safetensors") continue;
+    readCheckpoint(entry.path());
+    bytes += entry.file_size();
+  }
+  std::cout << "Checkpoints: all sound, " << fixed(static_cast<double>(bytes) / 1e6, 1) << " MB\n";
+}
+
+void printDataset(const Path& path) {
+  const auto dataset = loadDataset(path.string(), {});
+  std::cout << "Data set " << dataset->title << ": " << grouped(dataset->train.count) << " training and " << grouped(dataset->test.count) << " test samples of " << dataset->shape.text() << ", "
+            << dataset->classes.size() << " classes\n";
+}
+
+void printFile(const Path& path) {
+  RegularFile file(path);
+  const std::string head = file.read(16);
+  const auto startsWith = [&](std::string_view magic) { return head.starts_with(magic); };
+  if (startsWith({"\0\0\x08", 3}) || startsWith("\x1f\x8b")) return printIdx(path);
+  if (startsWith("\x89PNG") || startsWith("\xff\xd8\xff")) return printImage(path);
+  if (head.size() > 8 && head[8] == '{') return printTensors(path);
+  if (const auto first = head.find_first_not_of(" \t\r\n"); first != std::string::npos && head[first] == '{') return printProject(path);
+  throw Error(Error::Kind::Input, path.string(), "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a PNG or JPEG picture");
+}
+
+int info(const Path& path) {
+  if (!std::filesystem::exists(path)) throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name");
+  if (!std::filesystem::is_directory(path))
+    printFile(path);
+  else if (std::filesystem::exists(path / "project.json"))
+    printRun(path);
+  else
+    printDataset(path);
+  std::cout << std::flush;
+  return 0;
+}
+
+}  // namespace
+
+void addInfo(CLI::App& app, Command& command) {
+  CLI::App* sub = app.add_subcommand("info", "Say what a file, or a folder holding a data set or a run, is");
+  auto path = std::make_shared<std::string>();
+  sub->add_option("PATH", *path, "Any file or folder")->required();
+  sub->callback([path, &command] { command.run = [path] { return info(*path); }; });
+}
+
+}  // namespace strata
