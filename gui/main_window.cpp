@@ -7,7 +7,6 @@
 #include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QHBoxLayout>
 #include <QLabel>
 #include <QMenuBar>
 #include <QMessageBox>
@@ -15,6 +14,7 @@
 #include <QSettings>
 #include <QSplitter>
 #include <QStatusBar>
+#include <QToolBar>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <QWhatsThis>
@@ -22,6 +22,9 @@
 #include "gui/models/palette_model.h"
 #include "gui/panels/build_page.h"
 #include "gui/panels/data_page.h"
+#include "gui/panels/runs_page.h"
+#include "gui/panels/test_page.h"
+#include "gui/panels/train_page.h"
 #include "gui/panels/transport_bar.h"
 #include "gui/widgets/banner.h"
 #include "gui/widgets/label.h"
@@ -41,7 +44,7 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
   setAcceptDrops(true);
   setMinimumSize(1024, 640);
   makePages();
-  makeModeBar();
+  makeToolBars();
   makeFileMenu();
   makeEditMenu();
   makeLayerMenu();
@@ -57,23 +60,25 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
 }
 
 void MainWindow::makePages() {
-  m_modeBar = new QWidget(this);
-  m_modeBar->setObjectName("modeBar");
-  m_modeBar->setProperty("ground", "surface");
-  m_modeBar->setAttribute(Qt::WA_StyledBackground);
-  m_modeBar->setFixedHeight(48);
   m_banner = new Banner(m_theme, this);
   m_pages = new QStackedWidget(this);
   m_pages->setObjectName("pages");
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
   m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);
-  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build)}) m_pages->addWidget(page);
+  auto* train = new TrainPage(m_theme, m_document, m_session, m_pages);
+  auto* test = new TestPage(m_theme, m_document, m_session, m_pages);
+  auto* runs = new RunsPage(m_theme, m_document, m_session, m_pages);
+  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train), static_cast<QWidget*>(test), static_cast<QWidget*>(runs)})
+    m_pages->addWidget(page);
+  connect(train, &TrainPage::openInTest, this, [this, test](int image) {
+    showPage(TestMode);
+    test->openTestImage(image);
+  });
+  connect(runs, &RunsPage::openInBuild, this, [this] { showPage(BuildMode); });
   auto* centre = new QWidget(this);
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
-  column->addWidget(m_modeBar);
-  column->addWidget(makeLine(centre));
   column->addWidget(m_banner);
   column->addWidget(m_pages, 1);
   setCentralWidget(centre);
@@ -81,10 +86,9 @@ void MainWindow::makePages() {
   connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
 }
 
-void MainWindow::makeModeBar() {
-  auto* row = new QHBoxLayout(m_modeBar);
-  row->setContentsMargins(8, 0, 8, 0);
-  row->setSpacing(4);
+void MainWindow::makeToolBars() {
+  auto* modes = new QToolBar(tr("Modes"), this);
+  modes->setObjectName("modeBar");
   m_modes = new QActionGroup(this);
   static constexpr struct { const char *name, *icon; } kModes[] = {
       {QT_TR_NOOP("Data"), "data"}, {QT_TR_NOOP("Build"), "build"}, {QT_TR_NOOP("Train"), "train"}, {QT_TR_NOOP("Test"), "test"}, {QT_TR_NOOP("Runs"), "runs"}};
@@ -95,20 +99,25 @@ void MainWindow::makeModeBar() {
     action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(i + 1)));
     action->setToolTip(tr("%1 (Ctrl+%2)").arg(action->text()).arg(i + 1));
     connect(action, &QAction::triggered, this, [this, i] { showPage(static_cast<Page>(i)); });
-    auto* button = new QToolButton(m_modeBar);
-    button->setDefaultAction(action);
+    modes->addAction(action);
+    auto* button = qobject_cast<QToolButton*>(modes->widgetForAction(action));
     button->setProperty("mode", true);
     button->setFocusPolicy(Qt::TabFocus);
     button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    button->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Expanding);
-    row->addWidget(button);
   }
-  QWidget* line = makeLine(m_modeBar, Qt::Vertical);
-  line->setFixedHeight(26);
-  m_transport = new TransportBar(m_theme, m_session, m_loader, m_modeBar);
-  row->addSpacing(6);
-  row->addWidget(line);
-  row->addWidget(m_transport, 1);
+  m_transport = new TransportBar(m_theme, m_session, m_loader, this);
+  auto* transport = new QToolBar(tr("Transport"), this);
+  transport->setObjectName("transport");
+  m_transport->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
+  transport->addWidget(m_transport);
+  for (QToolBar* bar : {modes, transport}) {
+    bar->setMovable(false);
+    bar->setFloatable(false);
+    bar->setContextMenuPolicy(Qt::PreventContextMenu);
+    bar->setMinimumHeight(48);
+    bar->setIconSize(QSize(18, 18));
+    addToolBar(bar);
+  }
   connect(m_transport, &TransportBar::dataFolderWanted, this, &MainWindow::chooseDataFolder);
 }
 

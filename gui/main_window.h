@@ -37,7 +37,7 @@ class MainWindow : public QMainWindow {
 
  private:
   void makePages();
-  void makeModeBar();
+  void makeToolBars();
   void makeFileMenu();
   void makeEditMenu();
   void makeLayerMenu();
@@ -68,7 +68,6 @@ class MainWindow : public QMainWindow {
   QStackedWidget* m_pages;
   DataPage* m_data;
   BuildPage* m_build;
-  QWidget* m_modeBar;
   TransportBar* m_transport;
   Banner* m_banner;
   QActionGroup* m_modes;

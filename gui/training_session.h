@@ -40,16 +40,31 @@ class TrainingSession : public QObject {
   double progress() const;     ///< 0..1 of the whole run
 
   void perform(Action action);
+  /// Why no run can branch off now; "" when it can.
+  QString branchBlockedReason() const;
+  /// Starts a new run of the document's project from the weights an epoch of `run` left on disk.
   void branchFrom(const Path& run, int epoch);
+  /// Goes on with a run of an earlier session, or with the last one. Trains to its planned end, or kMoreEpochs past it.
+  void continueRun(const Path& run);
   void requestSnapshot();
   void setLearningRate(double rate);
   void setEpochs(int epochs);
   void stopAndWait();  ///< for closing the window: stop, save, join
 
+  static constexpr int kMoreEpochs = 10;
+
   /// The run in progress or the last one; the run's own project, not the document.
   const RunRecord& run() const { return m_run; }
   bool hasRun() const { return !m_run.started.empty(); }
   const std::vector<BatchPoint>& batchPoints() const { return m_points; }
+  int batchesPerEpoch() const { return m_batchesPerEpoch; }
+  double elapsedSeconds() const;  ///< trained and validated, pauses not counted
+  /// A change made while the run was going: where, and "rate 0.50 → 0.40".
+  struct Change {
+    double epoch = 0;
+    QString text;
+  };
+  const std::vector<Change>& changes() const { return m_changes; }
   const ProgressEvent& lastProgress() const { return m_progress; }
   const std::shared_ptr<const WeightSnapshot>& snapshot() const { return m_snapshot; }
 
@@ -66,16 +81,39 @@ class TrainingSession : public QObject {
 
  private:
   void drain();
+  void handle(const StartedEvent& event);
+  void handle(ProgressEvent& event);
+  void handle(const EpochDoneEvent& event);
+  void handle(const SnapshotEvent& event);
+  void handle(const NoteEvent& event);
+  void handle(const FinishedEvent& event);
+  void handle(const FailedEvent& event);
+  void handle(const StateEvent& event);
+
+  QString startBlockedReason() const;
+  bool documentEdited() const;  ///< since the run started; the number of epochs does not count
+  TrainJob jobFor(const Project& project) const;
+  /// `continued`: the run the job resumes, or null for a new one.
+  void launch(TrainJob job, const RunRecord* continued);
+  void startNew(bool paused);
+
   Document& m_document;
   Trainer m_trainer;
-  QTimer m_timer;
+  QTimer m_timer;            ///< drains; runs only while a run is active
+  QTimer m_snapshotTimer;    ///< asks for weights twice a second
   std::shared_ptr<const Dataset> m_dataset;
   std::shared_ptr<const WeightSnapshot> m_snapshot;
   QString m_backend = "cpu";
   int m_threads = 0;
   RunRecord m_run;
+  Project m_startedFrom;     ///< the document when the run started
   ProgressEvent m_progress;
+  std::uint64_t m_totalSteps = 0;
+  int m_batchesPerEpoch = 1;
+  bool m_progressed = false;
+  bool m_over = true;        ///< Finished or Failed was handled
   std::vector<BatchPoint> m_points;
+  std::vector<Change> m_changes;
 };
 
 }  // namespace strata::gui

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Loss and accuracy of a run over epochs or seconds, in two plots with one x axis, beside the three reference systems.
+#pragma once
+#include <QLabel>
+#include <QSlider>
+#include <QToolButton>
+#include <QWidget>
+#include <vector>
+
+#include "gui/models/metrics_model.h"
+#include "gui/training_session.h"
+#include "gui/widgets/plot.h"
+#include "gui/widgets/segment.h"
+
+namespace strata::gui {
+
+class CurvesPanel : public QWidget {
+  Q_OBJECT
+ public:
+  CurvesPanel(const Theme& theme, TrainingSession& session, MetricsModel& metrics, QWidget* parent = nullptr);
+
+  void refresh();      ///< all that may have changed; cheap when little has
+  void newRun();
+  Plot* lossPlot() const { return m_loss; }
+  Plot* accuracyPlot() const { return m_accuracy; }
+  int shownPoints() const;  ///< of the smoothed loss
+
+ protected:
+  void keyPressEvent(QKeyEvent* event) override;
+
+ private:
+  enum LineId { Raw, Smooth, Validation, LineCount };
+  QWidget* makeControls(const Theme& theme);
+  void makeLines(Plot* plot);
+  void link(Plot* from, Plot* to);
+  void fillReferences();
+  void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::* validation);
+  void fillMarks();
+  void fit();
+  void fitLoss(double xEnd);
+  void fitAccuracy(double xEnd);
+  double xOf(double position) const;
+  bool byTime() const { return m_axis->current() == 1; }
+  double pace() const;  ///< seconds an epoch
+
+  TrainingSession& m_session;
+  MetricsModel& m_metrics;
+  std::vector<RunRecord> m_references;
+  Plot *m_loss, *m_accuracy;
+  Segment *m_scale, *m_axis;
+  QSlider* m_smooth;
+  QToolButton* m_showReferences;
+  QLabel* m_accuracyHint;
+};
+
+/// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not there.
+std::vector<RunRecord> referenceRuns();
+
+}  // namespace strata::gui

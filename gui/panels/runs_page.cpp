@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/panels/runs_page.h"
+
+#include <QDesktopServices>
+#include <QHeaderView>
+#include <QKeyEvent>
+#include <QSplitter>
+#include <QUrl>
+#include <QVBoxLayout>
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+#include "gui/panels/curves_panel.h"
+#include "gui/widgets/diff_delegate.h"
+#include "gui/widgets/empty_state.h"
+#include "gui/widgets/label.h"
+#include "gui/widgets/run_delegates.h"
+
+namespace strata::gui {
+namespace {
+
+double meanSeconds(const RunRecord& run) {
+  double sum = 0;
+  for (const auto& e : run.epochs) sum += e.epochSeconds;
+  return run.epochs.empty() ? NAN : sum / double(run.epochs.size());
+}
+
+QPushButton* makeButton(const Theme& theme, const char* icon, const QString& text, const char* name, QWidget* parent) {
+  auto* button = new QPushButton(theme.icon(icon), text, parent);
+  button->setObjectName(name);
+  return button;
+}
+
+}  // namespace
+
+RunsPage::RunsPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_theme(theme), m_document(document), m_session(session), m_references(referenceRuns()) {
+  setObjectName("runsPage");
+  setProperty("ground", "surface");
+  setAttribute(Qt::WA_StyledBackground);
+  m_proxy.setSourceModel(&m_model);
+  m_proxy.setSortRole(RunsModel::SortRole);
+  m_proxy.setFilterKeyColumn(-1);
+  m_proxy.setFilterCaseSensitivity(Qt::CaseInsensitive);
+  auto* tools = makeTools(theme);
+  auto* lower = new QSplitter(this);
+  lower->setObjectName("runsLowerSplitter");
+  lower->addWidget(makePlot(theme));
+  lower->addWidget(makeDifferences(theme));
+  lower->setSizes({664, 776});
+  auto* splitter = new QSplitter(Qt::Vertical, this);
+  splitter->setObjectName("runsSplitter");
+  splitter->addWidget(makeTable(theme));
+  splitter->addWidget(lower);
+  splitter->setSizes({400, 360});
+  splitter->setChildrenCollapsible(false);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(tools);
+  column->addWidget(makeLine(this));
+  column->addWidget(splitter, 1);
+  connect(&m_loader, &RunsLoader::loaded, this, &RunsPage::takeRuns);
+  connect(&m_model, &RunsModel::shownChanged, this, &RunsPage::refreshPlot);
+  connect(&m_model, &RunsModel::comparedChanged, this, &RunsPage::refreshDifferences);
+  connect(&m_model, &RunsModel::renamed, this, &RunsPage::rename);
+  connect(&session, &TrainingSession::runStarted, this, &RunsPage::takeSession);
+  connect(&session, &TrainingSession::epochDone, this, &RunsPage::takeSession);
+  connect(&session, &TrainingSession::finished, this, &RunsPage::takeSession);
+  connect(&session, &TrainingSession::stateChanged, this, &RunsPage::refreshButtons);
+  takeRuns();
+}
+
+QWidget* RunsPage::makeTools(const Theme& theme) {
+  auto* bar = new QWidget(this);
+  m_search = new QLineEdit(bar);
+  m_search->setObjectName("runsFilter");
+  m_search->setPlaceholderText(tr("Filter runs"));
+  m_search->addAction(theme.icon("filter"), QLineEdit::LeadingPosition);
+  m_search->setClearButtonEnabled(true);
+  m_search->setMaximumWidth(300);
+  m_count = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);
+  m_shown = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);
+  m_compare = makeButton(theme, "copy", tr("Compare"), "compareRun", bar);
+  m_continue = makeButton(theme, "play", tr("Continue"), "continueRun", bar);
+  m_build = makeButton(theme, "build", tr("Open in Build"), "openInBuild", bar);
+  m_folder = makeButton(theme, "data", tr("Open folder"), "openFolder", bar);
+  m_archive = makeButton(theme, "save", tr("Archive"), "archiveRun", bar);
+  m_compare->setToolTip(tr("Take the run into the comparison, as A or B (A)"));
+  m_archive->setToolTip(tr("Move the run's folder to the archive (Del)"));
+  auto* row = new QHBoxLayout(bar);
+  row->setContentsMargins(12, 6, 12, 6);
+  row->setSpacing(8);
+  row->addWidget(m_search, 2);
+  row->addWidget(m_count);
+  row->addStretch(1);
+  row->addWidget(m_shown);
+  for (auto* button : {m_compare, m_continue, m_build, m_folder, m_archive}) row->addWidget(button);
+  connect(m_search, &QLineEdit::textChanged, this, &RunsPage::filter);
+  connect(m_compare, &QPushButton::clicked, this, &RunsPage::toggleCompared);
+  connect(m_continue, &QPushButton::clicked, this, &RunsPage::continueRun);
+  connect(m_build, &QPushButton::clicked, this, [this] { openRunInBuild(currentRow()); });
+  connect(m_folder, &QPushButton::clicked, this, &RunsPage::openFolder);
+  connect(m_archive, &QPushButton::clicked, this, &RunsPage::archive);
+  return bar;
+}
+
+QWidget* RunsPage::makeTable(const Theme& theme) {
+  m_table = new QTableView(this);
+  m_table->setObjectName("runsTable");
+  m_table->setAccessibleName(tr("Runs"));
+  m_table->setModel(&m_proxy);
+  m_table->setItemDelegate(new RunDelegate(theme, m_table));
+  m_table->setShowGrid(false);
+  m_table->setFrameShape(QFrame::NoFrame);
+  m_table->setSelectionBehavior(QAbstractItemView::SelectRows);
+  m_table->setSelectionMode(QAbstractItemView::SingleSelection);
+  m_table->setEditTriggers(QAbstractItemView::EditKeyPressed);
+  m_table->setTabKeyNavigation(false);
+  m_table->setMouseTracking(true);
+  m_table->setSortingEnabled(true);
+  m_table->sortByColumn(RunsModel::Started, Qt::DescendingOrder);
+  m_table->verticalHeader()->hide();
+  m_table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  m_table->verticalHeader()->setDefaultSectionSize(32);
+  auto* header = m_table->horizontalHeader();
+  header->setFont(theme.font(Theme::Text::Caption));
+  header->setHighlightSections(false);
+  header->setMinimumSectionSize(40);
+  header->setStretchLastSection(true);
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 210, 90, 180, 86, 76, 66, 96, 90, 70, 84, 124, 96, 90};
+  for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
+  m_table->installEventFilter(this);
+  m_table->viewport()->installEventFilter(this);
+  m_noRuns = new EmptyState(theme, {}, tr("Clear filter"), this);
+  connect(m_noRuns, &EmptyState::clicked, this, [this] { m_search->clear(); });
+  m_tableStack = new QStackedWidget(this);
+  m_tableStack->addWidget(m_table);
+  m_tableStack->addWidget(m_noRuns);
+  connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refreshButtons);
+  return m_tableStack;
+}
+
+QWidget* RunsPage::makePlot(const Theme& theme) {
+  auto* box = new QWidget(this);
+  m_plotHeader = new PanelHeader(theme, tr("Validation accuracy"), box);
+  m_plotHeader->setHint(tr("ring = best epoch"));
+  m_value = new Segment({tr("Accuracy"), tr("Loss")}, box);
+  m_axis = new Segment({tr("Epoch"), tr("Time")}, box);
+  m_plotHeader->addWidget(m_value);
+  m_plotHeader->addWidget(m_axis);
+  m_plot = new Plot(theme, tr("Validation curves of the runs shown"), box);
+  m_plot->setObjectName("runsPlot");
+  m_plot->setScale(Plot::Scale::Percent);
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(m_plotHeader);
+  column->addWidget(makeLine(box));
+  column->addWidget(m_plot, 1);
+  connect(m_value, &Segment::currentChanged, this, [this](int loss) {
+    m_plotHeader->setTitle(loss ? tr("Validation loss") : tr("Validation accuracy"));
+    m_plot->setScale(loss ? Plot::Scale::Log : Plot::Scale::Percent);
+    refreshPlot();
+  });
+  connect(m_axis, &Segment::currentChanged, this, [this] {
+    refreshPlot();
+    m_plot->refit();
+  });
+  return box;
+}
+
+QWidget* RunsPage::makeDifferences(const Theme& theme) {
+  auto* box = new QWidget(this);
+  m_differencesHeader = new PanelHeader(theme, tr("Differences"), box);
+  m_swap = new QPushButton(tr("Swap A and B"), box);
+  m_swap->setObjectName("swapAB");
+  m_buildB = new QPushButton(tr("Open B in Build"), box);
+  m_differencesHeader->addWidget(m_swap);
+  m_differencesHeader->addWidget(m_buildB);
+  auto* table = new QTableView(box);
+  table->setObjectName("differences");
+  table->setAccessibleName(tr("Differences of run A and run B, layer by layer"));
+  table->setModel(&m_differences);
+  table->setItemDelegate(new DiffDelegate(theme, table));
+  table->setShowGrid(false);
+  table->setFrameShape(QFrame::NoFrame);
+  table->verticalHeader()->hide();
+  table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
+  table->verticalHeader()->setDefaultSectionSize(24);
+  table->setSelectionMode(QAbstractItemView::NoSelection);
+  table->setTabKeyNavigation(false);
+  table->horizontalHeader()->setFont(theme.font(Theme::Text::Caption));
+  table->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+  table->horizontalHeader()->setSectionResizeMode(DiffModel::A, QHeaderView::Stretch);
+  table->horizontalHeader()->setSectionResizeMode(DiffModel::B, QHeaderView::Stretch);
+  table->horizontalHeader()->setMinimumSectionSize(24);
+  m_facts = makeLabel(theme, {}, Theme::Text::Body, "text", box);
+  m_facts->setContentsMargins(12, 6, 12, 8);
+  m_facts->setWordWrap(true);
+  auto* content = new QWidget(box);
+  auto* inside = new QVBoxLayout(content);
+  inside->setContentsMargins(0, 0, 0, 0);
+  inside->setSpacing(0);
+  inside->addWidget(table, 1);
+  inside->addWidget(makeLine(content));
+  inside->addWidget(m_facts);
+  m_differencesStack = new QStackedWidget(box);
+  m_differencesStack->addWidget(new EmptyState(theme, tr("Choose a run and press A, then another one: their nets are compared here."), {}, box));
+  m_differencesStack->addWidget(content);
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(m_differencesHeader);
+  column->addWidget(makeLine(box));
+  column->addWidget(m_differencesStack, 1);
+  connect(m_swap, &QPushButton::clicked, &m_model, &RunsModel::swapCompared);
+  connect(m_buildB, &QPushButton::clicked, this, [this] { openRunInBuild(m_model.rowB()); });
+  return box;
+}
+
+void RunsPage::showEvent(QShowEvent* event) {
+  QWidget::showEvent(event);
+  m_loader.load();
+  refreshPlot();
+}
+
+void RunsPage::takeRuns() {
+  auto runs = m_loader.runs();
+  runs.insert(runs.end(), m_references.begin(), m_references.end());
+  m_model.setRuns(std::move(runs));
+  if (m_session.hasRun()) m_model.update(m_session.run());
+  filter(m_search->text());
+  refreshButtons();
+}
+
+void RunsPage::takeSession() {
+  m_model.update(m_session.run());
+  filter(m_search->text());
+}
+
+void RunsPage::filter(const QString& words) {
+  m_proxy.setFilterFixedString(words);
+  const int all = m_model.rowCount(), shown = m_proxy.rowCount();
+  m_count->setText(shown == all ? tr("%1 runs").arg(all) : tr("%1 of %2 runs").arg(shown).arg(all));
+  m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.") : tr("No run matches '%1'.").arg(words));
+  m_noRuns->button()->setVisible(all > 0);
+  m_tableStack->setCurrentIndex(shown == 0 ? 1 : 0);
+}
+
+void RunsPage::refreshPlot() {
+  m_shown->setText(tr("%1 shown in the plot, %2 compared").arg(m_model.shownCount()).arg((m_model.rowA() >= 0) + (m_model.rowB() >= 0)));
+  if (!isVisible()) return;
+  const bool byTime = m_axis->current() == 1, loss = m_value->current() == 1;
+  m_plot->clearLines();
+  m_plot->setXTitle(byTime ? tr("min:s") : tr("epoch"), byTime);
+  double end = 1, low = 1e9, high = 0;
+  std::vector<double> all;
+  int room = 60;
+  for (int row = m_model.rowCount() - 1; row >= 0; --row) {
+    const auto& run = m_model.run(row);
+    if (!m_model.shown(row) || run.epochs.empty()) continue;
+    const auto style = m_model.style(row);
+    const int line = m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
+    QVector<double> x, y;
+    for (const auto& e : run.epochs) {
+      x << (byTime ? elapsedAt(run.epochs, e.epoch) : e.epoch);
+      y << (loss ? e.valLoss : e.valAccuracy);
+      if (e.epoch > 1) all.push_back(y.last());
+      if (e.epoch == run.bestEpoch && !run.reference) m_plot->setBest(line, x.last(), y.last());
+    }
+    if (!byTime || !run.reference) end = std::max(end, x.last());
+    m_plot->setPoints(line, x, y);
+    room = std::max(room, fontMetrics().horizontalAdvance(runTitle(run)) + 16);
+  }
+  m_plot->setEndLabelRoom(std::min(room, 170));
+  std::sort(all.begin(), all.end());
+  if (!all.empty()) low = all[all.size() / 40], high = all.back();
+  if (loss) {
+    m_plot->setFull(0, end, std::max(1e-4, low * 0.8), all.empty() ? 1 : std::max(high, low * 2) * 1.1);
+  } else {
+    const double grid = all.empty() || low < 0.9 ? 0.05 : 0.005;
+    m_plot->setFull(0, end, all.empty() ? 0 : std::floor(low / grid) * grid, std::min(1.0, std::ceil((high + grid / 4) / grid) * grid + (all.empty() ? 1 : 0)));
+  }
+}
+
+void RunsPage::refreshDifferences() {
+  refreshPlot();
+  refreshButtons();
+  const int a = m_model.rowA(), b = m_model.rowB();
+  const bool both = a >= 0 && b >= 0;
+  m_differencesStack->setCurrentIndex(both ? 1 : 0);
+  m_swap->setEnabled(both);
+  m_buildB->setEnabled(both && !m_model.run(b).reference);
+  m_differencesHeader->setHint({});
+  if (!both) return m_differences.clear();
+  const auto &runA = m_model.run(a), &runB = m_model.run(b);
+  m_differences.setNets(runA.project.network, runB.project.network);
+  QStringList words;
+  if (m_differences.changed()) words << tr("%1 changed").arg(m_differences.changed());
+  if (m_differences.added()) words << tr("%1 added").arg(m_differences.added());
+  if (m_differences.removed()) words << tr("%1 removed").arg(m_differences.removed());
+  m_differencesHeader->setHint(words.isEmpty() ? tr("A and B have the same net") : words.join(", "));
+  const auto bestA = bestOf(runA).first, bestB = bestOf(runB).first;
+  const auto seconds = [](const RunRecord& run) { return QString::number(meanSeconds(run), 'f', 2); };
+  m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7 → %8")
+                       .arg(runTitle(runA), runTitle(runB), bestA < 0 ? "—" : percent(bestA), bestB < 0 ? "—" : percent(bestB), seconds(runA),
+                            seconds(runB), validationText(runA), validationText(runB)));
+}
+
+int RunsPage::currentRow() const {
+  const auto index = m_proxy.mapToSource(m_table->currentIndex());
+  return index.isValid() ? index.row() : -1;
+}
+
+void RunsPage::refreshButtons() {
+  const int row = currentRow();
+  const bool own = row >= 0 && !m_model.run(row).reference;
+  const bool live = own && m_session.active() && m_model.run(row).folder == m_session.run().folder;
+  const auto set = [](QPushButton* button, const QString& blocked, const QString& tip) {
+    button->setEnabled(blocked.isEmpty());
+    button->setToolTip(blocked.isEmpty() ? tip : blocked);
+  };
+  const auto choose = row < 0 ? tr("Choose a run first") : tr("A reference is a log, not a run of this studio");
+  set(m_compare, own ? QString() : choose, tr("Take the run into the comparison, as A or B (A)"));
+  set(m_build, own ? QString() : choose, tr("Make the run's net and settings the open document"));
+  set(m_folder, own ? QString() : choose, tr("Show the run's files"));
+  set(m_archive, !own ? choose : live ? tr("Stop the run first") : QString(), tr("Move the run's folder to the archive (Del)"));
+  QString blocked = own ? QString() : choose;
+  if (own && m_session.active()) blocked = tr("Stop the run in progress first");
+  else if (own && (!m_session.dataset() || m_session.dataset()->title != m_model.run(row).datasetTitle))
+    blocked = tr("Load %1 on the Data page first").arg(QString::fromStdString(m_model.run(row).datasetTitle));
+  set(m_continue, blocked, tr("Train to its planned end, or %1 epochs more").arg(TrainingSession::kMoreEpochs));
+}
+
+void RunsPage::toggleShown() {
+  const int row = currentRow();
+  if (row >= 0) m_model.setData(m_model.index(row, RunsModel::Show), m_model.shown(row) ? Qt::Unchecked : Qt::Checked, Qt::CheckStateRole);
+}
+
+void RunsPage::toggleCompared() {
+  const int row = currentRow();
+  if (row >= 0 && !m_model.run(row).reference) m_model.toggleCompared(row);
+}
+
+void RunsPage::rename(int row, const QString& name) {
+  try {
+    renameRun(m_model.run(row).folder, name.toStdString());
+  } catch (const Error& error) {
+    m_count->setText(QString::fromUtf8(error.what()));
+    m_loader.load();
+  }
+}
+
+void RunsPage::openFolder() {
+  const int row = currentRow();
+  if (row >= 0) QDesktopServices::openUrl(QUrl::fromLocalFile(QString::fromStdString(m_model.run(row).folder.string())));
+}
+
+void RunsPage::openRunInBuild(int row) {
+  if (row < 0 || m_model.run(row).reference) return;
+  const auto project = m_model.run(row).project;
+  m_document.edit(tr("Open run in Build"), [&project](Project& document) { document = project; });
+  emit openInBuild();
+}
+
+void RunsPage::archive() {
+  const int row = currentRow();
+  if (row < 0 || !m_archive->isEnabled()) return;
+  const auto folder = m_model.run(row).folder;
+  std::error_code failed;
+  std::filesystem::create_directories(userDataDir() / "archive", failed);
+  std::filesystem::rename(folder, userDataDir() / "archive" / folder.filename(), failed);
+  if (failed) m_count->setText(tr("Not archived: %1").arg(QString::fromStdString(failed.message())));
+  m_loader.load();
+}
+
+void RunsPage::continueRun() {
+  const int row = currentRow();
+  if (row >= 0) m_session.continueRun(m_model.run(row).folder);
+}
+
+/// Ctrl+F finds a run here; elsewhere it is the window's.
+bool RunsPage::event(QEvent* event) {
+  if (event->type() == QEvent::ShortcutOverride && static_cast<QKeyEvent*>(event)->matches(QKeySequence::Find)) {
+    event->accept();
+    return true;
+  }
+  return QWidget::event(event);
+}
+
+void RunsPage::keyPressEvent(QKeyEvent* event) {
+  if (event->matches(QKeySequence::Find)) m_search->setFocus(Qt::ShortcutFocusReason);
+  else QWidget::keyPressEvent(event);
+}
+
+bool RunsPage::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == m_table && event->type() == QEvent::KeyPress) {
+    switch (static_cast<QKeyEvent*>(event)->key()) {
+      case Qt::Key_Space: toggleShown(); return true;
+      case Qt::Key_A: toggleCompared(); return true;
+      case Qt::Key_Delete: archive(); return true;
+      case Qt::Key_F2:
+        m_table->edit(m_table->currentIndex().siblingAtColumn(RunsModel::Name));
+        return true;
+      default: break;
+    }
+  }
+  if (watched == m_table->viewport() && event->type() == QEvent::MouseButtonRelease) {
+    const auto index = m_table->indexAt(static_cast<QMouseEvent*>(event)->pos());
+    if (index.column() == RunsModel::Show) toggleShown();
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+}  // namespace strata::gui

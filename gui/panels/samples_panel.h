@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the net in training says of test images: 42 tiles, ranked anew every epoch over the first thousand images and answered anew
+// from every snapshot.
+#pragma once
+#include <QLabel>
+#include <QStackedWidget>
+#include <QWidget>
+
+#include "gui/models/samples_model.h"
+#include "gui/prediction_worker.h"
+#include "gui/training_session.h"
+#include "gui/widgets/sample_tile_delegate.h"
+#include "gui/widgets/segment.h"
+
+namespace strata::gui {
+
+class SamplesPanel : public QWidget {
+  Q_OBJECT
+ public:
+  static constexpr int kTiles = 42, kRanked = 1000;
+  enum Order { InOrder, Wrong, LeastSure };
+
+  SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent = nullptr);
+  const SamplesModel& model() const { return m_model; }
+
+ signals:
+  void openInTest(int testImage);
+
+ protected:
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  void takeSnapshot();
+  void rank();
+  void refreshTiles();
+  void showRanked();
+  std::vector<Verdict> chosen() const;
+
+  TrainingSession& m_session;
+  SamplesModel m_model;
+  std::vector<Verdict> m_ranked;    ///< the first kRanked test images, as of m_rankedStep
+  int m_epochRanked = -1;
+  QLabel *m_hint, *m_wrong;
+  Segment* m_order;
+  TileView* m_view;
+  QStackedWidget* m_stack;
+  PredictionWorker m_worker;        ///< the last member: it ends before what its answers touch
+};
+
+}  // namespace strata::gui

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/panels/test_set_panel.h"
+
+#include <QVBoxLayout>
+#include <algorithm>
+
+#include "gui/widgets/empty_state.h"
+#include "gui/widgets/label.h"
+
+namespace strata::gui {
+namespace {
+
+constexpr std::size_t kMostTiles = 200, kMostConfused = 6;
+
+QStringList names(const Dataset& dataset) {
+  QStringList list;
+  for (const auto& name : dataset.classes) list << QString::fromStdString(name);
+  return list;
+}
+
+}  // namespace
+
+TestSetPanel::TestSetPanel(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
+  m_header = new PanelHeader(theme, tr("Test set"), this);
+  m_mode = new Segment({tr("Count"), tr("% of true"), tr("% of predicted")}, this);
+  m_mode->setObjectName("matrixMode");
+  m_header->addWidget(m_mode);
+  auto* content = new QWidget(this);
+  auto* inside = new QVBoxLayout(content);
+  inside->setContentsMargins(0, 0, 0, 0);
+  inside->setSpacing(0);
+  inside->addWidget(makeMatrix(theme), 5);
+  inside->addWidget(makeLine(content));
+  inside->addWidget(makeCell(theme), 3);
+  m_stack = new QStackedWidget(this);
+  m_stack->addWidget(new EmptyState(theme, tr("No weights yet: answers are chance until a run has finished an epoch."), {}, this));
+  m_stack->addWidget(content);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->setSpacing(0);
+  column->addWidget(m_header);
+  column->addWidget(makeLine(this));
+  column->addWidget(m_stack, 1);
+  connect(m_mode, &Segment::currentChanged, this, [this](int mode) { m_matrix.setMode(ConfusionModel::Mode(mode)); });
+  connect(m_order, &Segment::currentChanged, this, &TestSetPanel::showCell);
+  connect(m_view->selectionModel(), &QItemSelectionModel::currentChanged, this, [this](const QModelIndex& cell) {
+    if (cell.isValid() && cell.flags() & Qt::ItemIsSelectable) choose(cell.row(), cell.column());
+  });
+}
+
+QWidget* TestSetPanel::makeMatrix(const Theme& theme) {
+  auto* box = new QWidget(this);
+  m_view = new ConfusionView(theme, box);
+  m_view->setModel(&m_matrix);
+  m_legend = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(12, 4, 12, 6);
+  column->setSpacing(2);
+  column->addWidget(makeLabel(theme, tr("rows: true class, columns: predicted class"), Theme::Text::Caption, "text2", box), 0, Qt::AlignHCenter);
+  column->addWidget(m_view, 1);
+  column->addWidget(m_legend);
+  return box;
+}
+
+QWidget* TestSetPanel::makeCell(const Theme& theme) {
+  auto* box = new QWidget(this);
+  m_cellHeader = new PanelHeader(theme, {}, box);
+  m_cellCount = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
+  m_cellCount->setProperty("badge", "plain");
+  m_cellHeader->addWidget(m_cellCount);
+  m_order = new Segment({tr("Most sure"), tr("File order")}, box);
+  m_cellHeader->addWidget(m_order);
+  m_tiles = new TileView(theme, 8, box);
+  m_tiles->setObjectName("cellTiles");
+  m_tiles->setAccessibleName(tr("Images of the chosen cell"));
+  m_tiles->setModel(&m_samples);
+  m_put = new QPushButton(tr("Put on the canvas"), box);
+  m_put->setObjectName("putOnCanvas");
+  m_put->setEnabled(false);
+  const auto put = [this] {
+    const auto index = m_tiles->currentIndex();
+    if (index.isValid()) emit putOnCanvas(index.data(SamplesModel::VerdictRole).value<Verdict>().index);
+  };
+  connect(m_put, &QPushButton::clicked, this, put);
+  connect(m_tiles, &QListView::activated, this, put);
+  connect(m_tiles->selectionModel(), &QItemSelectionModel::selectionChanged, this, [this] {
+    m_put->setEnabled(m_tiles->selectionModel()->hasSelection());
+  });
+  auto* confusedRow = new QHBoxLayout;
+  confusedRow->addWidget(makeLabel(theme, tr("Most confused"), Theme::Text::Caption, "text2", box));
+  m_confused = new QHBoxLayout;
+  m_confused->setSpacing(6);
+  confusedRow->addLayout(m_confused);
+  confusedRow->addStretch(1);
+  auto* row = new QHBoxLayout;
+  row->setContentsMargins(12, 4, 12, 4);
+  row->addWidget(m_put);
+  row->addStretch(1);
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(0, 0, 0, 8);
+  column->setSpacing(2);
+  column->addWidget(m_cellHeader);
+  auto* tiles = new QHBoxLayout;
+  tiles->setContentsMargins(12, 0, 10, 0);
+  tiles->addWidget(m_tiles);
+  column->addLayout(tiles, 1);
+  column->addLayout(row);
+  confusedRow->setContentsMargins(12, 2, 12, 0);
+  column->addLayout(confusedRow);
+  return box;
+}
+
+void TestSetPanel::setDataset(std::shared_ptr<const Dataset> dataset) {
+  m_dataset = std::move(dataset);
+  m_samples.setSamples(m_dataset, true);
+  clear();
+}
+
+void TestSetPanel::clear() {
+  m_verdicts.clear();
+  m_truth = m_predicted = -1;
+  m_matrix.setMatrix({}, {});
+  m_header->setHint({});
+  m_stack->setCurrentIndex(0);
+}
+
+void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
+  if (!m_dataset) return;
+  m_verdicts = std::move(answers);
+  const auto n = m_dataset->classes.size();
+  std::vector<std::vector<int>> matrix(n, std::vector<int>(n, 0));
+  for (const auto& v : m_verdicts) ++matrix[std::size_t(v.label)][std::size_t(v.predicted)];
+  m_matrix.setMatrix(std::move(matrix), names(*m_dataset));
+  const auto done = number(qint64(m_verdicts.size()));
+  const bool all = int(m_verdicts.size()) >= m_dataset->test.count;
+  m_header->setHint(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong())) : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
+  m_legend->setText(m_matrix.largestError() > 0 ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError()) : tr("Nothing is wrong."));
+  m_stack->setCurrentIndex(1);
+  m_view->fit();
+  showConfused();
+  if (m_truth < 0) {
+    const auto worst = m_matrix.mostConfused(1);
+    if (all && !worst.empty()) choose(worst.front().truth, worst.front().predicted);
+  } else {
+    choose(m_truth, m_predicted);
+  }
+}
+
+void TestSetPanel::choose(int truth, int predicted) {
+  m_truth = truth;
+  m_predicted = predicted;
+  const auto index = m_matrix.index(truth, predicted);
+  if (m_view->currentIndex() != index) m_view->setCurrentIndex(index);
+  for (auto* button : findChildren<QPushButton*>("confusedPair")) button->setChecked(button->property("pair").toPoint() == QPoint(truth, predicted));
+  showCell();
+}
+
+void TestSetPanel::showCell() {
+  if (m_truth < 0 || !m_dataset) return;
+  std::vector<Verdict> rows;
+  for (const auto& v : m_verdicts) {
+    if (v.label == m_truth && v.predicted == m_predicted) rows.push_back(v);
+  }
+  const auto count = rows.size();
+  if (m_order->current() == 0) std::stable_sort(rows.begin(), rows.end(), [](const Verdict& a, const Verdict& b) { return a.sure > b.sure; });
+  if (rows.size() > kMostTiles) rows.resize(kMostTiles);
+  const auto classes = names(*m_dataset);
+  m_cellHeader->setTitle(m_truth == m_predicted ? tr("%1, right").arg(classes.value(m_truth))
+                                                : tr("True %1, predicted %2").arg(classes.value(m_truth), classes.value(m_predicted)));
+  m_cellCount->setText(count == 1 ? tr("1 image") : tr("%1 images").arg(number(qint64(count))));
+  m_samples.setVerdicts(std::move(rows));
+}
+
+void TestSetPanel::showConfused() {
+  while (auto* item = m_confused->takeAt(0)) {
+    item->widget()->deleteLater();
+    item->widget()->setObjectName({});  // it is looked up by name until it is gone
+    delete item;
+  }
+  const auto classes = names(*m_dataset);
+  for (const auto& pair : m_matrix.mostConfused(kMostConfused)) {
+    auto* button = new QPushButton(tr("%1 → %2   %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
+    button->setObjectName("confusedPair");
+    button->setCheckable(true);
+    button->setFont(m_theme.font(Theme::Text::Caption));
+    button->setProperty("chip", true);
+    button->setProperty("pair", QPoint(pair.truth, pair.predicted));
+    connect(button, &QPushButton::clicked, this, [this, pair] { choose(pair.truth, pair.predicted); });
+    m_confused->addWidget(button);
+  }
+}
+
+}  // namespace strata::gui

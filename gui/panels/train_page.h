@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The Train page: run setup at the left, live figures, curves and events in the middle, samples and speed at the right. Nothing here
+// repaints while the page is hidden; showing it catches up.
+#pragma once
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTimer>
+#include <QWidget>
+
+#include "gui/document.h"
+#include "gui/models/events_model.h"
+#include "gui/models/metrics_model.h"
+#include "gui/panels/curves_panel.h"
+#include "gui/panels/samples_panel.h"
+#include "gui/training_session.h"
+#include "gui/widgets/number_tile.h"
+
+namespace strata::gui {
+
+class TrainPage : public QWidget {
+  Q_OBJECT
+ public:
+  TrainPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
+
+  CurvesPanel* curves() const { return m_curves; }
+  SamplesPanel* samples() const { return m_samples; }
+
+ signals:
+  void openInTest(int testImage);
+
+ protected:
+  void showEvent(QShowEvent* event) override;
+
+ private:
+  QWidget* makeTiles(const Theme& theme);
+  QWidget* makeEvents(const Theme& theme);
+  QWidget* makeCentre(const Theme& theme);
+  void startRun();
+  void takeEpoch(const EpochRecord& record, bool best);
+  void finishRun();
+  void refresh();          ///< at most 10 Hz
+  void refreshTiles();
+  void refreshEmptyState();
+
+  TrainingSession& m_session;
+  MetricsModel m_metrics;
+  EventsModel m_events;
+  std::size_t m_taken = 0;  ///< batch points the metrics have
+  QTimer m_refresh;
+  QStackedWidget* m_centre;
+  class EmptyState* m_empty;
+  NumberTile *m_trainLoss, *m_valLoss, *m_valAccuracy, *m_best, *m_epochTime;
+  CurvesPanel* m_curves;
+  SamplesPanel* m_samples;
+  QLabel* m_warnings;
+};
+
+}  // namespace strata::gui

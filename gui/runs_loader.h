@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Reads the run folders on a thread of its own, so that a long list never holds the window up.
+#pragma once
+#include <QObject>
+#include <QStringList>
+#include <thread>
+#include <vector>
+
+#include "engine/train/run_record.h"
+
+namespace strata::gui {
+
+class RunsLoader : public QObject {
+  Q_OBJECT
+ public:
+  using QObject::QObject;
+  /// loaded() follows. A call while one is under way is answered once more after it.
+  void load();
+  const std::vector<RunRecord>& runs() const { return m_runs; }  ///< newest first
+  const QStringList& problems() const { return m_problems; }     ///< of folders that could not be read
+
+ signals:
+  void loaded();
+
+ private:
+  void take(std::vector<RunRecord> runs, QStringList problems);
+  std::vector<RunRecord> m_runs;
+  QStringList m_problems;
+  bool m_busy = false, m_again = false;
+  std::jthread m_thread;
+};
+
+/// Epochs of a run whose weights are on disk, ascending.
+std::vector<int> keptEpochs(const Path& runFolder);
+Path epochFile(const Path& runFolder, int epoch);
+
+}  // namespace strata::gui

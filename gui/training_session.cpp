@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "gui/training_session.h"
+
+#include <QDateTime>
+#include <QThread>
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+#include "engine/train/checkpoint.h"
+#include "gui/runs_loader.h"
+#include "gui/theme.h"
+
+namespace strata::gui {
+namespace {
+
+constexpr int kDrainMs = 33;
+constexpr int kSnapshotMs = 500;
+
+QString text(const std::string& s) { return QString::fromStdString(s); }
+
+QString rateText(double rate) { return QString::number(rate, 'g', 4); }
+
+}  // namespace
+
+TrainingSession::TrainingSession(Document& document, QObject* parent) : QObject(parent), m_document(document) {
+  m_timer.setInterval(kDrainMs);
+  m_snapshotTimer.setInterval(kSnapshotMs);
+  connect(&m_timer, &QTimer::timeout, this, &TrainingSession::drain);
+  connect(&m_snapshotTimer, &QTimer::timeout, this, &TrainingSession::requestSnapshot);
+  connect(&m_document, &Document::changed, this, &TrainingSession::stateChanged);
+}
+
+TrainingSession::~TrainingSession() = default;
+
+void TrainingSession::setDataset(std::shared_ptr<const Dataset> dataset) {
+  m_dataset = std::move(dataset);
+  emit datasetChanged();
+  emit stateChanged();
+}
+
+void TrainingSession::setBackend(const QString& id, int threads) {
+  if (id == m_backend && threads == m_threads) return;
+  m_backend = id;
+  m_threads = threads;
+  emit backendChanged();
+}
+
+bool TrainingSession::active() const {
+  const auto s = state();
+  return s == Trainer::State::Running || s == Trainer::State::Paused || s == Trainer::State::Stopping;
+}
+
+QString TrainingSession::startBlockedReason() const {
+  if (active()) return tr("Stop the run first");
+  if (!m_dataset) return tr("Choose a data set first");
+  const auto& project = m_document.project();
+  const auto& analysis = m_document.analysis();
+  if (!analysis.ok()) {
+    int errors = 0, layer = -1;
+    for (const auto& issue : analysis.issues) {
+      if (issue.level != Issue::Level::Error) continue;
+      if (!errors++) layer = issue.layer;
+    }
+    const bool named = layer >= 0 && layer < int(project.network.layers.size());
+    const auto where = named ? tr(" in %1").arg(text(project.network.layers[std::size_t(layer)].name)) : QString();
+    return errors == 1 ? tr("Fix 1 error%1 first").arg(where) : tr("Fix %1 errors first").arg(errors);
+  }
+  if (!(m_dataset->shape == project.network.input)) {
+    return tr("%1 has samples of %2, the net's input is %3")
+        .arg(text(m_dataset->title), text(m_dataset->shape.text()), text(project.network.input.text()));
+  }
+  if (int(m_dataset->classes.size()) != project.network.classes) {
+    return tr("%1 has %2 classes, the net has %3").arg(text(m_dataset->title)).arg(m_dataset->classes.size()).arg(project.network.classes);
+  }
+  return {};
+}
+
+QString TrainingSession::blockedReason(Action action) const {
+  using A = Trainer::Action;
+  const auto ask = [this](A a) { return text(m_trainer.blockedReason(a)); };
+  switch (action) {
+    case Action::Start: return startBlockedReason();
+    case Action::Pause: return ask(A::Pause);
+    case Action::Resume: return ask(A::Resume);
+    case Action::Stop: return ask(A::Stop);
+    case Action::StepBatch:
+    case Action::StepEpoch:
+      if (!active()) return startBlockedReason();
+      return ask(action == Action::StepBatch ? A::StepBatch : A::StepEpoch);
+    case Action::Continue:
+      if (active()) return tr("The run is not over");
+      if (!hasRun()) return tr("There is no run yet");
+      if (m_run.state == "diverged") return tr("The run diverged. Branch from an epoch with a lower learning rate");
+      if (!m_dataset || m_dataset->title != m_run.datasetTitle) return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
+      return {};
+  }
+  return {};
+}
+
+bool TrainingSession::documentEdited() const {
+  Project then = m_startedFrom;
+  then.training.epochs = m_document.project().training.epochs;
+  return !(then == m_document.project());
+}
+
+TrainingSession::Action TrainingSession::primaryAction() const {
+  switch (state()) {
+    case Trainer::State::Running:
+    case Trainer::State::Stopping: return Action::Pause;
+    case Trainer::State::Paused: return Action::Resume;
+    default: break;
+  }
+  return hasRun() && !documentEdited() && blockedReason(Action::Continue).isEmpty() ? Action::Continue : Action::Start;
+}
+
+QString TrainingSession::stateWord() const {
+  switch (state()) {
+    case Trainer::State::Running: return tr("Training");
+    case Trainer::State::Paused: return tr("Paused");
+    case Trainer::State::Stopping: return tr("Stopping");
+    case Trainer::State::Failed: return tr("Failed");
+    case Trainer::State::Finished: return m_run.state == "stopped" ? tr("Stopped") : tr("Finished");
+    case Trainer::State::Idle: break;
+  }
+  return startBlockedReason().isEmpty() ? tr("Ready") : tr("Cannot start");
+}
+
+QString TrainingSession::stateFacts() const {
+  const auto& plan = m_run.project.training;
+  switch (state()) {
+    case Trainer::State::Running:
+    case Trainer::State::Paused:
+    case Trainer::State::Stopping:
+      if (m_progress.batches == 0) return tr("Getting ready");
+      return tr("Epoch %1 of %2 · batch %3 of %4").arg(m_progress.epoch).arg(plan.epochs).arg(m_progress.batch).arg(m_progress.batches);
+    case Trainer::State::Failed: return text(m_run.reason);
+    case Trainer::State::Finished: {
+      const auto done = tr("%1 of %2 epochs · %3").arg(m_run.epochs.size()).arg(plan.epochs).arg(duration(elapsedSeconds()));
+      return m_run.synthetic ? tr("%1 · synthetic digits").arg(done) : done;
+    }
+    case Trainer::State::Idle: break;
+  }
+  if (const auto reason = startBlockedReason(); !reason.isEmpty()) return reason;
+  const auto& t = m_document.project().training;
+  const auto view = makeDataView(m_dataset, m_document.project().data.validation, m_document.project().data.validationFraction, t.seed);
+  const auto batches = (qint64(view.train.size()) + t.batchSize - 1) / t.batchSize;
+  const auto facts = tr("%1 epochs · %2 steps · batch %3").arg(t.epochs).arg(number(batches * t.epochs)).arg(t.batchSize);
+  return m_dataset->synthetic ? tr("synthetic digits · %1").arg(facts) : facts;
+}
+
+QString TrainingSession::timeFacts() const {
+  if (state() == Trainer::State::Finished && m_run.bestEpoch > 0) {
+    return tr("best %1 at epoch %2").arg(percent(m_run.epochs[std::size_t(m_run.bestEpoch - 1)].valAccuracy)).arg(m_run.bestEpoch);
+  }
+  if (!active() || m_progress.secondsPerStep <= 0) return {};
+  const int epochs = m_run.project.training.epochs;
+  const double total = double(epochs) * m_batchesPerEpoch;
+  double seconds = std::max(0.0, total - double(m_progress.step)) * m_progress.secondsPerStep;
+  if (!m_run.epochs.empty()) seconds += m_run.epochs.back().valSeconds * (epochs - int(m_run.epochs.size()));
+  const auto left = tr("%1 left").arg(duration(seconds));
+  if (state() != Trainer::State::Running) return left;
+  return tr("%1 · ends about %2").arg(left, QDateTime::currentDateTime().addSecs(qint64(seconds)).toString("HH:mm"));
+}
+
+double TrainingSession::progress() const {
+  if (!hasRun()) return 0;
+  const double total = double(m_run.project.training.epochs) * m_batchesPerEpoch;
+  return total > 0 ? std::clamp(double(m_progress.step) / total, 0.0, 1.0) : 0;
+}
+
+double TrainingSession::elapsedSeconds() const {
+  double seconds = 0;
+  for (const auto& e : m_run.epochs) seconds += e.epochSeconds + e.valSeconds;
+  if (m_progress.epoch > int(m_run.epochs.size())) seconds += m_progress.batch * m_progress.secondsPerStep;
+  return seconds;
+}
+
+void TrainingSession::perform(Action action) {
+  if (!blockedReason(action).isEmpty()) return;
+  switch (action) {
+    case Action::Start: startNew(false); break;
+    case Action::Pause: m_trainer.pause(); break;
+    case Action::Resume: m_trainer.resume(); break;
+    case Action::Continue: continueRun(m_run.folder); break;
+    case Action::StepBatch:
+      if (!active()) startNew(true);
+      m_trainer.stepBatch();
+      break;
+    case Action::StepEpoch:
+      if (!active()) startNew(true);
+      m_trainer.stepEpoch();
+      break;
+    case Action::Stop: m_trainer.stop(); break;
+  }
+  emit stateChanged();
+}
+
+TrainJob TrainingSession::jobFor(const Project& project) const {
+  TrainJob job;
+  job.project = project;
+  job.data = makeDataView(m_dataset, project.data.validation, project.data.validationFraction, project.training.seed);
+  job.backend = m_backend.toStdString();
+  job.threads = m_threads;
+  return job;
+}
+
+void TrainingSession::startNew(bool paused) {
+  auto job = jobFor(m_document.project());
+  job.runFolder = newRunFolder(runsDir());
+  job.startPaused = paused;
+  launch(std::move(job), nullptr);
+}
+
+QString TrainingSession::branchBlockedReason() const {
+  if (active()) return tr("Stop the run first, then branch from one of its epochs");
+  return startBlockedReason();
+}
+
+void TrainingSession::branchFrom(const Path& run, int epoch) {
+  if (!branchBlockedReason().isEmpty()) return;
+  auto job = jobFor(m_document.project());
+  try {
+    job.startWeights = readCheckpoint(epochFile(run, epoch)).weights;
+    if (job.startWeights->places != layoutFor(job.project.network).places) {
+      emit note(NoteEvent::Level::Warning, tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch));
+      return;
+    }
+  } catch (const Error& error) {
+    emit note(NoteEvent::Level::Warning, QString::fromUtf8(error.what()));
+    return;
+  }
+  job.runFolder = newRunFolder(runsDir());
+  launch(std::move(job), nullptr);
+  emit note(NoteEvent::Level::Info, tr("Branched from epoch %1 of %2.").arg(epoch).arg(text(run.filename().string())));
+}
+
+void TrainingSession::continueRun(const Path& folder) {
+  if (active() || !m_dataset) return;
+  try {
+    const RunRecord record = folder == m_run.folder ? m_run : readRun(folder);
+    auto project = record.project;
+    const int done = int(record.epochs.size());
+    const int wanted = folder == m_run.folder ? m_document.project().training.epochs : project.training.epochs;
+    if (project.training.epochs <= done) project.training.epochs = wanted > done ? wanted : done + kMoreEpochs;
+    auto job = jobFor(project);
+    job.resumeFrom = job.runFolder = folder;
+    launch(std::move(job), &record);
+  } catch (const Error& error) {
+    emit note(NoteEvent::Level::Warning, QString::fromUtf8(error.what()));
+  }
+}
+
+void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
+  const bool sameRun = continued && continued->folder == m_run.folder;
+  if (!sameRun) {
+    m_points.clear();
+    m_changes.clear();
+  }
+  m_run = continued ? *continued : RunRecord();
+  m_run.folder = job.runFolder;
+  if (!continued) m_run.name = job.runFolder.filename().string();
+  m_run.project = job.project;
+  m_run.backend = job.backend;
+  m_run.datasetTitle = m_dataset->title;
+  m_run.synthetic = m_dataset->synthetic;
+  m_run.threads = m_threads > 0 ? m_threads : QThread::idealThreadCount();
+  m_run.state = "training";
+  if (!continued) m_run.started = QDateTime::currentDateTimeUtc().toString(Qt::ISODate).toStdString();
+  m_run.parameters = analyse(job.project.network).parameters;
+  m_startedFrom = m_document.project();
+  m_progress = {};
+  m_over = false;
+  const auto batch = job.project.training.batchSize;
+  m_batchesPerEpoch = std::max(1, (int(job.data.train.size()) + batch - 1) / batch);
+  m_trainer.start(std::move(job));
+  m_timer.start();
+  m_snapshotTimer.start();
+  if (m_dataset->synthetic) {
+    emit note(NoteEvent::Level::Warning, tr("Training on synthetic digits, not on MNIST: the figures are not comparable."));
+  }
+  emit runStarted();
+  emit stateChanged();
+}
+
+void TrainingSession::requestSnapshot() {
+  if (state() == Trainer::State::Running) m_trainer.requestSnapshot();
+}
+
+void TrainingSession::setLearningRate(double rate) {
+  auto& fields = m_run.project.training.optimizer.fields;
+  const double old = m_run.project.training.optimizer.learningRate();
+  if (!active() || rate == old) return;
+  fields.set("learning_rate", rate);
+  m_trainer.setLearningRate(rate);
+  m_changes.push_back({double(m_progress.step) / m_batchesPerEpoch, tr("rate %1 → %2").arg(rateText(old), rateText(rate))});
+}
+
+void TrainingSession::setEpochs(int epochs) {
+  if (!active() || epochs == m_run.project.training.epochs) return;
+  m_run.project.training.epochs = epochs;
+  m_trainer.setEpochs(epochs);
+  emit stateChanged();
+}
+
+void TrainingSession::stopAndWait() {
+  if (active()) m_trainer.stop();
+  m_trainer.wait();
+  drain();
+}
+
+void TrainingSession::drain() {
+  for (auto& event : m_trainer.events().drain()) {
+    std::visit([this](auto& e) { handle(e); }, event);
+  }
+  if (std::exchange(m_progressed, false)) emit progressed();
+  if (m_over && !active()) {
+    m_timer.stop();
+    m_snapshotTimer.stop();
+  }
+}
+
+void TrainingSession::handle(const StartedEvent& event) {
+  m_totalSteps = event.totalSteps;
+  m_batchesPerEpoch = std::max(1, event.batchesPerEpoch);
+  m_progress.step = event.step;
+  emit stateChanged();
+}
+
+void TrainingSession::handle(ProgressEvent& event) {
+  m_points.insert(m_points.end(), event.points.begin(), event.points.end());
+  event.points.clear();
+  m_progress = std::move(event);
+  m_progressed = true;
+}
+
+void TrainingSession::handle(const EpochDoneEvent& event) {
+  m_run.epochs.push_back(event.record);
+  if (event.best) m_run.bestEpoch = event.record.epoch;
+  emit epochDone(event.record, event.best);
+}
+
+void TrainingSession::handle(const SnapshotEvent& event) {
+  m_snapshot = event.snapshot;
+  emit snapshotReady();
+}
+
+void TrainingSession::handle(const NoteEvent& event) { emit note(event.level, text(event.text)); }
+
+void TrainingSession::handle(const FinishedEvent& event) {
+  m_run.state = event.reason == FinishedEvent::Reason::Stopped ? "stopped" : "finished";
+  m_over = true;
+  emit finished();
+  emit stateChanged();
+}
+
+void TrainingSession::handle(const FailedEvent& event) {
+  m_run.state = event.diverged ? "diverged" : "failed";
+  m_run.reason = event.message;
+  m_over = true;
+  emit note(NoteEvent::Level::Warning, text(event.message));
+  emit finished();
+  emit stateChanged();
+}
+
+void TrainingSession::handle(const StateEvent&) { emit stateChanged(); }
+
+}  // namespace strata::gui

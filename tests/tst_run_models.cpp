@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The item models of the Train, Test and Runs pages: what they show, and that they keep the rules of item models.
+#include <QAbstractItemModelTester>
+#include <QSignalSpy>
+#include <QTest>
+
+#include "gui/models/confusion_model.h"
+#include "gui/models/diff_model.h"
+#include "gui/models/events_model.h"
+#include "gui/models/metrics_model.h"
+#include "gui/models/runs_model.h"
+#include "gui/models/samples_model.h"
+
+using namespace strata;
+using namespace strata::gui;
+
+namespace {
+
+EpochRecord epoch(int number, double valAccuracy) {
+  EpochRecord e;
+  e.epoch = number;
+  e.loss = 0.5 / number;
+  e.valLoss = 0.6 / number;
+  e.accuracy = e.valAccuracy = valAccuracy;
+  e.epochSeconds = 4;
+  e.valSeconds = 1;
+  return e;
+}
+
+RunRecord run(const char* folder, std::vector<double> accuracies) {
+  RunRecord r;
+  r.folder = folder;
+  r.name = r.folder.filename().string();
+  r.project.name = "Lesson";
+  r.state = "finished";
+  r.backend = "cpu";
+  for (const double accuracy : accuracies) r.epochs.push_back(epoch(int(r.epochs.size()) + 1, accuracy));
+  return r;
+}
+
+LayerSpec layer(const char* type, const char* name, const char* field = nullptr, int value = 0) {
+  const auto* def = findLayer(type);
+  LayerSpec spec{type, name, Fields(def->fields)};
+  if (field) spec.fields.set(field, std::int64_t{value});
+  return spec;
+}
+
+std::shared_ptr<const Dataset> tinyDataset() {
+  auto data = std::make_shared<Dataset>();
+  data->shape = Shape::image(2, 2, 1);
+  data->classes = {"zero", "one"};
+  data->test = {3, {0, 255, 0, 0, 1, 2, 3, 4, 9, 9, 9, 9}, {0, 1, 1}};
+  return data;
+}
+
+}  // namespace
+
+class TestRunModels : public QObject {
+  Q_OBJECT
+ private slots:
+  void metricsSmoothAndMerge();
+  void elapsedFollowsEpochs();
+  void metricsRows();
+  void events();
+  void samples();
+  void confusion();
+  void runs();
+  void runsRename();
+  void differences();
+};
+
+void TestRunModels::metricsSmoothAndMerge() {
+  MetricsModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.setSmoothing(0.5);
+  const BatchPoint first[] = {{1, 4, 0}, {2, 2, 1}};
+  model.appendBatches(first, 2, 10);
+  QCOMPARE(model.batchX(), (QVector<double>{0.1, 0.2}));
+  QCOMPARE(model.loss().raw, (QVector<double>{4, 2}));
+  QCOMPARE(model.loss().smooth, (QVector<double>{4, 3}));
+  std::vector<BatchPoint> many;
+  for (std::uint64_t step = 3; step <= 40000; ++step) many.push_back({step, 1, 0.5});
+  model.appendBatches(many.data(), many.size(), 10);
+  QVERIFY(model.batchX().size() < MetricsModel::kMaxPoints * 2);
+  QVERIFY(std::is_sorted(model.batchX().begin(), model.batchX().end()));
+  QCOMPARE(model.loss().raw.size(), model.batchX().size());
+  QCOMPARE(model.accuracy().smooth.size(), model.batchX().size());
+  QVERIFY(std::abs(model.loss().smooth.last() - 1) < 1e-6);
+  model.clear();
+  QVERIFY(model.batchX().isEmpty());
+}
+
+void TestRunModels::elapsedFollowsEpochs() {
+  const std::vector<EpochRecord> epochs{epoch(1, 0.9), epoch(2, 0.95)};
+  QCOMPARE(elapsedAt(epochs, 0.5), 2.5);
+  QCOMPARE(elapsedAt(epochs, 2), 10.0);
+  QCOMPARE(elapsedAt(epochs, 4), 20.0);
+  QCOMPARE(elapsedAt({}, 2, 3), 6.0);
+}
+
+void TestRunModels::metricsRows() {
+  MetricsModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.appendEpoch(epoch(1, 0.9), true);
+  model.appendEpoch(epoch(2, 0.95), true);
+  model.appendEpoch(epoch(3, 0.94), false);
+  QCOMPARE(model.rowCount(), 3);
+  QCOMPARE(model.bestEpoch(), 2);
+  QCOMPARE(model.index(1, MetricsModel::ValAccuracy).data().toString(), QString("95.00 %"));
+  QVERIFY(model.index(1, MetricsModel::Epoch).data().toString().contains("★"));
+  QVERIFY(!model.index(0, MetricsModel::Epoch).data().toString().contains("★"));
+}
+
+void TestRunModels::events() {
+  EventsModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.add(EventsModel::Kind::Info, "first", QTime(1, 2, 3));
+  model.add(EventsModel::Kind::Warning, "second");
+  QCOMPARE(model.rowCount(), 2);
+  QCOMPARE(model.warnings(), 1);
+  QCOMPARE(model.index(0, EventsModel::Text).data().toString(), QString("second"));
+  QCOMPARE(model.index(1, EventsModel::Time).data().toString(), QString("01:02:03"));
+  for (int i = 0; i < 600; ++i) model.add(EventsModel::Kind::Info, "more");
+  QCOMPARE(model.rowCount(), EventsModel::kMaxRows);
+  model.clear();
+  QCOMPARE(model.warnings(), 0);
+}
+
+void TestRunModels::samples() {
+  SamplesModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.setSamples(tinyDataset(), true);
+  model.setVerdicts({{0, 0, 0, 0.9f}, {2, 1, 0, 0.6f}});
+  QCOMPARE(model.rowCount(), 2);
+  const auto text = model.index(1).data(Qt::AccessibleTextRole).toString();
+  QVERIFY2(text.contains("says zero, is one"), qPrintable(text));
+  const auto image = model.index(0).data(SamplesModel::ImageRole).value<QImage>();
+  QCOMPARE(image.size(), QSize(2, 2));
+  QCOMPARE(qGray(image.pixel(1, 0)), 255);
+  QSignalSpy resets(&model, &QAbstractItemModel::modelReset), changes(&model, &QAbstractItemModel::dataChanged);
+  model.setVerdicts({{0, 0, 1, 0.5f}, {2, 1, 1, 0.7f}});
+  QCOMPARE(resets.count(), 0);  // the same tiles, other answers
+  QCOMPARE(changes.count(), 1);
+}
+
+void TestRunModels::confusion() {
+  ConfusionModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.setMatrix({{8, 2}, {1, 9}}, {"zero", "one"});
+  QCOMPARE(model.rowCount(), 3);
+  QCOMPARE(model.index(0, 1).data().toString(), QString("2"));
+  QCOMPARE(model.index(2, 2).data().toString(), QString("85.00 %"));
+  QCOMPARE(model.index(0, 2).data().toString(), QString("80.0 %"));
+  QCOMPARE(model.index(2, 0).data().toString(), QString("9"));
+  QCOMPARE(model.wrong(), 3);
+  QCOMPARE(model.index(0, 1).data(ConfusionModel::TintRole).toDouble(), 1.0);
+  QCOMPARE(model.index(0, 0).data(ConfusionModel::TintRole).toDouble(), -1.0);
+  const auto confused = model.mostConfused(5);
+  QCOMPARE(confused.size(), std::size_t(2));
+  QCOMPARE(confused[0].predicted, 1);
+  model.setMode(ConfusionModel::Mode::ShareOfTrue);
+  QCOMPARE(model.index(0, 1).data().toString(), QString("20.0"));
+  model.setMode(ConfusionModel::Mode::ShareOfPredicted);
+  QCOMPARE(model.index(1, 0).data().toString(), QString("11.1"));
+  model.setMatrix({}, {});
+  QCOMPARE(model.rowCount(), 0);
+}
+
+void TestRunModels::runs() {
+  RunsModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  auto reference = run("", {0.97, 0.99});
+  reference.reference = true;
+  reference.name = "Keras CPU";
+  model.setRuns({run("/runs/b", {0.9, 0.98}), run("/runs/a", {0.8}), reference});
+  QCOMPARE(model.rowCount(), 3);
+  QCOMPARE(model.index(0, RunsModel::Best).data().toString(), QString("98.00 %"));
+  QCOMPARE(model.index(0, RunsModel::BestEpoch).data().toString(), QString("2"));
+  QCOMPARE(model.shownCount(), 3);
+  QVERIFY(model.style(0).token != model.style(1).token);
+  QCOMPARE(model.style(2).token, QString("ref"));
+  QVERIFY(!(model.flags(model.index(2, RunsModel::Name)) & Qt::ItemIsEditable));
+  QVERIFY(model.setData(model.index(1, RunsModel::Show), Qt::Unchecked, Qt::CheckStateRole));
+  QCOMPARE(model.shownCount(), 2);
+  model.toggleCompared(0);
+  model.toggleCompared(1);
+  QCOMPARE(model.rowA(), 0);
+  QCOMPARE(model.rowB(), 1);
+  model.swapCompared();
+  QCOMPARE(model.rowA(), 1);
+  model.toggleCompared(1);  // A leaves, B moves up
+  QCOMPARE(model.rowA(), 0);
+  QCOMPARE(model.rowB(), -1);
+  model.update(run("/runs/c", {0.5}));
+  QCOMPARE(model.rowCount(), 4);
+  model.update(run("/runs/c", {0.5, 0.6}));
+  QCOMPARE(model.rowCount(), 4);
+  QCOMPARE(model.index(0, RunsModel::Best).data().toString(), QString("60.00 %"));
+}
+
+void TestRunModels::runsRename() {
+  RunsModel model;
+  model.setRuns({run("/runs/a", {0.9})});
+  QCOMPARE(runTitle(model.run(0)), QString("Lesson"));
+  QSignalSpy renamed(&model, &RunsModel::renamed);
+  QVERIFY(model.setData(model.index(0, RunsModel::Name), " Wider ", Qt::EditRole));
+  QCOMPARE(renamed.count(), 1);
+  QCOMPARE(runTitle(model.run(0)), QString("Wider"));
+  QVERIFY(!model.setData(model.index(0, RunsModel::Name), "  ", Qt::EditRole));
+}
+
+void TestRunModels::differences() {
+  NetworkSpec a, b;
+  a.input = b.input = Shape::image(8, 8, 1);
+  a.layers = {layer("conv2d", "c", "filters", 4), layer("flatten", "f"), layer("dense", "d", "units", 10)};
+  b.layers = {layer("conv2d", "c", "filters", 6), layer("max_pool2d", "p"), layer("flatten", "f"), layer("dense", "d", "units", 10)};
+  DiffModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  model.setNets(a, b);
+  QCOMPARE(model.rowCount(), 5);  // four layers and the total
+  QCOMPARE(model.added(), 1);
+  QCOMPARE(model.changed(), 2);   // the dense layer reads another shape
+  const auto change = [&](int row) { return DiffModel::Change(model.index(row, 0).data(DiffModel::ChangeRole).toInt()); };
+  QCOMPARE(change(0), DiffModel::Change::Changed);
+  QCOMPARE(change(1), DiffModel::Change::Added);
+  QCOMPARE(change(2), DiffModel::Change::Same);
+  QCOMPARE(change(4), DiffModel::Change::Total);
+  model.setNets(a, a);
+  QCOMPARE(model.changed() + model.added() + model.removed(), 0);
+}
+
+QTEST_GUILESS_MAIN(TestRunModels)
+#include "tst_run_models.moc"

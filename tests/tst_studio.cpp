@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole studio by real mouse and key events: a net is put together by drag and by keyboard, trained, watched, asked about a
+// drawing while it trains, and the window is closed in mid-training. Any warning on the way is a failure. Then the pictures.
+#include <QApplication>
+#include <QDrag>
+#include <QLineEdit>
+#include <QListView>
+#include <QTableView>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QTreeView>
+#include <memory>
+
+#include "engine/train/run_folder.h"
+#include "gui/main_window.h"
+#include "gui/panels/runs_page.h"
+#include "gui/panels/test_page.h"
+#include "gui/panels/train_page.h"
+#include "gui/runs_loader.h"
+#include "screenshots.h"
+
+using namespace strata;
+using namespace strata::gui;
+
+namespace {
+
+QStringList warnings;
+
+void collect(QtMsgType type, const QMessageLogContext&, const QString& text) {
+  if (type == QtDebugMsg || type == QtInfoMsg) return;
+  warnings << text;
+  fprintf(stderr, "%s\n", qPrintable(text));
+}
+
+/// The net before the first layer, on digits that need no file.
+Project emptyProject() {
+  Project project;
+  project.name = "By hand";
+  project.data.source = "synthetic-digits";
+  project.data.validation = ValidationSource::TestSet;
+  project.training.epochs = 200;
+  project.training.batchSize = 64;
+  project.training.optimizer.fields.set("learning_rate", 0.1);
+  return project;
+}
+
+}  // namespace
+
+class TestStudio : public QObject {
+  Q_OBJECT
+ private slots:
+  void initTestCase();
+  void cleanupTestCase();
+  void assemblesByHand();
+  void trainsAndDraws();
+  void comparesRuns();
+  void pictures();
+  void closesInMidTraining();
+
+ private:
+  template <class T>
+  T* find(const char* name) const {
+    return m_window->findChild<T*>(name);
+  }
+  void dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint end);
+  void drawOne();
+  std::shared_ptr<Theme> m_theme;
+  std::unique_ptr<QTemporaryDir> m_home = std::make_unique<QTemporaryDir>();
+  std::unique_ptr<Document> m_document;
+  std::unique_ptr<TrainingSession> m_session;
+  std::unique_ptr<MainWindow> m_window;
+};
+
+void TestStudio::initTestCase() {
+  for (const char* name : {"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}) qputenv(name, m_home->path().toUtf8());
+  QCoreApplication::setOrganizationName("strata");
+  QCoreApplication::setApplicationName("tst-studio");
+  qInstallMessageHandler(collect);
+  m_theme = std::make_shared<Theme>(*qApp);
+  m_theme->setChoice(ThemeChoice::Light);
+  m_document = std::make_unique<Document>();
+  m_document->reset(emptyProject(), {});
+  m_session = std::make_unique<TrainingSession>(*m_document);
+  m_session->setBackend("cpu", 1);
+  m_window = std::make_unique<MainWindow>(*m_theme, *m_document, *m_session);
+  m_window->resize(1440, 900);
+  m_window->showPage(MainWindow::BuildMode);
+  m_window->show();
+  QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
+  m_window->activateWindow();
+  QVERIFY(QTest::qWaitForWindowActive(m_window.get()));
+  QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset(), 30000);
+}
+
+void TestStudio::cleanupTestCase() {
+  m_window.reset();
+  m_session.reset();
+  qInstallMessageHandler(nullptr);
+  QCOMPARE(warnings, QStringList());
+}
+
+/// Press, move past the drag distance, move on to the target and let go; the moves come while QDrag runs its own event loop.
+void TestStudio::dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint end) {
+  auto* handle = m_window->windowHandle();
+  const auto at = [this](QWidget* widget, QPoint point) { return widget->mapTo(m_window.get(), point); };
+  const QPoint a = at(from, start), b = at(to, end);
+  QTest::mousePress(handle, Qt::LeftButton, {}, a);
+  for (int i = 1; i <= 6; ++i) {
+    QTimer::singleShot(60 * i, handle, [handle, a, b, i] { QTest::mouseMove(handle, a + (b - a) * i / 6); });
+  }
+  bool released = false;
+  QTimer::singleShot(60 * 8, handle, [handle, b, &released] {
+    QTest::mouseRelease(handle, Qt::LeftButton, {}, b);
+    released = true;
+  });
+  QTest::mouseMove(handle, a + QPoint(2, 2));
+  QTRY_VERIFY(released);
+}
+
+void TestStudio::assemblesByHand() {
+  auto* palette = find<QTreeView>("palette");
+  auto* stack = find<QListView>("stack");
+  auto* filter = find<QLineEdit>("layerFilter");
+  QVERIFY(palette && stack && filter);
+  const auto layers = [this] { return m_document->project().network.layers; };
+  QCOMPARE(layers().size(), std::size_t(0));
+
+  // by drag: the palette's Conv 2D onto the gap before Output
+  const auto conv = palette->model()->index(0, 0, palette->model()->index(0, 0));
+  const auto output = stack->model()->index(stack->model()->rowCount() - 1, 0);
+  dragBetween(palette->viewport(), palette->visualRect(conv).center(), stack->viewport(), stack->visualRect(output).center() - QPoint(0, 20));
+  QTRY_COMPARE(layers().size(), std::size_t(1));
+  QCOMPARE(layers()[0].type, std::string("conv2d"));
+
+  // by keyboard: find, Enter inserts after the selected card
+  const auto insert = [&](const char* words, std::size_t count) {
+    filter->setFocus();
+    filter->clear();
+    QTest::keyClicks(filter, words);
+    QTest::keyClick(filter, Qt::Key_Return);
+    QTRY_COMPARE(layers().size(), count);
+  };
+  insert("max", 2);
+  insert("flatten", 3);
+  insert("dense", 4);
+  QCOMPARE(layers()[3].type, std::string("dense"));
+  filter->clear();
+  m_document->edit("Sizes", [](Project& p) {
+    p.network.layers[0].fields.set("filters", std::int64_t{8});
+    p.network.layers[0].fields.set("kernel_size", Pair{5, 5});
+    p.network.layers[0].fields.set("activation", std::string("relu"));
+    p.network.layers[3].fields.set("units", std::int64_t{10});
+  });
+  QVERIFY2(m_session->blockedReason(TrainingSession::Action::Start).isEmpty(), qPrintable(m_session->blockedReason(TrainingSession::Action::Start)));
+}
+
+void TestStudio::drawOne() {
+  auto* canvas = find<Canvas>("canvas");
+  canvas->clear();
+  const QPoint top(canvas->width() / 2, canvas->height() / 2 - canvas->width() / 4), bottom(canvas->width() / 2, canvas->height() / 2 + canvas->width() / 4);
+  QTest::mousePress(canvas, Qt::LeftButton, {}, top);
+  for (int i = 1; i <= 10; ++i) QTest::mouseMove(canvas, top + (bottom - top) * i / 10);
+  QTest::mouseRelease(canvas, Qt::LeftButton, {}, bottom);
+}
+
+void TestStudio::trainsAndDraws() {
+  QTest::keyClick(m_window.get(), Qt::Key_3, Qt::ControlModifier);
+  auto* train = find<TrainPage>("trainPage");
+  QTRY_VERIFY(train->isVisible());
+  QTest::keyClick(m_window.get(), Qt::Key_F5);
+  QTRY_VERIFY(m_session->active());
+  QTRY_VERIFY_WITH_TIMEOUT(train->curves()->shownPoints() > 20, 20000);
+  const int points = train->curves()->shownPoints();
+  QTRY_VERIFY_WITH_TIMEOUT(train->curves()->shownPoints() > points, 20000);
+  QTRY_COMPARE_WITH_TIMEOUT(train->samples()->model().rowCount(), SamplesPanel::kTiles, 20000);
+  QTRY_VERIFY_WITH_TIMEOUT(m_session->run().epochs.size() >= 2, 60000);
+
+  QTest::keyClick(m_window.get(), Qt::Key_4, Qt::ControlModifier);
+  auto* test = find<TestPage>("testPage");
+  QTRY_VERIFY(test->isVisible());
+  QCOMPARE(test->prediction()->bars()->answer(), -1);  // nothing drawn, no answer
+  drawOne();
+  QTRY_COMPARE_WITH_TIMEOUT(test->prediction()->bars()->answer(), 1, 20000);
+  QVERIFY(m_session->active());  // it answered while training
+  QTRY_VERIFY_WITH_TIMEOUT(test->testSet()->matrix().total() > 0, 30000);
+  QTest::keyClick(test->drawing()->canvas(), Qt::Key_Z, Qt::ControlModifier);
+  QTRY_COMPARE(test->prediction()->bars()->answer(), -1);
+  QCOMPARE(m_document->project().network.layers.size(), std::size_t(4));  // strokes have an undo of their own
+}
+
+void TestStudio::comparesRuns() {
+  m_session->perform(TrainingSession::Action::Stop);
+  QTRY_VERIFY_WITH_TIMEOUT(!m_session->active(), 20000);
+  QTest::keyClick(m_window.get(), Qt::Key_5, Qt::ControlModifier);
+  auto* page = find<RunsPage>("runsPage");
+  auto* table = find<QTableView>("runsTable");
+  QTRY_VERIFY(page->isVisible());
+  const int row = page->model().rowOf(m_session->run().folder);
+  QVERIFY(row >= 0);
+  QTRY_COMPARE(page->model().run(row).state, std::string("stopped"));
+  auto* filter = find<QLineEdit>("runsFilter");
+  filter->setFocus();
+  QTest::keyClicks(filter, "By hand");
+  QCOMPARE(table->model()->rowCount(), 1);
+  table->setFocus();
+  table->setCurrentIndex(table->model()->index(0, RunsModel::Name));
+  const bool shown = page->model().shown(row);
+  QTest::keyClick(table, Qt::Key_Space);
+  QCOMPARE(page->model().shown(row), !shown);
+  QTest::keyClick(table, Qt::Key_Space);
+  QTest::keyClick(table, Qt::Key_A);
+  QCOMPARE(page->model().rowA(), row);
+  QTest::keyClick(table, Qt::Key_A);
+  QCOMPARE(page->model().rowA(), -1);
+  filter->clear();
+}
+
+void TestStudio::pictures() {
+  m_window->showPage(MainWindow::TestMode);
+  drawOne();
+  auto* test = find<TestPage>("testPage");
+  QTRY_COMPARE_WITH_TIMEOUT(test->prediction()->bars()->answer(), 1, 20000);
+  QTRY_COMPARE_WITH_TIMEOUT(test->testSet()->matrix().total(), m_session->dataset()->test.count, 30000);
+  const struct {
+    MainWindow::Page page;
+    const char* name;
+  } pages[] = {{MainWindow::TrainMode, "train"}, {MainWindow::TestMode, "test"}, {MainWindow::RunsMode, "runs"}};
+  for (const bool dark : {false, true}) {
+    m_theme->setChoice(dark ? ThemeChoice::Dark : ThemeChoice::Light);
+    for (const auto& page : pages) {
+      m_window->showPage(page.page);
+      for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
+        m_window->resize(size);
+        QTest::qWait(250);  // plots redraw on a timer of 100 ms
+        QVERIFY(takeScreenshot(*m_window, size, QString("%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
+        QCOMPARE(cutTexts(*m_window).join("\n"), QString());
+      }
+    }
+  }
+  m_theme->setChoice(ThemeChoice::Light);
+}
+
+void TestStudio::closesInMidTraining() {
+  m_window->showPage(MainWindow::TrainMode);
+  const auto folder = m_session->run().folder;
+  m_session->perform(TrainingSession::Action::Continue);
+  QTRY_VERIFY(m_session->active());
+  const auto step = m_session->lastProgress().step;
+  QTRY_VERIFY_WITH_TIMEOUT(m_session->lastProgress().step > step + 5, 20000);
+  m_document->reset(m_document->project(), {});  // nothing unsaved: no question
+  QVERIFY(m_window->close());
+  QVERIFY(!m_session->active());
+  const auto run = readRun(folder);
+  QCOMPARE(run.state, std::string("stopped"));
+  QVERIFY(run.epochs.size() >= 2);
+  const auto point = findResumePoint(folder);
+  QVERIFY(point.problems.empty());
+  QVERIFY(point.checkpoint.step > step + 5);
+  QCOMPARE(m_session->run().folder, folder);
+}
+
+QTEST_MAIN(TestStudio)
+#include "tst_studio.moc"
