@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Project files: every field comes back, anything unknown is refused by name, settings reach every value.
+#include <QTest>
+#include <random>
+
+#include "engine/project.h"
+#include "test_files.h"
+
+using namespace strata;
+
+namespace {
+
+const char* const kLesson = STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata";
+
+/// No field at its initial value.
+Project unusual() {
+  Project project;
+  project.name = "Näme \"quoted\"";
+  project.data = {"fashion-mnist", ValidationSource::TestSet, 0.25, {0.5, -1, true}};
+  project.network.input = Shape::image(8, 9, 1);
+  project.network.classes = 3;
+  for (const LayerDef& def : allLayers()) project.network.layers.push_back(newLayer(project.network, def));
+  project.network.layers[0].fields.set("filters", std::int64_t{7});
+  project.training.labelSmoothing = 0.1;
+  project.training.optimizer.type = "adam";
+  project.training.optimizer.fields = Fields(allOptimizers().back().fields);
+  project.training.optimizer.fields.set("learning_rate", 0.0123);
+  project.training.schedule.type = allSchedules().back().type;
+  project.training.schedule.fields = Fields(allSchedules().back().fields);
+  project.training.batchSize = 17;
+  project.training.epochs = 3;
+  project.training.seed = ~std::uint64_t{0};
+  project.training.shuffle = false;
+  project.training.keepEpochs = 0;
+  return project;
+}
+
+}  // namespace
+
+class TestProject : public QObject {
+  Q_OBJECT
+ private slots:
+  void comesBack();
+  void theLessonComesBack();
+  void writtenTextIsStable();
+  void refuses_data();
+  void refuses();
+  void settings_data();
+  void settings();
+  void badSettings_data();
+  void badSettings();
+  void mutatedTextNeverCrashes();
+};
+
+void TestProject::comesBack() {
+  const ScratchFolder folder;
+  for (const Project& project : {Project(), unusual()}) {
+    writeProject(folder / "p.strata", project);
+    QVERIFY(readProject(folder / "p.strata") == project);
+  }
+}
+
+void TestProject::theLessonComesBack() {
+  const Project lesson = readProject(kLesson);
+  QCOMPARE(lesson.name, std::string("MNIST lesson"));
+  QCOMPARE(lesson.network.layers.size(), std::size_t{7});
+  QCOMPARE(lesson.data.validation, ValidationSource::TestSet);
+  QVERIFY(!lesson.training.shuffle);
+  QVERIFY(projectFromJson(projectToJson(lesson), "again") == lesson);
+}
+
+void TestProject::writtenTextIsStable() {
+  const ScratchFolder folder;
+  writeProject(folder / "a", readProject(kLesson));
+  writeProject(folder / "b", readProject(folder / "a"));
+  QCOMPARE(readText(folder / "a"), readText(folder / "b"));
+}
+
+void TestProject::refuses_data() {
+  QTest::addColumn<QByteArray>("text");
+  QTest::addColumn<QString>("says");
+  QTest::newRow("empty") << QByteArray("") << "not valid JSON";
+  QTest::newRow("list") << QByteArray("[]") << "must be an object";
+  QTest::newRow("no version") << QByteArray("{}") << "has no \"version\"";
+  QTest::newRow("newer") << QByteArray("{\"version\": 2, \"anything\": 1}") << "written by a newer Strata (project version 2, this one reads up to 1). Update Strata";
+  QTest::newRow("far newer") << QByteArray("{\"version\": 18446744073709551615}") << "newer Strata";
+  QTest::newRow("version 0") << QByteArray("{\"version\": 0}") << "version must be a whole number";
+  QTest::newRow("version text") << QByteArray("{\"version\": \"1\"}") << "version must be a whole number";
+  QTest::newRow("unknown") << QByteArray("{\"version\": 1, \"nmae\": \"x\"}") << "\"nmae\" is not known. Known here are: version, name";
+  QTest::newRow("unknown in data") << QByteArray("{\"version\": 1, \"data\": {\"path\": \"x\"}}") << "\"data.path\" is not known";
+  QTest::newRow("unknown in training") << QByteArray("{\"version\": 1, \"training\": {\"epoch\": 3}}") << "\"training.epoch\" is not known";
+  QTest::newRow("validation") << QByteArray("{\"version\": 1, \"data\": {\"validation\": \"some\"}}") << "data.validation must be \"split\" or \"test\", got \"some\"";
+  QTest::newRow("epochs 0") << QByteArray("{\"version\": 1, \"training\": {\"epochs\": 0}}") << "training.epochs must be a whole number from 1 to 1000000, got 0";
+  QTest::newRow("batch text") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": \"128\"}}") << "training.batch_size must be";
+  QTest::newRow("batch negative") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": -1}}") << "training.batch_size must be";
+  QTest::newRow("loss") << QByteArray("{\"version\": 1, \"training\": {\"loss\": \"mse\"}}") << "training.loss must be";
+  QTest::newRow("optimizer") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"lion\"}}}") << "one of sgd";
+  QTest::newRow("optimizer list") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": []}}") << "one of sgd";
+  QTest::newRow("optimizer key") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"sgd\", \"lr\": 1}}}") << "lr";
+  QTest::newRow("layer type") << QByteArray("{\"version\": 1, \"network\": {\"layers\": [{\"type\": \"lambda\", \"name\": \"x\"}]}}") << "lambda";
+  QTest::newRow("name number") << QByteArray("{\"version\": 1, \"name\": 5}") << "name must be text in quotes, got 5";
+}
+
+void TestProject::refuses() {
+  QFETCH(QByteArray, text);
+  QFETCH(QString, says);
+  const ScratchFolder folder;
+  writeText(folder / "p.strata", text.toStdString());
+  const QString message = refusedWith(Error::Kind::Input, [&] { readProject(folder / "p.strata"); });
+  QVERIFY2(message.contains("p.strata") && message.contains(says), qPrintable(message));
+}
+
+void TestProject::settings_data() {
+  QTest::addColumn<QString>("setting");
+  QTest::addColumn<QString>("pointer");
+  QTest::addColumn<QString>("value");
+  const auto add = [](const char* setting, const char* pointer, const char* value) { QTest::newRow(setting) << setting << pointer << value; };
+  add("name=12", "/name", "\"12\"");
+  add("data.source=synthetic-digits", "/data/source", "\"synthetic-digits\"");
+  add("data.validation=split", "/data/validation", "\"split\"");
+  add("data.validation_fraction=0.2", "/data/validation_fraction", "0.2");
+  add("data.preprocessing.offset=-0.5", "/data/preprocessing/offset", "-0.5");
+  add("network.classes=12", "/network/classes", "12");
+  add("network.input=[32, 32, 3]", "/network/input", "[32,32,3]");
+  add("network.conv1.filters=33", "/network/layers/0/filters", "33");
+  add("network.dense1.activation=tanh", "/network/layers/5/activation", "\"tanh\"");
+  add("network.conv1.padding=same", "/network/layers/0/padding", "\"same\"");
+  add("training.label_smoothing=0.1", "/training/label_smoothing", "0.1");
+  add("training.optimizer.learning_rate=0.05", "/training/optimizer/learning_rate", "0.05");
+  add("training.optimizer.momentum=0.9", "/training/optimizer/momentum", "0.9");
+  add("training.optimizer.type=adam", "/training/optimizer/type", "\"adam\"");
+  add("training.schedule.type=one_cycle", "/training/schedule/type", "\"one_cycle\"");
+  add("training.batch_size=64", "/training/batch_size", "64");
+  add("training.epochs=5", "/training/epochs", "5");
+  add("training.seed=18446744073709551615", "/training/seed", "18446744073709551615");
+  add("training.shuffle=true", "/training/shuffle", "true");
+  add("training.keep_epochs=2", "/training/keep_epochs", "2");
+}
+
+void TestProject::settings() {
+  QFETCH(QString, setting);
+  QFETCH(QString, pointer);
+  QFETCH(QString, value);
+  Project project = readProject(kLesson);
+  applySetting(project, setting.toStdString());
+  const Json json = projectToJson(project);
+  const Json::json_pointer at(pointer.toStdString());
+  QVERIFY2(json.contains(at), json.dump().c_str());
+  QCOMPARE(json[at].dump(), value.toStdString());
+}
+
+void TestProject::badSettings_data() {
+  QTest::addColumn<QString>("setting");
+  QTest::addColumn<bool>("usage");  // a path that does not exist, not a bad value
+  for (const char* setting : {"training.epochs", "=5", "epochs=5", "training.epoch=5", "training.optimizer.lr=1", "training.optimizer=sgd", "network.conv9.filters=3", "network.conv1.filtres=3",
+                              "network.layers=[]", "network.conv1.name=x", "version=1", "data..source=x", "training.epochs.x=1", ""})
+    QTest::addRow("%s", setting) << setting << true;
+  for (const char* setting : {"training.epochs=many", "training.epochs=0", "training.epochs=1.5", "data.validation=none", "network.conv1.filters=-3", "network.conv1.activation=3",
+                              "training.optimizer.type=lion", "training.shuffle=maybe", "training.seed=-1", "network.input=[0]"})
+    QTest::addRow("%s", setting) << setting << false;
+}
+
+void TestProject::badSettings() {
+  QFETCH(QString, setting);
+  QFETCH(bool, usage);
+  Project project = readProject(kLesson);
+  const Project before = project;
+  const QString message = refusedWith(usage ? Error::Kind::Usage : Error::Kind::Input, [&] { applySetting(project, setting.toStdString()); });
+  QVERIFY2(message.startsWith("--set"), qPrintable(message));
+  QVERIFY(project == before);
+}
+
+/// Bytes changed, dropped, doubled; values swapped for others: read, or refused with a sentence, and nothing else.
+void TestProject::mutatedTextNeverCrashes() {
+  const std::string original = readText(kLesson);
+  const std::string values[] = {"-1", "0", "1e308", "18446744073709551616", "null", "true", "\"x\"", "[]", "{}", "[[[[1]]]]", "2147483648", "1e-320"};
+  std::mt19937 random(1);
+  int refused = 0;
+  for (int i = 0; i < 1500; ++i) {
+    std::string text = original;
+    for (int change = 1 + static_cast<int>(random() % 3); change > 0; --change) {
+      const std::size_t at = random() % text.size();
+      switch (random() % 4) {
+        case 0: text[at] = static_cast<char>(random()); break;
+        case 1: text.erase(at, random() % 20); break;
+        case 2: text.insert(at, text.substr(random() % text.size(), random() % 60)); break;
+        case 3:
+          if (const auto colon = text.find(": ", at); colon != std::string::npos) text.replace(colon + 2, text.find_first_of(",}\n", colon) - colon - 2, values[random() % std::size(values)]);
+      }
+    }
+    try {
+      analyse(projectFromJson(parseJson(text, "mutated"), "mutated").network);
+    } catch (const Error& error) {
+      QCOMPARE(error.kind(), Error::Kind::Input);
+      ++refused;
+    }
+  }
+  QVERIFY2(refused > 1000, qPrintable(QString::number(refused)));
+}
+
+QTEST_APPLESS_MAIN(TestProject)
+#include "tst_project.moc"

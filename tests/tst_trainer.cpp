@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The trainer on a net that takes milliseconds: its states, what it writes, exact resuming, and runs that go wrong.
+#include <sys/resource.h>
+
+#include <QTest>
+#include <cmath>
+#include <csignal>
+
+#include "engine/train/checkpoint.h"
+#include "engine/train/predictor.h"
+#include "engine/train/run_folder.h"
+#include "engine/train/training_loop.h"
+#include "test_files.h"
+#include "tiny_run.h"
+
+using namespace strata;
+using State = Trainer::State;
+using Action = Trainer::Action;
+
+namespace {
+
+/// Waits for a state while the events are gathered.
+#define TRY_STATE(trainer, wanted) QTRY_COMPARE(QString(stateName((trainer).state())), QString(stateName(wanted)))
+
+TrainJob endlessJob(const Path& folder = {}) {
+  TrainJob job = tinyJob(folder);
+  job.project.training.epochs = 1'000'000;
+  job.project.training.keepEpochs = 2;
+  return job;
+}
+
+}  // namespace
+
+class TestTrainer : public QObject {
+  Q_OBJECT
+ private slots:
+  void queueCoalescesProgress();
+  void everyActionIsAllowedOrExplained();
+  void trainsAndRecords();
+  void bestAndKeptEpochs();
+  void sameSeedSameRun();
+  void pausesAndSteps();
+  void stopsAndSaves();
+  void destructionStopsARun();
+  void snapshotsWhileRunning();
+  void changesWhileRunningAreRecorded();
+  void endsAfterMaxSteps();
+  void resumesExactly_data();
+  void resumesExactly();
+  void resumesIntoAnotherFolder();
+  void resumesAfterAStopInValidation();
+  void damagedCheckpointFallsBack();
+  void refusesToResumeWhatDoesNotFit();
+  void divergenceKeepsGoodWeightsAndNamesTheLayer();
+  void weightsThatAreNotFiniteNeverStart();
+  void oneRunHoldsItsFolder();
+  void aCrashedRunReadsAsInterrupted();
+  void aFullDiskIsReported();
+  void impossibleJobs_data();
+  void impossibleJobs();
+  void runsAreListedAndRenamed();
+  void predictsAsItValidated();
+};
+
+void TestTrainer::queueCoalescesProgress() {
+  EventQueue queue;
+  const auto progress = [](std::uint64_t step) {
+    ProgressEvent event;
+    event.step = step;
+    event.points = {{step, 0.5 * static_cast<double>(step), 0}};
+    return event;
+  };
+  queue.push(progress(1));
+  queue.push(progress(2));
+  queue.push(EpochDoneEvent{});
+  queue.push(EpochDoneEvent{});
+  queue.push(progress(3));
+  const auto events = queue.drain();
+  QCOMPARE(events.size(), std::size_t{4});
+  const auto& first = std::get<ProgressEvent>(events[0]);
+  QCOMPARE(first.step, std::uint64_t{2});
+  QCOMPARE(first.points.size(), std::size_t{2});  // no batch is lost
+  QCOMPARE(first.points[0].loss, 0.5);
+  QVERIFY(std::holds_alternative<EpochDoneEvent>(events[2]));
+  QVERIFY(queue.drain().empty());
+}
+
+void TestTrainer::everyActionIsAllowedOrExplained() {
+  Trainer trainer;
+  QCOMPARE(trainer.blockedReason(Action::Start), std::string());
+  for (const Action action : {Action::Pause, Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop}) QCOMPARE(trainer.blockedReason(action), std::string("Nothing is running"));
+  trainer.stop();  // blocked: does nothing
+  QCOMPARE(trainer.state(), State::Idle);
+  trainer.start(endlessJob());
+  QCOMPARE(trainer.state(), State::Running);
+  QCOMPARE(trainer.blockedReason(Action::Start), std::string("Training is already running"));
+  QCOMPARE(trainer.blockedReason(Action::StepBatch), std::string("Pause the run first"));
+  QCOMPARE(trainer.blockedReason(Action::Pause), std::string());
+  trainer.pause();
+  TRY_STATE(trainer, State::Paused);
+  QVERIFY(!trainer.blockedReason(Action::Start).empty() && !trainer.blockedReason(Action::Pause).empty());
+  for (const Action action : {Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop}) QCOMPARE(trainer.blockedReason(action), std::string());
+  trainer.stop();
+  trainer.wait();
+  QCOMPARE(trainer.state(), State::Finished);
+  QCOMPARE(trainer.blockedReason(Action::Start), std::string());
+  QCOMPARE(trainer.blockedReason(Action::Stop), std::string("The run has finished"));
+}
+
+void TestTrainer::trainsAndRecords() {
+  const ScratchFolder scratch;
+  const RunEvents events = runToEnd(tinyJob(scratch / "run"));
+  const auto finished = events.of<FinishedEvent>();
+  QCOMPARE(finished.size(), std::size_t{1});
+  QVERIFY(std::holds_alternative<FinishedEvent>(events.all.back()));
+  QCOMPARE(finished[0].reason, FinishedEvent::Reason::Completed);
+  QCOMPARE(events.of<StartedEvent>()[0].totalSteps, std::uint64_t{39});
+  QCOMPARE(events.losses().size(), std::size_t{39});
+
+  const auto epochs = events.epochs();
+  QCOMPARE(epochs.size(), std::size_t{3});
+  QVERIFY(epochs[2].loss < epochs[0].loss);
+  QVERIFY(epochs[2].valAccuracy > 0.6 && epochs[2].valAccuracy == finished[0].bestValAccuracy);
+  QVERIFY(epochs[0].epochSeconds > 0 && epochs[0].samplesPerSecond > 0);
+
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(run.state, std::string("finished"));
+  QVERIFY(run.epochs == epochs);
+  QVERIFY(run.project == tinyProject());
+  QCOMPARE(run.backend, std::string("cpu"));
+  QCOMPARE(run.datasetTitle, std::string("Tiny bars"));
+  QVERIFY(run.synthetic);
+  for (const char* name : {"environment.json", "history.csv", "summary.json", "metrics.jsonl", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "checkpoints/epoch-0003.safetensors"})
+    QVERIFY2(std::filesystem::is_regular_file(scratch / "run" / name), name);
+  QVERIFY(readText(scratch / "run" / "history.csv").starts_with("epoch,loss,accuracy,val_loss,val_accuracy,epoch_seconds,samples_per_second\n1,"));
+
+  const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  QCOMPARE(last.step, std::uint64_t{39});
+  QVERIFY(last.weights == events.of<SnapshotEvent>().back().snapshot->weights);
+  QVERIFY(!last.optimizerState.empty());
+  QVERIFY(readCheckpoint(scratch / "run" / "checkpoints" / "epoch-0001.safetensors").optimizerState.empty());
+}
+
+void TestTrainer::bestAndKeptEpochs() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.project.training.epochs = 6;
+  job.project.training.keepEpochs = 2;
+  const RunEvents events = runToEnd(job);
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(readCheckpoint(scratch / "run" / "checkpoints" / "best.safetensors").epoch, run.bestEpoch);
+  for (const EpochRecord& epoch : run.epochs) QVERIFY(epoch.valAccuracy <= run.epochs[run.bestEpoch - 1].valAccuracy);
+  QVERIFY(!std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0004.safetensors"));
+  QVERIFY(std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0005.safetensors"));
+  QVERIFY(std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0006.safetensors"));
+}
+
+void TestTrainer::sameSeedSameRun() {
+  const auto first = runToEnd(tinyJob()), again = runToEnd(tinyJob());
+  QVERIFY(first.losses() == again.losses());
+  TrainJob job = tinyJob();
+  job.project.training.seed = 2;
+  QVERIFY(runToEnd(job).losses() != first.losses());
+}
+
+void TestTrainer::pausesAndSteps() {
+  Trainer trainer;
+  RunEvents events;
+  TrainJob job = tinyJob();
+  job.startPaused = true;
+  trainer.start(job);
+  QCOMPARE(trainer.state(), State::Paused);
+  trainer.stepBatch();
+  TRY_STATE(trainer, State::Paused);
+  events.take(trainer);
+  QCOMPARE(events.losses().size(), std::size_t{1});
+  trainer.stepBatch();
+  TRY_STATE(trainer, State::Paused);
+  events.take(trainer);
+  QCOMPARE(events.losses().size(), std::size_t{2});
+  trainer.stepEpoch();
+  TRY_STATE(trainer, State::Paused);
+  events.take(trainer);
+  QCOMPARE(events.losses().size(), std::size_t{13});
+  QCOMPARE(events.epochs().size(), std::size_t{1});
+  trainer.resume();
+  TRY_STATE(trainer, State::Finished);
+  trainer.wait();
+  events.take(trainer);
+  QVERIFY(events.losses() == runToEnd(tinyJob()).losses());  // pausing changes nothing
+}
+
+void TestTrainer::stopsAndSaves() {
+  const ScratchFolder scratch;
+  Trainer trainer;
+  RunEvents events;
+  trainer.start(endlessJob(scratch / "run"));
+  QTRY_VERIFY((events.take(trainer), events.epochs().size() > 1));
+  trainer.stop();
+  trainer.wait();
+  events.take(trainer);
+  QCOMPARE(events.of<FinishedEvent>()[0].reason, FinishedEvent::Reason::Stopped);
+  const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  QCOMPARE(last.step, events.of<ProgressEvent>().back().step);
+  QCOMPARE(readRun(scratch / "run").state, std::string("stopped"));
+  trainer.start(tinyJob());  // and the trainer can be used again
+  trainer.wait();
+  QCOMPARE(trainer.state(), State::Finished);
+}
+
+void TestTrainer::destructionStopsARun() {
+  const ScratchFolder scratch;
+  {
+    Trainer trainer;
+    trainer.start(endlessJob(scratch / "run"));
+    trainer.pause();
+    TRY_STATE(trainer, State::Paused);
+  }
+  QCOMPARE(readRun(scratch / "run").state, std::string("stopped"));
+  QVERIFY(lockHolder(scratch / "run").empty());
+}
+
+void TestTrainer::snapshotsWhileRunning() {
+  Trainer trainer;
+  RunEvents events;
+  trainer.start(endlessJob());
+  for (std::size_t wanted = 1; wanted < 20; ++wanted) {
+    trainer.requestSnapshot();
+    QTRY_VERIFY((events.take(trainer), events.of<SnapshotEvent>().size() >= wanted));
+  }
+  trainer.pause();
+  TRY_STATE(trainer, State::Paused);
+  events.take(trainer);
+  const std::size_t before = events.of<SnapshotEvent>().size();
+  trainer.requestSnapshot();  // while paused, too
+  QTRY_COMPARE((events.take(trainer), events.of<SnapshotEvent>().size()), before + 1);
+  QCOMPARE(trainer.state(), State::Paused);
+  const auto snapshots = events.of<SnapshotEvent>();
+  for (const auto& event : snapshots) QVERIFY(firstNonFinite(event.snapshot->weights).empty());
+  QVERIFY(!(snapshots.front().snapshot->weights == snapshots.back().snapshot->weights));
+}
+
+void TestTrainer::changesWhileRunningAreRecorded() {
+  const ScratchFolder scratch;
+  Trainer trainer;
+  RunEvents events;
+  TrainJob job = tinyJob(scratch / "run");
+  job.startPaused = true;
+  trainer.start(job);
+  trainer.stepBatch();
+  TRY_STATE(trainer, State::Paused);
+  trainer.setLearningRate(0.025);
+  trainer.setEpochs(2);
+  trainer.setLearningRate(-1);  // refused with a warning, once it is looked at
+  trainer.resume();
+  trainer.wait();
+  events.take(trainer);
+  QCOMPARE(events.epochs().size(), std::size_t{2});
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(run.project.training.epochs, 2);
+  const auto notes = events.of<NoteEvent>();
+  QVERIFY(std::any_of(notes.begin(), notes.end(), [](const NoteEvent& note) { return note.text == "The run now ends after epoch 2."; }));
+  QVERIFY(readText(scratch / "run" / "metrics.jsonl").find("{\"event\":\"note\",\"step\":1,\"epochs\":2}") != std::string::npos);
+}
+
+void TestTrainer::endsAfterMaxSteps() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.maxSteps = 20;
+  const RunEvents events = runToEnd(job);
+  QCOMPARE(events.of<FinishedEvent>()[0].reason, FinishedEvent::Reason::StepsDone);
+  QCOMPARE(events.losses().size(), std::size_t{20});
+  QCOMPARE(events.epochs().size(), std::size_t{1});
+  QCOMPARE(readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors").step, std::uint64_t{20});
+}
+
+void TestTrainer::resumesExactly_data() {
+  QTest::addColumn<QString>("optimizer");
+  QTest::addColumn<int>("steps");
+  for (const char* optimizer : {"sgd", "adam"})
+    for (const int steps : {1, 6, 12, 13, 14, 26, 38}) QTest::newRow((optimizer + (", stopped after " + std::to_string(steps))).c_str()) << optimizer << steps;
+}
+
+void TestTrainer::resumesExactly() {
+  QFETCH(QString, optimizer);
+  QFETCH(int, steps);
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "whole");
+  applySetting(job.project, "training.optimizer.type=" + optimizer.toStdString());
+  applySetting(job.project, "training.schedule.type=one_cycle");
+  const RunEvents whole = runToEnd(job);
+
+  job.runFolder = scratch / "broken";
+  job.maxSteps = static_cast<std::uint64_t>(steps);
+  const RunEvents before = runToEnd(job);
+  job.resumeFrom = job.runFolder;
+  job.maxSteps = 0;
+  const RunEvents after = runToEnd(job);
+  QCOMPARE(after.of<StartedEvent>()[0].step, static_cast<std::uint64_t>(steps));
+
+  std::vector<double> losses = before.losses();
+  for (const double loss : after.losses()) losses.push_back(loss);
+  QVERIFY(losses == whole.losses());
+  const Checkpoint a = readCheckpoint(scratch / "whole" / "checkpoints" / "last.safetensors"), b = readCheckpoint(scratch / "broken" / "checkpoints" / "last.safetensors");
+  QVERIFY(a.weights == b.weights);
+  QVERIFY(a.optimizerState == b.optimizerState);
+  const RunRecord left = readRun(scratch / "whole"), right = readRun(scratch / "broken");
+  QCOMPARE(right.epochs.size(), left.epochs.size());
+  for (std::size_t i = 0; i < left.epochs.size(); ++i) {
+    QVERIFY(left.epochs[i].loss == right.epochs[i].loss && left.epochs[i].accuracy == right.epochs[i].accuracy);
+    QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss && left.epochs[i].valAccuracy == right.epochs[i].valAccuracy);
+  }
+  QCOMPARE(right.bestEpoch, left.bestEpoch);
+}
+
+void TestTrainer::resumesIntoAnotherFolder() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "first");
+  runToEnd(job);
+  job.resumeFrom = job.runFolder;
+  job.runFolder = scratch / "second";
+  job.project.training.epochs = 5;
+  const RunEvents events = runToEnd(job);
+  QCOMPARE(events.epochs().size(), std::size_t{2});
+  const RunRecord second = readRun(scratch / "second");
+  QCOMPARE(second.epochs.size(), std::size_t{5});
+  QVERIFY(second.epochs[2] == readRun(scratch / "first").epochs[2]);
+}
+
+/// All batches of an epoch are trained, its validation is not done.
+void TestTrainer::resumesAfterAStopInValidation() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  EventQueue queue;
+  const auto goOn = [](bool) {
+    Orders orders;
+    orders.train = true;
+    return orders;
+  };
+  TrainingLoop loop(job, queue, {goOn, [] { return true; }});
+  QCOMPARE(std::get<FinishedEvent>(loop.run()).reason, FinishedEvent::Reason::Stopped);
+  const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  QCOMPARE(last.epoch, 0);
+  QCOMPARE(last.epochSamples, std::int64_t{200});
+  job.resumeFrom = job.runFolder;
+  const auto epochs = runToEnd(job).epochs(), whole = runToEnd(tinyJob()).epochs();
+  QCOMPARE(epochs.size(), whole.size());
+  for (std::size_t i = 0; i < whole.size(); ++i) QVERIFY(epochs[i].loss == whole[i].loss && epochs[i].valLoss == whole[i].valLoss);
+}
+
+void TestTrainer::damagedCheckpointFallsBack() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  const RunEvents whole = runToEnd(job);
+  const Path checkpoints = scratch / "run" / "checkpoints";
+  std::string bytes = readText(checkpoints / "last.safetensors");
+  bytes[bytes.size() / 2] ^= 1;
+  writeText(checkpoints / "last.safetensors", bytes);
+  QVERIFY(findResumePoint(scratch / "run").problems[0].find("checksum") != std::string::npos);
+  job.resumeFrom = job.runFolder;
+  const RunEvents again = runToEnd(job);
+  QVERIFY(again.of<NoteEvent>()[0].text.starts_with("Passed over a checkpoint."));
+  QVERIFY(again.of<StartedEvent>()[0].step <= 39);
+  QCOMPARE(readRun(scratch / "run").epochs.back().valLoss, whole.epochs().back().valLoss);
+  QVERIFY(std::filesystem::exists(checkpoints / "last.damaged"));  // kept, out of the way
+  writeText(checkpoints / "last.safetensors", "");
+  writeText(checkpoints / "previous.safetensors", "");
+  const RunEvents none = runToEnd(job);
+  QCOMPARE(none.of<FailedEvent>()[0].kind, Error::Kind::Input);
+  QVERIFY(none.of<FailedEvent>()[0].message.find("no sound checkpoint") != std::string::npos);
+}
+
+void TestTrainer::refusesToResumeWhatDoesNotFit() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.maxSteps = 5;
+  runToEnd(job);
+  job.resumeFrom = job.runFolder;
+  job.project.training.batchSize = 17;
+  QVERIFY(runToEnd(job).of<FailedEvent>()[0].message.find("in the middle of an epoch") != std::string::npos);
+  job.project = tinyProject();
+  job.project.network.layers[0].fields.set("filters", std::int64_t{5});
+  QVERIFY(runToEnd(job).of<FailedEvent>()[0].message.find("network is not the project's") != std::string::npos);
+  job.project = tinyProject();
+  applySetting(job.project, "training.optimizer.type=adam");
+  QCOMPARE(runToEnd(job).of<FailedEvent>()[0].kind, Error::Kind::Input);
+  job.project = tinyProject();
+  QCOMPARE(runToEnd(job).of<FinishedEvent>().size(), std::size_t{1});
+}
+
+void TestTrainer::divergenceKeepsGoodWeightsAndNamesTheLayer() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  applySetting(job.project, "training.optimizer.momentum=0");
+  applySetting(job.project, "network.conv1.activation=linear");  // a ReLU might die of the first step and be calm ever after
+  runToEnd([&] { TrainJob good = job; good.maxSteps = 13; return good; }());
+  const Checkpoint good = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  job.resumeFrom = job.runFolder;
+  job.project.training.optimizer.fields.set("learning_rate", 1e6);
+  const RunEvents events = runToEnd(job);
+  const auto failed = events.of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QVERIFY(failed[0].diverged);
+  QCOMPARE(failed[0].kind, Error::Kind::Diverged);
+  QVERIFY2(failed[0].layer == "conv1" || failed[0].layer == "dense1", failed[0].layer.c_str());
+  QVERIFY2(failed[0].step - good.step <= 10, failed[0].message.c_str());
+  QVERIFY2(failed[0].message.find("layer " + failed[0].layer) != std::string::npos, failed[0].message.c_str());
+  const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  QVERIFY(last.weights == good.weights);
+  QVERIFY(events.of<SnapshotEvent>().back().snapshot->weights == good.weights);
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(run.state, std::string("diverged"));
+  QCOMPARE(run.reason, failed[0].message);
+}
+
+void TestTrainer::weightsThatAreNotFiniteNeverStart() {
+  TrainJob job = tinyJob();
+  job.startWeights = initialWeights(job.project.network, 1);
+  job.startWeights->values.back() = std::nanf("");
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QCOMPARE(failed[0].layer, std::string("dense1"));
+}
+
+void TestTrainer::oneRunHoldsItsFolder() {
+  const ScratchFolder scratch;
+  Trainer trainer;
+  trainer.start(endlessJob(scratch / "run"));
+  RunEvents first;
+  QTRY_VERIFY((first.take(trainer), first.of<StartedEvent>().size() == 1));
+  TrainJob second = endlessJob(scratch / "run");
+  second.resumeFrom = second.runFolder;
+  QTRY_VERIFY(std::filesystem::exists(scratch / "run" / "checkpoints" / "last.safetensors"));
+  const auto failed = runToEnd(second).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QCOMPARE(failed[0].kind, Error::Kind::File);
+  QVERIFY2(failed[0].message.find("in use by process " + std::to_string(QCoreApplication::applicationPid())) != std::string::npos, failed[0].message.c_str());
+  QCOMPARE(readRun(scratch / "run").state, std::string("training"));  // reading is allowed
+  trainer.stop();
+  trainer.wait();
+  const auto taken = runToEnd(tinyJob(scratch / "run")).of<FailedEvent>();  // a run is not overwritten by another
+  QCOMPARE(taken.size(), std::size_t{1});
+  QVERIFY(taken[0].message.find("holds a run already") != std::string::npos);
+}
+
+void TestTrainer::aCrashedRunReadsAsInterrupted() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  const RunEvents whole = runToEnd(job);
+  // As a crash leaves it: never ended, half a line, a temporary file.
+  writeText(scratch / "run" / "summary.json", "{\"name\": \"run\", \"state\": \"training\"}");
+  writeText(scratch / "run" / "metrics.jsonl", readText(scratch / "run" / "metrics.jsonl") + "{\"event\":\"epo");
+  writeText(scratch / "run" / "checkpoints" / (std::string(".last.1") + kTemporarySuffix), "half");
+  QCOMPARE(readRun(scratch / "run").state, std::string("interrupted"));
+  QCOMPARE(readRun(scratch / "run").epochs.size(), std::size_t{3});
+  job.resumeFrom = job.runFolder;
+  job.project.training.epochs = 4;
+  QCOMPARE(runToEnd(job).epochs().size(), std::size_t{1});
+  QCOMPARE(readRun(scratch / "run").epochs.size(), std::size_t{4});
+  QVERIFY(!std::filesystem::exists(scratch / "run" / "checkpoints" / (std::string(".last.1") + kTemporarySuffix)));
+}
+
+void TestTrainer::aFullDiskIsReported() {
+  const ScratchFolder scratch;
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  const rlimit small{2000, before.rlim_max};  // records fit, checkpoints do not
+  setrlimit(RLIMIT_FSIZE, &small);
+  const RunEvents events = runToEnd(tinyJob(scratch / "run"));
+  setrlimit(RLIMIT_FSIZE, &before);
+  QCOMPARE(events.epochs().size(), std::size_t{3});  // training goes on
+  QVERIFY(!events.of<NoteEvent>().empty());
+  QVERIFY(events.of<NoteEvent>()[0].text.starts_with("Not saved, training goes on."));
+  const auto failed = events.of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QCOMPARE(failed[0].kind, Error::Kind::File);
+}
+
+void TestTrainer::impossibleJobs_data() {
+  QTest::addColumn<QString>("setting");
+  QTest::addColumn<QString>("says");
+  QTest::newRow("input") << "network.input=[9, 9, 1]" << "its input is 9 × 9 × 1, the samples of Tiny bars are 8 × 8 × 1";
+  QTest::newRow("classes") << "network.classes=2" << "network";
+  QTest::newRow("kernel") << "network.conv1.kernel_size=9" << "conv1";
+  QTest::newRow("memory") << "network.conv1.filters=4096" << "";
+}
+
+void TestTrainer::impossibleJobs() {
+  QFETCH(QString, setting);
+  QFETCH(QString, says);
+  TrainJob job = tinyJob();
+  applySetting(job.project, setting.toStdString());
+  if (says.isEmpty()) {  // fits nowhere: as many samples as a batch may have
+    job.project.training.batchSize = 65536;
+    job.project.network.layers.insert(job.project.network.layers.begin() + 1, tinyLayer(job.project.network, "conv2d", {{"filters", std::int64_t{4096}}, {"kernel_size", Pair{1, 1}}}));
+    says = "this machine has";
+  }
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QCOMPARE(failed[0].kind, Error::Kind::Input);
+  QVERIFY2(QString::fromStdString(failed[0].message).contains(says), failed[0].message.c_str());
+}
+
+void TestTrainer::runsAreListedAndRenamed() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(newRunFolder(scratch.path()));
+  job.maxSteps = 1;
+  runToEnd(job);
+  renameRun(job.runFolder, "A better name");
+  std::filesystem::create_directory(scratch / "broken");
+  writeText(scratch / "broken" / "project.json", "{");
+  std::filesystem::create_directory(scratch / "no-run");
+  std::vector<std::string> problems;
+  const auto runs = listRuns(scratch.path(), &problems);
+  QCOMPARE(runs.size(), std::size_t{1});
+  QCOMPARE(runs[0].name, std::string("A better name"));
+  QCOMPARE(problems.size(), std::size_t{1});
+  QVERIFY(problems[0].find("broken") != std::string::npos);
+  job.resumeFrom = job.runFolder;
+  runToEnd(job);
+  QCOMPARE(readRun(job.runFolder).name, std::string("A better name"));
+}
+
+void TestTrainer::predictsAsItValidated() {
+  const TrainJob job = tinyJob();
+  const RunEvents events = runToEnd(job);
+  Predictor predictor(job.project.network);
+  predictor.setWeights(events.of<SnapshotEvent>().back().snapshot->weights);
+  const Evaluation evaluation = predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing);
+  QVERIFY(std::abs(evaluation.accuracy - events.epochs().back().valAccuracy) < 1e-9);
+  QVERIFY(std::abs(evaluation.loss - events.epochs().back().valLoss) < 1e-5);
+  QCOMPARE(evaluation.predicted.size(), std::size_t{60});
+  int counted = 0;
+  for (const auto& row : evaluation.confusion)
+    for (const int count : row) counted += count;
+  QCOMPARE(counted, 60);
+  QVERIFY(refusedWith(Error::Kind::Input, [&] { predictor.predict({1, 2, 3}); }).contains("holds 3 values, the net reads 64"));
+}
+
+QTEST_GUILESS_MAIN(TestTrainer)
+#include "tst_trainer.moc"
