@@ -21,6 +21,7 @@ Segment::Segment(const QStringList& labels, QWidget* parent) : QWidget(parent) {
     row->addWidget(button);
   }
   setFocusPolicy(Qt::NoFocus);
+  setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
   connect(&m_group, &QButtonGroup::idToggled, this, [this](int id, bool on) {
     if (!on || id == m_current) return;
     m_current = id;

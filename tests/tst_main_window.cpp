@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken, changes not
+// saved, and pictures of every page in both themes in which no text is cut.
+#include <QApplication>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QMessageBox>
+#include <QPushButton>
+#include <QSettings>
+#include <QSignalSpy>
+#include <QSpinBox>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QTimer>
+#include <QToolButton>
+#include <QTreeView>
+#include <QUndoStack>
+
+#include "gui/main_window.h"
+#include "gui/panels/build_page.h"
+#include "gui/widgets/layer_card_delegate.h"
+#include "gui/widgets/stack_view.h"
+#include "screenshots.h"
+
+using namespace strata;
+using namespace strata::gui;
+
+class TestMainWindow : public QObject {
+  Q_OBJECT
+
+ private:
+  QTemporaryDir m_home;
+  std::unique_ptr<Theme> m_theme;
+  std::unique_ptr<Document> m_document;
+  std::unique_ptr<TrainingSession> m_session;
+  std::unique_ptr<MainWindow> m_window;
+
+  template <class T>
+  T* find(const char* name) const { return m_window->findChild<T*>(name); }
+  StackView* stack() const { return find<StackView>("stack"); }
+  QStringList names() const {
+    QStringList list;
+    for (const LayerSpec& layer : m_document->project().network.layers) list << QString::fromStdString(layer.name);
+    return list;
+  }
+  void key(Qt::Key which, Qt::KeyboardModifiers modifiers = {}) { QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : m_window.get(), which, modifiers); }
+  void startEmpty() {
+    m_document->edit("Empty", [](Project& project) { project.network.layers.clear(); });
+    QCOMPARE(stack()->model()->rowCount(), 2);
+  }
+  QPoint inWindow(QAbstractItemView* view, const QModelIndex& index) const {
+    return view->viewport()->mapTo(m_window.get(), view->visualRect(index).center());
+  }
+  QModelIndex paletteItem(const QString& type) const {
+    auto* tree = find<QTreeView>("palette");
+    for (int category = 0; category < tree->model()->rowCount(); ++category) {
+      const QModelIndex parent = tree->model()->index(category, 0);
+      for (int row = 0; row < tree->model()->rowCount(parent); ++row) {
+        const QModelIndex index = tree->model()->index(row, 0, parent);
+        if (index.data(Qt::UserRole).toString() == type) return index;
+      }
+    }
+    return {};
+  }
+  /// Presses at one point, moves to another and lets go, as a hand does. A drag runs an event loop of its own inside the first
+  /// move, so every later event comes from a timer of its own.
+  void drag(QPoint from, QPoint to, Qt::KeyboardModifiers modifiers = {}) {
+    QWindow* window = m_window->windowHandle();
+    bool released = false;
+    int delay = 0;
+    for (const QPoint& point : {from + QPoint(0, 14), (from + to) / 2, to - QPoint(0, 2), to})
+      QTimer::singleShot(delay += 30, this, [window, point] { QTest::mouseMove(window, point); });
+    QTimer::singleShot(delay += 60, this, [&] {
+      QTest::mouseRelease(window, Qt::LeftButton, modifiers, to);
+      released = true;
+    });
+    QTest::mouseMove(window, from);
+    QTest::mousePress(window, Qt::LeftButton, modifiers, from);
+    QTRY_VERIFY_WITH_TIMEOUT(released, 10000);
+  }
+
+ private slots:
+  void initTestCase() {
+    QVERIFY(m_home.isValid());
+    qputenv("XDG_CONFIG_HOME", m_home.path().toUtf8());
+    qputenv("XDG_DATA_HOME", m_home.path().toUtf8());
+    QCoreApplication::setOrganizationName("strata");
+    QCoreApplication::setApplicationName("strata-test");
+    m_theme = std::make_unique<Theme>(*qApp);
+    m_theme->setChoice(ThemeChoice::Light);
+  }
+
+  void init() {
+    QSettings().clear();
+    m_document = std::make_unique<Document>();
+    m_document->reset(lessonProject(), {});
+    m_session = std::make_unique<TrainingSession>(*m_document);
+    m_window = std::make_unique<MainWindow>(*m_theme, *m_document, *m_session);
+    m_window->resize(1440, 900);
+    m_window->show();
+    QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
+    m_window->activateWindow();
+    QApplication::setActiveWindow(m_window.get());
+  }
+
+  void cleanup() {
+    m_window.reset();
+    m_session.reset();
+    m_document.reset();
+  }
+
+  void opensReadyToStart() {
+    QCOMPARE(names().size(), 7);
+    QCOMPARE(stack()->currentLayer(), 2);  // conv2, the dearest
+    QVERIFY(find<QLabel>("netBadge")->text().contains("Ready to train"));
+    QVERIFY(m_window->windowTitle().startsWith("MNIST lesson"));
+    QTRY_VERIFY_WITH_TIMEOUT(find<QPushButton>("primaryButton")->isEnabled(), 60000);
+    QVERIFY(m_session->dataset() != nullptr);
+  }
+
+  void assemblesByKeys() {
+    startEmpty();
+    for (const char* layer : {"conv", "max", "flat", "dense"}) {
+      QTest::keyClick(m_window.get(), Qt::Key_F, Qt::ControlModifier);
+      auto* filter = find<QLineEdit>("layerFilter");
+      QTRY_VERIFY(filter->hasFocus());
+      QTest::keyClicks(filter, layer);
+      key(Qt::Key_Return);
+      filter->clear();
+    }
+    QCOMPARE(names(), QStringList({"conv1", "pool1", "flatten1", "dense1"}));
+    stack()->setFocus();
+    QCOMPARE(stack()->currentLayer(), 3);
+    key(Qt::Key_Return);  // to the first field: units
+    auto* units = qobject_cast<QSpinBox*>(QApplication::focusWidget());
+    QVERIFY(units);
+    units->selectAll();
+    QTest::keyClicks(units, "10");
+    QVERIFY(m_document->analysis().ok());
+    key(Qt::Key_Escape);
+    QVERIFY(stack()->hasFocus());
+    key(Qt::Key_D, Qt::ControlModifier);
+    QCOMPARE(names().size(), 5);
+    key(Qt::Key_Up, Qt::AltModifier);
+    QCOMPARE(names()[3], "dense2");
+    key(Qt::Key_Delete);
+    QCOMPARE(names(), QStringList({"conv1", "pool1", "flatten1", "dense1"}));
+    QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);
+    QCOMPARE(names().size(), 5);
+    QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier | Qt::ShiftModifier);
+    QCOMPARE(names().size(), 4);
+  }
+
+  void assemblesByDragging() {
+    if (QGuiApplication::platformName() != "xcb") QSKIP("Dragging needs the xcb platform; run this under xvfb-run.");
+    startEmpty();
+    auto* tree = find<QTreeView>("palette");
+    for (const char* type : {"dense", "flatten", "max_pool2d", "conv2d"}) {  // each goes to the front, right under the input
+      const QRect input = stack()->visualRect(stack()->model()->index(0, 0));
+      drag(inWindow(tree, paletteItem(type)), stack()->viewport()->mapTo(m_window.get(), QPoint(input.center().x(), input.bottom() - 2)));
+    }
+    QCOMPARE(names(), QStringList({"conv1", "pool1", "flatten1", "dense1"}));
+    const auto row = [&](int index) { return stack()->model()->index(index, 0); };
+    drag(inWindow(stack(), row(1)), inWindow(stack(), row(2)) + QPoint(0, 12));
+    QCOMPARE(names(), QStringList({"pool1", "conv1", "flatten1", "dense1"}));
+    drag(inWindow(stack(), row(4)), inWindow(stack(), row(5)) + QPoint(0, 6), Qt::ControlModifier);
+    QCOMPARE(names(), QStringList({"pool1", "conv1", "flatten1", "dense1", "dense2"}));
+    drag(inWindow(stack(), row(0)), inWindow(stack(), row(3)));  // the input stays
+    QCOMPARE(names().size(), 5);
+  }
+
+  void aFixOnTheCardMendsIt() {
+    m_document->edit("Break", [](Project& project) { project.network.layers[2].fields.set("kernel_size", Pair{13, 13}); });
+    QTRY_VERIFY(!find<QPushButton>("showIssue")->isHidden());
+    QCOMPARE(find<QLabel>("netBadge")->text(), "1 error in conv2");
+    find<QPushButton>("showIssue")->click();
+    QTRY_COMPARE(find<QLabel>("problem_kernel_size")->isVisible(), true);
+    QVERIFY(!find<QPushButton>("primaryButton")->isEnabled());
+    QVERIFY(!find<QPushButton>("primaryButton")->toolTip().isEmpty());
+    for (const char* theme : {"light", "dark"}) {
+      m_theme->setChoice(theme == QLatin1String("dark") ? ThemeChoice::Dark : ThemeChoice::Light);
+      QVERIFY(takeScreenshot(*m_window, {1440, 900}, QString("build-issue-%1").arg(theme)));
+    }
+    m_theme->setChoice(ThemeChoice::Light);
+    const QModelIndex broken = stack()->model()->index(3, 0);
+    QStyleOptionViewItem option;
+    option.widget = stack();
+    option.rect = stack()->visualRect(broken);
+    option.index = broken;
+    const auto* delegate = qobject_cast<LayerCardDelegate*>(stack()->itemDelegate());
+    const QRect button = delegate->fixRect(option, broken.data(LayerStackModel::CardRole).value<LayerCard>(), 0);
+    QVERIFY(!button.isNull());
+    QTest::mouseClick(stack()->viewport(), Qt::LeftButton, {}, button.center());
+    QTRY_VERIFY(m_document->analysis().ok());
+    QVERIFY(find<QLabel>("netBadge")->text().contains("Ready to train"));
+  }
+
+  void templatesAreOneStep() {
+    auto* templates = find<QListWidget>("templates");
+    QCOMPARE(templates->count(), 5);
+    for (int row = 0; row < templates->count(); ++row) {
+      emit templates->itemActivated(templates->item(row));
+      QVERIFY2(row == 4 || m_document->analysis().ok(), qPrintable(templates->item(row)->text()));
+    }
+    QVERIFY(names().isEmpty());
+    QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);
+    QCOMPARE(names().size(), 10);  // the small VGG
+  }
+
+  void aBrokenFileIsSaidAndChangesNothing() {
+    const QString path = m_home.filePath("broken.strata");
+    QFile file(path);
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write("{\"version\": 1, \"network\": {\"layers\": [{\"type\": \"warp\", \"name\": \"w\"}]}}");
+    file.close();
+    const Project before = m_document->project();
+    m_window->openFile(path);
+    auto* text = find<QLabel>("bannerText");
+    QVERIFY(text->isVisible());
+    QVERIFY2(text->text().contains("warp"), qPrintable(text->text()));
+    QVERIFY(m_document->project() == before);
+    QVERIFY(takeScreenshot(*m_window, {1440, 900}, "build-error-light"));
+  }
+
+  void closingAsksAboutChanges() {
+    m_document->edit("Change", [](Project& project) { project.training.epochs = 3; });
+    QVERIFY(m_window->isWindowModified());
+    const auto answer = [&](QMessageBox::StandardButton which) {
+      bool asked = false;
+      QTimer::singleShot(0, this, [&] {
+        auto* box = m_window->findChild<QMessageBox*>("unsavedChanges");
+        asked = box != nullptr;
+        if (box) box->button(which)->click();
+      });
+      const bool closed = m_window->close();
+      return asked && closed == (which == QMessageBox::Discard);
+    };
+    QVERIFY(answer(QMessageBox::Cancel));
+    QVERIFY(m_window->isVisible());
+    QVERIFY(answer(QMessageBox::Discard));
+    QVERIFY(!m_window->isVisible());
+  }
+
+  void everyPageInBothThemes_data() {
+    QTest::addColumn<QSize>("size");
+    QTest::newRow("1440") << QSize(1440, 900);
+    QTest::newRow("1024") << QSize(1024, 640);
+  }
+  void everyPageInBothThemes() {
+    QFETCH(QSize, size);
+    QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
+    const QStringList names{"data", "build", "train", "test", "runs"};
+    auto* pages = find<QStackedWidget>("pages");
+    for (const ThemeChoice choice : {ThemeChoice::Light, ThemeChoice::Dark}) {
+      m_theme->setChoice(choice);
+      for (int page = 0; page < pages->count(); ++page) {
+        m_window->showPage(static_cast<MainWindow::Page>(page));
+        const QString name = QString("%1-%2-%3").arg(names[page], choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
+        QVERIFY(takeScreenshot(*m_window, size, name));
+        QVERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
+      }
+    }
+    m_theme->setChoice(ThemeChoice::Light);
+  }
+
+  void disabledControlsSayWhy() {
+    QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
+    for (const QAction* action : m_window->findChildren<QAction*>())
+      if (action->objectName().startsWith("run") && !action->isEnabled()) QVERIFY2(!action->statusTip().isEmpty(), qPrintable(action->text()));
+    for (const char* mode : {"modeData", "modeBuild"}) {
+      find<QAction>(mode)->trigger();
+      QVERIFY(find<QAction>(mode)->isChecked());
+    }
+  }
+};
+
+QTEST_MAIN(TestMainWindow)
+#include "tst_main_window.moc"
