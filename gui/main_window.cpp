@@ -7,6 +7,7 @@
 #include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QMenuBar>
 #include <QMessageBox>
@@ -14,7 +15,6 @@
 #include <QSettings>
 #include <QSplitter>
 #include <QStatusBar>
-#include <QToolBar>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <QWhatsThis>
@@ -44,7 +44,7 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
   setAcceptDrops(true);
   setMinimumSize(1024, 640);
   makePages();
-  makeToolBars();
+  makeModeBar();
   makeFileMenu();
   makeEditMenu();
   makeLayerMenu();
@@ -60,6 +60,11 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
 }
 
 void MainWindow::makePages() {
+  m_modeBar = new QWidget(this);
+  m_modeBar->setObjectName("modeBar");
+  m_modeBar->setProperty("ground", "surface");
+  m_modeBar->setAttribute(Qt::WA_StyledBackground);
+  m_modeBar->setFixedHeight(48);
   m_banner = new Banner(m_theme, this);
   m_pages = new QStackedWidget(this);
   m_pages->setObjectName("pages");
@@ -79,6 +84,8 @@ void MainWindow::makePages() {
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
+  column->addWidget(m_modeBar);
+  column->addWidget(makeLine(centre));
   column->addWidget(m_banner);
   column->addWidget(m_pages, 1);
   setCentralWidget(centre);
@@ -86,9 +93,10 @@ void MainWindow::makePages() {
   connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
 }
 
-void MainWindow::makeToolBars() {
-  auto* modes = new QToolBar(tr("Modes"), this);
-  modes->setObjectName("modeBar");
+void MainWindow::makeModeBar() {
+  auto* row = new QHBoxLayout(m_modeBar);
+  row->setContentsMargins(8, 0, 8, 0);
+  row->setSpacing(4);
   m_modes = new QActionGroup(this);
   static constexpr struct { const char *name, *icon; } kModes[] = {
       {QT_TR_NOOP("Data"), "data"}, {QT_TR_NOOP("Build"), "build"}, {QT_TR_NOOP("Train"), "train"}, {QT_TR_NOOP("Test"), "test"}, {QT_TR_NOOP("Runs"), "runs"}};
@@ -99,25 +107,20 @@ void MainWindow::makeToolBars() {
     action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(i + 1)));
     action->setToolTip(tr("%1 (Ctrl+%2)").arg(action->text()).arg(i + 1));
     connect(action, &QAction::triggered, this, [this, i] { showPage(static_cast<Page>(i)); });
-    modes->addAction(action);
-    auto* button = qobject_cast<QToolButton*>(modes->widgetForAction(action));
+    auto* button = new QToolButton(m_modeBar);
+    button->setDefaultAction(action);
     button->setProperty("mode", true);
     button->setFocusPolicy(Qt::TabFocus);
     button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    button->setSizePolicy(QSizePolicy::Minimum, QSizePolicy::Expanding);
+    row->addWidget(button);
   }
-  m_transport = new TransportBar(m_theme, m_session, m_loader, this);
-  auto* transport = new QToolBar(tr("Transport"), this);
-  transport->setObjectName("transport");
-  m_transport->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Preferred);
-  transport->addWidget(m_transport);
-  for (QToolBar* bar : {modes, transport}) {
-    bar->setMovable(false);
-    bar->setFloatable(false);
-    bar->setContextMenuPolicy(Qt::PreventContextMenu);
-    bar->setMinimumHeight(48);
-    bar->setIconSize(QSize(18, 18));
-    addToolBar(bar);
-  }
+  QWidget* line = makeLine(m_modeBar, Qt::Vertical);
+  line->setFixedHeight(26);
+  m_transport = new TransportBar(m_theme, m_session, m_loader, m_modeBar);
+  row->addSpacing(6);
+  row->addWidget(line);
+  row->addWidget(m_transport, 1);
   connect(m_transport, &TransportBar::dataFolderWanted, this, &MainWindow::chooseDataFolder);
 }
 

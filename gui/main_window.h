@@ -37,7 +37,7 @@ class MainWindow : public QMainWindow {
 
  private:
   void makePages();
-  void makeToolBars();
+  void makeModeBar();
   void makeFileMenu();
   void makeEditMenu();
   void makeLayerMenu();
@@ -68,6 +68,7 @@ class MainWindow : public QMainWindow {
   QStackedWidget* m_pages;
   DataPage* m_data;
   BuildPage* m_build;
+  QWidget* m_modeBar;
   TransportBar* m_transport;
   Banner* m_banner;
   QActionGroup* m_modes;

@@ -11,13 +11,6 @@
 namespace strata::gui {
 namespace {
 
-std::vector<std::string> namesOf(const NetworkSpec& network) {
-  std::vector<std::string> names;
-  names.reserve(network.layers.size());
-  for (const LayerSpec& layer : network.layers) names.push_back(layer.name);
-  return names;
-}
-
 /// A copy's name is that of a new layer of its type.
 LayerSpec copyOf(const NetworkSpec& network, const LayerSpec& layer) {
   LayerSpec copy = layer;
@@ -45,55 +38,74 @@ bool LayerCard::hasError() const {
 }
 
 LayerStackModel::LayerStackModel(Document& document, QObject* parent)
-    : QAbstractListModel(parent), m_document(document), m_names(namesOf(document.project().network)) {
+    : QAbstractListModel(parent), m_document(document), m_cards(makeCards()) {
   connect(&m_document, &Document::changed, this, &LayerStackModel::followDocument);
 }
 
-int LayerStackModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : layerCount() + 2; }
+int LayerStackModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(m_cards.size()); }
 
-LayerCard LayerStackModel::card(int row) const {
+LayerCard LayerStackModel::inputCard() const {
   const Project& project = m_document.project();
-  const Analysis& analysis = m_document.analysis();
   LayerCard card;
-  card.largestSide = largestSide(analysis, project.network.input);
-  if (row == 0) {
-    card.kind = LayerCard::Kind::Input;
-    card.title = tr("Input");
-    card.icon = "image";
-    card.category = "io";
-    card.out = project.network.input;
-    card.summary = (card.out.c == 1 ? tr("%1, 1 channel") : tr("%1, %2 channels").arg("%1").arg(card.out.c)).arg(sourceTitle(project.data.source));
-    return card;
-  }
-  if (row == layerCount() + 1) {
-    card.kind = LayerCard::Kind::Output;
-    card.title = tr("Output");
-    card.icon = "target";
-    card.category = "io";
-    card.summary = tr("softmax, cross-entropy loss");
-    card.out = Shape::vector(project.network.classes);
-    return card;
-  }
-  const std::size_t layer = static_cast<std::size_t>(row - 1);
-  const LayerSpec& spec = project.network.layers[layer];
+  card.kind = LayerCard::Kind::Input;
+  card.title = tr("Input");
+  card.icon = "image";
+  card.category = "io";
+  card.out = project.network.input;
+  const QString channels = card.out.c == 1 ? tr("1 channel") : tr("%1 channels").arg(card.out.c);
+  card.summary = tr("%1, %2").arg(sourceTitle(project.data.source), channels);
+  return card;
+}
+
+LayerCard LayerStackModel::outputCard() const {
+  LayerCard card;
+  card.kind = LayerCard::Kind::Output;
+  card.title = tr("Output");
+  card.icon = "target";
+  card.category = "io";
+  card.summary = tr("softmax, cross-entropy loss");
+  card.out = Shape::vector(m_document.project().network.classes);
+  return card;
+}
+
+LayerCard LayerStackModel::layerCard(std::size_t layer) const {
+  const LayerSpec& spec = m_document.project().network.layers[layer];
+  const Analysis& analysis = m_document.analysis();
   const LayerAnalysis& found = analysis.layers[layer];
+  LayerCard card;
   card.name = QString::fromStdString(spec.name);
   card.title = found.def ? QString::fromStdString(found.def->title) : QString::fromStdString(spec.type);
   card.icon = found.def ? QString::fromStdString(found.def->icon) : "error";
   card.category = found.def ? QString::fromStdString(found.def->category) : "shape";
   card.summary = found.def && found.def->summary ? QString::fromStdString(found.def->summary(spec.fields)) : QString();
+  card.help = found.def ? QString::fromStdString(found.def->help) : QString();
   card.out = found.out;
   if (found.out.known()) card.parameters = found.parameters;
-  std::int64_t dearest = 0;
-  for (const LayerAnalysis& other : analysis.layers) dearest = std::max(dearest, other.macs);
   if (analysis.macs > 0) card.share = double(found.macs) / double(analysis.macs);
-  if (dearest > 0) card.relativeCost = double(found.macs) / double(dearest);
-  for (const Issue& issue : analysis.issues) {
-    if (issue.layer != static_cast<int>(layer)) continue;
-    card.issues.push_back(issue);
-    if (!issue.field.empty() && found.def) card.blamed = printed(spec.fields.at(issue.field));
-  }
   return card;
+}
+
+std::vector<LayerCard> LayerStackModel::makeCards() const {
+  const NetworkSpec& network = m_document.project().network;
+  const Analysis& analysis = m_document.analysis();
+  std::vector<LayerCard> cards{inputCard()};
+  for (std::size_t layer = 0; layer < network.layers.size(); ++layer) cards.push_back(layerCard(layer));
+  cards.push_back(outputCard());
+  for (const Issue& issue : analysis.issues) {
+    if (issue.layer < 0 || issue.layer >= static_cast<int>(network.layers.size())) continue;
+    LayerCard& card = cards[static_cast<std::size_t>(rowOf(issue.layer))];
+    card.issues.push_back(issue);
+    const auto layer = static_cast<std::size_t>(issue.layer);
+    if (!issue.field.empty() && analysis.layers[layer].def) card.blamed = printed(network.layers[layer].fields.at(issue.field));
+  }
+  double dearest = 0;
+  for (const LayerCard& card : cards) dearest = std::max(dearest, card.share);
+  const int side = largestSide(analysis, network.input);
+  for (LayerCard& card : cards) {
+    if (dearest > 0) card.relativeCost = card.share / dearest;
+    card.largestSide = side;
+  }
+  return cards;
 }
 
 QString LayerStackModel::spoken(const LayerCard& card) const {
@@ -107,18 +119,12 @@ QString LayerStackModel::spoken(const LayerCard& card) const {
 
 QVariant LayerStackModel::data(const QModelIndex& index, int role) const {
   if (!index.isValid()) return {};
+  const LayerCard& card = m_cards[static_cast<std::size_t>(index.row())];
   switch (role) {
-    case CardRole: return QVariant::fromValue(card(index.row()));
-    case Qt::DisplayRole: {
-      const LayerCard shown = card(index.row());
-      return shown.name.isEmpty() ? shown.title : shown.title + ' ' + shown.name;
-    }
-    case Qt::AccessibleTextRole: return spoken(card(index.row()));
-    case Qt::WhatsThisRole: {
-      const int layer = layerAt(index.row());
-      const LayerDef* def = layer < 0 ? nullptr : m_document.analysis().layers[static_cast<std::size_t>(layer)].def;
-      return def ? QString::fromStdString(def->help) : QVariant();
-    }
+    case CardRole: return QVariant::fromValue(card);
+    case Qt::DisplayRole: return card.name.isEmpty() ? card.title : card.title + ' ' + card.name;
+    case Qt::AccessibleTextRole: return spoken(card);
+    case Qt::WhatsThisRole: return card.help;
     default: return {};
   }
 }
@@ -174,7 +180,7 @@ int LayerStackModel::duplicateLayer(int layer) { return copyLayer(layer, layer +
 
 int LayerStackModel::copyLayer(int layer, int before) {
   if (layer < 0 || layer >= layerCount() || before < 0 || before > layerCount()) return -1;
-  m_document.edit(tr("Duplicate %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+  m_document.edit(tr("Duplicate %1").arg(nameOf(layer)), [&](Project& project) {
     auto& layers = project.network.layers;
     layers.insert(layers.begin() + before, copyOf(project.network, layers[static_cast<std::size_t>(layer)]));
   });
@@ -185,7 +191,7 @@ int LayerStackModel::moveLayer(int layer, int before) {
   if (layer < 0 || layer >= layerCount() || before < 0 || before > layerCount()) return -1;
   const int to = before > layer ? before - 1 : before;
   if (to == layer) return -1;
-  m_document.edit(tr("Move %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+  m_document.edit(tr("Move %1").arg(nameOf(layer)), [&](Project& project) {
     const auto at = project.network.layers.begin();
     if (to > layer) std::rotate(at + layer, at + layer + 1, at + to + 1);
     else std::rotate(at + to, at + layer, at + layer + 1);
@@ -195,7 +201,7 @@ int LayerStackModel::moveLayer(int layer, int before) {
 
 int LayerStackModel::removeLayer(int layer) {
   if (layer < 0 || layer >= layerCount()) return -1;
-  m_document.edit(tr("Delete %1").arg(QString::fromStdString(m_names[static_cast<std::size_t>(layer)])), [&](Project& project) {
+  m_document.edit(tr("Delete %1").arg(nameOf(layer)), [&](Project& project) {
     project.network.layers.erase(project.network.layers.begin() + layer);
   });
   return std::min(layer, layerCount() - 1);
@@ -203,7 +209,7 @@ int LayerStackModel::removeLayer(int layer) {
 
 void LayerStackModel::setField(int layer, const QString& field, const Value& value) {
   if (layer < 0 || layer >= layerCount()) return;
-  const QString name = QString::fromStdString(m_names[static_cast<std::size_t>(layer)]);
+  const QString name = nameOf(layer);
   m_document.edit(tr("Change %1").arg(name),
                   [&](Project& project) { project.network.layers[static_cast<std::size_t>(layer)].fields.set(field.toStdString(), value); },
                   name + '.' + field);
@@ -216,44 +222,43 @@ void LayerStackModel::applyFix(int layer, const Fix& fix) {
 }
 
 void LayerStackModel::followDocument() {
-  followNames(namesOf(m_document.project().network));
+  std::vector<LayerCard> cards = makeCards();
+  followRows(cards);
+  m_cards = std::move(cards);
   emit dataChanged(index(0), index(rowCount() - 1));
 }
 
-/// Tells the change between the old and the new list as one move, or as a removal and an insertion between what both ends share.
-/// The rows read the document, which has changed already; nobody reads them between begin and end.
-void LayerStackModel::followNames(const std::vector<std::string>& names) {
-  const int olds = layerCount(), news = static_cast<int>(names.size());
-  int front = 0, back = 0;
-  while (front < std::min(olds, news) && m_names[front] == names[front]) ++front;
-  while (back < std::min(olds, news) - front && m_names[olds - 1 - back] == names[news - 1 - back]) ++back;
+/// Tells the change between the old and the new rows as one move, or as a removal and an insertion between what both ends share.
+/// A new name alone is neither.
+void LayerStackModel::followRows(const std::vector<LayerCard>& cards) {
+  const auto same = [](const LayerCard& a, const LayerCard& b) { return a.name == b.name; };
+  const auto olds = static_cast<int>(m_cards.size()), news = static_cast<int>(cards.size());
+  int front = 1, back = 1;  // input and output are always there
+  while (front < std::min(olds, news) - 1 && same(m_cards[front], cards[front])) ++front;
+  while (back < std::min(olds, news) - front && same(m_cards[olds - 1 - back], cards[news - 1 - back])) ++back;
   const int removed = olds - front - back, added = news - front - back;
-  if (removed == 0 && added == 0) return;
-  if (removed == added && removed > 1) {
-    const auto first = m_names.begin() + front, last = m_names.end() - back;
-    const auto target = names.begin() + front;
-    const bool down = std::equal(first + 1, last, target) && *first == *(target + removed - 1);
-    const bool up = std::equal(first, last - 1, target + 1) && *(last - 1) == *target;
+  if (removed == added && removed <= 1) return;
+  const auto first = m_cards.begin() + front, last = m_cards.end() - back;
+  const auto target = cards.begin() + front;
+  if (removed == added) {
+    const bool down = std::equal(first + 1, last, target, same) && same(*first, *(target + removed - 1));
+    const bool up = std::equal(first, last - 1, target + 1, same) && same(*(last - 1), *target);
     if (down || up) {
-      const int from = rowOf(down ? front : front + removed - 1), to = rowOf(down ? front + removed : front);
-      beginMoveRows({}, from, from, {}, to);
-      m_names = names;
+      const int from = down ? front : front + removed - 1;
+      beginMoveRows({}, from, from, {}, down ? front + removed : front);
+      std::rotate(first, down ? first + 1 : last - 1, last);
       endMoveRows();
       return;
     }
   }
-  if (removed == added && removed == 1) {  // a new name
-    m_names = names;
-    return;
-  }
   if (removed > 0) {
-    beginRemoveRows({}, rowOf(front), rowOf(front + removed - 1));
-    m_names.erase(m_names.begin() + front, m_names.begin() + front + removed);
+    beginRemoveRows({}, front, front + removed - 1);
+    m_cards.erase(first, last);
     endRemoveRows();
   }
   if (added > 0) {
-    beginInsertRows({}, rowOf(front), rowOf(front + added - 1));
-    m_names = names;
+    beginInsertRows({}, front, front + added - 1);
+    m_cards.insert(m_cards.begin() + front, target, target + added);
     endInsertRows();
   }
 }

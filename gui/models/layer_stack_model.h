@@ -17,7 +17,7 @@ inline constexpr char kCardMime[] = "application/x-strata-card";
 /// All that a card shows.
 struct LayerCard {
   enum class Kind { Input, Layer, Output } kind = Kind::Layer;
-  QString title, name, summary, icon, category;
+  QString title, name, summary, icon, category, help;
   Shape out;                    ///< unknown from the first broken layer on
   qint64 parameters = -1;       ///< -1: unknown
   double share = 0;             ///< of the net's multiply-adds
@@ -45,7 +45,7 @@ class LayerStackModel : public QAbstractListModel {
   bool canDropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) const override;
   bool dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) override;
 
-  int layerCount() const { return static_cast<int>(m_names.size()); }
+  int layerCount() const { return static_cast<int>(m_cards.size()) - 2; }
   static int rowOf(int layer) { return layer + 1; }
   /// The layer of a row; -1 for input and output.
   int layerAt(int row) const { return row >= 1 && row <= layerCount() ? row - 1 : -1; }
@@ -65,11 +65,15 @@ class LayerStackModel : public QAbstractListModel {
 
  private:
   void followDocument();
-  void followNames(const std::vector<std::string>& names);
-  LayerCard card(int row) const;
+  void followRows(const std::vector<LayerCard>& cards);
+  std::vector<LayerCard> makeCards() const;
+  LayerCard inputCard() const;
+  LayerCard outputCard() const;
+  LayerCard layerCard(std::size_t layer) const;
+  QString nameOf(int layer) const { return m_cards[static_cast<std::size_t>(rowOf(layer))].name; }
   QString spoken(const LayerCard& card) const;
   Document& m_document;
-  std::vector<std::string> m_names;
+  std::vector<LayerCard> m_cards;  ///< what the rows show; the document may be one step ahead while a change is being told
 };
 
 }  // namespace strata::gui

@@ -17,6 +17,7 @@ NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& se
     : QWidget(parent), m_theme(theme), m_document(document), m_session(session) {
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
+  setMinimumWidth(320);
   auto* row = new QHBoxLayout(this);
   row->setContentsMargins(16, 10, 16, 10);
   row->setSpacing(16);
@@ -83,7 +84,19 @@ void NetFooter::refresh() {
   m_time.box->setVisible(timed);
   if (timed) put(m_time, duration(run.epochs.back().epochSeconds), tr("last run"));
   refreshBadge();
+  fitHints();
 }
+
+void NetFooter::fitHints() {
+  const auto show = [this](bool on) {
+    for (const Tile& tile : {m_parameters, m_macs, m_memory, m_time}) tile.hint->setVisible(on);
+    layout()->activate();
+  };
+  show(true);
+  if (layout()->sizeHint().width() > width()) show(false);
+}
+
+void NetFooter::resizeEvent(QResizeEvent*) { fitHints(); }
 
 void NetFooter::refreshBadge() {
   const auto& issues = m_document.analysis().issues;
@@ -91,7 +104,7 @@ void NetFooter::refreshBadge() {
   const auto errors = std::count_if(issues.begin(), issues.end(), isError);
   const auto first = std::find_if(issues.begin(), issues.end(), isError);
   m_show->setVisible(errors > 0);
-  QString text = tr("Ready to train");
+  QString text = QStringLiteral("✓ ") + tr("Ready to train");
   if (errors > 0) {
     text = errors == 1 ? tr("1 error") : tr("%1 errors").arg(errors);
     if (errors == 1 && first->layer >= 0) text = tr("1 error in %1").arg(QString::fromStdString(m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name));

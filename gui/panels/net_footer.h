@@ -21,6 +21,9 @@ class NetFooter : public QWidget {
  signals:
   void showIssue(int layer, const QString& fieldId);
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   struct Tile {
     QWidget* box;
@@ -29,6 +32,7 @@ class NetFooter : public QWidget {
   Tile addTile(QHBoxLayout& row, const QString& title);
   void refresh();
   void refreshBadge();
+  void fitHints();  ///< the small print goes when there is no room for it
 
   const Theme& m_theme;
   Document& m_document;

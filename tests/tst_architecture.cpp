@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The rules that keep the house in order, read from the sources themselves: what may include what, licence lines, and that
+// engine, data sets and the command line build on a computer that has no Qt.
+#include <QDirIterator>
+#include <QFile>
+#include <QProcess>
+#include <QRegularExpression>
+#include <QtTest>
+
+namespace {
+
+const QString kRoot = QStringLiteral(STRATA_SOURCE_DIR);
+const QStringList kFolders = {"engine", "datasets", "gui", "tests", "resources", ".ci"};
+
+/// Files below `folder` whose names match one of `patterns`, relative to the root.
+QStringList files(const QString& folder, const QStringList& patterns) {
+  QStringList found;
+  QDirIterator it(kRoot + '/' + folder, patterns, QDir::Files | QDir::Hidden, QDirIterator::Subdirectories);
+  while (it.hasNext()) found << QDir(kRoot).relativeFilePath(it.next());
+  found.sort();
+  return found;
+}
+
+QStringList sources(const QString& folder) { return files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in"}); }
+
+QString text(const QString& file) {
+  QFile f(kRoot + '/' + file);
+  return f.open(QIODevice::ReadOnly) ? QString::fromUtf8(f.readAll()) : QString();
+}
+
+/// "file:line" of every line of the sources in `folder` that matches.
+QStringList linesWith(const QString& folder, const QString& pattern) {
+  const QRegularExpression expression(pattern);
+  QStringList hits;
+  for (const QString& file : sources(folder)) {
+    const QStringList lines = text(file).split('\n');
+    for (qsizetype i = 0; i < lines.size(); ++i)
+      if (expression.match(lines[i]).hasMatch()) hits << file + ':' + QString::number(i + 1);
+  }
+  return hits;
+}
+
+}  // namespace
+
+class TestArchitecture : public QObject {
+  Q_OBJECT
+
+ private slots:
+  void includes_data() {
+    QTest::addColumn<QString>("folder");
+    QTest::addColumn<QString>("header");   // what may not be included there
+    QTest::addColumn<QString>("allowed");  // the files that may all the same; empty: none
+    QTest::newRow("engine has no Qt") << "engine" << "[<\"]Q" << "";
+    QTest::newRow("datasets has no Qt") << "datasets" << "[<\"]Q" << "";
+    QTest::newRow("engine knows no data sets") << "engine" << "\"(datasets|gui)/" << "^engine/cli/";
+    QTest::newRow("the command line knows no studio") << "engine/cli" << "\"gui/" << "";
+    QTest::newRow("datasets knows no studio") << "datasets" << "\"gui/" << "";
+    QTest::newRow("oneDNN in the cpu backend") << "engine" << "[<\"](oneapi/dnnl/)?dnnl" << "^engine/cpu/";
+    QTest::newRow("oneDNN not in the studio") << "gui" << "[<\"](oneapi/dnnl/)?dnnl" << "";
+    QTest::newRow("CUDA in its module") << "engine" << "[<\"](cuda|cudnn|cublas)" << "^engine/cuda/";
+    QTest::newRow("the CUDA module's headers stay inside") << "engine" << "\"engine/cuda/" << "^engine/(cuda/|cuda_backend|backend)";
+    QTest::newRow("models have no widgets") << "gui/models" << "\"gui/(widgets|panels)/|<QWidget>|<Q[A-Za-z]*(View|Button|Label|Box|Delegate|Dialog)>" << "";
+    QTest::newRow("widgets know no panel") << "gui/widgets" << "\"gui/panels/" << "";
+    QTest::newRow("panels know no panel") << "gui/panels" << "\"gui/panels/" << "^gui/panels/[a-z]+_page\\.";
+  }
+  void includes() {
+    QFETCH(QString, folder);
+    QFETCH(QString, header);
+    QFETCH(QString, allowed);
+    QVERIFY2(!sources(folder).isEmpty(), "no sources were found");
+    QStringList hits = linesWith(folder, "^\\s*#\\s*include\\s*" + header);
+    if (!allowed.isEmpty()) hits.removeIf([expression = QRegularExpression(allowed)](const QString& hit) { return expression.match(hit).hasMatch(); });
+    // A panel's own header is no other panel.
+    hits.removeIf([](const QString& hit) {
+      const QString file = hit.section(':', 0, 0);
+      return file.startsWith("gui/panels/") && text(file).split('\n').value(hit.section(':', 1).toInt() - 1).contains(file.section('.', 0, 0) + ".h");
+    });
+    QVERIFY2(hits.isEmpty(), qPrintable(hits.join(", ")));
+  }
+
+  void oneFileKnowsThePlotLibrary() {
+    const QStringList hits = linesWith("gui", "^\\s*#\\s*include\\s*[<\"]qcustomplot");
+    QVERIFY2(hits.size() <= 1 && (hits.isEmpty() || hits.front().contains(".cpp:")), qPrintable(hits.join(", ")));
+  }
+
+  void everySourceNamesItsLicence() {
+    QStringList wrong;
+    for (const QString& folder : kFolders) {
+      const QString licence = folder == "engine" || folder == "datasets" ? "Apache-2.0" : "GPL-3.0-or-later";
+      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in", "*.py", "*.qss", "CMakeLists.txt", "run", "setup"}))
+        if (!text(file).section('\n', 0, 1).contains("SPDX-License-Identifier: " + licence)) wrong << file;
+    }
+    QVERIFY2(wrong.isEmpty(), qPrintable(wrong.join(", ")));
+  }
+
+  void noRegistryIsNamed() {
+    QStringList hits;
+    for (const QString& folder : kFolders)
+      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.in", "*.json", "*.py", "CMakeLists.txt", "run", "setup"}))
+        if (text(file).contains(QRegularExpression(QString("pypi\\.") + "org|files\\.python" + "hosted"))) hits << file;
+    QVERIFY2(hits.isEmpty(), qPrintable(hits.join(", ")));
+  }
+
+  // A build of its own, kept in build/no-qt: the second time it has nothing to do.
+  void buildsWithoutQt() {
+    const QString folder = QStringLiteral(STRATA_BINARY_DIR) + "/no-qt";
+    const auto run = [](const QString& program, const QStringList& arguments) {
+      QProcess process;
+      process.setProcessChannelMode(QProcess::MergedChannels);
+      process.start(program, arguments);
+      if (!process.waitForFinished(-1) || process.exitStatus() != QProcess::NormalExit) return program + ": " + process.errorString();
+      return process.exitCode() == 0 ? QString() : QString::fromLocal8Bit(process.readAll().right(2000));
+    };
+    const QString cmake = QStringLiteral(STRATA_CMAKE);
+    const QString configured = run(cmake, {"-S", kRoot, "-B", folder, "-G", "Ninja", "-DSTRATA_GUI=OFF", "-DSTRATA_TESTS=OFF", "-DSTRATA_CUDA=OFF",
+                                           "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_DISABLE_FIND_PACKAGE_Qt6=ON"});
+    QVERIFY2(configured.isEmpty(), qPrintable(configured));
+    const QString built = run(cmake, {"--build", folder});
+    QVERIFY2(built.isEmpty(), qPrintable(built));
+    QVERIFY(QFile::exists(folder + "/bin/strata"));
+    QVERIFY(!QFile::exists(folder + "/bin/strata-studio"));
+  }
+};
+
+int main(int argc, char** argv) {
+  qputenv("QTEST_FUNCTION_TIMEOUT", "1200000");  // ms; a whole build may take longer than Qt Test's five minutes on a busy computer
+  QCoreApplication app(argc, argv);
+  TestArchitecture test;
+  return QTest::qExec(&test, argc, argv);
+}
+#include "tst_architecture.moc"
