@@ -7,6 +7,7 @@
 #include <QLabel>
 #include <QPixmap>
 #include <QTest>
+#include <QToolButton>
 
 bool takeScreenshot(QWidget& window, QSize size, const QString& name) {
   window.resize(size);
@@ -27,6 +28,8 @@ QStringList cutTexts(const QWidget& window) {
       if (label->wordWrap()) needed = {0, label->heightForWidth(label->width())};
     } else if (const auto* button = qobject_cast<const QAbstractButton*>(widget)) {
       text = button->text();
+      const auto* tool = qobject_cast<const QToolButton*>(button);
+      if (tool && tool->toolButtonStyle() == Qt::ToolButtonIconOnly) continue;
     }
     if (text.isEmpty() || (needed.width() <= widget->width() && needed.height() <= widget->height())) continue;
     cut << QString("%1 '%2' needs %3 x %4, has %5 x %6").arg(widget->objectName(), text).arg(needed.width()).arg(needed.height())

@@ -64,7 +64,7 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
   m_brush->setToolTip(tr("Brush size ([ and ])"));
   m_brush->setMinimumWidth(40);
   m_brushText = makeLabel(theme, tr("%1 px").arg(m_canvas->brush()), Theme::Text::Caption, "text2", bar);
-  m_brushText->setMinimumWidth(m_brushText->fontMetrics().horizontalAdvance(tr("%1 px").arg(48)));
+  m_brushText->setMinimumWidth(m_brushText->fontMetrics().horizontalAdvance(tr("%1 px").arg(48)) + 4);
   auto* row = new QHBoxLayout(bar);
   row->setContentsMargins(12, 2, 12, 8);
   row->setSpacing(8);
@@ -97,6 +97,16 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
     m_tool->setCurrent(m_canvas->erasing() ? 1 : 0);
   });
   return bar;
+}
+
+/// In a narrow panel the two tools are their icons alone.
+void DrawingPanel::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool narrow = width() < 340;
+  for (int i = 0; i < 2; ++i) {
+    m_tool->button(i)->setToolButtonStyle(narrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
+    m_tool->button(i)->setToolTip(m_tool->button(i)->text());
+  }
 }
 
 void DrawingPanel::setMessage(const QString& text, bool bad) {

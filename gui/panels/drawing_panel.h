@@ -24,6 +24,9 @@ class DrawingPanel : public QWidget {
  signals:
   void randomWanted();
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* makeTools(const Theme& theme);
   void paste();

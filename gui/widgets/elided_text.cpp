@@ -7,6 +7,7 @@ namespace strata::gui {
 
 ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent) : QWidget(parent), m_theme(theme), m_token(token) {
   setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
+  connect(&theme, &Theme::changed, this, qOverload<>(&QWidget::update));
 }
 
 void ElidedText::setText(const QString& text) {

@@ -4,6 +4,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
 
 namespace strata::gui {
@@ -12,14 +13,14 @@ PanelHeader::PanelHeader(const Theme& theme, const QString& title, QWidget* pare
   m_icon = new QLabel(this);
   m_icon->hide();
   m_title = makeLabel(theme, title, Theme::Text::BodyStrong, "text", this);
-  m_hint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
+  m_hint = new ElidedText(theme, "text2", this);
+  m_hint->setFont(theme.font(Theme::Text::Caption));
   m_row = new QHBoxLayout(this);
   m_row->setContentsMargins(12, 0, 12, 0);
   m_row->setSpacing(8);
   m_row->addWidget(m_icon);
   m_row->addWidget(m_title);
-  m_row->addWidget(m_hint);
-  m_row->addStretch(1);
+  m_row->addWidget(m_hint, 1);
   setMinimumHeight(36);
   setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
 }

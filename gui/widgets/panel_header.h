@@ -10,6 +10,8 @@ class QLabel;
 
 namespace strata::gui {
 
+class ElidedText;
+
 class PanelHeader : public QWidget {
   Q_OBJECT
  public:
@@ -23,7 +25,8 @@ class PanelHeader : public QWidget {
   QLabel* titleLabel() const { return m_title; }
 
  private:
-  QLabel *m_icon, *m_title, *m_hint;
+  QLabel *m_icon, *m_title;
+  ElidedText* m_hint;
   QHBoxLayout* m_row;
 };
 

@@ -15,7 +15,7 @@ Segment::Segment(const QStringList& labels, QWidget* parent) : QWidget(parent) {
     button->setCheckable(true);
     button->setChecked(i == 0);
     button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    button->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    button->setSizePolicy(QSizePolicy::MinimumExpanding, QSizePolicy::Fixed);
     button->setProperty("segment", i == 0 ? "first" : i == labels.size() - 1 ? "last" : "middle");
     m_group.addButton(button, i);
     row->addWidget(button);
