@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs the program `strata` as a user would and keeps what it said; and a data set and project small enough for that.
+#pragma once
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <QByteArray>
+#include <QStringList>
+
+#include "data_files.h"
+#include "test_files.h"
+
+inline const std::string kStrata = STRATA_BINARY_DIR "/bin/strata";
+
+/// Written with more than 64 pixels a picture, so that a net has something to do.
+inline void writeTinyData(const strata::Path& folder) { writeDataset(folder, 256, 64, 28); }
+
+/// A linear classifier on the data set in `data`.
+inline std::string tinyProjectText(const strata::Path& data) {
+  return R"({"version": 1, "name": "Tiny", "data": {"source": ")" + data.string() + R"(", "validation": "test"},
+ "network": {"input": [28, 28, 1], "classes": 10, "layers": [{"type": "flatten", "name": "flatten"}, {"type": "dense", "name": "dense1", "units": 10}]},
+ "training": {"batch_size": 32, "epochs": 2, "optimizer": {"type": "sgd", "learning_rate": 0.05}}})";
+}
+
+struct CliResult {
+  int exitCode = -1;      ///< 128 + the signal's number when it died of one
+  std::string out, err;
+};
+
+/// A started program; finish() waits for it.
+class CliProcess {
+ public:
+  /// `memoryKilobytes`: what it may allocate; 0 for no limit. Past it the program says that the memory is exhausted, exit code 5.
+  explicit CliProcess(std::vector<std::string> arguments, long memoryKilobytes = 0) {
+    const std::string limit = memoryKilobytes > 0 ? "ulimit -d " + std::to_string(memoryKilobytes) + "; " : "";
+    arguments.insert(arguments.begin(), {"/bin/sh", "-c", limit + "exec \"$@\"", "sh", kStrata});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, (m_folder / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, (m_folder / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (posix_spawn(&m_pid, "/bin/sh", &actions, nullptr, argv.data(), environ) != 0) m_pid = -1;
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  pid_t pid() const { return m_pid; }
+  std::string out() const { return readText(m_folder / "out"); }
+  CliResult finish() {
+    CliResult result;
+    int status = 0;
+    if (m_pid < 0 || waitpid(m_pid, &status, 0) != m_pid) return result;
+    result.exitCode = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    result.out = out();
+    result.err = readText(m_folder / "err");
+    return result;
+  }
+
+ private:
+  ScratchFolder m_folder;
+  pid_t m_pid = -1;
+};
+
+inline CliResult runStrata(const std::vector<std::string>& arguments, long memoryKilobytes = 0) { return CliProcess(arguments, memoryKilobytes).finish(); }
