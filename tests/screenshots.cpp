@@ -18,6 +18,7 @@ bool takeScreenshot(QWidget& window, QSize size, const QString& name) {
 }
 
 QStringList cutTexts(const QWidget& window) {
+  constexpr int kPadding = 2;  // a button's hint has room around its text: so much less of it cuts nothing
   QStringList cut;
   for (const QWidget* widget : window.findChildren<QWidget*>()) {
     if (!widget->isVisible()) continue;
@@ -29,6 +30,7 @@ QStringList cutTexts(const QWidget& window) {
     } else if (const auto* button = qobject_cast<const QAbstractButton*>(widget)) {
       text = button->text();
       const auto* tool = qobject_cast<const QToolButton*>(button);
+      needed -= QSize(kPadding, kPadding);
       if (tool && tool->toolButtonStyle() == Qt::ToolButtonIconOnly) continue;
     }
     if (text.isEmpty() || (needed.width() <= widget->width() && needed.height() <= widget->height())) continue;
