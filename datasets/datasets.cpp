@@ -72,7 +72,7 @@ std::shared_ptr<const Dataset> loadFolder(const Path& folder, const CatalogueEnt
   for (std::size_t i = 0; i < files.size(); ++i) {
     files[i] = findSpelling(folder, kIdxNames[i]);
     if (files[i].empty())
-      throw Error(Error::Kind::File, folder.string(), std::string("has no ") + kIdxNames[i] + " (plain or .gz)", "Put all four MNIST-like files into the folder.");
+      throw Error(Error::Kind::Input, folder.string(), std::string("has no ") + kIdxNames[i] + " (plain or .gz)", "Put all four MNIST-like files into the folder.");
   }
   auto dataset = std::make_shared<Dataset>();
   dataset->id = entry.id;
@@ -106,7 +106,7 @@ std::shared_ptr<const Dataset> loadNamedFolder(const Path& folder) {
   if (!std::filesystem::exists(folder, ignored))
     throw Error(Error::Kind::File, folder.string(), "is neither a known data set nor a folder", "Known data sets: " + listedIds() + ".");
   if (!isFolder(folder))
-    throw Error(Error::Kind::File, folder.string(), "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
+    throw Error(Error::Kind::Input, folder.string(), "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
   CatalogueEntry entry = *findEntry("mnist");
   entry.id = folder.string();
   entry.title = folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();

@@ -41,7 +41,7 @@ std::vector<Path> dataDirectories(const Path& explicitDir);
 std::optional<Path> findDataset(const std::string& id, const Path& explicitDir);
 
 /// Loads a data set by id, or the IDX files in a folder when `source` is a path. Error::File when it is not found (the message
-/// names the places searched and `strata data get`), Error::Input when damaged.
+/// names the places searched and `strata data get`), Error::Input when incomplete or damaged.
 std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir);
 
 /// Seeded digits drawn from pen strokes, framed as MNIST frames them; marked synthetic. Defaults: 20,000 and 4,000.

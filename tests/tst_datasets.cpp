@@ -133,9 +133,9 @@ void TestDatasets::loadsAFolder() {
   QCOMPARE(dataset->test.count, 10);
 
   std::filesystem::create_directory(root() / "empty");
-  QVERIFY(refusal(Error::Kind::File, [&] { loadDataset((root() / "empty").string(), {}); }).contains("train-images-idx3-ubyte"));
+  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset((root() / "empty").string(), {}); }).contains("train-images-idx3-ubyte"));
   QVERIFY(refusal(Error::Kind::File, [&] { loadDataset((root() / "absent").string(), {}); }).contains("mnist, fashion-mnist, synthetic-digits"));
-  QVERIFY(refusal(Error::Kind::File, [&] { loadDataset((root() / "my digits/train-labels-idx1-ubyte").string(), {}); }).contains("is a file"));
+  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset((root() / "my digits/train-labels-idx1-ubyte").string(), {}); }).contains("is a file"));
 }
 
 void TestDatasets::saysWhereItLooked() {
