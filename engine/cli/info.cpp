@@ -110,8 +110,11 @@ void printFile(const Path& path) {
 }
 
 int info(const Path& path) {
-  if (!std::filesystem::exists(path)) throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name");
-  if (!std::filesystem::is_directory(path))
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (status.type() == std::filesystem::file_type::not_found) throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name.");
+  if (error) throw Error(Error::Kind::File, path.string(), "cannot be read (" + error.message() + ")");
+  if (status.type() != std::filesystem::file_type::directory)
     printFile(path);
   else if (std::filesystem::exists(path / "project.json"))
     printRun(path);

@@ -181,7 +181,7 @@ void addTrain(CLI::App& app, Command& command) {
   auto options = std::make_shared<TrainOptions>();
   sub->add_option("PROJECT", options->project, "A project file (.strata); with --resume the run's own unless given");
   sub->add_option("--epochs", options->epochs, "Epochs to train instead of the project's")->check(CLI::Range(1, 1'000'000));
-  sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")->check(CLI::PositiveNumber);
+  sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")->check(CLI::Range(1, 1'000'000'000));
   sub->add_option("--backend", options->backend, "Where to compute: see strata devices");
   sub->add_option("--threads", options->threads, "Processor cores to use; 0: all")->check(CLI::Range(0, 1024));
   sub->add_option("--seed", options->seed, "Seed instead of the project's");

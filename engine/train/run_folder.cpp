@@ -211,6 +211,7 @@ void RunFolder::checkpoint(std::shared_ptr<const Checkpoint> checkpoint) {
       fs::create_hard_link(last, link, code);
       // Where a file system knows no hard links, `last` is away for a moment and `previous` stands in for it.
       fs::rename(code ? last : link, previous, code);
+      fs::remove(link, code);  // still there where `last` and `previous` already were one file: a save had failed
     }
     durableReplace(last, bytes);
     const std::lock_guard lock(m_mutex);
