@@ -91,6 +91,7 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   m_showReferences->setCheckable(true);
   m_showReferences->setChecked(true);
   m_showReferences->setIcon(theme.icon("eye"));
+  m_showReferences->setIconSize({16, 16});
   m_showReferences->setText(tr("References"));
   m_showReferences->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
   m_showReferences->setToolTip(tr("Three systems on the same net and data, measured on the test set (R)"));

@@ -43,12 +43,19 @@ DrawingPanel::DrawingPanel(const Theme& theme, QWidget* parent) : QWidget(parent
   column->addWidget(makeLine(this));
   column->addWidget(sees);
   column->addWidget(m_strip);
+  column->addStretch(0);
   connect(random, &QPushButton::clicked, this, &DrawingPanel::randomWanted);
   connect(m_canvas, &Canvas::fileDropped, this, &DrawingPanel::openFile);
   connect(m_canvas, &Canvas::changed, this, [this] {
     if (m_canvas->empty()) setMessage({});
   });
   connect(m_canvas, &Canvas::pasteWanted, this, &DrawingPanel::paste);
+}
+
+/// The sheet is square: height it cannot use goes to the bottom.
+void DrawingPanel::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  m_canvas->setMaximumHeight(std::max(140, width() - 18));
 }
 
 QWidget* DrawingPanel::makeTools(const Theme& theme) {

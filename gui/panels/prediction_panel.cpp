@@ -13,7 +13,7 @@ PredictionPanel::PredictionPanel(const Theme& theme, QWidget* parent) : QWidget(
   m_bars = new ProbabilityBars(theme, this);
   m_bars->setMinimumHeight(220);
   auto* mapsHeader = new PanelHeader(theme, tr("Feature maps"), this);
-  mapsHeader->setHint(tr("after the activation, scaled per layer"));
+  mapsHeader->setHint(tr("scaled per layer"));
   mapsHeader->addWidget(new MapLegend(theme, this));
   m_maps = new FeatureMaps(theme);
   auto* inside = new QWidget;

@@ -146,6 +146,7 @@ RunSetupPanel::RunSetupPanel(const Theme& theme, Document& document, TrainingSes
   m_branch = new QPushButton(theme.icon("branch"), {}, this);
   m_branch->setObjectName("branch");
   for (auto* form : {m_live, m_fixed}) {
+    form->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     connect(form, &FieldForm::edited, this, &RunSetupPanel::edit);
     connect(form, &FieldForm::editingFinished, &m_document, &Document::endMerge);
   }

@@ -129,7 +129,7 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   header->setHighlightSections(false);
   header->setMinimumSectionSize(40);
   header->setStretchLastSection(true);
-  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 210, 90, 180, 86, 76, 66, 96, 90, 70, 84, 124, 96, 90};
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 250, 100, 170, 86, 76, 66, 96, 90, 70, 84, 124, 96, 90};
   for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
   m_table->installEventFilter(this);
   m_table->viewport()->installEventFilter(this);
@@ -145,7 +145,6 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
 QWidget* RunsPage::makePlot(const Theme& theme) {
   auto* box = new QWidget(this);
   m_plotHeader = new PanelHeader(theme, tr("Validation accuracy"), box);
-  m_plotHeader->setHint(tr("ring = best epoch"));
   m_value = new Segment({tr("Accuracy"), tr("Loss")}, box);
   m_axis = new Segment({tr("Epoch"), tr("Time")}, box);
   m_plotHeader->addWidget(m_value);
@@ -258,9 +257,11 @@ void RunsPage::refreshPlot() {
   double end = 1, low = 1e9, high = 0;
   std::vector<double> all;
   int room = 60;
+  bool onTestSet = true;
   for (int row = m_model.rowCount() - 1; row >= 0; --row) {
     const auto& run = m_model.run(row);
     if (!m_model.shown(row) || run.epochs.empty()) continue;
+    onTestSet &= run.reference || run.project.data.validation == ValidationSource::TestSet;
     const auto style = m_model.style(row);
     const int line = m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
     QVector<double> x, y;
@@ -275,6 +276,7 @@ void RunsPage::refreshPlot() {
     room = std::max(room, fontMetrics().horizontalAdvance(runTitle(run)) + 16);
   }
   m_plot->setEndLabelRoom(std::min(room, 170));
+  m_plotHeader->setHint(onTestSet ? tr("on the test set, ring = best epoch") : tr("ring = best epoch"));
   std::sort(all.begin(), all.end());
   if (!all.empty()) low = all[all.size() / 40], high = all.back();
   if (loss) {

@@ -12,6 +12,8 @@
 namespace strata::gui {
 namespace {
 
+constexpr int kRankAgainMs = 10000;  ///< an epoch may be long
+
 std::vector<Verdict> verdicts(const Samples& samples, const std::vector<int>& indices, const Evaluation& evaluation) {
   std::vector<Verdict> out;
   const auto classes = indices.empty() ? 0 : evaluation.probabilities.size() / indices.size();
@@ -32,7 +34,7 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   header->addWidget(m_order);
   m_hint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
   m_wrong = makeLabel(theme, {}, Theme::Text::Caption, "bad", this);
-  m_view = new TileView(theme, 7, this);
+  m_view = new TileView(theme, 7, kTiles / 7, this);
   m_view->setObjectName("sampleTiles");
   m_view->setAccessibleName(tr("Test samples"));
   m_view->setModel(&m_model);
@@ -81,7 +83,8 @@ void SamplesPanel::takeSnapshot() {
   const auto& data = m_session.dataset();
   if (!isVisible() || !snapshot || !data || !(data->shape == snapshot->network.input) || data->test.count == 0) return;
   m_worker.setWeights({snapshot, {}});
-  if (snapshot->epoch != m_epochRanked || m_ranked.empty()) rank();
+  const bool old = !m_rankedAt.isValid() || m_rankedAt.hasExpired(kRankAgainMs) || !m_session.active();
+  if (snapshot->epoch != m_epochRanked || m_ranked.empty() || old) rank();
   else refreshTiles();
 }
 
@@ -89,6 +92,7 @@ void SamplesPanel::rank() {
   const auto data = m_session.dataset();
   const auto prep = m_session.run().project.data.preprocessing;
   const int epoch = m_session.snapshot()->epoch;
+  m_rankedAt.start();
   std::vector<int> indices(std::size_t(std::min(kRanked, data->test.count)));
   std::iota(indices.begin(), indices.end(), 0);
   m_worker.post(PredictionWorker::Kind::Evaluation, [this, data, prep, epoch, indices](Predictor& predictor) -> PredictionWorker::Deliver {

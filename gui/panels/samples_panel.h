@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the net in training says of test images: 42 tiles, ranked anew every epoch over the first thousand images and answered anew
-// from every snapshot.
+// What the net in training says of test images: 42 tiles, ranked anew every epoch and ten seconds over the first thousand images
+// and answered anew from every snapshot.
 #pragma once
+#include <QElapsedTimer>
 #include <QLabel>
 #include <QStackedWidget>
 #include <QWidget>
@@ -40,6 +41,7 @@ class SamplesPanel : public QWidget {
   SamplesModel m_model;
   std::vector<Verdict> m_ranked;    ///< the first kRanked test images, as of m_rankedStep
   int m_epochRanked = -1;
+  QElapsedTimer m_rankedAt;
   QLabel *m_hint, *m_wrong;
   Segment* m_order;
   TileView* m_view;

@@ -22,9 +22,10 @@ QString backendTitle(const std::string& id) {
   return QString::fromStdString(id);
 }
 
-QString gpuText() {
+/// Why the GPU cannot be used; empty when it can.
+QString gpuReason() {
   for (const auto& def : allBackends()) {
-    if (def.id == "cuda") return def.unavailableReason().empty() ? SpeedPanel::tr("GPU ready") : QString::fromStdString(def.unavailableReason());
+    if (def.id == "cuda") return QString::fromStdString(def.unavailableReason());
   }
   return {};
 }
@@ -50,11 +51,13 @@ SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* pa
   m_line = new SpeedLine(theme, this);
   auto* unit = makeLabel(theme, tr("samples/s"), Theme::Text::Caption, "text2", this);
   unit->setContentsMargins(0, 0, 0, 4);
-  auto* gpu = makeLabel(theme, gpuText(), Theme::Text::Caption, "text3", this);
-  gpu->setWordWrap(true);
+  const auto noGpu = gpuReason();
+  auto* gpu = makeLabel(theme, noGpu.isEmpty() ? tr("A GPU is ready") : tr("No GPU can be used here"), Theme::Text::Caption, "text3", this);
+  gpu->setToolTip(noGpu);
   auto* grid = new QGridLayout;
   grid->setContentsMargins(12, 0, 12, 10);
   grid->setVerticalSpacing(4);
+  grid->setHorizontalSpacing(6);
   grid->addWidget(m_speed, 0, 0);
   grid->addWidget(unit, 0, 1, Qt::AlignBottom);
   grid->addWidget(m_step, 0, 2, Qt::AlignRight | Qt::AlignVCenter);
@@ -95,7 +98,7 @@ void SpeedPanel::tick() {
   m_step->setText(progress.secondsPerStep > 0 ? tr("%1 ms per step").arg(progress.secondsPerStep * 1000, 0, 'f', 1) : QString());
   const auto id = m_session.hasRun() ? m_session.run().backend : m_session.backend().toStdString();
   const int threads = m_session.hasRun() ? m_session.run().threads : m_session.threads();
-  m_device->setText(threads > 0 ? tr("%1, %2 threads").arg(backendTitle(id)).arg(threads) : backendTitle(id));
+  m_device->setText(threads > 1 ? tr("%1, %2 threads").arg(backendTitle(id)).arg(threads) : threads == 1 ? tr("%1, 1 thread").arg(backendTitle(id)) : backendTitle(id));
   m_memory->setText(tr("%1 MB of %2 GB").arg(residentBytes() / 1e6, 0, 'f', 0).arg(totalBytes() / 1e9, 0, 'f', 0));
 }
 

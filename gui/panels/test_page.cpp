@@ -73,7 +73,7 @@ TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* p
   m_testSet = new TestSetPanel(theme, this);
   m_drawing->setMinimumWidth(300);
   m_prediction->setMinimumWidth(320);
-  m_testSet->setMinimumWidth(320);
+  m_testSet->setMinimumWidth(356);
   auto* splitter = new QSplitter(this);
   splitter->setObjectName("testSplitter");
   for (QWidget* part : {static_cast<QWidget*>(m_drawing), static_cast<QWidget*>(m_prediction), static_cast<QWidget*>(m_testSet)}) splitter->addWidget(part);
@@ -122,6 +122,7 @@ QWidget* TestPage::makeWeightsRow(const Theme& theme) {
   m_lastEpoch = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);
   m_badge = makeLabel(theme, {}, Theme::Text::Caption, "accent", bar);
   m_badge->setProperty("badge", "good");
+  m_badge->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
   m_accuracy = makeLabel(theme, {}, Theme::Text::Body, "text2", bar);
   m_follow = new QCheckBox(tr("Follow training"), bar);
   m_follow->setObjectName("followTraining");

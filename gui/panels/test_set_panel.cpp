@@ -22,7 +22,7 @@ QStringList names(const Dataset& dataset) {
 
 TestSetPanel::TestSetPanel(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
   m_header = new PanelHeader(theme, tr("Test set"), this);
-  m_mode = new Segment({tr("Count"), tr("% of true"), tr("% of predicted")}, this);
+  m_mode = new Segment({tr("Count"), tr("% of true"), tr("% of answers")}, this);
   m_mode->setObjectName("matrixMode");
   m_header->addWidget(m_mode);
   auto* content = new QWidget(this);
@@ -56,7 +56,13 @@ QWidget* TestSetPanel::makeMatrix(const Theme& theme) {
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(12, 4, 12, 6);
   column->setSpacing(2);
-  column->addWidget(makeLabel(theme, tr("rows: true class, columns: predicted class"), Theme::Text::Caption, "text2", box), 0, Qt::AlignHCenter);
+  m_facts = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
+  m_facts->setObjectName("testSetFacts");
+  auto* facts = new QHBoxLayout;
+  facts->addWidget(m_facts);
+  facts->addStretch(1);
+  facts->addWidget(makeLabel(theme, tr("down: true, across: predicted"), Theme::Text::Caption, "text2", box));
+  column->addLayout(facts);
   column->addWidget(m_view, 1);
   column->addWidget(m_legend);
   return box;
@@ -67,11 +73,13 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   m_cellHeader = new PanelHeader(theme, {}, box);
   m_cellCount = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
   m_cellCount->setProperty("badge", "plain");
+  m_cellCount->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
   m_cellHeader->addWidget(m_cellCount);
   m_order = new Segment({tr("Most sure"), tr("File order")}, box);
   m_cellHeader->addWidget(m_order);
-  m_tiles = new TileView(theme, 8, box);
+  m_tiles = new TileView(theme, 8, 0, box);
   m_tiles->setObjectName("cellTiles");
+  m_tiles->showSureness();
   m_tiles->setAccessibleName(tr("Images of the chosen cell"));
   m_tiles->setModel(&m_samples);
   m_put = new QPushButton(tr("Put on the canvas"), box);
@@ -120,7 +128,7 @@ void TestSetPanel::clear() {
   m_verdicts.clear();
   m_truth = m_predicted = -1;
   m_matrix.setMatrix({}, {});
-  m_header->setHint({});
+  m_facts->clear();
   m_stack->setCurrentIndex(0);
 }
 
@@ -133,7 +141,7 @@ void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
   m_matrix.setMatrix(std::move(matrix), names(*m_dataset));
   const auto done = number(qint64(m_verdicts.size()));
   const bool all = int(m_verdicts.size()) >= m_dataset->test.count;
-  m_header->setHint(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong())) : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
+  m_facts->setText(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong())) : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
   m_legend->setText(m_matrix.largestError() > 0 ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError()) : tr("Nothing is wrong."));
   m_stack->setCurrentIndex(1);
   m_view->fit();
@@ -179,7 +187,7 @@ void TestSetPanel::showConfused() {
   }
   const auto classes = names(*m_dataset);
   for (const auto& pair : m_matrix.mostConfused(kMostConfused)) {
-    auto* button = new QPushButton(tr("%1 → %2   %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
+    auto* button = new QPushButton(tr("%1 → %2 · %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
     button->setObjectName("confusedPair");
     button->setCheckable(true);
     button->setFont(m_theme.font(Theme::Text::Caption));
@@ -188,6 +196,22 @@ void TestSetPanel::showConfused() {
     connect(button, &QPushButton::clicked, this, [this, pair] { choose(pair.truth, pair.predicted); });
     m_confused->addWidget(button);
   }
+  fitConfused();
+}
+
+/// As many as there is room for, the most frequent first.
+void TestSetPanel::fitConfused() {
+  int room = width() - 24 - fontMetrics().horizontalAdvance(tr("Most confused"));
+  for (int i = 0; i < m_confused->count(); ++i) {
+    auto* button = m_confused->itemAt(i)->widget();
+    room -= button->sizeHint().width() + m_confused->spacing();
+    button->setVisible(room >= 0);
+  }
+}
+
+void TestSetPanel::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  fitConfused();
 }
 
 }  // namespace strata::gui

@@ -34,11 +34,15 @@ class TestSetPanel : public QWidget {
  signals:
   void putOnCanvas(int testImage);
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* makeMatrix(const Theme& theme);
   QWidget* makeCell(const Theme& theme);
   void showCell();
   void showConfused();
+  void fitConfused();
 
   const Theme& m_theme;
   std::shared_ptr<const Dataset> m_dataset;
@@ -48,7 +52,7 @@ class TestSetPanel : public QWidget {
   int m_truth = -1, m_predicted = -1;
   PanelHeader *m_header, *m_cellHeader;
   ConfusionView* m_view;
-  QLabel *m_legend, *m_cellCount;
+  QLabel *m_facts, *m_legend, *m_cellCount;
   Segment *m_mode, *m_order;
   TileView* m_tiles;
   QPushButton* m_put;

@@ -16,6 +16,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kRefreshMs = 100;
+constexpr int kNarrow = 1200, kRightWidth = 350;
 
 QString lossText(double loss) { return QString::number(loss, 'f', loss < 1 ? 4 : 3); }
 
@@ -41,23 +42,23 @@ TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session,
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
   auto* setup = new RunSetupPanel(theme, document, session, this);
-  setup->setMinimumWidth(236);
+  setup->setMinimumWidth(268);
   m_samples = new SamplesPanel(theme, session, this);
   auto* right = new QWidget(this);
-  right->setMinimumWidth(300);
+  right->setMinimumWidth(kRightWidth);
   auto* rightColumn = new QVBoxLayout(right);
   rightColumn->setContentsMargins(0, 0, 0, 0);
   rightColumn->setSpacing(0);
   rightColumn->addWidget(m_samples, 5);
   rightColumn->addWidget(makeLine(right));
   rightColumn->addWidget(new SpeedPanel(theme, session, right), 2);
-  auto* splitter = new QSplitter(this);
+  auto* splitter = m_splitter = new QSplitter(this);
   splitter->setObjectName("trainSplitter");
   splitter->addWidget(setup);
   splitter->addWidget(makeCentre(theme));
   splitter->addWidget(right);
   splitter->setStretchFactor(1, 1);
-  splitter->setSizes({244, 844, 350});
+  splitter->setSizes({268, 820, kRightWidth});
   splitter->setCollapsible(1, false);
   auto* row = new QVBoxLayout(this);
   row->setContentsMargins(0, 0, 0, 0);
@@ -110,6 +111,7 @@ QWidget* TrainPage::makeEvents(const Theme& theme) {
   auto* header = new PanelHeader(theme, tr("Events"), box);
   m_warnings = makeLabel(theme, {}, Theme::Text::Caption, "warn", box);
   m_warnings->setProperty("badge", "warn");
+  m_warnings->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
   m_warnings->hide();
   header->addWidget(m_warnings);
   auto* which = new Segment({tr("Events"), tr("Epochs")}, box);
@@ -235,6 +237,19 @@ void TrainPage::refreshTiles() {
   const int best = m_metrics.bestEpoch();
   if (best > 0) m_best->set(percent(epochs[std::size_t(best - 1)].valAccuracy), tr("epoch %1, kept").arg(best));
   m_epochTime->set(tr("%1 s").arg(last.epochSeconds, 0, 'f', 1), tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
+}
+
+/// In a small window the samples give way to the curves; the handle at the right edge brings them back.
+void TrainPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool narrow = width() < kNarrow;
+  if (narrow == m_narrow) return;
+  m_narrow = narrow;
+  auto sizes = m_splitter->sizes();
+  sizes[1] += sizes[2];
+  sizes[2] = narrow ? 0 : kRightWidth;
+  sizes[1] = std::max(1, sizes[1] - sizes[2]);
+  m_splitter->setSizes(sizes);
 }
 
 void TrainPage::showEvent(QShowEvent* event) {

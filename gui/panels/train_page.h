@@ -30,6 +30,7 @@ class TrainPage : public QWidget {
 
  protected:
   void showEvent(QShowEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
  private:
   QWidget* makeTiles(const Theme& theme);
@@ -47,7 +48,9 @@ class TrainPage : public QWidget {
   EventsModel m_events;
   std::size_t m_taken = 0;  ///< batch points the metrics have
   QTimer m_refresh;
+  QSplitter* m_splitter;
   QStackedWidget* m_centre;
+  bool m_narrow = false;
   class EmptyState* m_empty;
   NumberTile *m_trainLoss, *m_valLoss, *m_valAccuracy, *m_best, *m_epochTime;
   CurvesPanel* m_curves;

@@ -68,9 +68,9 @@ void Canvas::step(const QImage& before, const QString& text) {
 }
 
 void Canvas::setPicture(const QImage& picture, const QString& undoText) {
+  if (picture.isNull()) return;
   const QImage before = m_image;
   QImage next(kSide, kSide, QImage::Format_Grayscale8);
-  if (picture.isNull()) return;
   const auto grey = picture.convertToFormat(QImage::Format_Grayscale8).scaled(kSide, kSide, Qt::KeepAspectRatio, Qt::SmoothTransformation);
   next.fill(grey.pixelColor(0, 0).value());  // paper goes on past the picture's edge
   QPainter painter(&next);

@@ -96,7 +96,7 @@ class Plot::Overlay : public QWidget {
     p.setFont(m_plot.m_theme.font(Theme::Text::Caption));
     const auto area = m_plot.m_parts->area();
     p.setPen(m_plot.m_theme.color("text3"));
-    p.drawText(QRectF(area.right() + 6, area.bottom() + 4, 200, 20), Qt::AlignLeft | Qt::AlignVCenter, m_plot.m_xTitle);
+    p.drawText(QRectF(area.right() + 16, area.bottom() + 4, 200, 20), Qt::AlignLeft | Qt::AlignVCenter, m_plot.m_xTitle);
     for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark);
     drawBest(p, area);
     drawBelow(p, area);

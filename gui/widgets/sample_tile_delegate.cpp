@@ -28,14 +28,15 @@ void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& op
     painter->setFont(m_theme.font(Theme::Text::Caption));
     m_theme.paintIcon(*painter, QRectF(strip.left() + 3, strip.center().y() - 4.5, 9, 9), wrong ? "x" : "check", m_theme.color(wrong ? "bad" : "good"));
     const QRectF text = strip.adjusted(14, 0, -3, 0);
+    const int sure = std::min(99, int(verdict.sure * 100));
     if (wrong) {
       painter->setPen(m_theme.color("bad"));
-      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter, SamplesModel::tr("%1 is %2").arg(verdict.predicted).arg(verdict.label));
+      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter, m_sureness ? SamplesModel::tr("%1 %").arg(sure) : SamplesModel::tr("%1 is %2").arg(verdict.predicted).arg(verdict.label));
     } else {
       painter->setPen(m_theme.color("text"));
       painter->drawText(text, Qt::AlignLeft | Qt::AlignVCenter, QString::number(verdict.predicted));
       painter->setPen(m_theme.color("text3"));
-      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter, QString::number(std::min(99, int(verdict.sure * 100))));
+      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter, QString::number(sure));
     }
   }
   const bool chosen = option.state & (QStyle::State_Selected | QStyle::State_HasFocus);
@@ -46,8 +47,8 @@ void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& op
   painter->restore();
 }
 
-TileView::TileView(const Theme& theme, int columns, QWidget* parent)
-    : QListView(parent), m_delegate(new SampleTileDelegate(theme, this)), m_columns(columns) {
+TileView::TileView(const Theme& theme, int columns, int rows, QWidget* parent)
+    : QListView(parent), m_delegate(new SampleTileDelegate(theme, this)), m_columns(columns), m_rows(rows) {
   setViewMode(IconMode);
   setMovement(Static);
   setResizeMode(Adjust);
@@ -57,12 +58,16 @@ TileView::TileView(const Theme& theme, int columns, QWidget* parent)
   setFrameShape(NoFrame);
   setSelectionMode(SingleSelection);
   setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  if (rows > 0) setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   setMouseTracking(true);
   connect(&theme, &Theme::changed, viewport(), qOverload<>(&QWidget::update));
 }
 
 void TileView::resizeEvent(QResizeEvent* event) {
-  const int cell = std::max(24, (width() - 2) / m_columns);
+  const int bar = verticalScrollBarPolicy() == Qt::ScrollBarAlwaysOff ? 0 : 12;
+  int cell = (width() - bar - 2) / m_columns;
+  if (m_rows > 0) cell = std::min(cell, (height() - 2) / m_rows - kStrip);
+  cell = std::max(28, cell);
   m_delegate->setTileWidth(cell - kGap);
   setGridSize({cell, cell - kGap + kStrip + kGap});
   QListView::resizeEvent(event);

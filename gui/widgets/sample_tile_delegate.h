@@ -16,24 +16,30 @@ class SampleTileDelegate : public QStyledItemDelegate {
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override;
   QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override;
   void setTileWidth(int width) { m_width = width; }
+  void setSureness(bool on) { m_sureness = on; }
 
  private:
   const Theme& m_theme;
   int m_width = 44;
+  bool m_sureness = false;
 };
 
-/// An icon-mode list of such tiles that fits a whole number of columns into its width.
+/// Such tiles in so many columns; as large as the width allows, and the height too when the rows are given (0: they scroll).
 class TileView : public QListView {
   Q_OBJECT
  public:
-  TileView(const Theme& theme, int columns, QWidget* parent = nullptr);
+  TileView(const Theme& theme, int columns, int rows, QWidget* parent = nullptr);
+
+
+  /// Wrong tiles say how sure the net was instead of what it said: for tiles that all say the same.
+  void showSureness() { m_delegate->setSureness(true); }
 
  protected:
   void resizeEvent(QResizeEvent* event) override;
 
  private:
   SampleTileDelegate* m_delegate;
-  int m_columns;
+  int m_columns, m_rows;
 };
 
 }  // namespace strata::gui
