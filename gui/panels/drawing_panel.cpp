@@ -13,6 +13,11 @@
 #include "gui/widgets/panel_header.h"
 
 namespace strata::gui {
+namespace {
+
+constexpr int kNarrow = 370;
+
+}  // namespace
 
 DrawingPanel::DrawingPanel(const Theme& theme, QWidget* parent) : QWidget(parent) {
   auto* header = new PanelHeader(theme, tr("Draw a digit"), this);
@@ -52,10 +57,14 @@ DrawingPanel::DrawingPanel(const Theme& theme, QWidget* parent) : QWidget(parent
   connect(m_canvas, &Canvas::pasteWanted, this, &DrawingPanel::paste);
 }
 
-/// The sheet is square: height it cannot use goes to the bottom.
+/// The sheet is square: height it cannot use goes to the bottom. In a narrow panel the two tools are their icons alone.
 void DrawingPanel::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   m_canvas->setMaximumHeight(std::max(140, width() - 18));
+  for (int i = 0; i < 2; ++i) {
+    m_tool->button(i)->setToolButtonStyle(width() < kNarrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
+    m_tool->button(i)->setToolTip(m_tool->button(i)->text());
+  }
 }
 
 QWidget* DrawingPanel::makeTools(const Theme& theme) {
@@ -74,7 +83,7 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
   m_brushText->setMinimumWidth(m_brushText->fontMetrics().horizontalAdvance(tr("%1 px").arg(48)) + 4);
   auto* row = new QHBoxLayout(bar);
   row->setContentsMargins(12, 2, 12, 8);
-  row->setSpacing(8);
+  row->setSpacing(6);
   row->addWidget(m_tool);
   row->addWidget(m_brush, 1);
   row->addWidget(m_brushText);
@@ -104,16 +113,6 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
     m_tool->setCurrent(m_canvas->erasing() ? 1 : 0);
   });
   return bar;
-}
-
-/// In a narrow panel the two tools are their icons alone.
-void DrawingPanel::resizeEvent(QResizeEvent* event) {
-  QWidget::resizeEvent(event);
-  const bool narrow = width() < 340;
-  for (int i = 0; i < 2; ++i) {
-    m_tool->button(i)->setToolButtonStyle(narrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
-    m_tool->button(i)->setToolTip(m_tool->button(i)->text());
-  }
 }
 
 void DrawingPanel::setMessage(const QString& text, bool bad) {

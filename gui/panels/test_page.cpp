@@ -71,9 +71,9 @@ TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* p
   m_drawing = new DrawingPanel(theme, this);
   m_prediction = new PredictionPanel(theme, this);
   m_testSet = new TestSetPanel(theme, this);
-  m_drawing->setMinimumWidth(300);
-  m_prediction->setMinimumWidth(320);
-  m_testSet->setMinimumWidth(356);
+  m_drawing->setMinimumWidth(316);
+  m_prediction->setMinimumWidth(280);
+  m_testSet->setMinimumWidth(392);
   auto* splitter = new QSplitter(this);
   splitter->setObjectName("testSplitter");
   for (QWidget* part : {static_cast<QWidget*>(m_drawing), static_cast<QWidget*>(m_prediction), static_cast<QWidget*>(m_testSet)}) splitter->addWidget(part);

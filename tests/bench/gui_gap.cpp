@@ -2,6 +2,8 @@
 // gui_gap [SECONDS] [PAIRS] [PROJECT]: how smooth the studio stays and how much it slows the training it shows. Trains the same
 // project in turns without a window and in the whole window with plots and samples live, and prints the largest gap of a 20 ms
 // heartbeat in the event loop, the samples a second of each turn, and the slowdown. Needs a display and the project's data.
+#include <time.h>
+
 #include <QApplication>
 #include <QElapsedTimer>
 #include <QTemporaryDir>
@@ -21,7 +23,15 @@ namespace {
 
 struct Turn {
   double samplesPerSecond = 0, largestGap = 0, p999 = 0;
+  double guiShare = 0;  ///< of one core, used by the GUI thread
 };
+
+/// CPU seconds of the calling thread: they tell the window's cost also on a machine that has other work.
+double threadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return double(now.tv_sec) + double(now.tv_nsec) / 1e9;
+}
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -53,7 +63,7 @@ Turn headless(const Project& project, const std::shared_ptr<const Dataset>& data
     }
     wait(500);
   }
-  const Turn turn{double(last - first) * project.training.batchSize / (double(clock.elapsed()) / 1000), 0, 0};
+  const Turn turn{double(last - first) * project.training.batchSize / (double(clock.elapsed()) / 1000), 0, 0, 0};
   trainer.stop();
   trainer.wait();
   return turn;
@@ -78,14 +88,16 @@ Turn live(Theme& theme, const Project& project, int seconds) {
   QObject::connect(&heart, &QTimer::timeout, [&] { gaps.push_back(double(beat.nsecsElapsed()) / 1e6), beat.start(); });
   const auto first = session.lastProgress().step;
   clock.start();
+  const double cpu = threadSeconds();
   beat.start();
   heart.start();
   wait((seconds - 1) * 1000);
   const auto steps = session.lastProgress().step - first;
   const double took = double(clock.elapsed()) / 1000;
+  const double share = (threadSeconds() - cpu) / took;
   session.stopAndWait();
   std::sort(gaps.begin(), gaps.end());
-  return {double(steps) * project.training.batchSize / took, gaps.back(), gaps[gaps.size() * 999 / 1000]};
+  return {double(steps) * project.training.batchSize / took, gaps.back(), gaps[gaps.size() * 999 / 1000], share};
 }
 
 }  // namespace
@@ -111,8 +123,8 @@ int main(int argc, char** argv) {
       const Turn alone = headFirst ? before : headless(project, data, seconds);
       slowdowns.push_back(100 * (1 - shown.samplesPerSecond / alone.samplesPerSecond));
       gaps.push_back(shown.largestGap);
-      std::printf("pair %d: alone %.0f samples/s, shown %.0f samples/s, slowdown %.1f %%, largest gap %.0f ms, 99.9 %% of gaps within %.0f ms\n", i + 1,
-                  alone.samplesPerSecond, shown.samplesPerSecond, slowdowns.back(), shown.largestGap, shown.p999);
+      std::printf("pair %d: alone %.0f samples/s, shown %.0f samples/s, slowdown %.1f %%, largest gap %.0f ms, 99.9 %% of gaps within %.0f ms, GUI thread %.1f %% of a core\n", i + 1,
+                  alone.samplesPerSecond, shown.samplesPerSecond, slowdowns.back(), shown.largestGap, shown.p999, 100 * shown.guiShare);
       std::fflush(stdout);
     }
     std::printf("median slowdown %.1f %%, largest gap %.0f ms\n", median(slowdowns), *std::max_element(gaps.begin(), gaps.end()));
