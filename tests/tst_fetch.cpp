@@ -202,7 +202,7 @@ void TestFetch::canBeCancelledAnywhere() {
   fs::remove_all(into());
   for (const int stopAt : {1, 2, calls / 2}) {
     int left = stopAt;
-    QVERIFY_EXCEPTION_THROWN(fetchFiles(entry({server.address()}), into(), [&](const std::string&, double) { return --left > 0; }), Cancelled);
+    QVERIFY_THROWS_EXCEPTION(Cancelled, fetchFiles(entry({server.address()}), into(), [&](const std::string&, double) { return --left > 0; }));
     QCOMPARE(present(), QStringList());
   }
 }
@@ -210,7 +210,7 @@ void TestFetch::canBeCancelledAnywhere() {
 void TestFetch::canBeCancelledWhenStalled() {
   const Server server({});
   bool half = false;
-  QVERIFY_EXCEPTION_THROWN(download(server.address() + "stall", 10000, [&](std::uint64_t done, std::uint64_t) { return !(half = half || done == 4); }), Cancelled);
+  QVERIFY_THROWS_EXCEPTION(Cancelled, download(server.address() + "stall", 10000, [&](std::uint64_t done, std::uint64_t) { return !(half = half || done == 4); }));
   QVERIFY(half);
 }
 
@@ -363,7 +363,7 @@ void TestFetch::asksPip() {
 void TestFetch::stopsAskingPip() {
   const FakeProgram python(root(), "python3", "exec sleep 1000");
   int left = 3;
-  QVERIFY_EXCEPTION_THROWN(wheelAddress("small", {"small-1.whl"}, [&] { return --left > 0; }), Cancelled);
+  QVERIFY_THROWS_EXCEPTION(Cancelled, wheelAddress("small", {"small-1.whl"}, [&] { return --left > 0; }));
 }
 
 void TestFetch::hashes() {
