@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -36,7 +37,7 @@ std::string kindText(Field::Kind kind) {
 std::optional<std::string> initializerProblem(const Initializer& initializer) {
   const auto& types = initializerTypes();
   if (std::find(types.begin(), types.end(), initializer.type) == types.end())
-    return "must be one of " + joined(types) + "; got \"" + initializer.type + "\"";
+    return "must be one of " + joined(types) + "; got " + inQuotes(initializer.type);
   if (!(initializer.limit >= 0 && initializer.limit <= 1000)) return "needs a limit of 0 to 1000; got " + numberText(initializer.limit);
   return std::nullopt;
 }
@@ -62,7 +63,7 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
     case Field::Kind::Choice:
       if (const auto* text = std::get_if<std::string>(&value)) {
         if (std::find(field.choices.begin(), field.choices.end(), *text) != field.choices.end()) return std::nullopt;
-        return "must be one of " + joined(field.choices) + "; got \"" + *text + "\"";
+        return "must be one of " + joined(field.choices) + "; got " + inQuotes(*text);
       }
       break;
     case Field::Kind::Pair:
@@ -214,11 +215,11 @@ Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, c
     if (field == described.end()) {
       std::vector<std::string> known = ignored;
       for (const Field& f : described) known.push_back(f.id);
-      throw Error(Error::Kind::Input, where, "unknown key \"" + key + "\"; known here: " + joined(known));
+      throw Error(Error::Kind::Input, where, "unknown key " + inQuotes(key) + "; known here: " + joined(known));
     }
     const auto value = valueFromJson(field->kind, json);
-    if (!value) throw Error(Error::Kind::Input, where, "\"" + key + "\" must be " + kindText(field->kind));
-    if (const auto problem = valueProblem(*field, *value)) throw Error(Error::Kind::Input, where, "\"" + key + "\" " + *problem);
+    if (!value) throw Error(Error::Kind::Input, where, inQuotes(key) + " must be " + kindText(field->kind));
+    if (const auto problem = valueProblem(*field, *value)) throw Error(Error::Kind::Input, where, inQuotes(key) + " " + *problem);
     fields.set(key, *value);
   }
   return fields;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -66,7 +67,7 @@ class Analyst {
     if (usableName(name) && !taken) return;
     const std::string better = unusedName(m_spec, stem);
     const std::string text = name.empty() ? "The layer has no name."
-                             : taken      ? "Another layer is named \"" + name + "\" too."
+                             : taken      ? "Another layer is named " + inQuotes(name) + " too."
                                           : "A name has at most 64 letters, digits, _ and -; no spaces and no dots.";
     add(index, "name", text, {{"Name it " + better, "name", better, {}}});
   }
@@ -79,7 +80,7 @@ class Analyst {
     found.in = in;
     checkName(index, layer.name, found.def ? found.def->stem : "layer");
     if (!found.def) {
-      add(index, "", "There is no layer of type \"" + layer.type + "\".");
+      add(index, "", "There is no layer of type " + inQuotes(layer.type) + ".");
       return {};
     }
     if (!checkFields(index, layer, *found.def) || !in.known()) return {};
@@ -183,8 +184,8 @@ LayerSpec layerFromJson(const Json& json, const std::string& where) {
   layer.type = json["type"].get<std::string>();
   layer.name = json["name"].get<std::string>();
   const LayerDef* def = findLayer(layer.type);
-  if (!def) throw Error(Error::Kind::Input, where, "unknown layer type \"" + layer.type + "\"; known: " + knownTypes());
-  layer.fields = fieldsFromJson(def->fields, json, where + " (" + layer.name + ")", {"type", "name"});
+  if (!def) throw Error(Error::Kind::Input, where, "unknown layer type " + inQuotes(layer.type) + "; known: " + knownTypes());
+  layer.fields = fieldsFromJson(def->fields, json, where + " (" + inQuotes(layer.name) + ")", {"type", "name"});
   return layer;
 }
 
@@ -235,7 +236,7 @@ NetworkSpec networkFromJson(const Json& json, const std::string& where) {
   for (const auto& [key, value] : json.items()) {
     if (key == "input") spec.input = inputFromJson(value, where + ".input");
     else if (key == "classes") spec.classes = sizeFromJson(value, kMaxClasses, where + ".classes");
-    else if (key != "layers") throw Error(Error::Kind::Input, where, "unknown key \"" + key + "\"; known here: input, classes, layers");
+    else if (key != "layers") throw Error(Error::Kind::Input, where, "unknown key " + inQuotes(key) + "; known here: input, classes, layers");
   }
   if (!json.contains("layers") || !json["layers"].is_array()) throw Error(Error::Kind::Input, where, "needs a list \"layers\"");
   const Json& layers = json["layers"];

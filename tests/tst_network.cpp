@@ -270,15 +270,17 @@ void TestNetwork::badJsonIsRefused_data() {
   row("layer without type", R"({"layers": [{"name": "a"}]})", "net.layers[0]: needs a text \"type\".");
   row("unknown layer", R"({"layers": [{"type": "conv9d", "name": "a"}]})",
       "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, max_pool2d, avg_pool2d, dense, activation, flatten, dropout.");
-  row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})", "net.layers[0] (a): unknown key \"ratio\"; known here: type, name, rate.");
-  row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})", "net.layers[0] (a): \"units\" must be a whole number.");
-  row("out of limits", R"({"layers": [{"type": "dense", "name": "a", "units": 99999999999999999999}]})", "net.layers[0] (a): \"units\" must be a whole number.");
-  row("past 32 bits", R"({"layers": [{"type": "conv2d", "name": "a", "kernel_size": 4294967297}]})", "net.layers[0] (a): \"kernel_size\" must be 1 to 1024; got 2147483647 × 2147483647.");
-  row("rate of one", R"({"layers": [{"type": "dropout", "name": "a", "rate": 1}]})", "net.layers[0] (a): \"rate\" must be 0 to 0.99; got 1.");
+  row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})", "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, rate.");
+  row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})", "net.layers[0] (\"a\"): \"units\" must be a whole number.");
+  row("out of limits", R"({"layers": [{"type": "dense", "name": "a", "units": 99999999999999999999}]})", "net.layers[0] (\"a\"): \"units\" must be a whole number.");
+  row("past 32 bits", R"({"layers": [{"type": "conv2d", "name": "a", "kernel_size": 4294967297}]})", "net.layers[0] (\"a\"): \"kernel_size\" must be 1 to 1024; got 2147483647 × 2147483647.");
+  row("rate of one", R"({"layers": [{"type": "dropout", "name": "a", "rate": 1}]})", "net.layers[0] (\"a\"): \"rate\" must be 0 to 0.99; got 1.");
+  row("long key with a line break", R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
+      "net: unknown key \"an exceedingly long key that goes on and...\"; known here: input, classes, layers.");
   row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "gelu"}]})",
-      "net.layers[0] (a): \"activation\" must be one of linear, relu, tanh, sigmoid; got \"gelu\".");
+      "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, tanh, sigmoid; got \"gelu\".");
   row("unknown initializer", R"({"layers": [{"type": "dense", "name": "a", "kernel_initializer": "magic"}]})",
-      "net.layers[0] (a): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, zeros; got \"magic\".");
+      "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, zeros; got \"magic\".");
 }
 
 void TestNetwork::badJsonIsRefused() {
