@@ -111,6 +111,7 @@ Json dataToJson(const DataSpec& data) {
   Json json = {{"source", data.source}, {"validation", data.validation == ValidationSource::TestSet ? "test" : "split"}};
   if (data.validation == ValidationSource::Split || data.validationFraction != initial.validationFraction) json["validation_fraction"] = data.validationFraction;
   if (data.preprocessing != initial.preprocessing) json["preprocessing"] = preprocessingToJson(data.preprocessing);
+  if (data.augmentation != initial.augmentation) json["augmentation"] = augmentationToJson(data.augmentation);
   return json;
 }
 
@@ -124,6 +125,7 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
   data.validation = validation == "test" ? ValidationSource::TestSet : ValidationSource::Split;
   reader.read("validation_fraction", data.validationFraction, 0.0, 0.9);
   if (const Json* preprocessing = reader.take("preprocessing")) data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
+  if (const Json* augmentation = reader.take("augmentation")) data.augmentation = augmentationFromJson(*augmentation, where + ": data.augmentation");
   reader.finish();
   return data;
 }
@@ -175,6 +177,7 @@ Json fullJson(const Project& project) {
   Json json = projectToJson(project);
   json["data"]["validation_fraction"] = project.data.validationFraction;
   json["data"]["preprocessing"] = preprocessingToJson(project.data.preprocessing);
+  json["data"]["augmentation"] = augmentationToJson(project.data.augmentation);
   json["training"]["label_smoothing"] = project.training.labelSmoothing;
   json["training"]["keep_epochs"] = project.training.keepEpochs;
   return json;

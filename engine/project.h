@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 
+#include "engine/data/augment.h"
 #include "engine/data/dataset.h"
 #include "engine/file.h"
 #include "engine/network_spec.h"
@@ -15,6 +16,7 @@ struct DataSpec {
   ValidationSource validation = ValidationSource::Split;
   double validationFraction = 0.1;
   Preprocessing preprocessing;
+  Augmentation augmentation;  ///< of the training samples
   bool operator==(const DataSpec&) const = default;
 };
 

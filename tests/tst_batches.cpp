@@ -7,6 +7,7 @@
 
 #include "engine/data/batches.h"
 #include "engine/error.h"
+#include "engine/project.h"
 
 using namespace strata;
 
@@ -39,6 +40,10 @@ class TestBatches : public QObject {
   void labelsStayWithTheirSamples();
   void preprocessingMeansTheSame_data();
   void preprocessingMeansTheSame();
+  void augmentationMovesPixels();
+  void rotationKeepsTheCentreAndTheInk();
+  void augmentationIsAPureFunctionOfSeedEpochAndSample();
+  void augmentationComesBackFromJson();
   void splitHoldsOutAndKeepsOrder();
   void testSetValidates();
   void impossibleSplitsAreRefused();
@@ -112,6 +117,82 @@ void TestBatches::preprocessingMeansTheSame() {
     const int byte = m_samples.pixels[static_cast<std::size_t>(10 + i)];
     QCOMPARE(static_cast<float>(batch.bytes[i]) * batch.scale + batch.offset, static_cast<float>(invert ? 255 - byte : byte) * 0.5f - 3);
   }
+}
+
+// Every drawn shift is one of the nine, the picture is moved whole, and what comes in is the ground.
+void TestBatches::augmentationMovesPixels() {
+  const Shape shape = Shape::image(4, 5, 2);
+  std::vector<std::uint8_t> from(40), to(40);
+  std::iota(from.begin(), from.end(), std::uint8_t{1});
+  std::set<std::pair<int, int>> seen;
+  for (std::uint64_t index = 0; index < 100; ++index) {
+    augment({1, 0}, shape, Rng(1, Stream::Test, index), 99, from.data(), to.data());
+    const auto moved = [&](int dy, int dx) {
+      for (int y = 0; y < 4; ++y)
+        for (int x = 0; x < 5; ++x)
+          for (int c = 0; c < 2; ++c) {
+            const bool inside = y - dy >= 0 && y - dy < 4 && x - dx >= 0 && x - dx < 5;
+            const int expected = inside ? from[static_cast<std::size_t>(((y - dy) * 5 + x - dx) * 2 + c)] : 99;
+            if (to[static_cast<std::size_t>((y * 5 + x) * 2 + c)] != expected) return false;
+          }
+      return true;
+    };
+    int matches = 0;
+    for (int dy = -1; dy <= 1; ++dy)
+      for (int dx = -1; dx <= 1; ++dx)
+        if (moved(dy, dx)) ++matches, seen.insert({dy, dx});
+    QCOMPARE(matches, 1);
+  }
+  QCOMPARE(seen.size(), 9u);
+  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(), to.data());  // a shift past the edge leaves ground
+  QVERIFY(to[0] == 99 || to[0] == 1);
+}
+
+// A square turned by any angle: the centre stays, the sum of its ink hardly changes, the corners stay ground.
+void TestBatches::rotationKeepsTheCentreAndTheInk() {
+  const Shape shape = Shape::image(9, 9, 1);
+  std::vector<std::uint8_t> from(81), to(81);
+  for (int y = 2; y < 7; ++y)
+    for (int x = 2; x < 7; ++x) from[static_cast<std::size_t>(9 * y + x)] = 200;
+  for (std::uint64_t index = 0; index < 50; ++index) {
+    augment({0, 180}, shape, Rng(1, Stream::Test, index), 0, from.data(), to.data());
+    QCOMPARE(int(to[40]), 200);
+    const int ink = std::accumulate(to.begin(), to.end(), 0);
+    QVERIFY2(std::abs(ink - 5000) < 250, qPrintable(QString::number(ink)));
+    QCOMPARE(int(to[0]), 0);
+  }
+}
+
+void TestBatches::augmentationIsAPureFunctionOfSeedEpochAndSample() {
+  const auto pixelsOf = [&](int batchSize, int epoch, std::uint64_t seed) {
+    Batches batches(m_samples, all(), Shape::image(1, 2, 1), {}, batchSize, {1, 10});
+    batches.startEpoch(epoch, false, seed);
+    std::vector<std::uint8_t> pixels;
+    for (int b = 0; b < batches.count(); ++b) {
+      const Batch batch = batches.at(b);
+      pixels.insert(pixels.end(), batch.bytes, batch.bytes + 2 * batch.size);
+      for (int i = 0; i < batch.size; ++i)
+        if (batch.labels[i] != (b * batchSize + i) % 10) return std::vector<std::uint8_t>{};
+    }
+    return pixels;
+  };
+  const std::vector<std::uint8_t> pixels = pixelsOf(5, 3, 1);
+  QCOMPARE(pixels.size(), 2u * kCount);
+  QVERIFY(pixels != m_samples.pixels);
+  QCOMPARE(pixelsOf(7, 3, 1), pixels);
+  QVERIFY(pixelsOf(5, 4, 1) != pixels);
+  QVERIFY(pixelsOf(5, 3, 2) != pixels);
+}
+
+void TestBatches::augmentationComesBackFromJson() {
+  const Augmentation augmentation{2, 7.5};
+  QCOMPARE(augmentationFromJson(parseJson(augmentationToJson(augmentation).dump(), "test"), "test"), augmentation);
+  QVERIFY_EXCEPTION_THROWN(augmentationFromJson(Json{{"shift", -1}}, "test"), Error);
+  Project project;
+  project.data.augmentation = augmentation;
+  QCOMPARE(projectFromJson(projectToJson(project), "test"), project);
+  applySetting(project, "data.augmentation.shift=3");
+  QCOMPARE(project.data.augmentation.shift, 3);
 }
 
 static std::shared_ptr<const Dataset> dataset(int train, int test) {

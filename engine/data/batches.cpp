@@ -10,14 +10,17 @@
 
 namespace strata {
 
-Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize)
-    : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_sampleSize(shape.size()), m_preprocessing(preprocessing), m_batchSize(batchSize) {}
+Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize, Augmentation augmentation)
+    : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_shape(shape), m_preprocessing(preprocessing), m_batchSize(batchSize),
+      m_augmentation(augmentation) {}
 
 // Fisher and Yates, from the same order every time: epoch 7 is the same whether or not epoch 6 was run.
 void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
+  m_seed = seed;
+  m_epoch = static_cast<std::uint64_t>(epoch);
   m_order = m_indices;
   if (!shuffle) return;
-  Rng rng(seed, Stream::Shuffle, static_cast<std::uint64_t>(epoch));
+  Rng rng(seed, Stream::Shuffle, m_epoch);
   for (std::size_t i = m_order.size(); i > 1; --i) std::swap(m_order[i - 1], m_order[rng.below(static_cast<std::uint32_t>(i))]);
 }
 
@@ -35,17 +38,25 @@ Batch Batches::at(int index) {
     batch.scale = -batch.scale;
   }
   const bool labelled = !m_samples.labels.empty();
+  const std::int64_t size = m_shape.size();
   const auto outOfStep = [](int a, int b) { return b != a + 1; };
-  if (std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
-    batch.bytes = m_samples.pixels.data() + chosen.front() * m_sampleSize;
+  if (!m_augmentation.any() && std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
+    batch.bytes = m_samples.pixels.data() + chosen.front() * size;
     if (labelled) batch.labels = m_samples.labels.data() + chosen.front();
     return batch;
   }
-  m_bytes.resize(chosen.size() * static_cast<std::size_t>(m_sampleSize));
+  m_bytes.resize(chosen.size() * static_cast<std::size_t>(size));
   m_labels.resize(chosen.size());
-  for (std::size_t i = 0; i < chosen.size(); ++i) {
-    std::memcpy(m_bytes.data() + i * static_cast<std::size_t>(m_sampleSize), m_samples.pixels.data() + chosen[i] * m_sampleSize, static_cast<std::size_t>(m_sampleSize));
+  std::uint8_t* to = m_bytes.data();
+  for (std::size_t i = 0; i < chosen.size(); ++i, to += size) {
+    const std::uint8_t* from = m_samples.pixels.data() + chosen[i] * size;
     if (labelled) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
+    if (m_augmentation.any()) {
+      Rng rng(m_seed, Stream::Augment, m_epoch << 32 | static_cast<std::uint32_t>(chosen[i]));
+      augment(m_augmentation, m_shape, rng, m_preprocessing.invert ? 255 : 0, from, to);
+    } else {
+      std::memcpy(to, from, static_cast<std::size_t>(size));
+    }
   }
   batch.bytes = m_bytes.data();
   if (labelled) batch.labels = m_labels.data();

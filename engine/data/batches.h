@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/data/augment.h"
 #include "engine/data/dataset.h"
 
 namespace strata {
@@ -20,21 +21,23 @@ struct Batch {
 /// Walks through one DataView. Not thread-safe; each run owns one.
 class Batches {
  public:
-  /// `indices` into `samples`, which must outlive this.
-  Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize);
+  /// `indices` into `samples`, which must outlive this. An augmentation is for training alone.
+  Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize, Augmentation augmentation = {});
 
-  /// Order of the coming epoch (from 0): as given, or shuffled by (seed, epoch).
+  /// Order of the coming epoch (from 0): as given, or shuffled by (seed, epoch). A sample's augmentation is drawn by (seed, epoch, sample).
   void startEpoch(int epoch, bool shuffle, std::uint64_t seed);
   int count() const;               ///< batches in an epoch; the last may be short
-  /// Batch number `index`; valid until the next call. Consecutive samples are not copied.
+  /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
 
  private:
   const Samples& m_samples;
   std::vector<int> m_indices, m_order;
-  std::int64_t m_sampleSize;
+  Shape m_shape;
   Preprocessing m_preprocessing;
   int m_batchSize;
+  Augmentation m_augmentation;
+  std::uint64_t m_seed = 0, m_epoch = 0;  ///< of the augmentation
   std::vector<std::uint8_t> m_bytes;
   std::vector<std::int32_t> m_labels;
 };

@@ -77,7 +77,8 @@ void TrainingLoop::prepare() {
   const DataView& data = m_job.data;
   m_backend = createBackend(m_job.backend, m_job.threads);
   m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed});
-  m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
+  m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize,
+                     m_job.project.data.augmentation);
   m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
   m_validation->startEpoch(0, false, 0);
   m_logits.resize(static_cast<std::size_t>(training.batchSize) * m_job.project.network.classes);
