@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend that runs every op on two others and stops at the first that differs: `--backend check:reference,cpu`.
+// A backend that runs everything on two others and stops at the first thing that differs: `--backend check:reference,cpu`.
+// Op by op, or, where the checked backend compiles the stack into passes of its own, the whole net step by step.
 #pragma once
 #include "engine/backend.h"
 

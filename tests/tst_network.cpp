@@ -48,6 +48,8 @@ class TestNetwork : public QObject {
   void unknownBackendsAreNamed();
   void checkBackendAgreesWithItself();
   void checkBackendNamesTheFirstOpThatDiffers();
+  void checkBackendChecksCompiledStacks_data();
+  void checkBackendChecksCompiledStacks();
 
  private:
   NetworkSpec m_lesson;
@@ -562,6 +564,69 @@ void TestNetwork::checkBackendNamesTheFirstOpThatDiffers() {
   const std::string message = messageOf([&] { net->trainBatch(data.batch(), 0.1, 0); });
   QVERIFY2(message.starts_with("pool1 (max_pool2d, check:reference,wrong): gradient of the input first differs at [0,0,0,3]: got "), message.c_str());
   QVERIFY2(message.find("largest error 1") != std::string::npos, message.c_str());
+}
+
+namespace {
+
+/// A compiled stack of its own kind; conv1's learning can be off by a tenth.
+class OwnNetwork : public CompiledNetwork {
+ public:
+  OwnNetwork(Backend& ops, const CompileRequest& request, bool wrong) : m_net(ops, request), m_wrong(wrong) {}
+  void setWeights(const Weights& weights) override { m_net.setWeights(weights); }
+  Weights weights() const override { return m_net.weights(); }
+  std::vector<float> optimizerState() const override { return m_net.optimizerState(); }
+  void setOptimizerState(const std::vector<float>& state) override { m_net.setOptimizerState(state); }
+  void forward(const Batch& batch, float* logits) override { m_net.forward(batch, logits); }
+  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override { m_net.activations(batch, out); }
+  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override { return m_net.findNonFinite(batch, step); }
+  std::string explain() const override { return "own"; }
+  LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override {
+    const LossResult loss = m_net.trainBatch(batch, learningRate, step);
+    Weights weights = m_net.weights();
+    for (std::size_t i = 0; i < 36 && m_wrong; ++i) weights.values[i] -= static_cast<float>(0.1 * learningRate) * m_net.gradients()[i];
+    m_net.setWeights(weights);
+    return loss;
+  }
+
+ private:
+  Network m_net;
+  bool m_wrong;
+};
+
+class CompilingBackend : public Backend {
+ public:
+  explicit CompilingBackend(bool wrong) : m_wrong(wrong) {}
+  const std::string& id() const override { return m_id; }
+  std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
+  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override { return std::make_unique<OwnNetwork>(*this, request, m_wrong); }
+
+ private:
+  std::string m_id = "own";
+  bool m_wrong;
+};
+
+}  // namespace
+
+void TestNetwork::checkBackendChecksCompiledStacks_data() {
+  QTest::addColumn<bool>("wrong");
+  QTest::newRow("right") << false;
+  QTest::newRow("wrong") << true;
+}
+
+void TestNetwork::checkBackendChecksCompiledStacks() {
+  QFETCH(const bool, wrong);
+  const auto backend = makeCheckBackend(createBackend("reference", 1), std::make_unique<CompilingBackend>(wrong));
+  const auto net = backend->compile(requestFor(smallNet()));
+  QCOMPARE(net->explain(), std::string("own"));
+  net->setWeights(initialWeights(smallNet(), 1));
+  const SmallBatch data;
+  std::vector<float> logits(48);
+  net->forward(data.batch(), logits.data());
+  const QString message = QString::fromStdString(messageOf([&] {
+    for (std::uint64_t step = 0; step < 3; ++step) net->trainBatch(data.batch(), 0.1, step);
+  }));
+  if (wrong) QVERIFY2(message.startsWith("the whole net (check:reference,own): change of conv1.kernel first differs at ["), qPrintable(message));
+  else QCOMPARE(message, QString());
 }
 
 QTEST_GUILESS_MAIN(TestNetwork)

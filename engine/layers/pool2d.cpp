@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Max pool and average pool: the largest or the mean value under a window that slides over each channel of an image.
 // This file is the one to copy for a new layer. It holds, top to bottom: the fields, the shape rule, the reference ops, and the
-// LayerDefs that name them all; one line in all_layers.cpp makes a LayerDef known to the whole program.
+// LayerDefs that name them all; one line each in layers.h, all_layers.cpp and CMakeLists.txt makes it known to the whole program.
 // Edges as Keras: windows that reach over the edge ("same") ignore the padding, in the mean's count as well.
 #include <numeric>
 
