@@ -189,6 +189,7 @@ void TestStudio::trainsAndDraws() {
 }
 
 void TestStudio::comparesRuns() {
+  m_session->setEpochs(int(m_session->run().epochs.size()) + 2);  // so that the curves fill the pictures
   m_session->perform(TrainingSession::Action::Stop);
   QTRY_VERIFY_WITH_TIMEOUT(!m_session->active(), 20000);
   QTest::keyClick(m_window.get(), Qt::Key_5, Qt::ControlModifier);
@@ -246,7 +247,8 @@ void TestStudio::closesInMidTraining() {
   m_window->showPage(MainWindow::TrainMode);
   const auto folder = m_session->run().folder;
   m_session->perform(TrainingSession::Action::Continue);
-  QTRY_VERIFY(m_session->active());
+  QVERIFY(m_session->active());
+  m_session->setEpochs(200);
   const auto step = m_session->lastProgress().step;
   QTRY_VERIFY_WITH_TIMEOUT(m_session->lastProgress().step > step + 5, 20000);
   m_document->reset(m_document->project(), {});  // nothing unsaved: no question

@@ -280,7 +280,7 @@ void TestPage::ask() {
       if (!answer->digit || m_drawing->canvas()->empty()) return;
       m_prediction->bars()->setAnswer(answer->probabilities, classes);
       m_prediction->maps()->setActivations(std::move(answer->activations));
-      m_prediction->setHint(tr("%1 ms on CPU, updated as you draw").arg(answer->milliseconds, 0, 'f', 1));
+      m_prediction->setHint(tr("%1 ms on CPU, updated as you draw").arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
       m_drawing->strip()->setPrepared(*answer->digit, answer->without);
       m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.") : QString());
     };

@@ -165,7 +165,7 @@ class Plot::Overlay : public QWidget {
         p.fillPath(arrow, m_plot.m_theme.color(line.token));
         if (x - lastLabel < 56) continue;
         p.setPen(m_plot.m_theme.color(line.token));
-        p.drawText(QPointF(x + 6, area.bottom() - 3), valueText(m_plot.m_scale, point.value));
+        p.drawText(QPointF(x + 6, area.bottom() - 12), valueText(m_plot.m_scale, point.value));
         lastLabel = x;
       }
     }
