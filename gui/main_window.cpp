@@ -22,6 +22,7 @@
 #include "gui/models/palette_model.h"
 #include "gui/panels/build_page.h"
 #include "gui/panels/data_page.h"
+#include "gui/panels/drawing_panel.h"
 #include "gui/panels/runs_page.h"
 #include "gui/panels/test_page.h"
 #include "gui/panels/train_page.h"
@@ -55,6 +56,7 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
   connectSession();
   restoreState();
   showPage(BuildMode);
+  m_build->stack().setFocus();
   updateTitle();
   updateStatus();
 }
@@ -71,13 +73,13 @@ void MainWindow::makePages() {
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
   m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);
   auto* train = new TrainPage(m_theme, m_document, m_session, m_pages);
-  auto* test = new TestPage(m_theme, m_document, m_session, m_pages);
+  m_test = new TestPage(m_theme, m_document, m_session, m_pages);
   auto* runs = new RunsPage(m_theme, m_document, m_session, m_pages);
-  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train), static_cast<QWidget*>(test), static_cast<QWidget*>(runs)})
+  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train), static_cast<QWidget*>(m_test), static_cast<QWidget*>(runs)})
     m_pages->addWidget(page);
-  connect(train, &TrainPage::openInTest, this, [this, test](int image) {
+  connect(train, &TrainPage::openInTest, this, [this](int image) {
     showPage(TestMode);
-    test->openTestImage(image);
+    m_test->openTestImage(image);
   });
   connect(runs, &RunsPage::openInBuild, this, [this] { showPage(BuildMode); });
   auto* centre = new QWidget(this);
@@ -268,6 +270,16 @@ void MainWindow::openWithDialog() {
 }
 
 void MainWindow::openFile(const QString& path) {
+  const QFileInfo file(path);
+  const QString suffix = file.suffix().toLower();
+  if (suffix == "png" || suffix == "jpg" || suffix == "jpeg") {
+    showPage(TestMode);
+    return m_test->drawing()->openFile(path);
+  }
+  if (file.isDir() || suffix == "gz" || suffix.endsWith("ubyte")) {
+    showPage(DataMode);
+    return m_loader.chooseFolder((file.isDir() ? path : file.path()).toStdString());
+  }
   if (!confirmDiscard()) return;
   try {
     m_document.open(path);

@@ -16,6 +16,7 @@ namespace strata::gui {
 class Banner;
 class BuildPage;
 class DataPage;
+class TestPage;
 class TransportBar;
 
 class MainWindow : public QMainWindow {
@@ -68,6 +69,7 @@ class MainWindow : public QMainWindow {
   QStackedWidget* m_pages;
   DataPage* m_data;
   BuildPage* m_build;
+  TestPage* m_test;
   QWidget* m_modeBar;
   TransportBar* m_transport;
   Banner* m_banner;

@@ -4,7 +4,6 @@
 #include <QMimeData>
 #include <algorithm>
 
-#include "gui/data_loader.h"
 #include "gui/models/palette_model.h"
 #include "gui/theme.h"
 
@@ -53,7 +52,7 @@ LayerCard LayerStackModel::inputCard() const {
   card.category = "io";
   card.out = project.network.input;
   const QString channels = card.out.c == 1 ? tr("1 channel") : tr("%1 channels").arg(card.out.c);
-  card.summary = tr("%1, %2").arg(sourceTitle(project.data.source), channels);
+  card.summary = tr("%1, %2").arg(m_dataTitle.isEmpty() ? QString::fromStdString(project.data.source) : m_dataTitle, channels);
   return card;
 }
 
@@ -81,8 +80,15 @@ LayerCard LayerStackModel::layerCard(std::size_t layer) const {
   card.help = found.def ? QString::fromStdString(found.def->help) : QString();
   card.out = found.out;
   if (found.out.known()) card.parameters = found.parameters;
-  if (analysis.macs > 0) card.share = double(found.macs) / double(analysis.macs);
+  if (analysis.ok()) card.share = analysis.macs > 0 ? double(found.macs) / double(analysis.macs) : 0;
   return card;
+}
+
+void LayerStackModel::setDataTitle(const QString& title) {
+  m_dataTitle = title;
+  m_cards.front() = inputCard();
+  m_cards.front().largestSide = m_cards.back().largestSide;
+  emit dataChanged(index(0), index(0));
 }
 
 std::vector<LayerCard> LayerStackModel::makeCards() const {

@@ -20,7 +20,7 @@ struct LayerCard {
   QString title, name, summary, icon, category, help;
   Shape out;                    ///< unknown from the first broken layer on
   qint64 parameters = -1;       ///< -1: unknown
-  double share = 0;             ///< of the net's multiply-adds
+  double share = -1;            ///< of the net's multiply-adds; -1: unknown, as the net is broken somewhere
   double relativeCost = 0;      ///< to the dearest layer
   std::vector<Issue> issues;    ///< of this layer
   QString blamed;               ///< the part of the summary that an issue blames
@@ -44,6 +44,9 @@ class LayerStackModel : public QAbstractListModel {
   QMimeData* mimeData(const QModelIndexList& indexes) const override;
   bool canDropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) const override;
   bool dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) override;
+
+  /// What the input card calls the data: the data set in use, which may stand in for the one the document names.
+  void setDataTitle(const QString& title);
 
   int layerCount() const { return static_cast<int>(m_cards.size()) - 2; }
   static int rowOf(int layer) { return layer + 1; }
@@ -73,6 +76,7 @@ class LayerStackModel : public QAbstractListModel {
   QString nameOf(int layer) const { return m_cards[static_cast<std::size_t>(rowOf(layer))].name; }
   QString spoken(const LayerCard& card) const;
   Document& m_document;
+  QString m_dataTitle;
   std::vector<LayerCard> m_cards;  ///< what the rows show; the document may be one step ahead while a change is being told
 };
 

@@ -82,6 +82,11 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
     m_title->setText(QString::fromStdString(m_document.project().name));
     updateActions();
   });
+  const auto nameData = [this] {
+    if (m_session.dataset()) m_model.setDataTitle(QString::fromStdString(m_session.dataset()->title));
+  };
+  connect(&m_session, &TrainingSession::datasetChanged, this, nameData);
+  nameData();
   connect(&m_model, &QAbstractItemModel::rowsInserted, m_hint, &QWidget::hide);
   m_title->setText(QString::fromStdString(m_document.project().name));
   selectDearest();

@@ -223,7 +223,7 @@ void LayerCardDelegate::paintColumns(QPainter& painter, const CardGeometry& at, 
   if (card.kind != LayerCard::Kind::Layer) return;
   text(at.outputLeft, at.parametersRight, Qt::AlignRight, card.parameters < 0 ? dash : number(card.parameters));
   painter.setFont(m_small);
-  if (!card.out.known()) return text(at.costLeft, at.costRight, at.costBar ? Qt::AlignLeft : Qt::AlignRight, dash);
+  if (card.share < 0) return text(at.costLeft, at.costRight, at.costBar ? Qt::AlignLeft : Qt::AlignRight, dash);
   if (card.share < 0.0005) {
     painter.setPen(m_theme.color("text3"));
     return text(at.costLeft, at.costRight, at.costBar ? Qt::AlignLeft : Qt::AlignRight, tr("negligible"));
