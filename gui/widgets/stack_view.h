@@ -17,6 +17,8 @@ class StackView : public QListView {
 
   int currentLayer() const { return m_model.layerAt(currentIndex().row()); }
   void selectLayer(int layer);
+  /// The row before which what is being dragged would fall; -1 when nothing is.
+  int dropRow() const { return m_gap; }
 
  signals:
   void currentRowChanged(int row);
@@ -42,7 +44,7 @@ class StackView : public QListView {
   const Theme& m_theme;
   LayerStackModel& m_model;
   LayerCardDelegate* m_delegate;
-  int m_gap = -1;  ///< the row before which a drop would go
+  int m_gap = -1;
 };
 
 }  // namespace strata::gui
