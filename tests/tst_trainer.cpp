@@ -52,6 +52,7 @@ class TestTrainer : public QObject {
   void damagedCheckpointFallsBack();
   void refusesToResumeWhatDoesNotFit();
   void divergenceKeepsGoodWeightsAndNamesTheLayer();
+  void aNetThatOnlyGuessesAfterAllIsStopped();
   void weightsThatAreNotFiniteNeverStart();
   void oneRunHoldsItsFolder();
   void aCrashedRunReadsAsInterrupted();
@@ -411,6 +412,25 @@ void TestTrainer::divergenceKeepsGoodWeightsAndNamesTheLayer() {
   const RunRecord run = readRun(scratch / "run");
   QCOMPARE(run.state, std::string("diverged"));
   QCOMPARE(run.reason, failed[0].message);
+}
+
+void TestTrainer::aNetThatOnlyGuessesAfterAllIsStopped() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  applySetting(job.project, "training.optimizer.momentum=0");
+  job.project.training.epochs = 8;
+  const auto learned = runToEnd(job).epochs();
+  QVERIFY2(learned.back().loss < std::log(job.project.network.classes) / 2, qPrintable(QString::number(learned.back().loss)));
+  const Checkpoint good = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  job.resumeFrom = job.runFolder;
+  job.project.training.epochs = 100;
+  job.project.training.optimizer.fields.set("learning_rate", 1000.0);  // every ReLU dies of the first step
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QVERIFY(failed[0].diverged);
+  QVERIFY2(failed[0].message.find("only guessed") != std::string::npos, failed[0].message.c_str());
+  QCOMPARE(failed[0].layer, std::string("conv1"));
+  QCOMPARE(readRun(scratch / "run").state, std::string("diverged"));
 }
 
 void TestTrainer::weightsThatAreNotFiniteNeverStart() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/train/training_loop.h"
 
+#include <algorithm>
 #include <cmath>
 #include <thread>
 #ifdef __SSE__
@@ -14,6 +15,7 @@ namespace strata {
 namespace {
 
 constexpr std::chrono::seconds kSaveInterval{30};  ///< at most so much work is lost to a crash
+constexpr int kCollapseBatches = 100;               ///< so many batches in a row no better than guessing: the net is lost
 
 /// Numbers too small to matter cost a hundred times as much as others.
 void flushDenormalsToZero() {
@@ -154,7 +156,7 @@ std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
     trainBatch();
     const bool epochDone = m_batch == m_training->count();
     if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0 && !epochDone) return Reason::StepsDone;
-    if (m_folder && Clock::now() - m_lastSave > kSaveInterval) {
+    if (m_folder && m_guessedBatches == 0 && Clock::now() - m_lastSave > kSaveInterval) {
       m_good = makeCheckpoint();
       m_folder->checkpoint(m_good);
     }
@@ -196,6 +198,21 @@ void TrainingLoop::trainBatch() {
   m_secondsHere += seconds;
   m_secondsPerStep = m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
   sendProgress(result.lossSum / batch.size, static_cast<double>(result.hits) / batch.size, m_rate);
+  watchForCollapse(batch, result.lossSum / batch.size);
+}
+
+// One huge step can leave every unit dead: the loss is finite, but the gradient is zero and nothing will ever be learned again.
+void TrainingLoop::watchForCollapse(const Batch& batch, double loss) {
+  const double guessing = std::log(m_job.project.network.classes);  // the loss of equal probabilities
+  const bool learned = std::any_of(m_record.epochs.begin(), m_record.epochs.end(), [&](const EpochRecord& epoch) { return epoch.loss < guessing / 2; });
+  m_guessedBatches = learned && loss > 0.9 * guessing ? m_guessedBatches + 1 : 0;
+  if (m_guessedBatches < kCollapseBatches) return;
+  std::vector<std::vector<float>> outputs;
+  m_net->activations(batch, outputs);
+  const auto dead = std::find_if(outputs.begin(), outputs.end(), [](const auto& values) { return std::all_of(values.begin(), values.end(), [](float v) { return v == 0; }); });
+  if (dead != outputs.end()) m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
+  throw divergence("for " + std::to_string(kCollapseBatches) + " batches the net has only guessed" +
+                   (m_divergedLayer.empty() ? "" : ", and every output of layer " + m_divergedLayer + " is 0"));
 }
 
 bool TrainingLoop::validate() {
@@ -310,9 +327,12 @@ void TrainingLoop::note(NoteEvent::Level level, const std::string& text) { m_eve
 
 void TrainingLoop::diverge(const std::string& layer, const std::string& what) {
   m_divergedLayer = layer;
-  const std::string first = layer.empty() ? "the loss is not finite" : "the " + what + " of layer " + layer + (what == "output" || what == "gradient" ? " is" : " are") + " the first that " + (what == "weights" ? "are" : "is") + " not finite";
+  throw divergence(layer.empty() ? "the loss is not finite" : "the " + what + " of layer " + layer + (what == "output" || what == "gradient" ? " is" : " are") + " the first that " + (what == "weights" ? "are" : "is") + " not finite");
+}
+
+Error TrainingLoop::divergence(const std::string& why) const {
   const std::string kept = m_good ? "The weights of step " + std::to_string(m_good->step) + " are kept; a smaller learning rate may help" : "";
-  throw Error(Error::Kind::Diverged, "Epoch " + std::to_string(m_epoch + 1) + ", step " + std::to_string(m_step + 1), "training diverged: " + first, kept);
+  return {Error::Kind::Diverged, "Epoch " + std::to_string(m_epoch + 1) + ", step " + std::to_string(m_step + 1), "training diverged: " + why, kept};
 }
 
 TrainEvent TrainingLoop::finished(Reason reason) {

@@ -53,6 +53,8 @@ class TrainingLoop {
   void sendProgress(double loss, double accuracy, double rate);
   void note(NoteEvent::Level level, const std::string& text);
   [[noreturn]] void diverge(const std::string& layer, const std::string& what);
+  Error divergence(const std::string& why) const;
+  void watchForCollapse(const Batch& batch, double loss);  ///< diverges when a net that had learned only guesses
   TrainEvent finished(Reason reason);
   TrainEvent failed(Error::Kind kind, const std::string& message);
   std::uint64_t totalSteps() const;
@@ -82,6 +84,7 @@ class TrainingLoop {
   double m_secondsHere = 0;
   double m_secondsPerStep = 0;          ///< smoothed over about a second
   double m_rate = 0;                    ///< of the last batch
+  int m_guessedBatches = 0;             ///< in a row, since the net had learned; see watchForCollapse()
   Clock::time_point m_mark, m_lastSave;
 };
 
