@@ -21,6 +21,7 @@ void addPredict(CLI::App& app, Command& command);
 void addInfo(CLI::App& app, Command& command);
 void addDevices(CLI::App& app, Command& command);
 void addData(CLI::App& app, Command& command);
+void addBench(CLI::App& app, Command& command);
 
 /// "60,000": groups of three, for people.
 std::string grouped(std::int64_t number);

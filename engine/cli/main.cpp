@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   strata::addInfo(app, command);
   strata::addDevices(app, command);
   strata::addData(app, command);
+  strata::addBench(app, command);
   try {
     app.parse(argc, argv);
     return command.run();

@@ -10,6 +10,7 @@ namespace {
 constexpr int kMostParts = 16;
 constexpr int kPanelVecs = 8;                // as in kernels_dense.h
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
+constexpr int kRoom = 16;                    // lists are written a vector at a time
 constexpr double kListsBelow = 0.7;          // share of live inputs below which lists beat register blocks
 
 }  // namespace
@@ -21,6 +22,7 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
+  g.widePixels = g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(kCacheFloats / 2 / bandRow, 1, g.outH));
 }
@@ -32,6 +34,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
+  if (g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * (g.s + 2 * g.widePixels - 2) * width);
   m_bias = Array<float>(width);
   m_gradients = Array<float>(kMostParts * m_transposed.size());
   m_biasGradients = Array<float>(kMostParts * width);
@@ -39,7 +42,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
     m_state[slot] = Array<float>(m_transposed.size());
     m_biasState[slot] = Array<float>(width);
   }
-  m_codes = Array<std::uint8_t>(window > 1 ? places * width * x.batch : width);
+  if (window > 1) m_codes = Array<std::uint8_t>(places * width * x.batch);
   for (Scratch& scratch : m_scratch) {
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     scratch.rowStarts = Array<std::int32_t>(std::size_t(g.rows) * (g.cols + 1));
@@ -50,7 +53,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
     scratch.gradValues = Array<float>(places * g.k);
     scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
     scratch.gradStarts = Array<std::int32_t>(places * window + 1);
-    scratch.channelValues = Array<float>(places * g.k * m_tile);
+    scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
     scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
     scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
   }
@@ -59,62 +62,69 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
 void ConvPass::forward(const Step& step) {
   m_finite = true;
   step.pool.run(step.parts(), [&](int part, int thread) {
-    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(step, n, m_scratch[std::size_t(thread)]);
+    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(n, m_scratch[std::size_t(thread)]);
   });
 }
 
-void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
+ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
+  const double density = double(live) / double(of);
+  if (m_shape.widePixels == 0) return density < kListsBelow ? ConvMethod::Lists : ConvMethod::Dense;
+  const double useful = double(m_shape.s) / (m_shape.s + m_shape.widePixels - 1);  // the rest are multiplied by zero weights
+  return density < kListsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
+}
+
+void ConvPass::forwardSample(int n, Scratch& scratch) {
   const ConvShape& g = m_shape;
   const float* x = m_x.sample(n, m_x.values);
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
-  const std::int64_t size = std::int64_t{g.rows} * g.cols * g.c;
-  bool useLists = false;
+  const int width = g.panelVecs * m_lanes;
+  ConvMethod method = ConvMethod::Dense;
   if (m_x.hasZeros) {
-    if (g.c >= m_lanes / 2) m_kernels.listRows(x, g.rows, g.cols, g.c, g.panelVecs * m_lanes, lists);
-    else m_kernels.countRows(x, g.rows, g.cols, g.c, lists.starts);
-    const std::int64_t live = lists.starts[std::int64_t{g.rows} * (g.cols + 1) - 1];
-    useLists = g.c >= m_lanes / 2 && double(live) < kListsBelow * double(size);
+    if (g.widePixels) m_kernels.listRows(x, g.rows, g.cols, g.c, width, (g.s + 2 * g.widePixels - 2) * width, lists);
+    else m_kernels.listRows(x, g.rows, g.cols, g.c, g.c * width, width, lists);
+    const std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, live = lists.starts[std::int64_t{g.rows} * (g.cols + 1) - 1];
+    method = chooseMethod(live, size);
     m_inputDensity.add(live, size);
   }
+  ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  std::uint8_t* codes = m_codes.data() + (g.poolH * g.poolW > 1 ? std::int64_t{n} * g.outH * g.outW * g.panels * g.panelVecs * m_lanes : 0);
-  const float probe = m_kernels.convForward(g, x, useLists ? &lists : nullptr, m_x.hasZeros ? lists.starts : nullptr, m_forward.data(), m_bias.data(),
-                                            scratch.acc.data(), y, codes);
+  const float probe = m_kernels.convForward(g, method, x, lists, method == ConvMethod::Wide ? m_wide.data() : m_forward.data(), m_bias.data(),
+                                            scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
-  if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
-    for (int row = 0; row < g.outH; ++row)
-      (m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace)(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
-  (void)step;
+  if (m_plan.activation != Activation::Tanh && m_plan.activation != Activation::Sigmoid) return;
+  const auto activate = m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace;
+  for (int row = 0; row < g.outH; ++row) activate(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
 }
 
 void ConvPass::backward(const Step& step) {
   step.pool.run(step.parts(), [&](int part, int thread) {
-    float* gradient = m_gradients.data() + std::int64_t(m_transposed.size()) * part;
-    float* biasGradient = m_biasGradients.data() + std::int64_t(m_bias.size()) * part;
+    float* gradient = m_gradients.data() + m_transposed.size() * part;
+    float* biasGradient = m_biasGradients.data() + m_bias.size() * part;
     std::fill_n(gradient, m_transposed.size(), 0.f);
     std::fill_n(biasGradient, m_bias.size(), 0.f);
     for (int n = step.begin(part); n < step.end(part); n += m_tile)
-      backwardTile(step, n, std::min(n + m_tile, step.end(part)), m_scratch[std::size_t(thread)], gradient, biasGradient);
+      backwardTile(n, std::min(n + m_tile, step.end(part)), m_scratch[std::size_t(thread)], gradient, biasGradient);
   });
 }
 
-void ConvPass::backwardTile(const Step&, int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
+void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
   const ConvShape& g = m_shape;
   const int places = g.outH * g.outW;
   const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
-  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), places * m_tile};
+  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), places * m_tile + kRoom};
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
     if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
-      for (int row = 0; row < g.outH; ++row)
-        activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride,
-                           dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
-    const std::uint8_t* codes = m_codes.data() + (g.poolH * g.poolW > 1 ? std::int64_t{n} * places * g.panels * g.panelVecs * m_lanes : 0);
-    const int live = m_kernels.gradientLists(g, dy, y, codes, biasGradient, positions);
+      for (int row = 0; row < g.outH; ++row) {
+        float* dz = dy.data + std::int64_t{row} * dy.rowStride;
+        activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dz, dz, std::int64_t{g.outW} * g.k);
+      }
+    const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
-    m_kernels.channelLists(g, positions, std::int32_t((n - begin) * m_x.sampleSize()), channels);
-    if (m_plan.inputGradient) m_kernels.convInputGradient(g, positions, m_transposed.data(), m_x.sample(n, m_x.gradients));
+    if (!m_plan.inputGradient) continue;
+    m_kernels.positionLists(g, dy, y, codesOf(n), positions);
+    m_kernels.convInputGradient(g, positions, m_transposed.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
 }
@@ -122,30 +132,39 @@ void ConvPass::backwardTile(const Step&, int begin, int end, Scratch& scratch, f
 void ConvPass::gradientTask(const Step& step, int row) {
   float* sum = m_gradients.data() + row * sliceSize();
   for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(sum, sum + std::int64_t(m_transposed.size()) * part, sliceSize());
+  if (!(m_kernels.probe(sum, sliceSize()) == 0)) m_finite = false;
   if (row > 0) return;
   for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(m_biasGradients.data(), m_biasGradients.data() + m_bias.size() * part, m_bias.size());
 }
 
-void ConvPass::updateTask(const Step&, int task, int, const UpdateRule& rule) {
+float ConvPass::updateTask(const Step&, int task, int, const UpdateRule& rule) {
   if (task == m_shape.r) {
-    if (m_plan.hasBias) m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), m_biasState[0].data(), m_biasState[1].data(), m_shape.k);
-    return;
+    if (!m_plan.hasBias) return 0;
+    return m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), m_biasState[0].data(), m_biasState[1].data(), m_shape.k);
   }
   const int used = m_shape.s * m_shape.c;
+  float probe = 0;
   for (int k = 0; k < m_shape.k; ++k) {
     const std::int64_t at = task * sliceSize() + k * rowSize();
-    m_kernels.update(rule, m_transposed.data() + at, m_gradients.data() + at, m_state[0].data() + at, m_state[1].data() + at, used);
+    probe += m_kernels.update(rule, m_transposed.data() + at, m_gradients.data() + at, m_state[0].data() + at, m_state[1].data() + at, used);
   }
-  deriveForward(m_kernels, task);
+  deriveForward(task);
+  return probe;
 }
 
-void ConvPass::deriveForward(const Kernels& kernels, int row) {
+void ConvPass::deriveForward(int row) {
   const ConvShape& g = m_shape;
   const int width = g.panelVecs * m_lanes, taps = g.s * g.c;
   for (int panel = 0; panel < g.panels; ++panel) {
     const int first = panel * width, count = std::min(width, g.k - first);
-    kernels.transpose(m_transposed.data() + row * sliceSize() + first * rowSize(), rowSize(), count, taps,
-                      m_forward.data() + (std::int64_t{panel} * g.r + row) * taps * width, width);
+    float* to = m_forward.data() + (std::int64_t{panel} * g.r + row) * taps * width;
+    m_kernels.transpose(m_transposed.data() + row * sliceSize() + first * rowSize(), rowSize(), count, taps, to, width);
+    if (g.widePixels == 0) continue;
+    const int span = g.s + 2 * g.widePixels - 2;
+    for (int c = 0; c < g.c; ++c)
+      for (int s = 0; s < g.s; ++s)
+        std::copy_n(to + (s * g.c + c) * width, width,
+                    m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * span + g.widePixels - 1 + s) * width);
   }
 }
 
@@ -166,12 +185,22 @@ void ConvPass::toCanonical(const Array<float>& transposed, const Array<float>& b
 
 void ConvPass::setWeights(const float* canonical) {
   fromCanonical(canonical, m_transposed, m_bias);
-  for (int row = 0; row < m_shape.r; ++row) deriveForward(m_kernels, row);
+  for (int row = 0; row < m_shape.r; ++row) deriveForward(row);
 }
 void ConvPass::getWeights(float* canonical) const { toCanonical(m_transposed, m_bias, canonical); }
 void ConvPass::setState(int slot, const float* canonical) { fromCanonical(canonical, m_state[slot], m_biasState[slot]); }
 void ConvPass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
 
-std::string ConvPass::explain() const { return m_plan.name + "\n"; }
+PassWork ConvPass::work() const {
+  const ConvShape& g = m_shape;
+  const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
+  const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
+  PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_gradientDensity.share()};
+  if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
+  else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
+  else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : "lists of live inputs";
+  work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
+  return work;
+}
 
 }  // namespace strata

@@ -29,13 +29,13 @@ class ConvPass : public Pass {
   int gradientTasks(const Step&) const override { return m_shape.r; }
   void gradientTask(const Step& step, int row) override;
   int updateTasks(const Step&) const override { return m_shape.r + 1; }
-  void updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
   void setWeights(const float* canonical) override;
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;
   void getState(int slot, float* canonical) const override;
   std::int64_t weightsOffset() const override { return m_plan.weightsOffset; }
-  std::string explain() const override;
+  PassWork work() const override;
 
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
@@ -44,11 +44,15 @@ class ConvPass : public Pass {
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, channelOffsets, channelCounts;
   };
 
-  void forwardSample(const Step& step, int sample, Scratch& scratch);
-  void backwardTile(const Step& step, int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
+  ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
+  void forwardSample(int sample, Scratch& scratch);
+  void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
+  std::uint8_t* codesOf(int sample) const {
+    return m_shape.poolH * m_shape.poolW == 1 ? nullptr : m_codes.data() + std::int64_t{sample} * m_shape.outH * m_shape.outW * std::int64_t(m_bias.size());
+  }
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
-  void deriveForward(const Kernels& kernels, int row);
+  void deriveForward(int row);
   void fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const;
   void toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const;
 
@@ -59,6 +63,7 @@ class ConvPass : public Pass {
   Buffer &m_x, &m_y;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
+  Array<float> m_wide;            ///< derived: [panels][r][c][s with zeros on both sides][panelVecs * lanes]
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   Array<float> m_gradients;       ///< [parts][r][k][rowSize]
   Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]
@@ -67,6 +72,7 @@ class ConvPass : public Pass {
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
+  std::atomic<std::int64_t> m_samplesBy[3]{};  ///< forward passes by each ConvMethod
 };
 
 }  // namespace strata

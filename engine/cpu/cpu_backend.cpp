@@ -16,7 +16,10 @@ class CpuBackend : public Backend {
 
   const std::string& id() const override { return m_id; }
   std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override { return makeDnnlOp(def, site, m_threads); }
-  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override { return makePipeline(*this, request, m_threads); }
+  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
+    auto net = makePipeline(request, m_threads);
+    return net ? std::move(net) : Backend::compile(request);
+  }
 
  private:
   const std::string m_id = "cpu";

@@ -10,6 +10,7 @@ constexpr int kPanelVecs = 8;    // as in kernels_dense.h
 constexpr int kChunk = 64;       // features whose weights are read from the first cache: 16 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRows = 32;        // samples in one task
+constexpr int kRoom = 16;        // lists are written a vector at a time
 
 int tasksOf(int batch) { return (batch + kRows - 1) / kRows; }
 
@@ -45,7 +46,7 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_outputs.allocate(m_out, m_panel, x.batch);
   }
   for (Scratch& scratch : m_scratch) {
-    scratch.values = Array<float>(std::size_t(m_block) * (x.batch + 1));
+    scratch.values = Array<float>(std::size_t(m_block + kRoom) * (x.batch + kRoom));
     scratch.offsets = Array<std::int32_t>(scratch.values.size());
     scratch.counts = Array<std::int32_t>(std::size_t(m_block));
     scratch.gradient = Array<float>(std::size_t(m_block) * m_panel);
@@ -88,6 +89,7 @@ void DensePass::backward(const Step& step) {
       float* grad = m_y.gradients.data() + at;
       if (m_plan.activation != Activation::Linear)
         activationGradient(m_plan.activation, m_y.values.data() + at, grad, grad, std::int64_t{count} * m_panel);
+      if (!(m_kernels.probe(grad, std::int64_t{count} * m_panel) == 0)) m_finite = false;
     }
     if (m_plan.inputGradient) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
   });
@@ -103,29 +105,31 @@ void DensePass::backward(const Step& step) {
   });
 }
 
-void DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
+float DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
   if (task == m_blocks) return updateBias(step, rule);
   Scratch& scratch = m_scratch[std::size_t(thread)];
   const int begin = task * m_block, end = std::min(begin + m_block, m_in);
-  const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + 1};
+  const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
   const int live = m_kernels.listFeatures(m_x.matrix(m_x.values), step.batch, begin, end, m_panel, lists);
-  if (live == 0 && rule.kind == UpdateRule::Kind::Sgd) return;
+  if (live == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
+  float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
     m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel, m_panel / m_kernels.lanes,
                                   scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
-    m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
+    probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
     if (m_plan.inputGradient) deriveTransposed(begin, end, panel);
   }
+  return probe;
 }
 
-void DensePass::updateBias(const Step& step, const UpdateRule& rule) {
-  if (!m_plan.hasBias) return;
+float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
+  if (!m_plan.hasBias) return 0;
   Array<float> gradient(m_bias.size());
   for (int panel = 0; panel < m_panels; ++panel)
     for (int n = 0; n < step.batch; ++n)
       m_kernels.addInPlace(gradient.data() + panel * m_panel, m_y.gradients.data() + (std::int64_t{panel} * m_y.batch + n) * m_panel, m_panel);
-  m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
+  return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
 }
 
 // Columns `panel` of the weights of features [begin, end), which lie in one or two panels of the inputs.
@@ -163,6 +167,9 @@ void DensePass::getWeights(float* canonical) const { toCanonical(m_weights, m_bi
 void DensePass::setState(int slot, const float* canonical) { fromCanonical(canonical, m_state[slot], m_biasState[slot]); }
 void DensePass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
 
-std::string DensePass::explain() const { return m_plan.name + "\n"; }
+PassWork DensePass::work() const {
+  return {m_plan.name, "lists of live inputs", m_plan.inputGradient ? "lists of live gradients and live inputs" : "lists of live inputs", double(m_in) * m_out,
+          m_plan.inputGradient, false, m_inputDensity.share(), m_gradientDensity.share(), m_inputDensity.share()};
+}
 
 }  // namespace strata

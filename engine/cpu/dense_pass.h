@@ -26,13 +26,13 @@ class DensePass : public Pass {
   void backward(const Step& step) override;
   bool finite() const override { return m_finite; }
   int updateTasks(const Step&) const override { return m_blocks + 1; }
-  void updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
   void setWeights(const float* canonical) override;
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;
   void getState(int slot, float* canonical) const override;
   std::int64_t weightsOffset() const override { return m_plan.weightsOffset; }
-  std::string explain() const override;
+  PassWork work() const override;
 
  private:
   /// Lists of a whole batch, sample by sample.
@@ -49,7 +49,7 @@ class DensePass : public Pass {
   };
 
   void list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
-  void updateBias(const Step& step, const UpdateRule& rule);
+  float updateBias(const Step& step, const UpdateRule& rule);
   void deriveTransposed(int begin, int end, int panel);
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;

@@ -30,8 +30,13 @@ struct ConvShape {
   bool relu = false;                   ///< else linear; other activations are applied afterwards
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
+  int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
 };
+
+/// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, for few
+/// input channels; by register blocks that multiply everything.
+enum class ConvMethod { Lists, Wide, Dense };
 
 /// A tensor of one sample, [h][w][c] inside a larger frame.
 struct Frame {
@@ -62,6 +67,12 @@ struct Panels {
   int panel = 0, width = 0;
 };
 
+/// Average pooling of one sample, without frames. Windows that reach over the edge count only what is inside.
+struct PoolShape {
+  int c = 1, inH = 1, inW = 1, outH = 1, outW = 1;
+  int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1, top = 0, left = 0;
+};
+
 /// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
 struct UpdateRule {
   enum class Kind { Sgd, Momentum, Nesterov, Adam } kind = Kind::Sgd;
@@ -73,14 +84,16 @@ struct Kernels {
   Isa isa;
   int lanes;
 
-  // Convolution. All return or take one sample's tensors; `probe` results are NaN when a value was not finite.
+  int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
+
+  // Convolution, one sample at a time. A result called probe is not 0 when a value was not finite.
   void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
-  void (*listRows)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
-  void (*countRows)(const float* x, int rows, int cols, int c, std::int32_t* starts);
-  float (*convForward)(const ConvShape& shape, const float* x, const RowLists* lists, const std::int32_t* starts, const float* weights, const float* bias,
-                       float* scratch, Frame y, std::uint8_t* codes);  ///< codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window
-  int (*gradientLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, float* biasGradient, PositionLists lists);
-  void (*channelLists)(const ConvShape& shape, const PositionLists& from, std::int32_t base, ChannelLists to);
+  void (*listRows)(const float* x, int rows, int cols, int c, int pixelStep, int channelStep, RowLists lists);
+  /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
+  float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
+                       Frame y, std::uint8_t* codes);
+  int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
+  int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
   void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
 
@@ -93,12 +106,19 @@ struct Kernels {
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
 
+  void (*averagePool)(const PoolShape& shape, Frame x, Frame y);
+  void (*averagePoolGradient)(const PoolShape& shape, Frame dy, Frame dx);
+
   // Element-wise.
   void (*tanhInPlace)(float* x, std::int64_t n);
   void (*sigmoidInPlace)(float* x, std::int64_t n);
   void (*addInPlace)(float* to, const float* from, std::int64_t n);
+  float (*probe)(const float* x, std::int64_t n);  ///< 0, or not when a value is not finite
+  /// Returns a probe of the new weights.
   float (*update)(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n);
   void (*transpose)(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride);
+  /// `rounds` rounds of independent multiply-adds in registers; returns how many floating-point operations that was.
+  double (*multiplyAdd)(std::int64_t rounds, float* sink);
 };
 
 /// The kernels compiled for `isa`, which must run here.

@@ -22,6 +22,10 @@ STRATA_INLINE void withConstant(int n, Body&& body) {
   }
 }
 
+/// Vectors of a panel that addBandWide() handles, and the output pixels it works on together.
+inline constexpr int kWideVecs = 4;
+constexpr int widePixels(int vecs) { return (kRegisters < 32 ? 12 : 24) / vecs < 8 ? (kRegisters < 32 ? 12 : 24) / vecs : 8; }
+
 inline constexpr int kMaxVecs = kRegisters - 1 < 15 ? kRegisters - 1 : 15;  // accumulators beside one broadcast value
 /// Vectors processed at a time when a row of `vecs` is cut into equal pieces.
 inline int pieceOf(int vecs) {
@@ -75,32 +79,32 @@ inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, i
   }
 }
 
-inline void listRows(const float* x, int rows, int cols, int c, int scale, RowLists lists) {
+inline void listRows(const float* x, int rows, int cols, int c, int pixelStep, int channelStep, RowLists lists) {
   int at = 0;
-  const IntVec lane = ramp() * scale;
+  const IntVec lane = ramp();
   for (int row = 0; row < rows; ++row) {
     std::int32_t* starts = lists.starts + row * (cols + 1);
-    for (int col = 0; col < cols; ++col) {
-      starts[col] = at;
-      for (int i = 0; i < c; i += kLanes, x += kLanes) {
-        const Vec v = loadSome(x, c - i);
+    if (c == 1) {  // vectors of pixels
+      for (int col = 0; col < cols; col += kLanes, x += kLanes) {
+        const Vec v = loadSome(x, cols - col);
         const unsigned live = bits(v != Vec{});
-        at += compress(live, v, lane + all((col * c + i) * scale), lists.list.values + at, lists.list.offsets + at);
+        for (int i = 0; i < kLanes && col + i < cols; ++i) starts[col + i] = at + __builtin_popcount(live & ((1u << i) - 1));
+        at += compress(live, v, (lane + all(col)) * pixelStep, lists.list.values + at, lists.list.offsets + at);
       }
-      if (c % kLanes) x -= kLanes - c % kLanes;
+      if (cols % kLanes) x -= kLanes - cols % kLanes;
+    } else {
+      for (int col = 0; col < cols; ++col) {
+        starts[col] = at;
+        for (int i = 0; i < c; i += kLanes, x += kLanes) {
+          const Vec v = loadSome(x, c - i);
+          const IntVec offset = (lane + all(i)) * channelStep + all(col * pixelStep);
+          at += compress(bits(v != Vec{}), v, offset, lists.list.values + at, lists.list.offsets + at);
+        }
+        if (c % kLanes) x -= kLanes - c % kLanes;
+      }
     }
     starts[cols] = at;
   }
-}
-
-inline void countRows(const float* x, int rows, int cols, int c, std::int32_t* starts) {
-  int at = 0;
-  for (int row = 0; row < rows; ++row, ++starts)
-    for (int col = 0; col <= cols; ++col) {
-      *(starts + col) = at;
-      if (col == cols) { starts += cols; break; }
-      for (int i = 0; i < c; ++i) at += *x++ != 0;
-    }
 }
 
 /// One band of outputs of one panel: rows [oy0, oy1), all columns, before bias and pooling.
@@ -129,16 +133,45 @@ STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const 
     }
 }
 
-/// P output pixels in a row times NB vectors, kernel rows [r0, r1). `starts`, when given, tells where a whole stretch is zero.
+/// The same for few input channels, where one pixel's stretch of the list is too short: P output pixels at once. `panel` holds each
+/// kernel row with P - 1 zero taps on either side, [r][c][s + 2P - 2][width], so that one live input meets the weights of all P
+/// outputs in one run of memory, the last output's first.
 template <int P, int NB>
-STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const std::int32_t* starts, const float* panel, int width, int r0, int r1, float* out) {
+STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel) {
+  constexpr int kWidth = NB * kLanes;
+  const std::int64_t slice = std::int64_t{g.c} * (g.s + 2 * P - 2) * kWidth;
+  for (int oy = band.oy0; oy < band.oy1; ++oy)
+    for (int ox = 0; ox < band.cols; ox += P) {
+      Vec acc[P * NB] = {};
+      const int past = ox + P - 1 + g.s < g.cols ? ox + P - 1 + g.s : g.cols;
+      for (int r = 0; r < g.r; ++r) {
+        const std::int32_t* starts = lists.starts + (oy * g.sy + r) * (g.cols + 1);
+        const int from = starts[ox], n = starts[past] - from;
+        const float* w = panel + r * slice - std::int64_t{ox} * kWidth;
+        for (int e = from; e < from + n; ++e) {
+          const float value = lists.list.values[e];
+          const float* row = w + lists.list.offsets[e];
+          STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
+        }
+      }
+      float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
+      STRATA_UNROLL for (int p = 0; p < P; ++p) {
+        if (ox + p < band.cols) {
+          STRATA_UNROLL for (int i = 0; i < NB; ++i) store(out + p * kWidth + i * kLanes, acc[(P - 1 - p) * NB + i]);
+        }
+      }
+    }
+}
+
+/// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
+template <int P, int NB>
+STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const float* panel, int width, int r0, int r1, float* out) {
   Vec acc[P][NB] = {};
   if (r0 > 0) {
     STRATA_UNROLL for (int p = 0; p < P; ++p) loadRow(acc[p], out + p * width);
   }
   const int taps = g.s * g.c, step = g.sx * g.c;
   for (int r = r0; r < r1; ++r) {
-    if (starts && starts[r * (g.cols + 1) + (P - 1) * g.sx + g.s] == starts[r * (g.cols + 1)]) continue;
     const float* in = x + std::int64_t{r} * g.cols * g.c;
     const float* w = panel + std::int64_t{r} * taps * width;
     for (int t = 0; t < taps; ++t, w += width) {
@@ -154,17 +187,16 @@ STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const std::int32
 }
 
 template <int NB>
-STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const float* x, const std::int32_t* starts, const float* panel, int r0, int r1, int at) {
+STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const float* x, const float* panel, int r0, int r1, int at) {
   constexpr int kPixels = (kRegisters - 4) / NB < 12 ? (kRegisters - 4) / NB : 12;
   const int width = g.panelVecs * kLanes;
   for (int oy = band.oy0; oy < band.oy1; ++oy)
     for (int ox = 0; ox < band.cols; ox += kPixels) {
       const int row = oy * g.sy, col = ox * g.sx;
       const float* in = x + (std::int64_t{row} * g.cols + col) * g.c;
-      const std::int32_t* counts = starts ? starts + row * (g.cols + 1) + col : nullptr;
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * width + at * kLanes;
       const int pixels = band.cols - ox < kPixels ? band.cols - ox : kPixels;
-      withConstant<kPixels>(pixels, [&](auto p) { addBlock<decltype(p)::value, NB>(g, in, counts, panel + at * kLanes, width, r0, r1, out); });
+      withConstant<kPixels>(pixels, [&](auto p) { addBlock<decltype(p)::value, NB>(g, in, panel + at * kLanes, width, r0, r1, out); });
     }
 }
 
@@ -176,7 +208,7 @@ inline void finishBand(const ConvShape& g, const Band& band, int panel, const fl
     for (int px = 0; px < g.outW; ++px) {
       const float* window = band.acc + (std::int64_t{py * g.poolH - band.oy0} * band.cols + px * g.poolW) * width;
       float* out = y.data + std::int64_t{py} * y.rowStride + px * g.k + panel * width;
-      std::uint8_t* code = codes + ((std::int64_t{py} * g.outW + px) * g.panels + panel) * width;
+      const std::int64_t at = ((std::int64_t{py} * g.outW + px) * g.panels + panel) * width;
       for (int i = 0; i < kEnd; i += kLanes) {
         Vec best = load(window + i), sum = best;
         if (g.poolH * g.poolW > 1) {
@@ -189,7 +221,7 @@ inline void finishBand(const ConvShape& g, const Band& band, int panel, const fl
               best = larger ? v : best;
               place = larger ? all(a * g.poolW + b) : place;
             }
-          storeBytes(code + i, place);
+          storeBytes(codes + at + i, place);
         }
         probe += sum - sum;
         best += load(bias + i);
@@ -199,27 +231,39 @@ inline void finishBand(const ConvShape& g, const Band& band, int panel, const fl
     }
 }
 
-inline float convForward(const ConvShape& g, const float* x, const RowLists* lists, const std::int32_t* starts, const float* weights, const float* bias,
-                         float* scratch, Frame y, std::uint8_t* codes) {
+/// Adds all kernel rows to a band by lists or by register blocks, so many rows at a time that their weights stay in the first cache.
+inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, const float* x, const RowLists& lists, const float* w) {
+  for (int r0 = 0; r0 < g.r; r0 += g.groupRows) {
+    const int r1 = r0 + g.groupRows < g.r ? r0 + g.groupRows : g.r;
+    if (method == ConvMethod::Lists) {
+      withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1); });
+      continue;
+    }
+    for (int at = 0; at < g.panelVecs;) {
+      const int left = g.panelVecs - at, take = left == 4 ? 2 : left < 3 ? left : 3;
+      withConstant<3>(take, [&](auto nb) { addBandDense<decltype(nb)::value>(g, band, x, w, r0, r1, at); });
+      at += take;
+    }
+  }
+}
+
+inline float convForward(const ConvShape& g, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
+                         Frame y, std::uint8_t* codes) {
   const int width = g.panelVecs * kLanes;
-  const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
+  const std::int64_t panelSize = std::int64_t{g.r} * g.c * width * (method == ConvMethod::Wide ? g.s + 2 * g.widePixels - 2 : g.s);
   Vec probe{};
   for (int panel = 0; panel < g.panels; ++panel) {
     const float* w = weights + panel * panelSize;
     for (int py = 0; py < g.outH; py += g.bandRows) {
       const int end = py + g.bandRows < g.outH ? py + g.bandRows : g.outH;
       const Band band{py * g.poolH, end * g.poolH, g.outW * g.poolW, scratch};
-      for (int r0 = 0; r0 < g.r; r0 += g.groupRows) {
-        const int r1 = r0 + g.groupRows < g.r ? r0 + g.groupRows : g.r;
-        if (lists) {
-          withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, *lists, w, r0, r1); });
-        } else {
-          for (int at = 0; at < g.panelVecs;) {
-            const int left = g.panelVecs - at, take = left == 4 || left < 3 ? (left > 2 ? 2 : left) : 3;
-            withConstant<3>(take, [&](auto nb) { addBandDense<decltype(nb)::value>(g, band, x, starts, w, r0, r1, at); });
-            at += take;
-          }
-        }
+      if (method == ConvMethod::Wide) {
+        withConstant<kWideVecs>(g.panelVecs, [&](auto nb) {
+          constexpr int kVecs = decltype(nb)::value;
+          addBandWide<widePixels(kVecs), kVecs>(g, band, lists, w);
+        });
+      } else {
+        addBand(g, method, band, x, lists, w);
       }
       finishBand(g, band, panel, bias + panel * width, y, codes, probe);
     }
@@ -229,60 +273,99 @@ inline float convForward(const ConvShape& g, const float* x, const RowLists* lis
   return sum;
 }
 
-inline int gradientLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, float* biasGradient, PositionLists lists) {
+/// The live lanes of one vector of output gradients: ReLU passes them where the output is above zero.
+STRATA_INLINE IntVec liveGradients(const ConvShape& g, Vec gradient, const float* out, int some) {
+  IntVec live = gradient != Vec{};
+  if (g.relu) live &= ~(loadSome(out, some) <= Vec{});
+  return live;
+}
+
+/// Where a pooled pixel lies in dy and y, counted row by row.
+struct Pixel {
+  const float *gradient, *out;
+  int oy, ox;  // of its window's first place in the convolution's output
+};
+STRATA_INLINE Pixel pixelAt(const ConvShape& g, Frame dy, Frame y, int index) {
+  const int py = index / g.outW, px = index % g.outW;
+  return {dy.data + std::int64_t{py} * dy.rowStride + px * g.k, y.data + std::int64_t{py} * y.rowStride + px * g.k, py * g.poolH, px * g.poolW};
+}
+
+inline int positionLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists) {
   const int window = g.poolH * g.poolW, scale = g.rowVecs * kLanes, codeStride = g.panels * g.panelVecs * kLanes;
-  const IntVec lane = ramp();
+  const IntVec lane = ramp() * scale;
   int at = 0;
   std::int32_t* starts = lists.starts;
-  for (int py = 0; py < g.outH; ++py)
-    for (int px = 0; px < g.outW; ++px, codes += codeStride) {
-      const float* grad = dy.data + std::int64_t{py} * dy.rowStride + px * g.k;
-      const float* out = y.data + std::int64_t{py} * y.rowStride + px * g.k;
-      for (int q = 0; q < window; ++q) {
-        *starts++ = at;
-        for (int i = 0; i < g.k; i += kLanes) {
-          const Vec v = loadSome(grad + i, g.k - i);
-          IntVec live = v != Vec{};
-          if (g.relu) live &= ~(loadSome(out + i, g.k - i) <= Vec{});
-          if (window > 1) {
-            live &= loadBytes(codes + i) == all(q);
-          }
-          at += compress(bits(live), v, (lane + all(i)) * scale, lists.list.values + at, lists.list.offsets + at);
-          if (biasGradient) storeSome(biasGradient + i, loadSome(biasGradient + i, g.k - i) + (live ? v : Vec{}), g.k - i);
-        }
+  for (int index = 0; index < g.outH * g.outW; ++index) {
+    const Pixel pixel = pixelAt(g, dy, y, index);
+    for (int q = 0; q < window; ++q) {
+      *starts++ = at;
+      for (int i = 0; i < g.k; i += kLanes) {
+        const Vec v = loadSome(pixel.gradient + i, g.k - i);
+        IntVec live = liveGradients(g, v, pixel.out + i, g.k - i);
+        if (window > 1) live &= loadBytes(codes + std::int64_t{index} * codeStride + i) == all(q);
+        at += compress(bits(live), v, lane + all(i * scale), lists.list.values + at, lists.list.offsets + at);
       }
     }
+  }
   *starts = at;
   return at;
 }
 
-inline void channelLists(const ConvShape& g, const PositionLists& from, std::int32_t base, ChannelLists to) {
-  const int window = g.poolH * g.poolW, scale = g.rowVecs * kLanes;
-  const std::int32_t* starts = from.starts;
-  for (int py = 0; py < g.outH; ++py)
-    for (int px = 0; px < g.outW; ++px)
-      for (int q = 0; q < window; ++q, ++starts) {
-        const int oy = py * g.poolH + q / g.poolW, ox = px * g.poolW + q % g.poolW;
-        const std::int32_t offset = base + (oy * g.sy * g.cols + ox * g.sx) * g.c;
-        for (int e = starts[0]; e < starts[1]; ++e) {
-          const int channel = int(unsigned(from.list.offsets[e]) / unsigned(scale));
-          const int slot = channel * to.capacity + to.counts[channel]++;
-          to.list.values[slot] = from.list.values[e];
-          to.list.offsets[slot] = offset;
-        }
-      }
+/// One tile of channelLists(): the live gradients of up to kLanes pixels and channels, and their offsets into the input, transposed.
+template <bool Full>
+STRATA_INLINE Vec gradientTile(const ConvShape& g, const Pixel (&at)[kLanes], int pixels, int channel, const std::uint8_t* codes, std::int32_t base,
+                               Vec (&values)[kLanes], Vec (&offsets)[kLanes]) {
+  const int some = Full ? kLanes : g.k - channel, codeStride = g.panels * g.panelVecs * kLanes, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
+  Vec sum{};
+  STRATA_UNROLL for (int p = 0; p < kLanes; ++p) {
+    if (!Full && p >= pixels) break;
+    const Vec v = loadSome(at[p].gradient + channel, some);
+    values[p] = liveGradients(g, v, at[p].out + channel, some) ? v : Vec{};
+    sum += values[p];
+    IntVec offset = all(base + at[p].oy * rowStep + at[p].ox * colStep);
+    if (g.poolH * g.poolW > 1) offset += windowOffset(loadBytes(codes + p * codeStride + channel), g.poolW, rowStep, colStep);
+    offsets[p] = reinterpret_cast<Vec>(offset);
+  }
+  transposeTile(values);
+  transposeTile(offsets);
+  return sum;
 }
 
+/// Appends one sample's live gradients to the lists of their channels, tile by tile: kLanes pixels by kLanes channels.
+inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists to) {
+  const int places = g.outH * g.outW;
+  int total = 0;
+  for (int first = 0; first < places; first += kLanes, codes = codes ? codes + kLanes * g.panels * g.panelVecs * kLanes : nullptr) {
+    const int pixels = places - first < kLanes ? places - first : kLanes;
+    Pixel at[kLanes];
+    for (int p = 0; p < pixels; ++p) at[p] = pixelAt(g, dy, y, first + p);
+    for (int i = 0; i < g.k; i += kLanes) {
+      const int some = g.k - i < kLanes ? g.k - i : kLanes;
+      Vec values[kLanes] = {}, offsets[kLanes] = {};
+      const bool full = pixels == kLanes && some == kLanes;
+      const Vec sum = full ? gradientTile<true>(g, at, pixels, i, codes, base, values, offsets) : gradientTile<false>(g, at, pixels, i, codes, base, values, offsets);
+      storeSome(biasGradient + i, loadSome(biasGradient + i, some) + sum, some);
+      for (int c = 0; c < some; ++c) {
+        const int slot = (i + c) * to.capacity + to.counts[i + c];
+        const int n = compress(bits(values[c] != Vec{}), values[c], reinterpret_cast<IntVec>(offsets[c]), to.list.values + slot, to.list.offsets + slot);
+        to.counts[i + c] += n;
+        total += n;
+      }
+    }
+  }
+  return total;
+}
+
+/// Places whose patches overlap are kept apart in time, so that no sum waits for the one before it to reach memory.
 template <int NB>
 STRATA_INLINE void scatterRow(const ConvShape& g, const PositionLists& lists, const float* weights, int r, float* dx, int piece) {
-  const int window = g.poolH * g.poolW;
-  const std::int32_t* starts = lists.starts;
-  for (int py = 0; py < g.outH; ++py)
-    for (int px = 0; px < g.outW; ++px)
-      for (int q = 0; q < window; ++q, ++starts) {
+  const int window = g.poolH * g.poolW, convH = g.outH * g.poolH, convW = g.outW * g.poolW, step = (g.s + g.sx - 1) / g.sx;
+  for (int phase = 0; phase < step; ++phase)
+    for (int oy = 0; oy < convH; ++oy)
+      for (int ox = phase; ox < convW; ox += step) {
+        const std::int32_t* starts = lists.starts + (oy / g.poolH * g.outW + ox / g.poolW) * window + oy % g.poolH * g.poolW + ox % g.poolW;
         const int from = starts[0], n = starts[1] - from;
         if (n == 0) continue;
-        const int oy = py * g.poolH + q / g.poolW, ox = px * g.poolW + q % g.poolW;
         float* out = dx + (std::int64_t{oy * g.sy + r} * g.cols + ox * g.sx) * g.c + piece;
         Vec acc[NB];
         loadRow(acc, out);

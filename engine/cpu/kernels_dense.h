@@ -72,17 +72,22 @@ inline void denseInputGradient(const ListView& list, const std::int32_t* starts,
 /// The live samples of each of the features [begin, end), which lie in one panel of x.
 inline int listFeatures(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists) {
   const float* from = x.data + begin / x.panel * x.panelStride + begin % x.panel;
-  const int features = end - begin;
-  for (int j = 0; j < features; ++j) lists.counts[j] = 0;
-  for (int s = 0; s < samples; ++s, from += x.rowStride)
-    for (int j = 0; j < features; ++j) {  // without a branch: a dead value is overwritten by the next
-      const int slot = j * lists.capacity + lists.counts[j];
-      lists.list.values[slot] = from[j];
-      lists.list.offsets[slot] = s * scale;
-      lists.counts[j] += from[j] != 0;
-    }
+  const IntVec lane = ramp() * scale;
   int live = 0;
-  for (int j = 0; j < features; ++j) live += lists.counts[j];
+  for (int j = 0; j < end - begin; j += kLanes) {
+    const int features = end - begin - j < kLanes ? end - begin - j : kLanes;
+    std::int32_t counts[kLanes] = {};
+    for (int s = 0; s < samples; s += kLanes) {
+      Vec tile[kLanes];
+      STRATA_UNROLL for (int i = 0; i < kLanes; ++i) tile[i] = s + i < samples ? loadSome(from + (s + i) * x.rowStride + j, features) : Vec{};
+      transposeTile(tile);
+      STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
+        const int slot = (j + i) * lists.capacity + counts[i];
+        counts[i] += compress(bits(tile[i] != Vec{}), tile[i], lane + all(s * scale), lists.list.values + slot, lists.list.offsets + slot);
+      }
+    }
+    for (int i = 0; i < features; ++i) live += lists.counts[j + i] = counts[i];
+  }
   return live;
 }
 

@@ -62,6 +62,55 @@ inline void addInPlace(float* to, const float* from, std::int64_t n) {
   }
 }
 
+/// Calls body(input pixels [y0, y1) x [x0, x1), output pixel, 1 / number of inputs) for every window, pixels as pointers.
+template <class Body>
+STRATA_INLINE void eachWindow(const PoolShape& g, Frame in, Frame out, Body body) {
+  for (int oy = 0; oy < g.outH; ++oy)
+    for (int ox = 0; ox < g.outW; ++ox) {
+      const int y = oy * g.strideH - g.top, x = ox * g.strideW - g.left;
+      const int y0 = y > 0 ? y : 0, x0 = x > 0 ? x : 0;
+      const int y1 = y + g.kernelH < g.inH ? y + g.kernelH : g.inH, x1 = x + g.kernelW < g.inW ? x + g.kernelW : g.inW;
+      body(in.data + std::int64_t{y0} * in.rowStride + x0 * g.c, y1 - y0, x1 - x0, out.data + std::int64_t{oy} * out.rowStride + ox * g.c,
+           1.f / float((y1 - y0) * (x1 - x0)));
+    }
+}
+
+inline void averagePool(const PoolShape& g, Frame x, Frame y) {
+  eachWindow(g, x, y, [&](const float* in, int rows, int cols, float* out, float share) {
+    for (int i = 0; i < g.c; i += kLanes) {
+      Vec sum{};
+      for (int row = 0; row < rows; ++row)
+        for (int col = 0; col < cols; ++col) sum += load(in + std::int64_t{row} * x.rowStride + col * g.c + i);
+      storeSome(out + i, sum * share, g.c - i);
+    }
+  });
+}
+
+inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
+  for (int row = 0; row < g.inH; ++row) std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * g.c);
+  eachWindow(g, dx, dy, [&](float* in, int rows, int cols, const float* out, float share) {
+    for (int i = 0; i < g.c; i += kLanes) {
+      const Vec each = loadSome(out + i, g.c - i) * share;
+      for (int row = 0; row < rows; ++row)
+        for (int col = 0; col < cols; ++col) {
+          float* to = in + std::int64_t{row} * dx.rowStride + col * g.c + i;
+          storeSome(to, loadSome(to, g.c - i) + each, g.c - i);
+        }
+    }
+  });
+}
+
+inline float probe(const float* x, std::int64_t n) {
+  Vec sum{};
+  for (; n > 0; n -= kLanes, x += kLanes) {
+    const Vec v = loadSome(x, n < kLanes ? int(n) : kLanes);
+    sum += v - v;
+  }
+  float result = 0;
+  for (int i = 0; i < kLanes; ++i) result += sum[i];
+  return result;
+}
+
 STRATA_INLINE Vec squareRoot(Vec v) {
 #if defined(__AVX512F__)
   return Vec(_mm512_sqrt_ps(__m512(v)));
@@ -102,21 +151,6 @@ inline float update(const UpdateRule& rule, float* w, const float* g, float* s1,
   return sum;
 }
 
-/// A square tile in registers: log2(lanes) rounds that interleave row i with row i + lanes / 2.
-STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
-#pragma GCC unroll 4
-  for (int round = 1; round < kLanes; round *= 2) {
-    Vec next[kLanes];
-#pragma GCC unroll 8
-    for (int i = 0; i < kLanes / 2; ++i) {
-      next[2 * i] = zip<0>(rows[i], rows[i + kLanes / 2]);
-      next[2 * i + 1] = zip<kLanes / 2>(rows[i], rows[i + kLanes / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
-  }
-}
-
 inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
   for (int i = 0; i < rows; i += kLanes)
     for (int j = 0; j < cols; j += kLanes) {
@@ -132,6 +166,18 @@ inline void transpose(const float* from, std::int64_t fromStride, int rows, int 
 #pragma GCC unroll 16
       for (int b = 0; b < kLanes; ++b) store(to + (j + b) * toStride + i, tile[b]);
     }
+}
+
+inline double multiplyAdd(std::int64_t rounds, float* sink) {
+  constexpr int kChains = 12;
+  Vec sum[kChains] = {};
+  const Vec factor = all(sink[0]), addend = all(sink[1]);
+  for (std::int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChains; ++i) sum[i] = sum[i] * factor + addend;
+  }
+  for (int i = 0; i < kChains; ++i) sink[2] += sum[i][0];
+  return 2.0 * kChains * kLanes * double(rounds);
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

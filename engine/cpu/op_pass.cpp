@@ -72,6 +72,7 @@ void OpPass::eachPiece(const Step& step, Body body) {
 }
 
 void OpPass::forward(const Step& step) {
+  m_finite = true;
   eachPiece(step, [&](Op& op, int begin, int end) {
     copySamples<false>(m_x, m_x.values, m_xPlain.data(), begin, end);
     op.forward(ioFor(step, begin, end));
@@ -80,6 +81,7 @@ void OpPass::forward(const Step& step) {
 }
 
 void OpPass::backward(const Step& step) {
+  if (m_y.gradients.size() == 0) return;  // nothing up to here is trained
   eachPiece(step, [&](Op& op, int begin, int end) {
     copySamples<false>(m_y, m_y.gradients, m_dyPlain.data(), begin, end);
     op.backward(ioFor(step, begin, end));
@@ -87,8 +89,12 @@ void OpPass::backward(const Step& step) {
   });
 }
 
-void OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(), std::int64_t(m_weights.size()));
+void OpPass::gradientTask(const Step& step, int) {
+  m_finite = step.kernels.probe(m_gradients.data(), std::int64_t(m_gradients.size())) == 0;
+}
+
+float OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
+  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(), std::int64_t(m_weights.size()));
 }
 
 void OpPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
@@ -96,6 +102,9 @@ void OpPass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), 
 void OpPass::setState(int slot, const float* canonical) { std::copy_n(canonical, m_state[slot].size(), m_state[slot].data()); }
 void OpPass::getState(int slot, float* canonical) const { std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical); }
 
-std::string OpPass::explain() const { return m_name + "  reference op, " + (m_ops.size() > 1 ? "in parts" : "in one piece") + "\n"; }
+PassWork OpPass::work() const {
+  const std::string how = m_ops.size() > 1 ? "reference op, in parts" : "reference op, in one piece";
+  return {m_name, how, how, 0, false, false, 1, 1, 1};
+}
 
 }  // namespace strata

@@ -12,14 +12,17 @@ class OpPass : public Pass {
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
+  bool finite() const override { return m_finite; }
+  int gradientTasks(const Step&) const override { return m_weights.empty() ? 0 : 1; }
+  void gradientTask(const Step& step, int task) override;
   int updateTasks(const Step&) const override { return m_weights.empty() ? 0 : 1; }
-  void updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
   void setWeights(const float* canonical) override;
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;
   void getState(int slot, float* canonical) const override;
   std::int64_t weightsOffset() const override { return m_weightsOffset; }
-  std::string explain() const override;
+  PassWork work() const override;
 
  private:
   OpIo ioFor(const Step& step, int begin, int end);
@@ -31,6 +34,7 @@ class OpPass : public Pass {
   const std::int64_t m_weightsOffset, m_in, m_out;
   const bool m_inputGradient;
   Buffer &m_x, &m_y;
+  bool m_finite = true;
   std::vector<std::unique_ptr<Op>> m_ops;  ///< one a part, or one for all
   std::vector<float> m_weights, m_gradients, m_state[2];
   std::vector<float> m_xPlain, m_yPlain, m_dxPlain, m_dyPlain;  ///< [N, shape], without frames and panels

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/cpu/buffer.h"
+#include "engine/cpu/profile.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/network_spec.h"
 
@@ -26,7 +27,7 @@ struct Step {
   int end(int part) const { return begin(part + 1); }
 };
 
-/// Live and possible multiply-adds since the start, for explain() and bench.
+/// Live and possible values since the start, for explain() and bench.
 struct Density {
   std::atomic<std::int64_t> live{0}, possible{0};
   void add(std::int64_t alive, std::int64_t of) {
@@ -45,12 +46,14 @@ class Pass {
   virtual void backward(const Step& step) = 0;
   /// False when a value met since the last call of forward() was not finite: skipping zeros is then not exact.
   virtual bool finite() const { return true; }
+  virtual PassWork work() const = 0;
 
   /// Tasks that finish the gradients, and after those, tasks that change the weights. Any thread, any order.
   virtual int gradientTasks(const Step&) const { return 0; }
   virtual void gradientTask(const Step&, int /*task*/) {}
   virtual int updateTasks(const Step&) const { return 0; }
-  virtual void updateTask(const Step&, int /*task*/, int /*thread*/, const UpdateRule&) {}
+  /// Returns a probe of the new weights (kernels.h).
+  virtual float updateTask(const Step&, int /*task*/, int /*thread*/, const UpdateRule&) { return 0; }
 
   /// The layer's slice of the weights arena, and `slot` (0 or 1) of the optimizer's state, both in the canonical layout.
   virtual void setWeights(const float*) {}
@@ -58,8 +61,6 @@ class Pass {
   virtual void setState(int /*slot*/, const float*) {}
   virtual void getState(int /*slot*/, float*) const {}
   virtual std::int64_t weightsOffset() const { return 0; }
-
-  virtual std::string explain() const = 0;
 };
 
 }  // namespace strata

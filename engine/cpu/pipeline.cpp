@@ -4,26 +4,29 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 
 #include "engine/cpu/conv_pass.h"
 #include "engine/cpu/dense_pass.h"
 #include "engine/cpu/op_pass.h"
+#include "engine/cpu/pool_pass.h"
 #include "engine/error.h"
 #include "engine/network.h"
+#include "engine/reference_backend.h"
 
 namespace strata {
 namespace {
 
 /// Consecutive layers that one pass computes: [first, last].
 struct Group {
-  enum class Kind { Conv, Dense, Op } kind;
+  enum class Kind { Conv, Dense, AveragePool, Op } kind;
   std::size_t first, last;
 };
 
-class Pipeline : public CompiledNetwork {
+class Pipeline : public CompiledNetwork, public Profiled {
  public:
-  Pipeline(Backend& opByOp, const CompileRequest& request, int threads);
+  Pipeline(const CompileRequest& request, int threads);
 
   void setWeights(const Weights& weights) override;
   Weights weights() const override;
@@ -34,6 +37,8 @@ class Pipeline : public CompiledNetwork {
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override { exact().activations(batch, out); }
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override { return exact().findNonFinite(batch, step); }
   std::string explain() const override;
+  void startProfile() override;
+  NetProfile profile() const override;
 
  private:
   Site siteOf(std::size_t layer, bool inputGradient) const;
@@ -43,13 +48,14 @@ class Pipeline : public CompiledNetwork {
   void readInput(const Step& step, const Batch& batch);
   bool runForward(const Step& step, const Batch& batch);
   LossResult loss(const Step& step, const Batch& batch);
-  bool gradientsFinite(const Step& step) const;
+  bool passesFinite() const;
+  bool update(const Step& step, double learningRate);
   UpdateRule ruleFor(double learningRate, std::uint64_t step) const;
   Step stepFor(const Batch& batch, bool training, std::uint64_t index);
-  /// The same net op by op, with this one's weights: zeros are multiplied there, so that 0 * infinity is seen.
+  std::vector<double>* timesOf(std::vector<double>& times) { return m_profiling ? &times : nullptr; }
+  /// The same net by reference ops, with this one's weights: zeros are multiplied there, so that 0 * infinity is seen.
   Network& exact();
 
-  Backend& m_opByOp;
   const CompileRequest m_request;
   const Analysis m_analysis;
   const Kernels& m_kernels;
@@ -59,11 +65,28 @@ class Pipeline : public CompiledNetwork {
   Weights m_layout;
   bool m_weightsFinite = true;
   std::vector<float> m_logits, m_dlogits;
+  std::unique_ptr<Backend> m_reference;
   std::unique_ptr<Network> m_exact;
+  bool m_profiling = false;
+  NetProfile m_profile;
 };
 
-Pipeline::Pipeline(Backend& opByOp, const CompileRequest& request, int threads)
-    : m_opByOp(opByOp), m_request(request), m_analysis(analyse(request.network)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
+/// Appends the seconds it has lived to a list, when profiling.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::vector<double>* times) : m_times(times), m_start(times ? Clock::now() : Clock::time_point()) {}
+  ~Stopwatch() {
+    if (m_times) m_times->push_back(std::chrono::duration<double>(Clock::now() - m_start).count());
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<double>* m_times;
+  Clock::time_point m_start;
+};
+
+Pipeline::Pipeline(const CompileRequest& request, int threads)
+    : m_request(request), m_analysis(analyse(request.network)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
       m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes), m_dlogits(m_logits.size()) {
   const std::vector<Group> parts = groups();
   makeBuffers(parts);
@@ -93,7 +116,7 @@ std::vector<Group> Pipeline::groups() const {
       if (i + 1 < layers.size() && layers[i + 1].type == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(layers[i].fields))) ++i;
       result.push_back({Group::Kind::Conv, first, i});
     } else {
-      result.push_back({Group::Kind::Op, i, i});
+      result.push_back({layers[i].type == "avg_pool2d" ? Group::Kind::AveragePool : Group::Kind::Op, i, i});
     }
   }
   return result;
@@ -122,7 +145,8 @@ void Pipeline::makeBuffers(const std::vector<Group>& parts) {
     buffer->hasZeros = i == 0 || buffer->framed();
     if (i > 0) {
       const Group& from = parts[i - 1];
-      buffer->hasZeros |= from.kind == Group::Kind::Op || activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
+      buffer->hasZeros |= from.kind == Group::Kind::Op || (from.kind == Group::Kind::AveragePool && m_buffers[i - 1]->hasZeros);
+      if (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) buffer->hasZeros |= activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
       for (std::size_t layer = from.first; layer <= from.last; ++layer) trained |= m_analysis.layers[layer].parameters > 0;
     }
     buffer->allocate(m_request.maxBatch, trained);
@@ -140,7 +164,8 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     const LayerAnalysis& layer = m_analysis.layers[group.first];
     if (group.kind == Group::Kind::Conv) {
       const WindowGeometry g = convGeometry(site);
-      ConvPass::Plan plan{site.name, {}, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
+      const std::string name = group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
+      ConvPass::Plan plan{name, {}, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
       plan.shape.c = site.in.c, plan.shape.k = site.out.c;
       plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
       plan.shape.rows = x.rows, plan.shape.cols = x.cols;
@@ -155,6 +180,8 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     } else if (group.kind == Group::Kind::Dense) {
       const DensePass::Plan plan{site.name, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
       m_passes.push_back(std::make_unique<DensePass>(plan, x, y, m_kernels, threads));
+    } else if (group.kind == Group::Kind::AveragePool) {
+      m_passes.push_back(std::make_unique<AveragePoolPass>(site.name, poolGeometry(site), x, y));
     } else {
       m_passes.push_back(std::make_unique<OpPass>(*layer.def, site, layer.weightsOffset, slots, x, y));
     }
@@ -214,17 +241,28 @@ void Pipeline::readInput(const Step& step, const Batch& batch) {
 
 /// False when skipping zeros may have hidden a value that is not finite.
 bool Pipeline::runForward(const Step& step, const Batch& batch) {
-  readInput(step, batch);
-  for (auto& pass : m_passes) pass->forward(step);
+  {
+    const Stopwatch watch(timesOf(m_profile.input));
+    readInput(step, batch);
+  }
+  for (std::size_t i = 0; i < m_passes.size(); ++i) {
+    const Stopwatch watch(m_profiling ? &m_profile.passes[i].forward : nullptr);
+    m_passes[i]->forward(step);
+  }
   const Buffer& last = *m_buffers.back();
   const int classes = m_request.network.classes;
   for (int n = 0; n < step.batch; ++n)
     for (int j = 0; j < classes; ++j)
       m_logits[std::size_t(n) * classes + j] = last.values[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)];
-  return m_weightsFinite && std::all_of(m_passes.begin(), m_passes.end(), [](const auto& pass) { return pass->finite(); });
+  return m_weightsFinite && passesFinite();
+}
+
+bool Pipeline::passesFinite() const {
+  return std::all_of(m_passes.begin(), m_passes.end(), [](const auto& pass) { return pass->finite(); });
 }
 
 LossResult Pipeline::loss(const Step& step, const Batch& batch) {
+  const Stopwatch watch(timesOf(m_profile.loss));
   const int classes = m_request.network.classes;
   std::array<LossResult, 16> parts;
   Buffer& last = *m_buffers.back();
@@ -249,6 +287,7 @@ LossResult Pipeline::loss(const Step& step, const Batch& batch) {
 
 LossResult Pipeline::trainBatch(const Batch& batch, double learningRate, std::uint64_t index) {
   const FlushToZero flush;
+  const Stopwatch watch(timesOf(m_profile.step));
   const Step step = stepFor(batch, true, index);
   if (!runForward(step, batch)) {
     Network& net = exact();
@@ -261,8 +300,17 @@ LossResult Pipeline::trainBatch(const Batch& batch, double learningRate, std::ui
   }
   LossResult result = loss(step, batch);
   if (!std::isfinite(result.lossSum)) return result;
-  for (auto pass = m_passes.rbegin(); pass != m_passes.rend(); ++pass) (*pass)->backward(step);
+  for (std::size_t i = m_passes.size(); i-- > 0;) {
+    const Stopwatch watch(m_profiling ? &m_profile.passes[i].backward : nullptr);
+    m_passes[i]->backward(step);
+  }
+  if (!update(step, learningRate)) result.lossSum = std::nan("");
+  return result;
+}
 
+/// All gradients are finished first: when one is not finite nothing is changed and the result is false.
+bool Pipeline::update(const Step& step, double learningRate) {
+  const Stopwatch watch(timesOf(m_profile.update));
   struct Task {
     Pass* pass;
     int index;
@@ -273,9 +321,14 @@ LossResult Pipeline::trainBatch(const Batch& batch, double learningRate, std::ui
     for (int i = 0; i < pass->updateTasks(step); ++i) updates.push_back({pass.get(), i});
   }
   m_pool.run(int(gradients.size()), [&](int task, int) { gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index); });
-  const UpdateRule rule = ruleFor(learningRate, index);
-  m_pool.run(int(updates.size()), [&](int task, int thread) { updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule); });
-  return result;
+  if (!passesFinite()) return false;
+  const UpdateRule rule = ruleFor(learningRate, step.index);
+  std::atomic<bool> weightsFinite{true};
+  m_pool.run(int(updates.size()), [&](int task, int thread) {
+    if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0)) weightsFinite = false;
+  });
+  m_weightsFinite = weightsFinite;
+  return true;
 }
 
 UpdateRule Pipeline::ruleFor(double learningRate, std::uint64_t step) const {
@@ -301,22 +354,50 @@ void Pipeline::forward(const Batch& batch, float* logits) {
 }
 
 Network& Pipeline::exact() {
-  if (!m_exact) m_exact = std::make_unique<Network>(m_opByOp, m_request);
+  if (!m_exact) {
+    m_reference = referenceBackendDef().create(1);
+    m_exact = std::make_unique<Network>(*m_reference, m_request);
+  }
   m_exact->setWeights(weights());
   m_exact->setOptimizerState(optimizerState());
   return *m_exact;
 }
 
 std::string Pipeline::explain() const {
-  std::string text = std::string("kernels: ") + isaName(m_kernels.isa) + ", " + std::to_string(m_pool.threads()) + " threads; zeros are skipped\n";
-  for (const auto& pass : m_passes) text += pass->explain();
+  std::string text = std::string("kernels ") + isaName(m_kernels.isa) + ", threads " + std::to_string(m_pool.threads()) + ", zeros are skipped\n";
+  const auto percent = [](double share) { return std::to_string(int(std::lround(100 * share))) + " %"; };
+  for (const auto& pass : m_passes) {
+    const PassWork work = pass->work();
+    text += work.name + "  forward: " + work.forward;
+    if (work.macs > 0) text += " (" + percent(work.inputLive) + " live)";
+    text += "; backward: " + work.backward;
+    if (work.macs > 0) text += " (" + percent(work.inputGradient ? work.gradientLive : work.weightGradientLive) + " live)";
+    text += "\n";
+  }
   return text;
+}
+
+void Pipeline::startProfile() {
+  m_profiling = true;
+  m_profile = {};
+  m_profile.passes.resize(m_passes.size());
+}
+
+NetProfile Pipeline::profile() const {
+  NetProfile result = m_profile;
+  for (std::size_t i = 0; i < m_passes.size(); ++i) result.passes[i].work = m_passes[i]->work();
+  return result;
 }
 
 }  // namespace
 
-std::unique_ptr<CompiledNetwork> makePipeline(Backend& opByOp, const CompileRequest& request, int threads) {
-  return std::make_unique<Pipeline>(opByOp, request, threads);
+std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads) {
+  const Analysis analysis = analyse(request.network);
+  for (const LayerAnalysis& layer : analysis.layers) {
+    const std::int64_t row = layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c) : layer.in.c;  // with the widest frame
+    if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(layer.in.size(), 16) > INT32_MAX || layer.parameters > INT32_MAX / 16) return nullptr;
+  }
+  return std::make_unique<Pipeline>(request, threads);
 }
 
 }  // namespace strata

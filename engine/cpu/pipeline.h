@@ -7,8 +7,7 @@
 
 namespace strata {
 
-/// `opByOp` makes the ops for what is not about speed (looking inside, finding what is not finite) and must outlive the net.
 /// Null when the stack is too large for the passes' 32-bit offsets.
-std::unique_ptr<CompiledNetwork> makePipeline(Backend& opByOp, const CompileRequest& request, int threads);
+std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads);
 
 }  // namespace strata

@@ -40,28 +40,68 @@ STRATA_INLINE IntVec ramp() {
   return v;
 }
 
-/// The first n lanes; n may be more than there are. The rest is zero, and nothing past the n values is read.
+/// The first n lanes; n may be more than there are. The rest is zero, and nothing past the n values is read or written.
 STRATA_INLINE Vec loadSome(const float* p, int n) {
   if (n >= kLanes) return load(p);
+#if defined(__AVX512F__)
+  return Vec(_mm512_maskz_loadu_ps(__mmask16((1u << n) - 1), p));
+#elif defined(__AVX2__)
+  return Vec(_mm256_maskload_ps(p, __m256i(ramp() < all(n))));
+#else
   Vec v{};
   for (int i = 0; i < n; ++i) v[i] = p[i];
   return v;
+#endif
 }
 STRATA_INLINE void storeSome(float* p, Vec v, int n) {
   if (n >= kLanes) return store(p, v);
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, __mmask16((1u << n) - 1), __m512(v));
+#elif defined(__AVX2__)  // in pieces: masked stores are slow on some processors
+  __m128 part = _mm256_castps256_ps128(__m256(v));
+  if (n & 4) {
+    _mm_storeu_ps(p, part);
+    part = _mm256_extractf128_ps(__m256(v), 1);
+    p += 4;
+  }
+  if (n & 2) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(p), part);
+    part = _mm_movehl_ps(part, part);
+    p += 2;
+  }
+  if (n & 1) _mm_store_ss(p, part);
+#else
   for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
 }
 
-/// kLanes bytes, widened and narrowed.
-typedef std::uint8_t ByteVec __attribute__((vector_size(kLanes)));
+/// kLanes bytes, widened and narrowed. Compilers make scalar code of the generic form.
 STRATA_INLINE IntVec loadBytes(const std::uint8_t* p) {
-  ByteVec v;
-  std::memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, IntVec);
+#if defined(__AVX512F__)
+  return IntVec(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__)
+  return IntVec(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  IntVec v{};
+  for (int i = 0; i < kLanes; ++i) v[i] = p[i];
+  return v;
+#endif
 }
 STRATA_INLINE void storeBytes(std::uint8_t* p, IntVec v) {
-  const ByteVec narrow = __builtin_convertvector(v, ByteVec);
-  std::memcpy(p, &narrow, sizeof narrow);
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(__m512i(v)));
+#elif defined(__AVX2__)
+  const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(__m256i(v)), _mm256_extracti128_si256(__m256i(v), 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+#else
+  for (int i = 0; i < kLanes; ++i) p[i] = std::uint8_t(v[i]);
+#endif
+}
+
+/// Offset of place `code` of a window, places counted row by row.
+STRATA_INLINE IntVec windowOffset(IntVec code, int windowW, int rowStep, int colStep) {
+  if (windowW == 2) return (code >> 1) * rowStep + (code & 1) * colStep;
+  return code / windowW * rowStep + code % windowW * colStep;
 }
 
 /// Lanes First.. of a and b in turn: a[First], b[First], a[First + 1], ...
@@ -75,6 +115,21 @@ STRATA_INLINE Vec zip(Vec a, Vec b) {
 #else
   return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n);
 #endif
+}
+
+/// A square tile in registers: log2(lanes) rounds that interleave row i with row i + lanes / 2.
+STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes; round *= 2) {
+    Vec next[kLanes];
+#pragma GCC unroll 8
+    for (int i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = zip<0>(rows[i], rows[i + kLanes / 2]);
+      next[2 * i + 1] = zip<kLanes / 2>(rows[i], rows[i + kLanes / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+  }
 }
 
 /// One bit a lane, from a comparison's result.

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cpu/pool_pass.h"
+
+namespace strata {
+
+AveragePoolPass::AveragePoolPass(const std::string& name, const WindowGeometry& g, Buffer& x, Buffer& y)
+    : m_name(name), m_shape{g.in.c, g.in.h, g.in.w, g.out.h, g.out.w, g.y.kernel, g.x.kernel, g.y.stride, g.x.stride, g.y.before, g.x.before}, m_x(x), m_y(y) {}
+
+void AveragePoolPass::forward(const Step& step) {
+  step.pool.run(step.parts(), [&](int part, int) {
+    for (int n = step.begin(part); n < step.end(part); ++n) step.kernels.averagePool(m_shape, m_x.inside(n, m_x.values), m_y.inside(n, m_y.values));
+  });
+}
+
+void AveragePoolPass::backward(const Step& step) {
+  if (m_x.gradients.size() == 0) return;
+  step.pool.run(step.parts(), [&](int part, int) {
+    for (int n = step.begin(part); n < step.end(part); ++n)
+      step.kernels.averagePoolGradient(m_shape, m_y.inside(n, m_y.gradients), m_x.inside(n, m_x.gradients));
+  });
+}
+
+PassWork AveragePoolPass::work() const { return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1}; }
+
+}  // namespace strata

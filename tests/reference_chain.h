@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A stack run in double precision by the layers' reference ops, with the gradient of every weight: the truth for fast backends.
+// Also stacks and batches made up from a seed, with coarse numbers that float arithmetic sums exactly, so that ties are ties on
+// every backend and the sign of a sum is never in doubt.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "engine/backend.h"
+#include "engine/rng.h"
+
+namespace strata::test {
+
+inline LayerSpec layer(const std::string& type, const std::string& name, const Json& fields = Json::object()) {
+  return {type, name, fieldsFromJson(findLayer(type)->fields, fields, name, {})};
+}
+
+struct ChainResult {
+  double lossSum = 0;
+  std::vector<double> gradients;  ///< canonical layout
+};
+
+inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch, double labelSmoothing = 0) {
+  const Analysis analysis = analyse(spec);
+  const std::size_t layers = spec.layers.size();
+  const std::vector<double> values(weights.values.begin(), weights.values.end());
+  ChainResult result;
+  result.gradients.resize(values.size());
+  std::vector<std::vector<double>> x(layers + 1), dx(layers + 1);
+  x[0].assign(batch.floats, batch.floats + batch.size * spec.input.size());
+  std::vector<std::unique_ptr<BasicOp<double>>> ops;
+  std::vector<BasicOpIo<double>> io(layers);
+  for (std::size_t i = 0; i < layers; ++i) {
+    const LayerAnalysis& found = analysis.layers[i];
+    ops.push_back(found.def->makeOp64({spec.layers[i].name, spec.layers[i].fields, found.in, found.out, batch.size, int(i), i > 0}));
+    x[i + 1].resize(std::size_t(batch.size * found.out.size()));
+    io[i].batch = batch.size;
+    io[i].x = x[i].data();
+    io[i].y = x[i + 1].data();
+    io[i].weights = std::span(values).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
+    io[i].gradients = std::span(result.gradients).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
+    ops[i]->forward(io[i]);
+  }
+  dx[layers].resize(x[layers].size());
+  result.lossSum = softmaxCrossEntropy(x[layers].data(), batch.labels, batch.size, spec.classes, dx[layers].data(), labelSmoothing).lossSum;
+  for (std::size_t i = layers; i-- > 0;) {
+    dx[i].resize(x[i].size());
+    io[i].dy = dx[i + 1].data();
+    io[i].dx = i > 0 ? dx[i].data() : nullptr;
+    ops[i]->backward(io[i]);
+  }
+  return result;
+}
+
+/// How the inputs of a made-up batch are drawn.
+enum class Inputs { Dense, Sparse, Zero, Ties };
+
+struct MadeBatch {
+  std::vector<float> values;
+  std::vector<std::int32_t> labels;
+  Batch batch;
+
+  MadeBatch(const NetworkSpec& spec, int size, Inputs inputs, Rng& rng) : values(std::size_t(size * spec.input.size())), labels(std::size_t(size)) {
+    for (float& value : values) {
+      if (inputs == Inputs::Dense) value = float(1 + rng.below(8)) / 8 * (rng.below(2) ? 1 : -1);
+      if (inputs == Inputs::Sparse) value = rng.below(5) == 0 ? float(1 + rng.below(8)) / 8 : 0;
+      if (inputs == Inputs::Ties) value = float(rng.below(2));
+    }
+    for (std::int32_t& label : labels) label = std::int32_t(rng.below(std::uint32_t(spec.classes)));
+    batch.size = size;
+    batch.floats = values.data();
+    batch.labels = labels.data();
+  }
+};
+
+/// Weights of a sixteenth's multiples, small enough for sums to stay exact; some filters' biases are so low that they are dead.
+inline Weights coarseWeights(const NetworkSpec& spec, Rng& rng) {
+  Weights weights = layoutFor(spec);
+  for (const TensorPlace& place : weights.places) {
+    const bool bias = place.shape.size() == 1;
+    for (std::int64_t i = 0; i < place.size; ++i)
+      weights.values[std::size_t(place.offset + i)] = bias && rng.below(6) == 0 ? -64 : float(int(rng.below(9)) - 4) / 16;
+  }
+  return weights;
+}
+
+}  // namespace strata::test

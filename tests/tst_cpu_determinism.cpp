@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The cpu backend gives the same bits from run to run and for every number of threads.
+#include <QTest>
+
+#include "reference_chain.h"
+
+using namespace strata;
+using namespace strata::test;
+
+class TestCpuDeterminism : public QObject {
+  Q_OBJECT
+ private slots:
+  void sameBits_data();
+  void sameBits();
+};
+
+namespace {
+
+NetworkSpec convNet() {
+  NetworkSpec spec;
+  spec.input = Shape::image(14, 14, 1);
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}), layer("max_pool2d", "pool1"),
+                 layer("conv2d", "conv2", {{"filters", 20}, {"padding", "same"}, {"activation", "relu"}}), layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 70}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 10}})};
+  return spec;
+}
+
+NetworkSpec smoothNet() {
+  NetworkSpec spec;
+  spec.input = Shape::image(12, 12, 3);
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 6}, {"activation", "tanh"}}), layer("avg_pool2d", "pool1"), layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 33}, {"activation", "sigmoid"}}), layer("dense", "dense2", {{"units", 10}})};
+  return spec;
+}
+
+Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads) {
+  CompileRequest request;
+  request.network = spec;
+  for (const ChoiceDef& def : allOptimizers())
+    if (def.type == optimizer) request.optimizer = {def.type, Fields(def.fields)};
+  const auto backend = createBackend("cpu", threads);
+  const auto net = backend->compile(request);
+  net->setWeights(initialWeights(spec, 1));
+  Rng rng(2, Stream::Test);
+  for (std::uint64_t step = 0; step < 6; ++step) {
+    const MadeBatch made(spec, step == 5 ? 77 : 128, Inputs::Sparse, rng);
+    net->trainBatch(made.batch, 0.05, step);
+  }
+  return net->weights();
+}
+
+}  // namespace
+
+void TestCpuDeterminism::sameBits_data() {
+  QTest::addColumn<bool>("smooth");
+  QTest::addColumn<QString>("optimizer");
+  QTest::addRow("relu and max pool, sgd") << false << "sgd";
+  QTest::addRow("relu and max pool, adam") << false << "adam";
+  QTest::addRow("tanh and average pool, sgd") << true << "sgd";
+}
+
+void TestCpuDeterminism::sameBits() {
+  QFETCH(bool, smooth);
+  QFETCH(QString, optimizer);
+  const NetworkSpec spec = smooth ? smoothNet() : convNet();
+  const Weights once = trained(spec, optimizer.toStdString(), 1);
+  QVERIFY(once != initialWeights(spec, 1));
+  for (const int threads : {1, 2, 4})
+    for (int run = 0; run < 2; ++run) QVERIFY2(trained(spec, optimizer.toStdString(), threads) == once, qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
+}
+
+QTEST_GUILESS_MAIN(TestCpuDeterminism)
+#include "tst_cpu_determinism.moc"

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The cpu backend's fused passes against the reference ops in double precision: loss and the gradient of every weight, over a
+// generated table of stacks, on every instruction set that runs here.
+#include <QTest>
+
+#include "engine/cpu/isa.h"
+#include "engine/error.h"
+#include "engine/network.h"
+#include "reference_chain.h"
+
+using namespace strata;
+using namespace strata::test;
+
+class TestCpuKernels : public QObject {
+  Q_OBJECT
+ private slots:
+  void gradients_data();
+  void gradients();
+  void optimizersAgreeWithTheReference_data();
+  void optimizersAgreeWithTheReference();
+  void weightsAndStateComeBack();
+  void zeroTimesInfinityIsSeen();
+  void unknownIsaIsNamed();
+  void cleanup() { qunsetenv("STRATA_ISA"); }
+};
+
+namespace {
+
+constexpr int kCases = 320;
+
+/// A stack drawn by its number: conv, maybe pool, maybe a second conv or another layer between, dense, maybe another dense.
+NetworkSpec madeStack(Rng& rng) {
+  const auto pick = [&](std::initializer_list<int> from) { return *(from.begin() + rng.below(std::uint32_t(from.size()))); };
+  const auto activation = [&] { return std::vector<std::string>{"relu", "relu", "relu", "linear", "tanh", "sigmoid"}[rng.below(6)]; };
+  NetworkSpec spec;
+  spec.classes = 2 + int(rng.below(9));
+  spec.input = Shape::image(5 + int(rng.below(12)), 5 + int(rng.below(12)), pick({1, 1, 2, 3, 8, 11}));
+  const auto conv = [&](const std::string& name, int largest) {
+    spec.layers.push_back(layer("conv2d", name, {{"filters", pick({1, 3, 6, 8, 16, 20, 24, 40, 72})}, {"kernel_size", Json::array({1 + rng.below(std::uint32_t(largest)), 1 + rng.below(std::uint32_t(largest))})},
+                                                 {"strides", Json::array({1 + rng.below(5) / 3, 1 + rng.below(5) / 3})}, {"padding", rng.below(2) ? "same" : "valid"},
+                                                 {"activation", activation()}, {"use_bias", rng.below(5) > 0}}));
+  };
+  if (rng.below(6) > 0) {
+    conv("conv1", 5);
+    if (rng.below(2)) spec.layers.push_back(layer(rng.below(4) ? "max_pool2d" : "avg_pool2d", "pool1", {{"pool_size", Json::array({1 + rng.below(2), 1 + rng.below(3)})}, {"padding", "same"}}));
+    if (rng.below(5) == 0) spec.layers.push_back(layer("max_pool2d", "pool2", {{"pool_size", 2}, {"strides", 1}, {"padding", "same"}}));
+    if (rng.below(3) == 0) spec.layers.push_back(layer("activation", "act1", {{"activation", "relu"}}));
+    if (rng.below(2)) {
+      const Shape now = analyse(spec).layers.back().out;
+      conv("conv2", std::min({3, now.h, now.w}));
+      const Shape then = analyse(spec).layers.back().out;
+      if (rng.below(2) && then.h > 1 && then.w > 1) spec.layers.push_back(layer("max_pool2d", "pool3"));
+    }
+  }
+  spec.layers.push_back(layer("flatten", "flatten"));
+  if (rng.below(2)) spec.layers.push_back(layer("dense", "dense1", {{"units", pick({1, 5, 16, 70, 130})}, {"activation", activation()}}));
+  spec.layers.push_back(layer("dense", "dense2", {{"units", spec.classes}}));
+  return spec;
+}
+
+/// The gradient of the first step, told from the weights before and after it at a rate so high that their own size does not matter.
+std::vector<double> gradientsOf(const NetworkSpec& spec, const Weights& weights, const Batch& batch, double& lossSum) {
+  constexpr double kRate = 1 << 20;
+  const auto backend = createBackend("cpu", 2);
+  CompileRequest request;
+  request.network = spec;
+  request.maxBatch = batch.size;
+  const auto net = backend->compile(request);
+  net->setWeights(weights);
+  lossSum = net->trainBatch(batch, kRate, 0).lossSum;
+  const Weights after = net->weights();
+  std::vector<double> gradients(after.values.size());
+  for (std::size_t i = 0; i < gradients.size(); ++i) gradients[i] = (double(weights.values[i]) - double(after.values[i])) / kRate;
+  return gradients;
+}
+
+}  // namespace
+
+void TestCpuKernels::gradients_data() {
+  QTest::addColumn<int>("number");
+  QTest::addColumn<QByteArray>("isa");
+  for (int number = 0; number < kCases; ++number)
+    for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain}) {
+      if (!isaRunsHere(isa) || (isa == Isa::Plain && number % 4 != 0)) continue;
+      QTest::addRow("%d %s", number, isaName(isa)) << number << QByteArray(isaName(isa));
+    }
+}
+
+void TestCpuKernels::gradients() {
+  QFETCH(int, number);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  Rng rng(7, Stream::Test, std::uint64_t(number));
+  const NetworkSpec spec = madeStack(rng);
+  QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
+  const Weights weights = coarseWeights(spec, rng);
+  const MadeBatch made(spec, 1 + int(rng.below(37)), Inputs(rng.below(8) ? rng.below(4) : 2), rng);
+
+  double lossSum = 0;
+  const ChainResult expected = runChain(spec, weights, made.batch);
+  const std::vector<double> got = gradientsOf(spec, weights, made.batch, lossSum);
+  QVERIFY2(std::abs(lossSum - expected.lossSum) <= 1e-5 * std::abs(expected.lossSum) + 1e-6, qPrintable(QString("loss %1, expected %2").arg(lossSum).arg(expected.lossSum)));
+  for (const TensorPlace& place : weights.places) {
+    double largest = 0, error = 0;
+    for (std::int64_t i = place.offset; i < place.offset + place.size; ++i) {
+      largest = std::max(largest, std::abs(expected.gradients[std::size_t(i)]));
+      error = std::max(error, std::abs(got[std::size_t(i)] - expected.gradients[std::size_t(i)]));
+    }
+    constexpr double kRounding = 3e-8;  // of single terms as large as 1, which may cancel
+    QVERIFY2(error <= 1e-5 * largest + kRounding, qPrintable(QString("%1: error %2, largest gradient %3\n%4").arg(QString::fromStdString(place.name)).arg(error).arg(largest).arg(QString::fromStdString(networkToJson(spec).dump()))));
+  }
+}
+
+void TestCpuKernels::optimizersAgreeWithTheReference_data() {
+  QTest::addColumn<QByteArray>("optimizer");
+  QTest::addColumn<double>("momentum");
+  QTest::addColumn<bool>("nesterov");
+  QTest::addColumn<double>("labelSmoothing");
+  QTest::addRow("sgd") << QByteArray("sgd") << 0.0 << false << 0.1;
+  QTest::addRow("momentum") << QByteArray("sgd") << 0.9 << false << 0.0;
+  QTest::addRow("nesterov") << QByteArray("sgd") << 0.9 << true << 0.0;
+  QTest::addRow("adam") << QByteArray("adam") << 0.0 << false << 0.1;
+}
+
+namespace {
+
+NetworkSpec smallNet() {
+  NetworkSpec spec;
+  spec.classes = 5;
+  spec.input = Shape::image(10, 9, 2);
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 12}, {"activation", "relu"}}), layer("max_pool2d", "pool1"), layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 20}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 5}})};
+  return spec;
+}
+
+CompileRequest requestFor(const NetworkSpec& spec) {
+  CompileRequest request;
+  request.network = spec;
+  request.maxBatch = 32;
+  return request;
+}
+
+}  // namespace
+
+void TestCpuKernels::optimizersAgreeWithTheReference() {
+  QFETCH(QByteArray, optimizer);
+  QFETCH(double, momentum);
+  QFETCH(bool, nesterov);
+  QFETCH(double, labelSmoothing);
+  CompileRequest request = requestFor(smallNet());
+  for (const ChoiceDef& def : allOptimizers())
+    if (def.type == optimizer.toStdString()) request.optimizer = {def.type, Fields(def.fields)};
+  if (optimizer == "sgd") {
+    request.optimizer.fields.set("momentum", momentum);
+    request.optimizer.fields.set("nesterov", nesterov);
+  }
+  request.labelSmoothing = labelSmoothing;
+  const auto reference = createBackend("reference", 1), cpu = createBackend("cpu", 2);
+  const auto expected = reference->compile(request), got = cpu->compile(request);
+  const Weights start = initialWeights(request.network, 3);
+  expected->setWeights(start);
+  got->setWeights(start);
+  Rng rng(5, Stream::Test);
+  for (std::uint64_t step = 0; step < 8; ++step) {
+    const MadeBatch made(request.network, step == 7 ? 9 : 32, Inputs::Sparse, rng);
+    const LossResult a = expected->trainBatch(made.batch, 0.01, step), b = got->trainBatch(made.batch, 0.01, step);
+    QVERIFY2(std::abs(a.lossSum - b.lossSum) < 1e-4 * a.lossSum, qPrintable(QString("step %1: %2, expected %3").arg(step).arg(b.lossSum).arg(a.lossSum)));
+  }
+  const std::vector<float> states[] = {expected->optimizerState(), got->optimizerState()};
+  QCOMPARE(states[1].size(), states[0].size());
+  for (std::size_t i = 0; i < states[0].size(); ++i) QVERIFY(std::abs(states[0][i] - states[1][i]) < 1e-4);
+}
+
+void TestCpuKernels::weightsAndStateComeBack() {
+  CompileRequest request = requestFor(smallNet());
+  request.optimizer.fields.set("momentum", 0.5);
+  const auto cpu = createBackend("cpu", 1);
+  const auto net = cpu->compile(request);
+  const Weights weights = initialWeights(request.network, 4);
+  net->setWeights(weights);
+  QVERIFY(net->weights() == weights);
+  std::vector<float> state(weights.values.size());
+  for (std::size_t i = 0; i < state.size(); ++i) state[i] = float(i);
+  net->setOptimizerState(state);
+  QVERIFY(net->optimizerState() == state);
+}
+
+// A skipped zero must not hide that the weight it would have met is infinite.
+void TestCpuKernels::zeroTimesInfinityIsSeen() {
+  const CompileRequest request = requestFor(smallNet());
+  const auto cpu = createBackend("cpu", 2);
+  for (const char* name : {"conv1.kernel", "dense1.kernel", "dense2.kernel"}) {
+    Weights weights = initialWeights(request.network, 4);
+    for (const TensorPlace& place : weights.places)
+      if (place.name == name) weights.values[std::size_t(place.offset)] = std::numeric_limits<float>::infinity();
+    const auto net = cpu->compile(request);
+    net->setWeights(weights);
+    Rng rng(6, Stream::Test);
+    const MadeBatch made(request.network, 8, Inputs::Zero, rng);
+    QVERIFY2(!std::isfinite(net->trainBatch(made.batch, 0.1, 0).lossSum), name);
+    QVERIFY2(net->weights() == weights, name);
+    QCOMPARE(net->findNonFinite(made.batch, 0).what, std::string("weights"));
+  }
+}
+
+void TestCpuKernels::unknownIsaIsNamed() {
+  qputenv("STRATA_ISA", "altivec");
+  QVERIFY_THROWS_EXCEPTION(Error, createBackend("cpu", 1)->compile(requestFor(smallNet())));
+}
+
+QTEST_GUILESS_MAIN(TestCpuKernels)
+#include "tst_cpu_kernels.moc"
