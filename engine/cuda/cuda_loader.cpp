@@ -108,7 +108,7 @@ std::string capability(int number) { return std::to_string(number / 10) + "." + 
 const CudaModule& usableModule() {
   const LoadedModule& loaded = cudaModule();
   if (!loaded.module)
-    throw Error(Error::Kind::Device, "CUDA", loaded.problem, "Build with -DSTRATA_CUDA=ON on a machine that has the CUDA toolkit");
+    throw Error(Error::Kind::Device, "CUDA", loaded.problem, "Train on the CPU.");
   return *loaded.module;
 }
 
@@ -135,7 +135,7 @@ std::string cudaReason(const CudaFacts& facts) {
     return "CUDA: " + facts.deviceName + " is too old, it has compute capability " + capability(facts.computeCapability) + " and " +
            capability(kNeededCapability) + " is needed. Train on the CPU.";
   if (!facts.moduleProblem.empty())
-    return "CUDA: " + facts.moduleProblem + ". Build with -DSTRATA_CUDA=ON on a machine that has the CUDA toolkit.";
+    return "CUDA: " + facts.moduleProblem + ". Train on the CPU.";
   if (!facts.libraryProblem.empty()) return "CUDA: " + facts.libraryProblem;
   return "";
 }

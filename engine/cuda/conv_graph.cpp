@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cuda/conv_graph.h"
+
+namespace strata::cuda {
+
+const char* precisionName(Precision precision) {
+  return precision == Precision::Float32 ? "float32" : precision == Precision::Tf32 ? "TF32" : "bfloat16";
+}
+
+std::string ConvGraph::text() const {
+  const auto by = [](auto... sizes) {
+    std::string text;
+    ((text += (text.empty() ? "" : "x") + std::to_string(sizes)), ...);
+    return text;
+  };
+  const char* what = kind == Kind::Forward ? "forward" : kind == Kind::DataGradient ? "data gradient" : "weight gradient";
+  return std::string(what) + (bias ? "+bias" : "") + (relu ? "+relu" : "") + " " + by(n, h, w, c) + " -> " + by(p, q, k) + ", " + by(r, s) +
+         (strideH * strideW > 1 ? " stride " + by(strideH, strideW) : "") + (top + left + bottom + right > 0 ? " pad " + by(top, left, bottom, right) : "");
+}
+
+}  // namespace strata::cuda

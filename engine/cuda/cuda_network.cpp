@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cuda/cuda_network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace strata::cuda {
+namespace {
+
+constexpr std::size_t kReserve = std::size_t{256} << 20;  // left for cuDNN, cuBLASLt and the screen
+constexpr Index kBlockAlignment = 256;
+
+std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MB"; }
+
+/// Adam's rate with the bias correction of `step` in it, as the reference has it; the plain rate for the others.
+float effectiveRate(const OptimizerSpec& optimizer, double rate, std::uint64_t step) {
+  if (optimizer.type != "adam") return static_cast<float>(rate);
+  const double t = static_cast<double>(step) + 1;
+  return static_cast<float>(rate * std::sqrt(1 - std::pow(optimizer.fields.real("beta_2"), t)) / (1 - std::pow(optimizer.fields.real("beta_1"), t)));
+}
+
+}  // namespace
+
+CudaNetwork::Control::Control(int maxBatch) {
+  const auto place = [this](Index bytes) {
+    const Index at = size;
+    size += (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
+    return at;
+  };
+  cursor = place(sizeof(StepCursor));
+  params = place(sizeof(StepParams));
+  results = place(sizeof(StepResult));
+  numbers = place(maxBatch * Index{sizeof(std::int32_t)});
+  labels = place(maxBatch * Index{sizeof(std::int32_t)});
+}
+
+CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request, Precision precision)
+    : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)), m_layout(layoutFor(request.network)),
+      m_offsets(request.maxBatch), m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))), m_controlHost(*m_device, m_offsets.size),
+      m_result(*m_device, 1),      m_plans(*m_device), m_shared{*m_device, m_plans, request.maxBatch, precision, request.seed, {}, {}, {}, {},
+                                   deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1), deviceAt<const StepParams, Use::Read>(m_offsets.params, 1)} {
+  m_layout.values.clear();
+  std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
+  m_stages = makeStages(m_request.network, m_analysis, m_shared);
+  m_shared.weights = Buffer<float>(*m_device, m_shared.arena.size());
+  m_shared.gradients = Buffer<float>(*m_device, m_shared.arena.size());
+  m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
+  m_losses = Buffer<float>(*m_device, m_request.maxBatch);
+  m_hits = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
+  for (const Buffer<float>* buffer : {&m_shared.weights, &m_shared.gradients, &m_state})
+    if (*buffer) m_device->clear(Lane::Main, buffer->data(), buffer->bytes());
+  m_device->synchronize();
+}
+
+// Nothing may still be running when the memory goes.
+CudaNetwork::~CudaNetwork() {
+  try {
+    m_device->synchronize();
+  } catch (...) {
+    // the device has failed; who used the net has been told
+  }
+}
+
+void CudaNetwork::checkMemory() const {
+  const auto needed = [this](int batch) { return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()); };
+  const auto free = static_cast<std::int64_t>(m_device->freeBytes() - std::min(kReserve, m_device->freeBytes()));
+  if (needed(m_request.maxBatch) <= free) return;
+  int fits = 0;
+  for (int step = 1 << 20; step > 0; step /= 2)
+    if (fits + step < m_request.maxBatch && needed(fits + step) <= free) fits += step;
+  throw Error(Error::Kind::Device, m_device->name(),
+              "the net needs " + megabytes(needed(m_request.maxBatch)) + " of memory for a batch of " + std::to_string(m_request.maxBatch) + ", and " +
+                  megabytes(free) + " are free",
+              fits > 0 ? "The largest batch that fits is " + std::to_string(fits) + "." : "Not even one sample fits; train on the CPU.");
+}
+
+void CudaNetwork::setWeights(const Weights& weights) {
+  if (weights.places != m_layout.places) throw Error(Error::Kind::Input, "weights", "they belong to another net");
+  const std::vector<float> values = m_shared.arena.toDevice(weights.values.data());
+  m_device->copyIn(Lane::Main, m_shared.weights.data(), values.data(), m_shared.weights.bytes());
+  m_device->synchronize();
+}
+
+std::vector<float> CudaNetwork::canonical(const Buffer<float>& buffer, Index offset) const {
+  std::vector<float> values(static_cast<std::size_t>(m_shared.arena.size())), result(static_cast<std::size_t>(m_analysis.parameters));
+  m_device->copyOut(Lane::Main, values.data(), buffer.data() + offset, values.size() * sizeof(float));
+  m_device->synchronize();
+  m_shared.arena.toCanonical(values.data(), result.data());
+  return result;
+}
+
+Weights CudaNetwork::weights() const { return {m_layout.places, canonical(m_shared.weights, 0)}; }
+std::vector<float> CudaNetwork::gradients() const { return canonical(m_shared.gradients, 0); }
+
+std::vector<float> CudaNetwork::optimizerState() const {
+  std::vector<float> state;
+  for (Index offset = 0; offset < m_state.size(); offset += m_shared.arena.size()) {
+    const std::vector<float> slot = canonical(m_state, offset);
+    state.insert(state.end(), slot.begin(), slot.end());
+  }
+  return state;
+}
+
+void CudaNetwork::setOptimizerState(const std::vector<float>& state) {
+  const auto slots = static_cast<std::size_t>(m_request.optimizer.slotsPerWeight()), count = static_cast<std::size_t>(m_analysis.parameters);
+  if (state.size() != slots * count)
+    throw Error(Error::Kind::Input, "optimizer state", "got " + std::to_string(state.size()) + " values, needed " + std::to_string(slots * count));
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    const std::vector<float> values = m_shared.arena.toDevice(state.data() + slot * count);
+    m_device->copyIn(Lane::Main, m_state.data() + static_cast<Index>(slot) * m_shared.arena.size(), values.data(), values.size() * sizeof(float));
+    m_device->synchronize();
+  }
+}
+
+LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std::uint64_t step) {
+  upload(batch, learningRate, step);
+  run({batch.size, true, batch.floats != nullptr, batch.scale, batch.offset});
+  m_device->copyOut(Lane::Main, m_result.data(), m_control.data() + m_offsets.results, sizeof(StepResult));
+  m_device->synchronize();
+  const StepResult& result = m_result[0];
+  return {result.spoiled ? std::nan("") : result.lossSum, result.hits};
+}
+
+void CudaNetwork::forward(const Batch& batch, float* logits) {
+  upload(batch, 0, 0);
+  run({batch.size, false, batch.floats != nullptr, batch.scale, batch.offset});
+  const Tensor& top = m_stages.back()->out;
+  m_device->copyOut(Lane::Main, logits, top.values.data(), static_cast<std::size_t>(batch.size * top.size) * sizeof(float));
+  m_device->synchronize();
+}
+
+// Samples and the control block go to page-locked memory first, so that the copies need not block.
+void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
+  if (batch.size < 1 || batch.size > m_request.maxBatch)
+    throw Error(Error::Kind::Input, "batch", "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
+  *hostAt<StepCursor>(m_offsets.cursor) = StepCursor{};
+  *hostAt<StepParams>(m_offsets.params) = StepParams{step, effectiveRate(m_request.optimizer, rate, step), 0};
+  *hostAt<StepResult>(m_offsets.results) = StepResult{};
+  for (int n = 0; n < batch.size; ++n) {
+    hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
+    const std::int32_t label = batch.labels ? batch.labels[n] : 0;
+    if (label < 0 || label >= m_request.network.classes)
+      throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
+    hostAt<std::int32_t>(m_offsets.labels)[n] = label;
+  }
+  m_device->copyIn(Lane::Main, m_control.data(), m_controlHost.data(), static_cast<std::size_t>(m_offsets.size));
+
+  const Index count = batch.size * m_request.network.input.size(), most = m_request.maxBatch * m_request.network.input.size();
+  if (batch.floats) {
+    if (!m_floats) m_floats = Buffer<float>(*m_device, most);
+    if (!m_floatsHost) m_floatsHost.emplace(*m_device, most);
+    std::copy_n(batch.floats, count, m_floatsHost->data());
+    m_device->copyIn(Lane::Main, m_floats.data(), m_floatsHost->data(), static_cast<std::size_t>(count) * sizeof(float));
+  } else {
+    if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, most);
+    if (!m_bytesHost) m_bytesHost.emplace(*m_device, most);
+    std::copy_n(batch.bytes, count, m_bytesHost->data());
+    m_device->copyIn(Lane::Main, m_bytes.data(), m_bytesHost->data(), static_cast<std::size_t>(count));
+  }
+}
+
+// The first time as plain launches, which load what is loaded lazily; the second time captured; from then on as one graph.
+void CudaNetwork::run(const Key& key) {
+  Program& program = m_programs[key];
+  if (program.graph && program.generation == m_plans.generation()) return program.graph->launch();
+  if (!program.warm) {
+    for (const auto& stage : m_stages) stage->prepare(key.batch, key.training);
+    execute(key);
+    program.warm = true;
+    return;
+  }
+  Capture capture(*m_device);
+  execute(key);
+  program.graph = capture.finish();
+  program.generation = m_plans.generation();
+  program.graph->launch();
+}
+
+void CudaNetwork::execute(const Key& key) {
+  const Index size = m_request.network.input.size();
+  Pass pass;
+  pass.batch = key.batch;
+  pass.training = key.training;
+  pass.images.cursor = m_shared.cursor;
+  pass.images.numbers = deviceAt<const std::int32_t, Use::Read>(m_offsets.numbers, key.batch);
+  if (key.floats) pass.images.floats = m_floats.in(key.batch * size);
+  else pass.images.bytes = m_bytes.in(key.batch * size);
+  pass.images.sampleSize = size;
+  pass.images.maxBatch = m_request.maxBatch;
+  pass.images.scale = key.scale;
+  pass.images.offset = key.offset;
+  for (const auto& stage : m_stages) stage->forward(pass);
+  if (key.training) executeBackward(key, pass);
+}
+
+void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
+  const Tensor& logits = m_stages.back()->out;
+  const Index count = key.batch * logits.size;
+  SoftmaxCrossEntropy loss;
+  loss.cursor = m_shared.cursor;
+  loss.numbers = pass.images.numbers;
+  loss.labels = deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
+  loss.batch = key.batch;
+  loss.maxBatch = m_request.maxBatch;
+  loss.classes = static_cast<int>(logits.size);
+  loss.smoothing = static_cast<float>(m_request.labelSmoothing);
+  loss.logits = logits.values.in(count);
+  loss.dlogits = logits.gradients.out(count);
+  loss.losses = m_losses.out(key.batch);
+  loss.hits = m_hits.out(key.batch);
+  launch(*m_device, Lane::Main, loss, key.batch);
+
+  m_shared.reductions.clear();
+  m_device->wait(Lane::Side, Lane::Main);  // a capture must see the side lane leave before it comes back
+  for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) (*stage)->backward(pass);
+  m_device->wait(Lane::Main, Lane::Side);
+  reduce(key);
+  update();
+}
+
+// As many launches as the jobs need, nearly always one; the last looks at the gradients written before and ends the loss.
+void CudaNetwork::reduce(const Key& key) {
+  const std::vector<Reduce::Job>& jobs = m_shared.reductions.jobs();
+  std::size_t next = 0;
+  do {
+    Reduce reduce;
+    reduce.cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
+    reduce.results = deviceAt<StepResult, Use::Update>(m_offsets.results, 1);
+    for (; next < jobs.size() && reduce.jobCount < Reduce::kJobs; ++next) reduce.jobs[reduce.jobCount++] = jobs[next];
+    if (next == jobs.size()) {
+      if (m_shared.arena.early() > 0) reduce.finished = m_shared.gradients.in(m_shared.arena.early());
+      reduce.params = m_shared.params;
+      reduce.losses = m_losses.in(key.batch);
+      reduce.hits = m_hits.in(key.batch);
+    }
+    launch(*m_device, Lane::Main, reduce, reduce.items());
+  } while (next < jobs.size());
+}
+
+void CudaNetwork::update() {
+  const auto cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
+  const Index count = m_shared.arena.size();
+  const In<float> gradients = m_shared.gradients.in();
+  const Update<float> weights = m_shared.weights.update(), state = m_state.update();
+  const Fields& fields = m_request.optimizer.fields;
+  if (m_request.optimizer.type == "adam") {
+    launch(*m_device, Lane::Main,
+           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), static_cast<float>(1 - fields.real("beta_1")),
+                static_cast<float>(1 - fields.real("beta_2")), static_cast<float>(fields.real("epsilon"))},
+           count);
+  } else if (m_request.optimizer.slotsPerWeight() == 1) {
+    launch(*m_device, Lane::Main, Momentum{cursor, gradients, weights, state, static_cast<float>(fields.real("momentum")), fields.flag("nesterov")}, count);
+  } else {
+    launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights}, count);
+  }
+}
+
+// Looking inside is rare, and fusion leaves no trace of single layers: the reference does it with the same weights.
+void CudaNetwork::activations(const Batch& batch, std::vector<std::vector<float>>& out) {
+  const auto reference = createBackend("reference", 1);
+  const auto twin = reference->compile(m_request);
+  twin->setWeights(weights());
+  twin->activations(batch, out);
+}
+
+NonFinite CudaNetwork::findNonFinite(const Batch& batch, std::uint64_t step) {
+  const auto reference = createBackend("reference", 1);
+  const auto twin = reference->compile(m_request);
+  twin->setWeights(weights());
+  return twin->findNonFinite(batch, step);
+}
+
+std::string CudaNetwork::explain() const {
+  std::string text = m_device->name() + ", " + precisionName(m_shared.precision) + "\n";
+  for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
+  return text;
+}
+
+}  // namespace strata::cuda

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stack bound to a CUDA device: forward, loss, backward and update of a batch are a fixed list of launches, captured into one
+// CUDA graph per batch size. Weights, gradients and optimizer state lie in one arena each and stay on the device.
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "engine/backend.h"
+#include "engine/cuda/stages.h"
+
+namespace strata::cuda {
+
+class CudaNetwork : public CompiledNetwork {
+ public:
+  /// Error::Device, naming the largest batch that fits, when the device has too little free memory.
+  CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request, Precision precision);
+  ~CudaNetwork() override;
+
+  void setWeights(const Weights& weights) override;
+  Weights weights() const override;
+  std::vector<float> optimizerState() const override;
+  void setOptimizerState(const std::vector<float>& state) override;
+  LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
+  void forward(const Batch& batch, float* logits) override;
+  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
+  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
+  std::string explain() const override;
+
+  /// Gradients of the last trainBatch(), canonical layout.
+  std::vector<float> gradients() const;
+
+ private:
+  /// Everything that is fixed in a captured graph.
+  struct Key {
+    int batch = 1;
+    bool training = false, floats = false;
+    float scale = 1, offset = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Program {
+    bool warm = false;  ///< has run once without capture, so that everything is loaded
+    int generation = 0;
+    std::unique_ptr<Graph> graph;
+  };
+  /// Views into the block that carries all small values to the device and back, each way in one copy.
+  struct Control {
+    explicit Control(int maxBatch);
+    Index cursor = 0, params = 0, results = 0, numbers = 0, labels = 0, size = 0;  ///< offsets in bytes
+  };
+
+  template <class T>
+  T* hostAt(Index offset) const { return reinterpret_cast<T*>(m_controlHost.data() + offset); }
+  template <class T, Use kUse>
+  View<T, kUse> deviceAt(Index offset, Index count) const { return {reinterpret_cast<T*>(m_control.data() + offset), count}; }
+
+  void checkMemory() const;
+  void upload(const Batch& batch, double rate, std::uint64_t step);
+  void run(const Key& key);
+  void execute(const Key& key);
+  void executeBackward(const Key& key, const Pass& pass);
+  void reduce(const Key& key);
+  void update();
+  std::vector<float> canonical(const Buffer<float>& buffer, Index offset) const;
+
+  std::shared_ptr<Device> m_device;
+  CompileRequest m_request;
+  Analysis m_analysis;
+  Weights m_layout;  ///< places alone
+  Control m_offsets;
+  Buffer<std::byte> m_control;
+  HostBuffer<std::byte> m_controlHost;
+  HostBuffer<StepResult> m_result;
+  Buffer<std::uint8_t> m_bytes;           ///< the batch's samples
+  Buffer<float> m_floats;
+  std::optional<HostBuffer<std::uint8_t>> m_bytesHost;
+  std::optional<HostBuffer<float>> m_floatsHost;
+  Plans m_plans;
+  Shared m_shared;
+  std::vector<std::unique_ptr<Stage>> m_stages;
+  Buffer<float> m_state, m_losses;
+  Buffer<std::int32_t> m_hits;
+  std::map<Key, Program> m_programs;
+};
+
+}  // namespace strata::cuda

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// cuDNN through its graph API: a ConvGraph becomes a cuDNN graph, is planned for a device, described or present, and run.
+// The only file that sees cuDNN is cudnn_graphs.cpp; cuDNN itself is loaded at run time.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/cuda/device.h"
+
+namespace strata::cuda {
+
+/// Loads cuDNN 9. Returns why it cannot be used, in one sentence, or "".
+std::string loadCudnn();
+
+/// The graph as the frontend writes it down: nodes and tensors with dimensions and strides. Needs loadCudnn(), but no driver.
+std::string convGraphJson(const ConvGraph& graph);
+
+/// What cuDNN chose, or why it has nothing.
+struct PlanOutcome {
+  std::string engine;
+  std::size_t workspaceBytes = 0;
+  std::string problem;  ///< empty when planned
+};
+/// Plans for a device that need not be present, given as cuDNN's JSON description of it. Needs loadCudnn(), but no driver.
+PlanOutcome planOnDescribed(const ConvGraph& graph, const std::string& deviceJson);
+
+/// cuDNN on the current device, bound to one stream (cudaStream_t) a lane.
+class Cudnn {
+ public:
+  explicit Cudnn(void* const (&streams)[kLanes]);  ///< Error::Device
+  ~Cudnn();
+  /// Null when there is no engine for the graph.
+  std::unique_ptr<ConvPlan> plan(const ConvGraph& graph);
+
+ private:
+  struct Handles;
+  std::shared_ptr<Handles> m_handles;
+};
+
+}  // namespace strata::cuda

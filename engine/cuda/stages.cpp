@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/cuda/stages.h"
+
+#include <algorithm>
+
+#include "engine/layers/common.h"
+#include "engine/rng.h"
+
+namespace strata::cuda {
+namespace {
+
+Act actOf(Activation activation) {
+  switch (activation) {
+    case Activation::Relu: return Act::Relu;
+    case Activation::Tanh: return Act::Tanh;
+    case Activation::Sigmoid: return Act::Sigmoid;
+    default: return Act::Linear;
+  }
+}
+
+Window windowOf(Shape in, Pair kernel, Pair strides, bool same) {
+  const Slide y = slide(in.h, kernel.h, strides.h, same), x = slide(in.w, kernel.w, strides.w, same);
+  return {in.h, in.w, y.out, x.out, kernel.h, kernel.w, strides.h, strides.w, y.before, x.before};
+}
+Window convWindow(const Fields& fields, Shape in) {
+  return windowOf(in, fields.pair("kernel_size"), fields.pair("strides"), fields.text("padding") == "same");
+}
+Window poolWindow(const Fields& fields, Shape in) {
+  const Pair window = fields.pair("pool_size");
+  Pair strides = fields.pair("strides");
+  if (strides.h == 0) strides.h = window.h;
+  if (strides.w == 0) strides.w = window.w;
+  return windowOf(in, window, strides, fields.text("padding") == "same");
+}
+
+// Sums over a batch go by at most kParts parts, and by fewer where a part has many columns.
+constexpr Index kParts = 128, kPartialFloats = Index{1} << 22;
+Index maxParts(Index columns) { return std::clamp(kPartialFloats / std::max<Index>(columns, 1), Index{1}, kParts); }
+Index perPart(Index count, Index parts) { return (count + parts - 1) / parts; }
+Index partsOf(Index count, Index each) { return (count + each - 1) / each; }
+
+/// Bias gradients over [rows, columns] by parts; what dense layers and convolutions share.
+class BiasSum {
+ public:
+  BiasSum(Shared& shared, Index maxRows, Index columns)
+      : m_shared(shared), m_columns(columns), m_partials(shared.device, std::min(maxRows, kParts) * columns) {}
+
+  /// Masks dy in place where `y` is set, and adds the sum of dz to the reductions.
+  void run(Lane lane, In<float> y, Update<float> gradient, Out<float> to) {
+    const Index rows = gradient.count / m_columns, each = perPart(rows, kParts), parts = partsOf(rows, each);
+    const Out<float> partials = m_partials.out(parts * m_columns);
+    const int intRows = static_cast<int>(rows), columns = static_cast<int>(m_columns), partRows = static_cast<int>(each);
+    if (y) launch(m_shared.device, lane, ReluBiasGradient{intRows, columns, partRows, y, gradient, partials}, partials.count);
+    else launch(m_shared.device, lane, BiasGradient{intRows, columns, partRows, {gradient.data, gradient.count}, partials}, partials.count);
+    m_shared.reductions.add({m_partials.in(partials.count), to, parts, m_columns, 0});
+  }
+
+ private:
+  Shared& m_shared;
+  Index m_columns;
+  Buffer<float> m_partials;
+};
+
+/// Bytes or floats to the floats that the first layer reads.
+class LoadStage : public Stage {
+ public:
+  explicit LoadStage(Shared& shared) : m_shared(shared) { note = "own kernel LoadInput"; }
+  void forward(const Pass& pass) override {
+    const Out<float> y = out.values.out(pass.batch * out.size);
+    launch(m_shared.device, Lane::Main, LoadInput{pass.images, y}, y.count);
+  }
+  void backward(const Pass&) override {}
+
+ private:
+  Shared& m_shared;
+};
+
+/// The first convolution of a one-channel net, ReLU, with the max pool behind it.
+class InputConvPoolStage : public Stage {
+ public:
+  InputConvPoolStage(Shared& shared, Window conv, Window pool, int filters, bool bias, std::size_t param)
+      : m_shared(shared), m_conv(conv), m_pool(pool), m_filters(filters), m_bias(bias), m_param(param),
+        m_columns(Index{conv.r * conv.s + 1} * filters), m_winners(shared.device, shared.maxBatch * Index{pool.outH} * pool.outW * filters),
+        m_partials(shared.device, std::min<Index>(shared.maxBatch, maxParts(m_columns)) * m_columns) {
+    note = "own kernel InputConvPool: bytes, convolution, bias, ReLU and pool in one pass; backward in one more";
+  }
+  void forward(const Pass& pass) override {
+    const Out<float> y = out.values.out(pass.batch * out.size);
+    launch(m_shared.device, Lane::Main,
+           InputConvPool{pass.images, m_conv, m_pool, m_filters, m_shared.weight(m_param), m_bias ? m_shared.weight(m_param + 1) : In<float>{}, y,
+                         m_winners.out(y.count)},
+           y.count);
+  }
+  void backward(const Pass& pass) override {
+    const Index count = pass.batch * out.size, each = perPart(pass.batch, maxParts(m_columns)), parts = partsOf(pass.batch, each);
+    const Out<float> partials = m_partials.out(parts * m_columns);
+    launch(m_shared.device, Lane::Main,
+           InputConvPoolGradient{pass.images, m_conv, m_pool, m_filters, pass.batch, static_cast<int>(each), out.values.in(count),
+                                 out.gradients.in(count), m_winners.in(count), partials},
+           partials.count);
+    const In<float> from = m_partials.in(partials.count);
+    m_shared.reductions.add({from, m_shared.gradient(m_param), parts, m_columns, 0});
+    if (m_bias) m_shared.reductions.add({from, m_shared.gradient(m_param + 1), parts, m_columns, m_columns - m_filters});
+  }
+
+ private:
+  Shared& m_shared;
+  Window m_conv, m_pool;
+  int m_filters;
+  bool m_bias;
+  std::size_t m_param;
+  Index m_columns;  ///< of the partials: kernel values, then biases
+  Buffer<std::int32_t> m_winners;
+  Buffer<float> m_partials;
+};
+
+/// Any convolution, linear or ReLU; with ReLU it may take a max pool along.
+class ConvStage : public Stage {
+ public:
+  ConvStage(Shared& shared, Tensor& in, Window window, int channels, int filters, bool bias, bool relu, const Window* pool, std::size_t param)
+      : m_shared(shared), m_in(in), m_window(window), m_channels(channels), m_filters(filters), m_bias(bias), m_relu(relu), m_param(param),
+        m_outSize(Index{window.outH} * window.outW * filters), m_own(!planned(shared.maxBatch)) {
+    if (pool) m_pool = *pool;
+    m_pooled = pool != nullptr;
+    if (m_pooled) {
+      m_convolved = Buffer<float>(shared.device, shared.maxBatch * m_outSize);
+      m_winners = Buffer<std::int32_t>(shared.device, shared.maxBatch * Index{m_pool.outH} * m_pool.outW * filters);
+      if (bias) m_poolPartials = Buffer<float>(shared.device, Index{shared.maxBatch} * filters);
+    } else if (bias) {
+      m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch * Index{window.outH} * window.outW, filters);
+    }
+    if (m_own) m_partials = Buffer<float>(shared.device, std::min<Index>(shared.maxBatch, maxParts(kernelSize())) * kernelSize());
+    note = m_own ? "own kernels" : "cuDNN";
+    if (!m_own) note += " (" + shared.plans.conv(graph(ConvGraph::Kind::Forward, shared.maxBatch))->engine() + ")";
+    if (m_pooled) note += ", own kernels MaxPool and PoolReluGradient";
+  }
+  bool own() const { return m_own; }
+
+  void prepare(int batch, bool training) override {
+    if (!m_own && !(training ? planned(batch) : m_shared.plans.conv(graph(ConvGraph::Kind::Forward, batch)) != nullptr))
+      throw Error(Error::Kind::Device, layers, "cuDNN has no engine for a batch of " + std::to_string(batch), "Choose another batch size.");
+  }
+
+  void forward(const Pass& pass) override {
+    const Index count = pass.batch * m_outSize;
+    const Out<float> y = m_pooled ? m_convolved.out(count) : out.values.out(count);
+    const In<float> x = m_in.values.in(pass.batch * m_in.size), bias = m_bias ? m_shared.weight(m_param + 1) : In<float>{};
+    if (m_own) {
+      launch(m_shared.device, Lane::Main,
+             ConvForward{m_window, m_channels, m_filters, m_relu ? Act::Relu : Act::Linear, x, m_shared.weight(m_param), bias, y}, count);
+    } else {
+      run(Lane::Main, ConvGraph::Kind::Forward, pass.batch,
+          {{ConvGraph::X, x.data}, {ConvGraph::W, m_shared.weight(m_param).data}, {ConvGraph::Y, y.data}, {ConvGraph::Bias, bias.data}});
+    }
+    if (!m_pooled) return;
+    const Out<float> pooled = out.values.out(pass.batch * out.size);
+    launch(m_shared.device, Lane::Main, MaxPool{m_pool, m_filters, m_convolved.in(count), pooled, m_winners.out(pooled.count)}, pooled.count);
+  }
+
+  void backward(const Pass& pass) override {
+    const Index count = pass.batch * out.size;
+    const Out<float> biasGradient = m_bias ? m_shared.gradient(m_param + 1) : Out<float>{};
+    if (m_pooled) {
+      const Out<float> partials = m_bias ? m_poolPartials.out(Index{pass.batch} * m_filters) : Out<float>{};
+      launch(m_shared.device, Lane::Main,
+             PoolReluGradient{m_pool, m_filters, out.values.in(count), out.gradients.in(count), m_winners.in(count),
+                              m_convolved.out(pass.batch * m_outSize), partials},
+             Index{pass.batch} * m_filters);
+      if (m_bias) m_shared.reductions.add({{partials.data, partials.count}, biasGradient, pass.batch, m_filters, 0});
+    } else if (m_bias) {
+      m_biasSum->run(Lane::Main, m_relu ? out.values.in(count) : In<float>{}, out.gradients.update(count), biasGradient);
+    } else if (m_relu) {
+      const Index rows = count / m_filters;
+      const int each = static_cast<int>(perPart(rows, kParts));
+      launch(m_shared.device, Lane::Main, ReluBiasGradient{static_cast<int>(rows), m_filters, each, out.values.in(count), out.gradients.update(count), {}},
+             partsOf(rows, each) * m_filters);
+    }
+    m_shared.device.wait(Lane::Side, Lane::Main);
+    weightGradient(pass.batch);
+    if (m_in.gradients) dataGradient(pass.batch);
+  }
+
+ private:
+  Index kernelSize() const { return Index{m_window.r} * m_window.s * m_channels * m_filters; }
+  In<float> dz(int batch) const { return m_pooled ? m_convolved.in(batch * m_outSize) : out.gradients.in(batch * m_outSize); }
+
+  ConvGraph graph(ConvGraph::Kind kind, int batch) const {
+    ConvGraph graph;
+    graph.kind = kind;
+    graph.precision = m_shared.precision;
+    graph.n = batch, graph.h = m_window.inH, graph.w = m_window.inW, graph.c = m_channels;
+    graph.p = m_window.outH, graph.q = m_window.outW, graph.k = m_filters;
+    graph.r = m_window.r, graph.s = m_window.s, graph.strideH = m_window.strideH, graph.strideW = m_window.strideW;
+    graph.top = m_window.top, graph.left = m_window.left;
+    graph.bottom = std::max(0, (graph.p - 1) * graph.strideH + graph.r - graph.h - graph.top);
+    graph.right = std::max(0, (graph.q - 1) * graph.strideW + graph.s - graph.w - graph.left);
+    if (kind == ConvGraph::Kind::Forward) graph.bias = m_bias, graph.relu = m_relu;
+    return graph;
+  }
+  // One channel is done better by own kernels than by cuDNN, which wants channels in fours or more.
+  bool planned(int batch) const {
+    Plans& plans = m_shared.plans;
+    return m_channels > 1 && plans.conv(graph(ConvGraph::Kind::Forward, batch)) && plans.conv(graph(ConvGraph::Kind::WeightGradient, batch)) &&
+           (!m_in.gradients || plans.conv(graph(ConvGraph::Kind::DataGradient, batch)));
+  }
+  void run(Lane lane, ConvGraph::Kind kind, int batch, std::initializer_list<std::pair<int, const float*>> tensors) {
+    std::vector<Bound> bound;
+    for (const auto& [tensor, data] : tensors)
+      if (data) bound.push_back({tensor, const_cast<float*>(data)});
+    m_shared.plans.conv(graph(kind, batch))->run(lane, bound, m_shared.plans.workspace(lane));
+  }
+
+  void weightGradient(int batch) {
+    const In<float> x = m_in.values.in(batch * m_in.size);
+    const Out<float> to = m_shared.gradient(m_param);
+    if (!m_own) return run(Lane::Side, ConvGraph::Kind::WeightGradient, batch, {{ConvGraph::X, x.data}, {ConvGraph::Dy, dz(batch).data}, {ConvGraph::Dw, to.data}});
+    const Index each = perPart(batch, maxParts(kernelSize())), parts = partsOf(batch, each);
+    const Out<float> partials = m_partials.out(parts * kernelSize());
+    launch(m_shared.device, Lane::Side, ConvWeightGradient{m_window, m_channels, m_filters, batch, static_cast<int>(each), x, dz(batch), partials}, partials.count);
+    m_shared.reductions.add({{partials.data, partials.count}, to, parts, kernelSize(), 0});
+  }
+  void dataGradient(int batch) {
+    const Out<float> dx = m_in.gradients.out(batch * m_in.size);
+    if (m_own) launch(m_shared.device, Lane::Main, ConvDataGradient{m_window, m_channels, m_filters, dz(batch), m_shared.weight(m_param), dx}, dx.count);
+    else run(Lane::Main, ConvGraph::Kind::DataGradient, batch, {{ConvGraph::Dy, dz(batch).data}, {ConvGraph::W, m_shared.weight(m_param).data}, {ConvGraph::Dx, dx.data}});
+  }
+
+  Shared& m_shared;
+  Tensor& m_in;
+  Window m_window, m_pool;
+  int m_channels, m_filters;
+  bool m_bias, m_relu, m_pooled = false;
+  std::size_t m_param;
+  Index m_outSize;            ///< of the convolution, in values a sample
+  bool m_own;                 ///< own kernels instead of cuDNN
+  Buffer<float> m_convolved;  ///< with a pool: the convolution's output, then its gradient
+  Buffer<std::int32_t> m_winners;
+  Buffer<float> m_poolPartials, m_partials;
+  std::unique_ptr<BiasSum> m_biasSum;
+};
+
+class DenseStage : public Stage {
+ public:
+  DenseStage(Shared& shared, Tensor& in, int units, bool bias, bool relu, std::size_t param)
+      : m_shared(shared), m_in(in), m_units(units), m_bias(bias), m_relu(relu), m_param(param) {
+    if (bias || relu) m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch, units);
+    note = std::string("cuBLASLt, bias") + (relu ? " and ReLU" : "") + " in its epilogue";
+  }
+  void prepare(int batch, bool training) override {
+    m_shared.plans.matmul(forwardProduct(batch));
+    if (!training) return;
+    m_shared.plans.matmul(weightProduct(batch));
+    if (m_in.gradients) m_shared.plans.matmul(dataProduct(batch));
+  }
+  void forward(const Pass& pass) override {
+    run(Lane::Main, forwardProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), m_shared.weight(m_param),
+        m_bias ? m_shared.weight(m_param + 1) : In<float>{}, out.values.out(pass.batch * out.size));
+  }
+  void backward(const Pass& pass) override {
+    const Index count = pass.batch * out.size;
+    if (m_relu) mask(count, pass.batch);
+    m_shared.device.wait(Lane::Side, Lane::Main);
+    const In<float> dz = out.gradients.in(count);
+    run(Lane::Side, weightProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), dz, {}, m_shared.gradient(m_param));
+    if (m_bias && !m_relu) biasGradient(pass.batch);
+    if (m_in.gradients) run(Lane::Main, dataProduct(pass.batch), dz, m_shared.weight(m_param), {}, m_in.gradients.out(pass.batch * m_in.size));
+  }
+
+ private:
+  static constexpr int kDirectRows = 256;  ///< up to so many rows the last Reduce adds up itself: one launch less
+
+  Matmul forwardProduct(int batch) const { return {batch, m_units, inputs(), false, false, m_bias, m_relu, m_shared.precision}; }
+  Matmul weightProduct(int batch) const { return {inputs(), m_units, batch, true, false, false, false, m_shared.precision}; }
+  Matmul dataProduct(int batch) const { return {batch, inputs(), m_units, false, true, false, false, m_shared.precision}; }
+  int inputs() const { return static_cast<int>(m_in.size); }
+  void run(Lane lane, const Matmul& matmul, In<float> a, In<float> b, In<float> bias, Out<float> c) {
+    m_shared.plans.matmul(matmul).run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
+  }
+  void mask(Index count, int batch) {
+    if (m_bias) return m_biasSum->run(Lane::Main, out.values.in(count), out.gradients.update(count), m_shared.gradient(m_param + 1));
+    const int each = static_cast<int>(perPart(batch, kParts));
+    launch(m_shared.device, Lane::Main, ReluBiasGradient{batch, m_units, each, out.values.in(count), out.gradients.update(count), {}}, partsOf(batch, each) * m_units);
+  }
+  void biasGradient(int batch) {
+    const Index count = batch * out.size;
+    if (batch <= kDirectRows) m_shared.reductions.add({out.gradients.in(count), m_shared.gradient(m_param + 1), batch, m_units, 0});
+    else m_biasSum->run(Lane::Side, {}, out.gradients.update(count), m_shared.gradient(m_param + 1));
+  }
+
+  Shared& m_shared;
+  Tensor& m_in;
+  int m_units;
+  bool m_bias, m_relu;
+  std::size_t m_param;
+  std::unique_ptr<BiasSum> m_biasSum;
+};
+
+class PoolStage : public Stage {
+ public:
+  PoolStage(Shared& shared, Tensor& in, Window window, int channels, bool max)
+      : m_shared(shared), m_in(in), m_window(window), m_channels(channels), m_max(max) {
+    if (max) m_winners = Buffer<std::int32_t>(shared.device, shared.maxBatch * Index{window.outH} * window.outW * channels);
+    note = max ? "own kernels MaxPool and MaxPoolGradient" : "own kernels AvgPool and AvgPoolGradient";
+  }
+  void forward(const Pass& pass) override {
+    const In<float> x = m_in.values.in(pass.batch * m_in.size);
+    const Out<float> y = out.values.out(pass.batch * out.size);
+    if (m_max) launch(m_shared.device, Lane::Main, MaxPool{m_window, m_channels, x, y, m_winners.out(y.count)}, y.count);
+    else launch(m_shared.device, Lane::Main, AvgPool{m_window, m_channels, x, y}, y.count);
+  }
+  void backward(const Pass& pass) override {
+    if (!m_in.gradients) return;
+    const In<float> dy = out.gradients.in(pass.batch * out.size);
+    const Out<float> dx = m_in.gradients.out(pass.batch * m_in.size);
+    if (m_max) launch(m_shared.device, Lane::Main, MaxPoolGradient{m_window, m_channels, dy, m_winners.in(dy.count), dx}, dx.count);
+    else launch(m_shared.device, Lane::Main, AvgPoolGradient{m_window, m_channels, dy, dx}, dx.count);
+  }
+
+ private:
+  Shared& m_shared;
+  Tensor& m_in;
+  Window m_window;
+  int m_channels;
+  bool m_max;
+  Buffer<std::int32_t> m_winners;
+};
+
+class ActivationStage : public Stage {
+ public:
+  ActivationStage(Shared& shared, Tensor& in, Act act) : m_shared(shared), m_in(in), m_act(act) { note = "own kernels Activate and ActivateGradient"; }
+  void forward(const Pass& pass) override {
+    const Index count = pass.batch * out.size;
+    launch(m_shared.device, Lane::Main, Activate{m_act, m_in.values.in(count), out.values.out(count)}, count);
+  }
+  void backward(const Pass& pass) override {
+    if (!m_in.gradients) return;
+    const Index count = pass.batch * out.size;
+    launch(m_shared.device, Lane::Main, ActivateGradient{m_act, out.values.in(count), out.gradients.in(count), m_in.gradients.out(count)}, count);
+  }
+
+ private:
+  Shared& m_shared;
+  Tensor& m_in;
+  Act m_act;
+};
+
+class DropoutStage : public Stage {
+ public:
+  DropoutStage(Shared& shared, Tensor& in, double rate, int layerIndex)
+      : m_shared(shared), m_in(in), m_stream(static_cast<std::uint64_t>(strata::Stream::Dropout) << 56 | static_cast<std::uint64_t>(layerIndex) << 40),
+        m_threshold(static_cast<std::uint32_t>(rate * 0x1p32)), m_scale(static_cast<float>(1 / (1 - rate))) {
+    note = "own kernel Dropout, forward and backward";
+  }
+  void forward(const Pass& pass) override {
+    const Index count = pass.batch * out.size;
+    apply(m_in.values.in(count), out.values.out(count), pass.training);
+  }
+  void backward(const Pass& pass) override {
+    if (!m_in.gradients) return;
+    const Index count = pass.batch * out.size;
+    apply(out.gradients.in(count), m_in.gradients.out(count), true);
+  }
+
+ private:
+  void apply(In<float> x, Out<float> y, bool training) {
+    launch(m_shared.device, Lane::Main,
+           Dropout{m_shared.cursor, m_shared.params, m_shared.seed, m_stream, training ? m_threshold : 0, training ? m_scale : 1, x, y}, y.count);
+  }
+  Shared& m_shared;
+  Tensor& m_in;
+  std::uint64_t m_stream;
+  std::uint32_t m_threshold;
+  float m_scale;
+};
+
+/// Turns layers into stages one by one.
+class Lowering {
+ public:
+  Lowering(const NetworkSpec& network, const Analysis& analysis, Shared& shared) : m_network(network), m_analysis(analysis), m_shared(shared) {}
+
+  std::vector<std::unique_ptr<Stage>> run() {
+    std::size_t next = startsFused() ? addInputConvPool() : 0;
+    if (next == 0) append(std::make_unique<LoadStage>(m_shared), "input", m_network.input);
+    for (; next < m_network.layers.size(); ++next) next = addLayer(next);
+    m_shared.arena.finish();
+    return std::move(m_stages);
+  }
+
+ private:
+  const Fields& fields(std::size_t i) const { return m_network.layers[i].fields; }
+  const std::string& type(std::size_t i) const { return m_network.layers[i].type; }
+  const std::string& name(std::size_t i) const { return m_network.layers[i].name; }
+  bool isReluBeforeMaxPool(std::size_t i) const {
+    return i + 1 < m_network.layers.size() && type(i + 1) == "max_pool2d" && activationOf(fields(i)) == Activation::Relu;
+  }
+  bool startsFused() const { return !m_network.layers.empty() && type(0) == "conv2d" && m_network.input.c == 1 && isReluBeforeMaxPool(0); }
+
+  Tensor& append(std::unique_ptr<Stage> stage, const std::string& layers, Shape out) {
+    stage->layers = layers;
+    stage->out.size = out.size();
+    stage->out.values = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
+    if (m_trained || m_lastOpen) stage->out.gradients = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
+    m_stages.push_back(std::move(stage));
+    return m_stages.back()->out;
+  }
+  Tensor& top() { return m_stages.back()->out; }
+
+  /// The layer's kernel and bias; returns the number of its first parameter.
+  std::size_t addParams(std::size_t i, bool reordered, bool late) {
+    const LayerAnalysis& layer = m_analysis.layers[i];
+    const std::size_t first = m_params;
+    std::int64_t canonical = layer.weightsOffset;
+    for (const ParamInfo& param : layer.params) {
+      const bool kernel = param.name == "kernel";
+      ParamPlace place{canonical, 0, param.size(), 0, 0};
+      if (kernel && reordered) place.k = param.shape.back(), place.rsc = static_cast<int>(param.size() / place.k);
+      m_shared.arena.add(place, !kernel || late);
+      canonical += param.size();
+      ++m_params;
+    }
+    m_trained = true;
+    return first;
+  }
+
+  std::size_t addInputConvPool() {
+    const Shape out = m_analysis.layers[1].out;
+    const Window conv = convWindow(fields(0), m_network.input), pool = poolWindow(fields(1), m_analysis.layers[0].out);
+    const std::size_t param = addParams(0, false, true);
+    append(std::make_unique<InputConvPoolStage>(m_shared, conv, pool, out.c, fields(0).flag("use_bias"), param), name(0) + " + " + name(1), out);
+    return 2;
+  }
+
+  /// Returns the last layer it used.
+  std::size_t addLayer(std::size_t i) {
+    const Shape in = m_analysis.layers[i].in, out = m_analysis.layers[i].out;
+    if (type(i) == "conv2d") return addConv(i);
+    m_lastOpen = i + 1 == m_network.layers.size();
+    if (type(i) == "dense") {
+      const Activation activation = activationOf(fields(i));
+      Tensor& input = top();
+      const std::size_t param = addParams(i, false, false);
+      append(std::make_unique<DenseStage>(m_shared, input, out.c, fields(i).flag("use_bias"), activation == Activation::Relu, param), name(i), out);
+      addActivation(activation, name(i), out);
+    } else if (type(i) == "max_pool2d" || type(i) == "avg_pool2d") {
+      append(std::make_unique<PoolStage>(m_shared, top(), poolWindow(fields(i), in), in.c, type(i) == "max_pool2d"), name(i), out);
+    } else if (type(i) == "activation") {
+      append(std::make_unique<ActivationStage>(m_shared, top(), actOf(activationOf(fields(i)))), name(i), out);
+    } else if (type(i) == "dropout") {
+      append(std::make_unique<DropoutStage>(m_shared, top(), fields(i).real("rate"), static_cast<int>(i)), name(i), out);
+    } else if (type(i) == "flatten") {
+      if (m_lastOpen && !top().gradients) top().gradients = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
+    } else {
+      throw Error(Error::Kind::Device, name(i), "the CUDA backend does not know layers of type " + type(i), "Train this net on the CPU.");
+    }
+    return i;
+  }
+
+  std::size_t addConv(std::size_t i) {
+    const Shape in = m_analysis.layers[i].in;
+    const Activation activation = activationOf(fields(i));
+    const bool pooled = isReluBeforeMaxPool(i);
+    const std::size_t last = pooled ? i + 1 : i;
+    m_lastOpen = last + 1 == m_network.layers.size();
+    const Shape out = m_analysis.layers[last].out;
+    Window pool;
+    if (pooled) pool = poolWindow(fields(i + 1), m_analysis.layers[i].out);
+    auto stage = std::make_unique<ConvStage>(m_shared, top(), convWindow(fields(i), in), in.c, out.c, fields(i).flag("use_bias"),
+                                             activation == Activation::Relu, pooled ? &pool : nullptr, m_params);
+    addParams(i, !stage->own(), stage->own());
+    append(std::move(stage), pooled ? name(i) + " + " + name(i + 1) : name(i), out);
+    addActivation(activation, name(i), out);
+    return last;
+  }
+
+  void addActivation(Activation activation, const std::string& layer, Shape out) {
+    if (activation == Activation::Tanh || activation == Activation::Sigmoid)
+      append(std::make_unique<ActivationStage>(m_shared, top(), actOf(activation)), layer, out);
+  }
+
+  const NetworkSpec& m_network;
+  const Analysis& m_analysis;
+  Shared& m_shared;
+  std::vector<std::unique_ptr<Stage>> m_stages;
+  std::size_t m_params = 0;
+  bool m_trained = false;   ///< something so far has weights: gradients must flow here
+  bool m_lastOpen = false;  ///< the layer being added is the last: the loss writes its gradient
+};
+
+}  // namespace
+
+In<float> Shared::weight(std::size_t param) const { return weights.in().slice(arena.at(param).offset, arena.at(param).size); }
+Out<float> Shared::gradient(std::size_t param) const { return gradients.out().slice(arena.at(param).offset, arena.at(param).size); }
+
+ConvPlan* Plans::conv(const ConvGraph& graph) {
+  auto found = m_convs.find(graph);
+  if (found == m_convs.end()) {
+    auto plan = m_device.planConv(graph);
+    if (plan) reserve(plan->workspaceBytes());
+    found = m_convs.emplace(graph, std::move(plan)).first;
+  }
+  return found->second.get();
+}
+
+MatmulPlan& Plans::matmul(const Matmul& matmul) {
+  auto found = m_matmuls.find(matmul);
+  if (found == m_matmuls.end()) {
+    auto plan = m_device.planMatmul(matmul);
+    reserve(plan->workspaceBytes());
+    found = m_matmuls.emplace(matmul, std::move(plan)).first;
+  }
+  return *found->second;
+}
+
+void Plans::reserve(std::size_t bytes) {
+  if (bytes <= m_workspaces[0].bytes()) return;
+  for (Buffer<std::byte>& workspace : m_workspaces) workspace = Buffer<std::byte>();
+  for (Buffer<std::byte>& workspace : m_workspaces) workspace = Buffer<std::byte>(m_device, static_cast<Index>(bytes));
+  ++m_generation;
+}
+
+void Stage::prepare(int, bool) {}
+
+std::vector<std::unique_ptr<Stage>> makeStages(const NetworkSpec& network, const Analysis& analysis, Shared& shared) {
+  return Lowering(network, analysis, shared).run();
+}
+
+}  // namespace strata::cuda

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The whole CUDA backend on a simulated device: every layer at every example equals the reference, the lesson's net follows the
+// golden trace, captured graphs replay the same work, and no fault leaves a leak or a muddle. Nothing here says it runs on a GPU.
+#include <QtTest>
+#include <QFile>
+#include <algorithm>
+#include <cmath>
+
+#include "cuda_sim/sim_device.h"
+#include "datasets/datasets.h"
+#include "engine/cuda/cuda_network.h"
+#include "engine/network.h"
+#include "engine/project.h"
+#include "engine/reference_backend.h"
+#include "engine/rng.h"
+#include "engine/train/checkpoint.h"
+
+using namespace strata;
+using strata::cuda::CudaNetwork;
+using strata::cuda::FaultKind;
+using strata::cuda::Precision;
+using strata::cuda::SimBreach;
+using strata::cuda::SimDevice;
+
+namespace {
+
+constexpr int kMaxBatch = 5;
+
+struct Net {
+  CompileRequest request;
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::int32_t> labels;
+  Weights weights;
+  Batch batch(int size) const {
+    Batch batch;
+    batch.size = size;
+    batch.bytes = pixels.data();
+    batch.scale = 1.0f / 255;
+    batch.labels = labels.data();
+    return batch;
+  }
+};
+
+LayerSpec layer(const std::string& type, const Json& values, const std::string& name) {
+  const LayerDef* def = findLayer(type);
+  return {type, name, fieldsFromJson(def->fields, values, name, {})};
+}
+
+/// A net around the layers: something trained before them when `deep`, so that their input gradient shows; a dense layer behind.
+Net netAround(const std::vector<LayerSpec>& layers, Shape in, bool deep, const std::string& optimizer = "sgd") {
+  Net net;
+  NetworkSpec& spec = net.request.network;
+  spec.input = in;
+  spec.classes = 7;
+  if (deep && in.isImage()) spec.layers.push_back(layer("conv2d", {{"filters", in.c}, {"kernel_size", 1}}, "before"));
+  if (deep && !in.isImage()) spec.layers.push_back(layer("dense", {{"units", in.c}}, "before"));
+  spec.layers.insert(spec.layers.end(), layers.begin(), layers.end());
+  const Analysis so_far = analyse(spec);
+  if (!so_far.layers.empty() && so_far.layers.back().out.isImage()) spec.layers.push_back(layer("flatten", Json::object(), "flatten"));
+  spec.layers.push_back(layer("dense", {{"units", 7}}, "top"));
+  net.request.maxBatch = kMaxBatch;
+  net.request.seed = 5;
+  net.request.optimizer.type = optimizer;
+  for (const ChoiceDef& def : allOptimizers())
+    if (def.type == optimizer) net.request.optimizer.fields = Fields(def.fields);
+  Rng rng(11, Stream::Test);
+  net.pixels.resize(static_cast<std::size_t>(kMaxBatch * in.size()));
+  for (std::uint8_t& pixel : net.pixels) pixel = static_cast<std::uint8_t>(rng.below(3) == 0 ? rng.below(256) : 0);
+  for (int n = 0; n < kMaxBatch; ++n) net.labels.push_back(static_cast<std::int32_t>(rng.below(7)));
+  net.weights = initialWeights(spec, 3);
+  for (float& weight : net.weights.values) weight += rng.uniform(-0.1f, 0.1f);  // biases too
+  return net;
+}
+
+/// Largest difference over the largest size, or NaN.
+double relativeError(const std::vector<float>& got, const std::vector<float>& expected) {
+  if (got.size() != expected.size()) return std::nan("");
+  double difference = 0, size = 1e-6;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    if (!std::isfinite(got[i])) return std::nan("");
+    difference = std::max(difference, std::abs(double{got[i]} - expected[i]));
+    size = std::max(size, std::abs(double{expected[i]}));
+  }
+  return difference / size;
+}
+
+struct Twins {
+  std::unique_ptr<Backend> backend = referenceBackendDef().create(1);
+  std::shared_ptr<SimDevice> device = std::make_shared<SimDevice>();
+  Network reference;
+  CudaNetwork cuda;
+  explicit Twins(const Net& net) : reference(*backend, net.request), cuda(device, net.request, Precision::Float32) {
+    reference.setWeights(net.weights);
+    cuda.setWeights(net.weights);
+  }
+};
+
+std::array<long, cuda::kKernelCount> g_items{};  // of every test, for the report at the end
+
+}  // namespace
+
+class TestCudaSim : public QObject {
+  Q_OBJECT
+ private slots:
+  void layers_data() {
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<int>("example");
+    QTest::addColumn<bool>("deep");
+    for (const LayerDef& def : allLayers())
+      for (std::size_t i = 0; i < def.examples.size(); ++i)
+        for (const bool deep : {false, true})
+          QTest::addRow("%s %zu%s", def.type.c_str(), i, deep ? " inside" : " first") << QString::fromStdString(def.type) << static_cast<int>(i) << deep;
+  }
+  void layers() {
+    QFETCH(QString, type);
+    QFETCH(int, example);
+    QFETCH(bool, deep);
+    const Example& found = findLayer(type.toStdString())->examples.at(static_cast<std::size_t>(example));
+    compare(netAround({layer(type.toStdString(), found.fields, "tested")}, found.in, deep));
+  }
+
+  // What is fused: convolutions with the pool behind them, on one channel and on more, in all sizes of windows.
+  void convPool_data() {
+    QTest::addColumn<int>("channels");
+    QTest::addColumn<int>("kernel");
+    QTest::addColumn<QString>("padding");
+    QTest::addColumn<int>("window");
+    QTest::addColumn<int>("stride");
+    QTest::addColumn<bool>("bias");
+    for (const int channels : {1, 3})
+      for (const char* padding : {"valid", "same"}) {
+        QTest::addRow("%d channels, 3x3 %s, pool 2", channels, padding) << channels << 3 << padding << 2 << 0 << true;
+        QTest::addRow("%d channels, 4x4 %s, pool 3 by 2", channels, padding) << channels << 4 << padding << 3 << 2 << true;
+        QTest::addRow("%d channels, 3x3 %s, pool 2 by 3, no bias", channels, padding) << channels << 3 << padding << 2 << 3 << false;
+      }
+  }
+  void convPool() {
+    QFETCH(int, channels);
+    QFETCH(int, kernel);
+    QFETCH(QString, padding);
+    QFETCH(int, window);
+    QFETCH(int, stride);
+    QFETCH(bool, bias);
+    const std::vector<LayerSpec> layers{
+        layer("conv2d", {{"filters", 4}, {"kernel_size", kernel}, {"padding", padding.toStdString()}, {"activation", "relu"}, {"use_bias", bias}}, "conv"),
+        layer("max_pool2d", {{"pool_size", window}, {"strides", stride}, {"padding", padding.toStdString()}}, "pool")};
+    compare(netAround(layers, Shape::image(9, 11, channels), false));
+    compare(netAround(layers, Shape::image(9, 11, channels), true));
+  }
+
+  void optimizers_data() {
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<double>("momentum");
+    QTest::addColumn<bool>("nesterov");
+    QTest::newRow("sgd") << "sgd" << 0.0 << false;
+    QTest::newRow("momentum") << "sgd" << 0.9 << false;
+    QTest::newRow("nesterov") << "sgd" << 0.9 << true;
+    QTest::newRow("adam") << "adam" << 0.0 << false;
+  }
+  void optimizers() {
+    QFETCH(QString, type);
+    QFETCH(double, momentum);
+    QFETCH(bool, nesterov);
+    Net net = smallNet(type.toStdString());
+    if (type == "sgd") {
+      net.request.optimizer.fields.set("momentum", momentum);
+      net.request.optimizer.fields.set("nesterov", nesterov);
+    }
+    net.request.labelSmoothing = 0.1;
+    compare(net);
+    Twins pair(net);  // the state comes back as it was put in, and counts
+    std::vector<float> state = pair.cuda.optimizerState();
+    Rng rng(2, Stream::Test);
+    for (float& value : state) value = rng.uniform(0.1f, 0.2f);
+    pair.cuda.setOptimizerState(state);
+    pair.reference.setOptimizerState(state);
+    QCOMPARE(pair.cuda.optimizerState(), state);
+    pair.cuda.trainBatch(net.batch(3), 0.01, 7);
+    pair.reference.trainBatch(net.batch(3), 0.01, 7);
+    QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
+  }
+
+  // A step as plain launches, as a capture and as a replay is the same work; a short batch has a graph of its own.
+  void replay() {
+    const Net net = smallNet("sgd");
+    Twins pair(net);
+    pair.device->logging = true;
+    std::vector<std::string> first;
+    for (std::uint64_t step = 0; step < 4; ++step)
+      for (const int size : {kMaxBatch, 2}) {
+        pair.device->log.clear();
+        pair.cuda.trainBatch(net.batch(size), 0.01, step);
+        pair.reference.trainBatch(net.batch(size), 0.01, step);
+        if (first.empty()) first = pair.device->log;
+        QCOMPARE(pair.device->log, first);
+      }
+    QCOMPARE(pair.device->counts.graphs, 6);
+    QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
+  }
+
+  void sameBitsTwice() {
+    const Net net = smallNet("adam");
+    std::vector<float> results[2];
+    for (std::vector<float>& result : results) {
+      Twins pair(net);
+      for (std::uint64_t step = 0; step < 5; ++step) pair.cuda.trainBatch(net.batch(kMaxBatch), 0.01, step);
+      result = pair.cuda.weights().values;
+    }
+    QCOMPARE(results[0], results[1]);
+  }
+
+  // When the loss or a gradient is not finite the weights stay as they were, and the layer is named.
+  void notFinite() {
+    const Net net = smallNet("sgd");
+    Twins pair(net);
+    std::vector<float> sample(static_cast<std::size_t>(kMaxBatch * net.request.network.input.size()), 0.5f);
+    Batch batch = net.batch(kMaxBatch);
+    batch.bytes = nullptr;
+    batch.floats = sample.data();
+    QVERIFY(std::isfinite(pair.cuda.trainBatch(batch, 0.01, 0).lossSum));
+    const Weights before = pair.cuda.weights();
+    sample[7] = NAN;
+    QVERIFY(!std::isfinite(pair.cuda.trainBatch(batch, 0.01, 1).lossSum));
+    QCOMPARE(pair.cuda.weights(), before);
+    QCOMPARE(pair.cuda.findNonFinite(batch, 1).layer, std::string("input"));
+    sample[7] = 0.5f;
+    QVERIFY(std::isfinite(pair.cuda.trainBatch(batch, 0.01, 1).lossSum));
+    QVERIFY(pair.cuda.weights() != before);
+  }
+
+  void tooLittleMemory() {
+    Net net = smallNet("sgd");
+    net.request.maxBatch = 4096;
+    auto device = std::make_shared<SimDevice>();
+    device->capacity = (std::size_t{256} << 20) + (std::size_t{10} << 20);
+    try {
+      CudaNetwork cuda(device, net.request, Precision::Float32);
+      QFAIL("it fitted");
+    } catch (const Error& error) {
+      const QString text = error.what();
+      qInfo("%s", error.what());
+      QVERIFY(text.contains("10 MB are free"));
+      const int fits = text.section("batch that fits is ", 1).section('.', 0, 0).toInt();
+      QVERIFY(fits > 100 && fits < 4096);
+      net.request.maxBatch = fits;
+      CudaNetwork smaller(device, net.request, Precision::Float32);
+    }
+  }
+
+  // The N-th allocation, copy, launch or plan fails, for every N, once or from then on: an Error, no leak, and a new net that
+  // starts from the last good weights ends as if nothing had been.
+  void faults_data() {
+    QTest::addColumn<int>("kind");
+    QTest::addColumn<bool>("always");
+    const char* names[] = {"allocations", "copies", "work", "plans"};
+    for (int kind = 0; kind < cuda::kFaultKinds; ++kind)
+      for (const bool always : {false, true}) QTest::addRow("%s, %s", names[kind], always ? "the device is lost" : "once") << kind << always;
+  }
+  void faults() {
+    QFETCH(int, kind);
+    QFETCH(bool, always);
+    const Net net = smallNet("adam");
+    const auto device = std::make_shared<SimDevice>();
+    const std::vector<float> expected = trainThrough(device, net, nullptr);
+    const int calls = device->calls(static_cast<FaultKind>(kind));
+    QVERIFY(calls > 3);
+    for (int number = 0; number < calls; ++number) {
+      device->failAt(static_cast<FaultKind>(kind), number, always);
+      std::string message;
+      const std::vector<float> got = trainThrough(device, net, &message);
+      QVERIFY2(message.starts_with("Simulated device: ") && message.ends_with("."), message.c_str());
+      QCOMPARE(device->liveBytes(), 0u);
+      QCOMPARE(got, expected);
+    }
+    qInfo("%d faults", calls);
+  }
+
+  // The simulator itself: it must see what it is there to see.
+  void simulatorSees_data() {
+    QTest::addColumn<int>("breach");
+    const char* names[] = {"past the end", "freed", "never written", "race", "no join", "clean"};
+    for (int i = 0; i < 6; ++i) QTest::newRow(names[i]) << i;
+  }
+  void simulatorSees() {
+    QFETCH(int, breach);
+    using namespace strata::cuda;
+    SimDevice device;
+    Buffer<float> a(device, 8), b(device, 8);
+    if (breach != 2) device.clear(Lane::Main, a.data(), a.bytes());
+    const In<float> x = a.in();
+    QString seen;
+    try {
+      if (breach == 0) launch(device, Lane::Main, Activate{Act::Relu, x, b.out()}, 9);
+      if (breach == 1) a = Buffer<float>(device, 4);
+      if (breach == 1) a = Buffer<float>();
+      if (breach == 1 || breach == 2) launch(device, Lane::Main, Activate{Act::Relu, x, b.out()}, 8);
+      if (breach == 3) launch(device, Lane::Side, Activate{Act::Relu, x, b.out()}, 8);
+      if (breach >= 4) {
+        Capture capture(device);
+        device.wait(Lane::Side, Lane::Main);
+        launch(device, Lane::Side, Activate{Act::Relu, x, b.out()}, 8);
+        if (breach == 5) device.wait(Lane::Main, Lane::Side);
+        capture.finish()->launch();
+        device.synchronize();
+      }
+    } catch (const SimBreach& error) {
+      seen = error.what();
+    }
+    const char* words[] = {"element 8 of 8", "not allocated", "never written", "races", "not joined", ""};
+    QVERIFY2(breach == 5 ? seen.isEmpty() : seen.contains(words[breach]), qPrintable(seen));
+  }
+
+  // The lesson's net from fixed weights on real MNIST, as PyTorch trains it in float64 (tests/golden/).
+  void golden_data() {
+    QTest::addColumn<int>("column");
+    QTest::addColumn<double>("rate");
+    QTest::addColumn<int>("steps");
+    QTest::addColumn<double>("tolerance");
+#ifdef STRATA_CUDNN_FRONTEND
+    QTest::newRow("rate 0.5") << 1 << 0.5 << 20 << 1e-3;
+    QTest::newRow("rate 0.05") << 3 << 0.05 << 100 << 1e-4;
+#else
+    QTest::newRow("rate 0.5, its beginning: checked own kernels take long") << 1 << 0.5 << 2 << 1e-3;
+#endif
+  }
+  void golden() {
+    QFETCH(int, column);
+    QFETCH(double, rate);
+    QFETCH(int, steps);
+    QFETCH(double, tolerance);
+    std::shared_ptr<const Dataset> mnist;
+    try {
+      mnist = loadDataset("mnist", {});
+    } catch (const Error& error) {
+      QSKIP(error.what());
+    }
+    const Project lesson = readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata");
+    const std::string folder = STRATA_SOURCE_DIR "/tests/golden/";
+    QFile file(QString::fromStdString(folder + "seed_trace.csv"));
+    QVERIFY(file.open(QIODevice::ReadOnly));
+    file.readLine();
+    CompileRequest request;
+    request.network = lesson.network;
+    const auto device = std::make_shared<SimDevice>();
+    CudaNetwork cuda(device, request, Precision::Float32);
+    cuda.setWeights(readWeights(folder + "seed_init.safetensors", lesson.network));
+    for (int step = 0; step < steps; ++step) {
+      Batch batch;
+      batch.size = 128;
+      batch.bytes = mnist->train.pixels.data() + step * 128 * 784;
+      batch.labels = mnist->train.labels.data() + step * 128;
+      batch.scale = 1.0f / 255;
+      const double loss = cuda.trainBatch(batch, rate / (1 + 1e-6 * step), static_cast<std::uint64_t>(step)).lossSum / 128;
+      const double expected = file.readLine().split(',')[column].toDouble();
+      QVERIFY2(std::abs(loss - expected) < tolerance, qPrintable(QString("step %1: got %2, expected %3").arg(step).arg(loss).arg(expected)));
+    }
+    if (steps == 20) {
+      const Weights expected = readWeights(folder + "seed_step20.safetensors", lesson.network), got = cuda.weights();
+      double worst = 0;
+      for (std::size_t i = 0; i < got.values.size(); ++i) worst = std::max(worst, std::abs(double{got.values[i]} - expected.values[i]));
+      QVERIFY2(worst < 2e-3, qPrintable(QString("weights differ by %1").arg(worst)));
+    }
+    // What one step costs, told by the device: the README's number.
+    const SimDevice::Counts& counts = device->counts;
+    const int perStep = (counts.launches + counts.convolutions + counts.products) / steps;
+    qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps, counts.convolutions / steps, counts.products / steps,
+          cuda.explain().c_str());
+    QVERIFY(perStep <= 18);
+  }
+
+  void cleanupTestCase() {
+    long unused = 0;
+    [&]<std::size_t... kNumbers>(std::index_sequence<kNumbers...>) {
+      ((g_items[kNumbers] == 0 ? (qInfo("never executed: %s", std::tuple_element_t<kNumbers, cuda::Kernels>::kName), ++unused) : 0), ...);
+    }(std::make_index_sequence<cuda::kKernelCount>());
+    qInfo("kernels executed: %ld of %d", cuda::kKernelCount - unused, cuda::kKernelCount);
+  }
+
+ private:
+  /// Everything at once, small: fused and plain convolution, pools, dropout, dense layers.
+  static Net smallNet(const std::string& optimizer) {
+    return netAround({layer("conv2d", {{"filters", 4}, {"activation", "relu"}}, "conv1"), layer("max_pool2d", Json::object(), "pool1"),
+                      layer("conv2d", {{"filters", 5}, {"activation", "relu"}}, "conv2"), layer("avg_pool2d", Json::object(), "pool2"),
+                      layer("flatten", Json::object(), "flat"), layer("dense", {{"units", 9}, {"activation", "relu"}}, "dense1"),
+                      layer("dropout", {{"rate", 0.25}}, "drop")},
+                     Shape::image(14, 14, 1), false, optimizer);
+  }
+
+  /// Five steps, each from the weights and state that the one before left. After a fault, a new net goes on on a healed device.
+  static std::vector<float> trainThrough(const std::shared_ptr<SimDevice>& device, const Net& net, std::string* message) {
+    if (!message) device->heal();
+    Weights weights = net.weights;
+    std::vector<float> state;
+    std::unique_ptr<CudaNetwork> cuda;
+    for (std::uint64_t step = 0; step < 5;) try {
+        if (!cuda) {
+          cuda = std::make_unique<CudaNetwork>(device, net.request, Precision::Float32);
+          cuda->setWeights(weights);
+          if (!state.empty()) cuda->setOptimizerState(state);
+        }
+        cuda->trainBatch(net.batch(kMaxBatch), 0.01, step);
+        Weights newWeights = cuda->weights();
+        state = cuda->optimizerState();
+        weights = std::move(newWeights);
+        ++step;
+      } catch (const Error& error) {
+        if (!message) throw;
+        *message = error.what();
+        cuda.reset();
+        device->heal();
+      }
+    return weights.values;
+  }
+
+  static void compare(const Net& net) {
+    try {
+      runTwins(net);
+    } catch (const std::exception& error) {
+      QFAIL(error.what());
+    }
+  }
+  static void runTwins(const Net& net) {
+    Twins pair(net);
+    const Batch batch = net.batch(kMaxBatch);
+    std::vector<float> logits(static_cast<std::size_t>(kMaxBatch * 7)), expected = logits;
+    pair.cuda.forward(batch, logits.data());
+    pair.reference.forward(batch, expected.data());
+    QVERIFY2(relativeError(logits, expected) < 1e-5, qPrintable(QString("logits differ by %1").arg(relativeError(logits, expected))));
+    for (std::uint64_t step = 0; step < 3; ++step) {  // plain, captured, replayed
+      const LossResult got = pair.cuda.trainBatch(batch, 0.01, step), wanted = pair.reference.trainBatch(batch, 0.01, step);
+      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < 1e-5 * wanted.lossSum, qPrintable(QString("loss %1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
+      QCOMPARE(got.hits, wanted.hits);
+      const double error = relativeError(pair.cuda.gradients(), pair.reference.gradients());
+      QVERIFY2(error < 1e-5, qPrintable(QString("gradients differ by %1 at step %2").arg(error).arg(step)));
+    }
+    QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
+    for (std::size_t i = 0; i < g_items.size(); ++i) g_items[i] += pair.device->items[i];
+  }
+};
+
+QTEST_GUILESS_MAIN(TestCudaSim)
+#include "tst_cuda_sim.moc"
