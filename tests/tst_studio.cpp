@@ -234,7 +234,7 @@ void TestStudio::pictures() {
       for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
         m_window->resize(size);
         QTest::qWait(250);  // plots redraw on a timer of 100 ms
-        QVERIFY(takeScreenshot(*m_window, size, QString("%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
+        QVERIFY(takeScreenshot(*m_window, size, QString("trained-%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
         for (const auto& text : cutTexts(*m_window)) cut << QString("%1 %2: %3").arg(page.name).arg(size.width()).arg(text);
       }
     }

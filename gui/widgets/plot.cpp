@@ -417,7 +417,8 @@ void Plot::redraw() {
 
 void Plot::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
-  schedule(true);
+  m_everything = true;
+  redraw();  // at once: what was drawn before may be in the other theme's colours
 }
 
 void Plot::describe() {
