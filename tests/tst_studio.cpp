@@ -8,6 +8,7 @@
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QToolButton>
 #include <QTreeView>
 #include <memory>
 
@@ -169,6 +170,7 @@ void TestStudio::trainsAndDraws() {
   QTRY_VERIFY(train->isVisible());
   QTest::keyClick(m_window.get(), Qt::Key_F5);
   QTRY_VERIFY(m_session->active());
+  QVERIFY(!find<QToolButton>("showReferences")->isEnabled());  // they trained on MNIST, this run on synthetic digits
   QTRY_VERIFY_WITH_TIMEOUT(train->curves()->shownPoints() > 20, 20000);
   const int points = train->curves()->shownPoints();
   QTRY_VERIFY_WITH_TIMEOUT(train->curves()->shownPoints() > points, 20000);

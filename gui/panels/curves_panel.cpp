@@ -94,7 +94,6 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   m_showReferences->setIconSize({16, 16});
   m_showReferences->setText(tr("References"));
   m_showReferences->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-  m_showReferences->setToolTip(tr("Three systems on the same net and data, measured on the test set (R)"));
   m_showReferences->setVisible(!m_references.empty());
   header->addWidget(makeLabel(theme, tr("Smooth"), Theme::Text::Caption, "text2", this));
   for (QWidget* w : {static_cast<QWidget*>(m_smooth), static_cast<QWidget*>(value), static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis),
@@ -132,7 +131,16 @@ void CurvesPanel::link(Plot* from, Plot* to) {
   connect(from, &Plot::hovered, to, &Plot::setHover);
 }
 
+bool CurvesPanel::comparable() const {
+  return !m_references.empty() && (!m_session.hasRun() || m_session.run().datasetTitle == m_references.front().datasetTitle);
+}
+
+bool CurvesPanel::referencesShown() const { return comparable() && m_showReferences->isChecked(); }
+
 void CurvesPanel::newRun() {
+  m_showReferences->setEnabled(comparable());
+  m_showReferences->setToolTip(comparable() ? tr("Three systems on the lesson's net and MNIST, measured on the test set (R)")
+                                            : tr("The reference systems trained on MNIST; this run trains on other data"));
   for (auto* plot : {m_loss, m_accuracy}) makeLines(plot);
   fillReferences();
   refresh();
@@ -155,7 +163,7 @@ double CurvesPanel::pace() const { return m_session.batchesPerEpoch() * m_sessio
 double CurvesPanel::xOf(double position) const { return byTime() ? elapsedAt(m_metrics.epochs(), position, pace()) : position; }
 
 void CurvesPanel::fillReferences() {
-  const bool shown = m_showReferences->isChecked() && !m_references.empty();
+  const bool shown = referencesShown();
   for (std::size_t i = 0; i < m_references.size(); ++i) {
     QVector<double> x, loss, accuracy;
     for (const auto& e : m_references[i].epochs) {
@@ -231,7 +239,7 @@ void CurvesPanel::fitLoss(double xEnd) {
   };
   for (const double v : m_metrics.loss().smooth) take(v);
   for (const auto& e : m_metrics.epochs()) take(e.valLoss);
-  if (m_showReferences->isChecked()) {
+  if (referencesShown()) {
     for (const auto& run : m_references) for (const auto& e : run.epochs) take(e.valLoss);
   }
   if (high <= 0) low = 0.01, high = 1;
@@ -259,7 +267,7 @@ int CurvesPanel::shownPoints() const { return m_loss->pointCount(Smooth); }
 
 void CurvesPanel::keyPressEvent(QKeyEvent* event) {
   if (event->key() == Qt::Key_L) m_scale->setCurrent(1 - m_scale->current());
-  else if (event->key() == Qt::Key_R && m_showReferences->isVisible()) m_showReferences->toggle();
+  else if (event->key() == Qt::Key_R && m_showReferences->isVisible()) m_showReferences->click();
   else QWidget::keyPressEvent(event);
 }
 

@@ -33,6 +33,8 @@ class CurvesPanel : public QWidget {
   QWidget* makeControls(const Theme& theme);
   void makeLines(Plot* plot);
   void link(Plot* from, Plot* to);
+  bool comparable() const;       ///< the run trains on the data the reference systems trained on
+  bool referencesShown() const;
   void fillReferences();
   void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::* validation);
   void fillMarks();
