@@ -61,12 +61,25 @@ class Backend {
   virtual std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request);
 };
 
+/// How one convolution would be computed on one GPU that need not be here.
+struct PlannedConv {
+  std::string graph;                ///< "forward+bias+relu 128x12x12x24 -> 8x8x48, 5x5"
+  std::string precision;            ///< "float32", "TF32" or "bfloat16"
+  std::string gpu;                  ///< "NVIDIA H200 (sm_90)"
+  std::string engine;               ///< the library's name for its kernel; empty where it has none
+  std::int64_t workspaceBytes = 0;
+  std::string fallback;             ///< what computes it where there is no engine, and why
+};
+
 /// A backend that can be asked for. What is missing is a reason, not an #ifdef.
 struct BackendDef {
   std::string id;     ///< "cpu"
   std::string title;  ///< "CPU"
   std::function<std::string()> unavailableReason;          ///< "" when it can be used here
   std::function<std::unique_ptr<Backend>(int threads)> create;  ///< threads: 0 = one per core
+  /// Every convolution that training the net takes, on every described GPU, in every precision: needs no GPU. Throws Error::Device with
+  /// the reason where it cannot plan; unset for a backend that plans nothing ahead.
+  std::function<std::vector<PlannedConv>(const NetworkSpec& network, int batch)> plans = {};
 };
 
 /// reference, cpu, cuda, in that order. "check:a,b" is made by createBackend() and is not listed.

@@ -22,7 +22,7 @@ struct BenchOptions {
   int threads = 0, epochs = 1, samples = 12800;
   std::optional<double> density;
   std::uint64_t steps = 0;
-  bool explain = false;
+  bool explain = false, plans = false;
 };
 
 /// Training samples of the net's shape: the project's data set, or seeded noise.
@@ -191,6 +191,8 @@ void printJson(const std::string& name, const BenchResult& r, const MachinePeak&
 }
 
 int bench(const BenchOptions& options, bool json) {
+  if (options.plans) return benchPlans(options.project, options.batches.empty() ? std::nullopt : std::optional(options.batches.front()), json);
+  if (options.project.empty()) throw Error(Error::Kind::Usage, "bench", "got no project, needed a file (*.strata)");
   Project project = readProject(options.project);
   const Analysis analysis = analyse(project.network);
   for (const Issue& issue : analysis.issues)
@@ -219,7 +221,7 @@ int bench(const BenchOptions& options, bool json) {
 void addBench(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("bench", "Measure how fast a project's net trains and answers here, pass by pass");
   auto options = std::make_shared<BenchOptions>();
-  sub->add_option("project", options->project, "Project file (*.strata)")->required();
+  sub->add_option("project", options->project, "Project file (*.strata); without one --plans takes every template and layer");
   sub->add_option("--backend", options->backend, "Backend; cpu unless told otherwise");
   sub->add_option("--batch", options->batches, "Batch size; several are measured one after the other")->delimiter(',');
   sub->add_option("--threads", options->threads, "Threads; 0: one per core");
@@ -229,6 +231,7 @@ void addBench(CLI::App& app, Command& command) {
   sub->add_option("--samples", options->samples, "How many samples of noise")->check(CLI::PositiveNumber);
   sub->add_option("--data-dir", options->dataDir, "Where data sets are looked for first");
   sub->add_flag("--explain", options->explain, "Say which kernels were chosen, and why");
+  sub->add_flag("--plans", options->plans, "Plan the net's convolutions for GPUs that need not be here, and print which engine each gets");
   sub->add_flag("--json", command.json, "Results as JSON lines");
   sub->callback([&command, options] { command.run = [&command, options] { return bench(*options, command.json); }; });
 }

@@ -4,6 +4,7 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "engine/file.h"
@@ -22,6 +23,9 @@ void addInfo(CLI::App& app, Command& command);
 void addDevices(CLI::App& app, Command& command);
 void addData(CLI::App& app, Command& command);
 void addBench(CLI::App& app, Command& command);
+
+/// bench --plans: of the project, or of every template and layer when there is none; `batch` in place of the project's.
+int benchPlans(const std::string& project, std::optional<int> batch, bool json);
 
 /// "60,000": groups of three, for people.
 std::string grouped(std::int64_t number);

@@ -142,9 +142,8 @@ std::string cudaReason(const CudaFacts& facts) {
 
 BackendDef cudaBackendDef() {
   return {"cuda", "CUDA", [] { return cudaReason(probeCuda()); },
-          [](int) { return std::unique_ptr<Backend>(usableModule().create()); }};
+          [](int) { return std::unique_ptr<Backend>(usableModule().create()); },
+          [](const NetworkSpec& network, int batch) { return usableModule().plans(network, batch); }};
 }
-
-std::string cudaPlanTable() { return usableModule().planTable(); }
 
 }  // namespace strata

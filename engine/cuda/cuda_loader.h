@@ -26,8 +26,4 @@ std::string cudaReason(const CudaFacts& facts);
 
 BackendDef cudaBackendDef();
 
-/// Which cuDNN engine every convolution of the layers' examples and the lesson's net gets, on GPUs that need not be here.
-/// Throws Error::Device when the module was not built or cuDNN is missing.
-std::string cudaPlanTable();
-
 }  // namespace strata
