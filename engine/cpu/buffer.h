@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory for the fused passes: aligned arrays with a vector's slack at the end, and the tensor that lies between two passes.
 #pragma once
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
@@ -17,9 +19,10 @@ class Array {
  public:
   Array() = default;
   explicit Array(std::size_t size) : m_size(size) {
-    const std::size_t bytes = ((size + 2 * kSlack) * sizeof(T) + 63) / 64 * 64;
-    m_memory.reset(static_cast<T*>(std::aligned_alloc(64, bytes)));
+    const std::size_t least = (size + 2 * kSlack) * sizeof(T), border = least < kHugePage / 4 ? 64 : kHugePage, bytes = (least + border - 1) / border * border;
+    m_memory.reset(static_cast<T*>(std::aligned_alloc(border, bytes)));
     if (!m_memory) throw std::bad_alloc();
+    if (border == kHugePage) madvise(m_memory.get(), bytes, MADV_HUGEPAGE);
     std::fill_n(m_memory.get(), bytes / sizeof(T), T{});
   }
   T* data() const { return m_memory ? m_memory.get() + kSlack : nullptr; }
@@ -28,6 +31,7 @@ class Array {
 
  private:
   static constexpr std::size_t kSlack = 64;
+  static constexpr std::size_t kHugePage = 2 << 20;
   struct Free {
     void operator()(T* p) const { std::free(p); }
   };

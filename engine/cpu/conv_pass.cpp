@@ -29,12 +29,16 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
 
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
-      m_tile(int(std::clamp<std::int64_t>(2 * kCacheFloats / x.sampleSize(), 1, 8))), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
+      m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
-  if (g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * (g.s + 2 * g.widePixels - 2) * width);
+  if (g.widePixels) {
+    m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
+    m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
+    for (int i = 0; i < g.bandCols() * g.c; ++i) m_windowOffsets[std::size_t(i)] = (i / g.c + i % g.c * g.wideTaps()) * g.panelVecs * m_lanes;
+  }
   m_bias = Array<float>(width);
   m_gradients = Array<float>(kMostParts * m_transposed.size());
   m_biasGradients = Array<float>(kMostParts * width);
@@ -42,21 +46,37 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
     m_state[slot] = Array<float>(m_transposed.size());
     m_biasState[slot] = Array<float>(width);
   }
+  if (plan.inputGradient) orderPositions();
   if (window > 1) m_codes = Array<std::uint8_t>(places * width * x.batch);
   for (Scratch& scratch : m_scratch) {
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
-    scratch.rowStarts = Array<std::int32_t>(std::size_t(g.rows) * (g.cols + 1));
+    scratch.rowStarts = Array<std::int32_t>(g.widePixels ? std::size_t(g.bands()) * (g.rows + 1) : std::size_t(g.rows) * (g.cols + 1));
     if (x.hasZeros) {
-      scratch.rowValues = Array<float>(std::size_t(g.rows) * g.cols * g.c);
+      scratch.rowValues = Array<float>(std::size_t(g.widePixels ? g.bandInputs() : std::int64_t{g.rows} * g.cols * g.c));
       scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
     }
     scratch.gradValues = Array<float>(places * g.k);
     scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
     scratch.gradStarts = Array<std::int32_t>(places * window + 1);
+    scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
     scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
     scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
   }
+}
+
+/// Positions whose patches overlap are kept apart in time, so that no sum waits for the one before it to reach memory.
+void ConvPass::orderPositions() {
+  const ConvShape& g = m_shape;
+  const int convH = g.outH * g.poolH, convW = g.outW * g.poolW, step = (g.s + g.sx - 1) / g.sx;
+  m_order = Array<std::int32_t>(2 * std::size_t(convH) * convW);
+  std::int32_t* at = m_order.data();
+  for (int phase = 0; phase < step; ++phase)
+    for (int oy = 0; oy < convH; ++oy)
+      for (int ox = phase; ox < convW; ox += step) {
+        *at++ = (oy * g.sy * g.cols + ox * g.sx) * g.c;
+        *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
+      }
 }
 
 void ConvPass::forward(const Step& step) {
@@ -69,7 +89,7 @@ void ConvPass::forward(const Step& step) {
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
   if (m_shape.widePixels == 0) return density < kListsBelow ? ConvMethod::Lists : ConvMethod::Dense;
-  const double useful = double(m_shape.s) / (m_shape.s + m_shape.widePixels - 1);  // the rest are multiplied by zero weights
+  const double useful = double(m_shape.s) / m_shape.bandCols();  // the rest are multiplied by zero weights
   return density < kListsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
@@ -80,9 +100,15 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = ConvMethod::Dense;
   if (m_x.hasZeros) {
-    if (g.widePixels) m_kernels.listRows(x, g.rows, g.cols, g.c, width, (g.s + 2 * g.widePixels - 2) * width, lists);
-    else m_kernels.listRows(x, g.rows, g.cols, g.c, g.c * width, width, lists);
-    const std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, live = lists.starts[std::int64_t{g.rows} * (g.cols + 1) - 1];
+    std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, lastStart = std::int64_t{g.rows} * (g.cols + 1) - 1;
+    if (g.widePixels) {
+      m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
+      size = g.bandInputs();
+      lastStart = std::int64_t{g.bands()} * (g.rows + 1) - 1;
+    } else {
+      m_kernels.listRows(x, g.rows, g.cols, g.c, width, lists);
+    }
+    const std::int64_t live = lists.starts[lastStart];
     method = chooseMethod(live, size);
     m_inputDensity.add(live, size);
   }
@@ -117,14 +143,13 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
     if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
       for (int row = 0; row < g.outH; ++row) {
-        float* dz = dy.data + std::int64_t{row} * dy.rowStride;
-        activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dz, dz, std::int64_t{g.outW} * g.k);
+        activationGradient(m_kernels, m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
       }
     const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
     if (!m_plan.inputGradient) continue;
     m_kernels.positionLists(g, dy, y, codesOf(n), positions);
-    m_kernels.convInputGradient(g, positions, m_transposed.data(), m_x.sample(n, m_x.gradients));
+    m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), m_transposed.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
 }
@@ -160,11 +185,10 @@ void ConvPass::deriveForward(int row) {
     float* to = m_forward.data() + (std::int64_t{panel} * g.r + row) * taps * width;
     m_kernels.transpose(m_transposed.data() + row * sliceSize() + first * rowSize(), rowSize(), count, taps, to, width);
     if (g.widePixels == 0) continue;
-    const int span = g.s + 2 * g.widePixels - 2;
     for (int c = 0; c < g.c; ++c)
       for (int s = 0; s < g.s; ++s)
         std::copy_n(to + (s * g.c + c) * width, width,
-                    m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * span + g.widePixels - 1 + s) * width);
+                    m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.wideTaps() + g.widePixels - 1 + s) * width);
   }
 }
 

@@ -41,7 +41,7 @@ class ConvPass : public Pass {
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
     Array<float> acc, rowValues, gradValues, channelValues;
-    Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, channelOffsets, channelCounts;
+    Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
   };
 
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
@@ -52,6 +52,7 @@ class ConvPass : public Pass {
   }
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
+  void orderPositions();
   void deriveForward(int row);
   void fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const;
   void toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const;
@@ -63,7 +64,9 @@ class ConvPass : public Pass {
   Buffer &m_x, &m_y;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
-  Array<float> m_wide;            ///< derived: [panels][r][c][s with zeros on both sides][panelVecs * lanes]
+  Array<float> m_wide;            ///< derived: [panels][r][c][wideTaps][panelVecs * lanes]
+  Array<std::int32_t> m_windowOffsets;  ///< for listBands()
+  Array<std::int32_t> m_order;    ///< of the positions in the input gradient
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   Array<float> m_gradients;       ///< [parts][r][k][rowSize]
   Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]

@@ -7,7 +7,7 @@ namespace strata {
 namespace {
 
 constexpr int kPanelVecs = 8;    // as in kernels_dense.h
-constexpr int kChunk = 64;       // features whose weights are read from the first cache: 16 KB of a panel of 64
+constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRows = 32;        // samples in one task
 constexpr int kRoom = 16;        // lists are written a vector at a time
@@ -40,10 +40,10 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_state[slot] = Array<float>(m_weights.size());
     m_biasState[slot] = Array<float>(m_bias.size());
   }
-  m_inputs.allocate(m_in, x.panel ? x.panel : kChunk, x.batch);
+  m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
   if (plan.inputGradient) {
     m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
-    m_outputs.allocate(m_out, m_panel, x.batch);
+    m_outputs.allocate(m_out, std::max(1, kChunk / m_panel) * m_panel, x.batch);
   }
   for (Scratch& scratch : m_scratch) {
     scratch.values = Array<float>(std::size_t(m_block + kRoom) * (x.batch + kRoom));
@@ -86,10 +86,7 @@ void DensePass::backward(const Step& step) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     for (int panel = 0; panel < m_panels; ++panel) {
       const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
-      float* grad = m_y.gradients.data() + at;
-      if (m_plan.activation != Activation::Linear)
-        activationGradient(m_plan.activation, m_y.values.data() + at, grad, grad, std::int64_t{count} * m_panel);
-      if (!(m_kernels.probe(grad, std::int64_t{count} * m_panel) == 0)) m_finite = false;
+      if (!(activationGradient(m_kernels, m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
     }
     if (m_plan.inputGradient) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
   });

@@ -31,6 +31,10 @@ struct ConvShape {
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
+  int wideTaps() const { return s + 2 * widePixels - 2; }             ///< a kernel row with zeros on both sides
+  int bandCols() const { return s + widePixels - 1; }                 ///< input columns that widePixels outputs meet
+  int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
+  std::int64_t bandInputs() const { return std::int64_t{bands()} * rows * bandCols() * c; }
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
 };
 
@@ -88,13 +92,16 @@ struct Kernels {
 
   // Convolution, one sample at a time. A result called probe is not 0 when a value was not finite.
   void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
-  void (*listRows)(const float* x, int rows, int cols, int c, int pixelStep, int channelStep, RowLists lists);
+  void (*listRows)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
+  /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].
+  void (*listBands)(const ConvShape& shape, const float* x, const std::int32_t* windowOffsets, RowLists lists);
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
-  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const float* transposed, float* dx);
+  /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
+  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
 
   // Dense. Rows are samples [begin, end); a list chunk is `chunk` features, its lists from starts[sample * (chunks + 1) + chunk].
@@ -112,6 +119,10 @@ struct Kernels {
   // Element-wise.
   void (*tanhInPlace)(float* x, std::int64_t n);
   void (*sigmoidInPlace)(float* x, std::int64_t n);
+  /// g becomes the gradient before the activation, whose output is y. Returns a probe.
+  float (*reluGradient)(const float* y, float* g, std::int64_t n);
+  float (*tanhGradient)(const float* y, float* g, std::int64_t n);
+  float (*sigmoidGradient)(const float* y, float* g, std::int64_t n);
   void (*addInPlace)(float* to, const float* from, std::int64_t n);
   float (*probe)(const float* x, std::int64_t n);  ///< 0, or not when a value is not finite
   /// Returns a probe of the new weights.

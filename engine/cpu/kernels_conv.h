@@ -33,6 +33,13 @@ inline int pieceOf(int vecs) {
   return (vecs + pieces - 1) / pieces;
 }
 
+/// The same pointer. Keeps the compiler from turning the rows' common base plus each constant into pointers of their own, which do not
+/// fit the registers and cost an instruction for every load.
+STRATA_INLINE const float* onePointer(const float* p) {
+  asm("" : "+r"(p));
+  return p;
+}
+
 /// acc += sum of value * row. Few accumulators are doubled or more, so that enough additions are in flight.
 template <int NB>
 STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32_t* offsets, int n, const float* panel) {
@@ -43,7 +50,7 @@ STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32
       Vec more[kAtOnce - 1][NB] = {};
       for (; e + kAtOnce <= n; e += kAtOnce) {
         STRATA_UNROLL for (int u = 0; u < kAtOnce; ++u) {
-          const float* row = panel + offsets[e + u];
+          const float* row = onePointer(panel + offsets[e + u]);
           const float value = values[e + u];
           STRATA_UNROLL for (int i = 0; i < NB; ++i) {
             Vec& sum = u == 0 ? acc[i] : more[u - 1][i];
@@ -57,7 +64,7 @@ STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32
     }
   }
   for (; e < n; ++e) {
-    const float* row = panel + offsets[e];
+    const float* row = onePointer(panel + offsets[e]);
     const float value = values[e];
     STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[i] += value * load(row + i * kLanes);
   }
@@ -79,31 +86,49 @@ inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, i
   }
 }
 
-inline void listRows(const float* x, int rows, int cols, int c, int pixelStep, int channelStep, RowLists lists) {
+inline void listRows(const float* x, int rows, int cols, int c, int scale, RowLists lists) {
   int at = 0;
-  const IntVec lane = ramp();
+  const IntVec lane = ramp() * scale;
   for (int row = 0; row < rows; ++row) {
     std::int32_t* starts = lists.starts + row * (cols + 1);
     if (c == 1) {  // vectors of pixels
-      for (int col = 0; col < cols; col += kLanes, x += kLanes) {
-        const Vec v = loadSome(x, cols - col);
+      for (int col = 0; col < cols; col += kLanes) {
+        const Vec v = loadSome(x + col, cols - col);
         const unsigned live = bits(v != Vec{});
         for (int i = 0; i < kLanes && col + i < cols; ++i) starts[col + i] = at + __builtin_popcount(live & ((1u << i) - 1));
-        at += compress(live, v, (lane + all(col)) * pixelStep, lists.list.values + at, lists.list.offsets + at);
+        at += compress(live, v, lane + all(col * scale), lists.list.values + at, lists.list.offsets + at);
       }
-      if (cols % kLanes) x -= kLanes - cols % kLanes;
+      x += cols;
     } else {
-      for (int col = 0; col < cols; ++col) {
+      for (int col = 0; col < cols; ++col, x += c) {
         starts[col] = at;
-        for (int i = 0; i < c; i += kLanes, x += kLanes) {
-          const Vec v = loadSome(x, c - i);
-          const IntVec offset = (lane + all(i)) * channelStep + all(col * pixelStep);
-          at += compress(bits(v != Vec{}), v, offset, lists.list.values + at, lists.list.offsets + at);
+        for (int i = 0; i < c; i += kLanes) {
+          const Vec v = loadSome(x + i, c - i);
+          at += compress(bits(v != Vec{}), v, lane + all((col * c + i) * scale), lists.list.values + at, lists.list.offsets + at);
         }
-        if (c % kLanes) x -= kLanes - c % kLanes;
       }
     }
     starts[cols] = at;
+  }
+}
+
+/// For each band of widePixels output columns, the live inputs that they meet, row after row: a kernel's window over any rows of a band
+/// is one stretch of the list.
+inline void listBands(const ConvShape& g, const float* x, const std::int32_t* windowOffsets, RowLists lists) {
+  const int slice = g.c * g.wideTaps() * g.panelVecs * kLanes;
+  int at = 0;
+  std::int32_t* starts = lists.starts;
+  for (int col = 0; col < g.outW * g.poolW; col += g.widePixels) {
+    const int past = col + g.widePixels - 1 + g.s < g.cols ? col + g.widePixels - 1 + g.s : g.cols, size = (past - col) * g.c;
+    for (int row = 0; row < g.rows; ++row) {
+      *starts++ = at;
+      const float* in = x + (std::int64_t{row} * g.cols + col) * g.c;
+      for (int i = 0; i < size; i += kLanes) {
+        const Vec v = loadSome(in + i, size - i);
+        at += compress(bits(v != Vec{}), v, load(windowOffsets + i) + all(row * slice), lists.list.values + at, lists.list.offsets + at);
+      }
+    }
+    *starts++ = at;
   }
 }
 
@@ -133,26 +158,22 @@ STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const 
     }
 }
 
-/// The same for few input channels, where one pixel's stretch of the list is too short: P output pixels at once. `panel` holds each
-/// kernel row with P - 1 zero taps on either side, [r][c][s + 2P - 2][width], so that one live input meets the weights of all P
-/// outputs in one run of memory, the last output's first.
+/// The same for few input channels, where one pixel's stretch of the list is too short: P output pixels at once, all kernel rows, from
+/// listBands(). `panel` holds each kernel row with P - 1 zero taps on either side, [r][c][wideTaps][width], so that one live input
+/// meets the weights of all P outputs in one run of memory, the last output's first.
 template <int P, int NB>
 STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel) {
   constexpr int kWidth = NB * kLanes;
-  const std::int64_t slice = std::int64_t{g.c} * (g.s + 2 * P - 2) * kWidth;
-  for (int oy = band.oy0; oy < band.oy1; ++oy)
-    for (int ox = 0; ox < band.cols; ox += P) {
+  const std::int64_t slice = std::int64_t{g.c} * g.wideTaps() * kWidth;
+  for (int oy = band.oy0; oy < band.oy1; ++oy) {
+    const std::int32_t* starts = lists.starts + oy * g.sy;
+    const float* w = panel - oy * g.sy * slice;
+    for (int ox = 0; ox < band.cols; ox += P, starts += g.rows + 1) {
       Vec acc[P * NB] = {};
-      const int past = ox + P - 1 + g.s < g.cols ? ox + P - 1 + g.s : g.cols;
-      for (int r = 0; r < g.r; ++r) {
-        const std::int32_t* starts = lists.starts + (oy * g.sy + r) * (g.cols + 1);
-        const int from = starts[ox], n = starts[past] - from;
-        const float* w = panel + r * slice - std::int64_t{ox} * kWidth;
-        for (int e = from; e < from + n; ++e) {
-          const float value = lists.list.values[e];
-          const float* row = w + lists.list.offsets[e];
-          STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
-        }
+      for (int e = starts[0]; e < starts[g.r]; ++e) {
+        const float value = lists.list.values[e];
+        const float* row = w + lists.list.offsets[e];
+        STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
       }
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
       STRATA_UNROLL for (int p = 0; p < P; ++p) {
@@ -161,6 +182,7 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
         }
       }
     }
+  }
 }
 
 /// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
@@ -200,35 +222,42 @@ STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const floa
     }
 }
 
-/// Bias, pooling and ReLU of one band; sums v - v of all it reads into `probe`.
-inline void finishBand(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes, Vec& probe) {
-  const int width = g.panelVecs * kLanes;
+/// Bias, pooling and ReLU of one band; sums v - v of all it reads into `probe`. PoolH and PoolW are those of the shape, known when
+/// compiling where they are not 0.
+template <int PoolH, int PoolW>
+STRATA_INLINE void finishWindows(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes, Vec& probe) {
+  const int poolH = PoolH ? PoolH : g.poolH, poolW = PoolW ? PoolW : g.poolW, width = g.panelVecs * kLanes;
   const int kEnd = g.k - panel * width < width ? g.k - panel * width : width;
-  for (int py = band.oy0 / g.poolH; py < band.oy1 / g.poolH; ++py)
+  for (int py = band.oy0 / poolH; py < band.oy1 / poolH; ++py)
     for (int px = 0; px < g.outW; ++px) {
-      const float* window = band.acc + (std::int64_t{py * g.poolH - band.oy0} * band.cols + px * g.poolW) * width;
+      const float* window = band.acc + (std::int64_t{py * poolH - band.oy0} * band.cols + px * poolW) * width;
       float* out = y.data + std::int64_t{py} * y.rowStride + px * g.k + panel * width;
-      const std::int64_t at = ((std::int64_t{py} * g.outW + px) * g.panels + panel) * width;
+      std::uint8_t* code = codes + ((std::int64_t{py} * g.outW + px) * g.panels + panel) * width;
       for (int i = 0; i < kEnd; i += kLanes) {
         Vec best = load(window + i), sum = best;
-        if (g.poolH * g.poolW > 1) {
-          IntVec place{};
-          for (int a = 0; a < g.poolH; ++a)
-            for (int b = a == 0; b < g.poolW; ++b) {
-              const Vec v = load(window + (a * band.cols + b) * width + i);
-              const IntVec larger = v > best;
-              sum += v;
-              best = larger ? v : best;
-              place = larger ? all(a * g.poolW + b) : place;
-            }
-          storeBytes(codes + at + i, place);
+        IntVec place{};
+        STRATA_UNROLL for (int a = 0; a < poolH; ++a) {
+          STRATA_UNROLL for (int b = a == 0; b < poolW; ++b) {
+            const Vec v = load(window + (a * band.cols + b) * width + i);
+            const IntVec larger = v > best;
+            sum += v;
+            best = larger ? v : best;
+            place = larger ? all(a * poolW + b) : place;
+          }
         }
+        if (poolH * poolW > 1) storeBytes(code + i, place);
         probe += sum - sum;
         best += load(bias + i);
         if (g.relu) best = best < Vec{} ? Vec{} : best;
         storeSome(out + i, best, kEnd - i);
       }
     }
+}
+
+inline void finishBand(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes, Vec& probe) {
+  if (g.poolH == 1 && g.poolW == 1) finishWindows<1, 1>(g, band, panel, bias, y, codes, probe);
+  else if (g.poolH == 2 && g.poolW == 2) finishWindows<2, 2>(g, band, panel, bias, y, codes, probe);
+  else finishWindows<0, 0>(g, band, panel, bias, y, codes, probe);
 }
 
 /// Adds all kernel rows to a band by lists or by register blocks, so many rows at a time that their weights stay in the first cache.
@@ -250,7 +279,7 @@ inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, con
 inline float convForward(const ConvShape& g, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                          Frame y, std::uint8_t* codes) {
   const int width = g.panelVecs * kLanes;
-  const std::int64_t panelSize = std::int64_t{g.r} * g.c * width * (method == ConvMethod::Wide ? g.s + 2 * g.widePixels - 2 : g.s);
+  const std::int64_t panelSize = std::int64_t{g.r} * g.c * width * (method == ConvMethod::Wide ? g.wideTaps() : g.s);
   Vec probe{};
   for (int panel = 0; panel < g.panels; ++panel) {
     const float* w = weights + panel * panelSize;
@@ -268,9 +297,7 @@ inline float convForward(const ConvShape& g, ConvMethod method, const float* x, 
       finishBand(g, band, panel, bias + panel * width, y, codes, probe);
     }
   }
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += probe[i];
-  return sum;
+  return sumOf(probe);
 }
 
 /// The live lanes of one vector of output gradients: ReLU passes them where the output is above zero.
@@ -280,28 +307,28 @@ STRATA_INLINE IntVec liveGradients(const ConvShape& g, Vec gradient, const float
   return live;
 }
 
-/// Where a pooled pixel lies in dy and y, counted row by row.
+/// Walks over the pooled pixels row by row.
 struct Pixel {
-  const float *gradient, *out;
-  int oy, ox;  // of its window's first place in the convolution's output
+  int y = 0, x = 0;
+  void next(const ConvShape& g) {
+    if (++x == g.outW) x = 0, ++y;
+  }
+  const float* in(const ConvShape& g, Frame frame) const { return frame.data + std::int64_t{y} * frame.rowStride + x * g.k; }
 };
-STRATA_INLINE Pixel pixelAt(const ConvShape& g, Frame dy, Frame y, int index) {
-  const int py = index / g.outW, px = index % g.outW;
-  return {dy.data + std::int64_t{py} * dy.rowStride + px * g.k, y.data + std::int64_t{py} * y.rowStride + px * g.k, py * g.poolH, px * g.poolW};
-}
 
 inline int positionLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists) {
   const int window = g.poolH * g.poolW, scale = g.rowVecs * kLanes, codeStride = g.panels * g.panelVecs * kLanes;
   const IntVec lane = ramp() * scale;
   int at = 0;
   std::int32_t* starts = lists.starts;
-  for (int index = 0; index < g.outH * g.outW; ++index) {
-    const Pixel pixel = pixelAt(g, dy, y, index);
+  Pixel pixel;
+  for (int index = 0; index < g.outH * g.outW; ++index, pixel.next(g)) {
+    const float *gradient = pixel.in(g, dy), *out = pixel.in(g, y);
     for (int q = 0; q < window; ++q) {
       *starts++ = at;
       for (int i = 0; i < g.k; i += kLanes) {
-        const Vec v = loadSome(pixel.gradient + i, g.k - i);
-        IntVec live = liveGradients(g, v, pixel.out + i, g.k - i);
+        const Vec v = loadSome(gradient + i, g.k - i);
+        IntVec live = liveGradients(g, v, out + i, g.k - i);
         if (window > 1) live &= loadBytes(codes + std::int64_t{index} * codeStride + i) == all(q);
         at += compress(bits(live), v, lane + all(i * scale), lists.list.values + at, lists.list.offsets + at);
       }
@@ -311,43 +338,57 @@ inline int positionLists(const ConvShape& g, Frame dy, Frame y, const std::uint8
   return at;
 }
 
-/// One tile of channelLists(): the live gradients of up to kLanes pixels and channels, and their offsets into the input, transposed.
+/// Up to kLanes pooled pixels that follow one another.
+struct PixelRun {
+  int pixels = 0;
+  const float *gradients[kLanes], *outs[kLanes];
+  IntVec corners{};  ///< where the pixels' first places begin in the input
+};
+
+/// One tile of channelLists(): the live gradients of a run of pixels and kLanes channels, one channel a row. Returns their sums.
 template <bool Full>
-STRATA_INLINE Vec gradientTile(const ConvShape& g, const Pixel (&at)[kLanes], int pixels, int channel, const std::uint8_t* codes, std::int32_t base,
-                               Vec (&values)[kLanes], Vec (&offsets)[kLanes]) {
-  const int some = Full ? kLanes : g.k - channel, codeStride = g.panels * g.panelVecs * kLanes, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
+STRATA_INLINE Vec gradientTile(const ConvShape& g, const PixelRun& run, int channel, const std::uint8_t* codes, Vec (&values)[kLanes], std::uint8_t* places) {
+  const int some = Full ? kLanes : g.k - channel, pixels = Full ? kLanes : run.pixels;
   Vec sum{};
   STRATA_UNROLL for (int p = 0; p < kLanes; ++p) {
-    if (!Full && p >= pixels) break;
-    const Vec v = loadSome(at[p].gradient + channel, some);
-    values[p] = liveGradients(g, v, at[p].out + channel, some) ? v : Vec{};
+    values[p] = Vec{};
+    if (p < pixels) {
+      const Vec v = loadSome(run.gradients[p] + channel, some);
+      values[p] = liveGradients(g, v, run.outs[p] + channel, some) ? v : Vec{};
+    }
     sum += values[p];
-    IntVec offset = all(base + at[p].oy * rowStep + at[p].ox * colStep);
-    if (g.poolH * g.poolW > 1) offset += windowOffset(loadBytes(codes + p * codeStride + channel), g.poolW, rowStep, colStep);
-    offsets[p] = reinterpret_cast<Vec>(offset);
   }
   transposeTile(values);
-  transposeTile(offsets);
+  if (codes) transposeBytes(codes + channel, g.panels * g.panelVecs * kLanes, pixels, places);
   return sum;
 }
 
 /// Appends one sample's live gradients to the lists of their channels, tile by tile: kLanes pixels by kLanes channels.
 inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists to) {
-  const int places = g.outH * g.outW;
+  const int places = g.outH * g.outW, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
   int total = 0;
+  Pixel pixel;
   for (int first = 0; first < places; first += kLanes, codes = codes ? codes + kLanes * g.panels * g.panelVecs * kLanes : nullptr) {
-    const int pixels = places - first < kLanes ? places - first : kLanes;
-    Pixel at[kLanes];
-    for (int p = 0; p < pixels; ++p) at[p] = pixelAt(g, dy, y, first + p);
+    PixelRun run;
+    for (; run.pixels < kLanes && first + run.pixels < places; ++run.pixels, pixel.next(g)) {
+      run.gradients[run.pixels] = pixel.in(g, dy);
+      run.outs[run.pixels] = pixel.in(g, y);
+      run.corners[run.pixels] = base + pixel.y * g.poolH * rowStep + pixel.x * g.poolW * colStep;
+    }
     for (int i = 0; i < g.k; i += kLanes) {
       const int some = g.k - i < kLanes ? g.k - i : kLanes;
-      Vec values[kLanes] = {}, offsets[kLanes] = {};
-      const bool full = pixels == kLanes && some == kLanes;
-      const Vec sum = full ? gradientTile<true>(g, at, pixels, i, codes, base, values, offsets) : gradientTile<false>(g, at, pixels, i, codes, base, values, offsets);
+      Vec values[kLanes];
+      alignas(64) std::uint8_t codeTile[kLanes * kLanes] = {};
+      const bool full = run.pixels == kLanes && some == kLanes;
+      const Vec sum = full ? gradientTile<true>(g, run, i, codes, values, codeTile) : gradientTile<false>(g, run, i, codes, values, codeTile);
       storeSome(biasGradient + i, loadSome(biasGradient + i, some) + sum, some);
-      for (int c = 0; c < some; ++c) {
+      STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
+        if (c >= some) break;
+        const unsigned live = bits(values[c] != Vec{});
+        if (live == 0) continue;
         const int slot = (i + c) * to.capacity + to.counts[i + c];
-        const int n = compress(bits(values[c] != Vec{}), values[c], reinterpret_cast<IntVec>(offsets[c]), to.list.values + slot, to.list.offsets + slot);
+        const IntVec offsets = run.corners + windowOffset(loadBytes(codeTile + c * kLanes), g.poolW, rowStep, colStep);
+        const int n = compress(live, values[c], offsets, to.list.values + slot, to.list.offsets + slot);
         to.counts[i + c] += n;
         total += n;
       }
@@ -356,36 +397,48 @@ inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_
   return total;
 }
 
-/// Places whose patches overlap are kept apart in time, so that no sum waits for the one before it to reach memory.
+/// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins, its length.
 template <int NB>
-STRATA_INLINE void scatterRow(const ConvShape& g, const PositionLists& lists, const float* weights, int r, float* dx, int piece) {
-  const int window = g.poolH * g.poolW, convH = g.outH * g.poolH, convW = g.outW * g.poolW, step = (g.s + g.sx - 1) / g.sx;
-  for (int phase = 0; phase < step; ++phase)
-    for (int oy = 0; oy < convH; ++oy)
-      for (int ox = phase; ox < convW; ox += step) {
-        const std::int32_t* starts = lists.starts + (oy / g.poolH * g.outW + ox / g.poolW) * window + oy % g.poolH * g.poolW + ox % g.poolW;
-        const int from = starts[0], n = starts[1] - from;
-        if (n == 0) continue;
-        float* out = dx + (std::int64_t{oy * g.sy + r} * g.cols + ox * g.sx) * g.c + piece;
-        Vec acc[NB];
-        loadRow(acc, out);
-        addRows(acc, lists.list.values + from, lists.list.offsets + from, n, weights + piece);
-        storeRow(out, acc);
-      }
+STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListView& list, const float* weights, float* dx) {
+  for (const std::int32_t* past = visits + 3 * count; visits < past; visits += 3) {
+    float* out = dx + visits[0];
+    Vec acc[NB];
+    loadRow(acc, out);
+    addRows(acc, list.values + visits[1], list.offsets + visits[1], visits[2], weights);
+    storeRow(out, acc);
+  }
 }
 
-inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const float* transposed, float* dx) {
+inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx) {
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
-  const int rowSize = g.rowVecs * kLanes, piece = pieceOf(g.rowVecs);
-  for (int r = 0; r < g.r; ++r)
+  const std::int64_t rowSize = g.rowVecs * kLanes;
+  const int positions = g.outH * g.poolH * g.outW * g.poolW, piece = pieceOf(g.rowVecs);
+  int count = 0;
+  for (int i = 0; i < positions; ++i, order += 2) {
+    const int from = lists.starts[order[1]], n = lists.starts[order[1] + 1] - from;
+    visits[3 * count] = order[0];
+    visits[3 * count + 1] = from;
+    visits[3 * count + 2] = n;
+    count += n > 0;
+  }
+  for (int r = 0; r < g.r; ++r, dx += std::int64_t{g.cols} * g.c)
     for (int at = 0; at < g.rowVecs; at += piece) {
       const int vecs = g.rowVecs - at < piece ? g.rowVecs - at : piece;
-      const float* w = transposed + std::int64_t{r} * g.k * rowSize;
-      withConstant<kMaxVecs>(vecs, [&](auto nb) { scatterRow<decltype(nb)::value>(g, lists, w, r, dx, at * kLanes); });
+      const float* w = transposed + r * g.k * rowSize + at * kLanes;
+      withConstant<kMaxVecs>(vecs, [&](auto nb) { scatterRow<decltype(nb)::value>(visits, count, lists.list, w, dx + at * kLanes); });
     }
 }
 
-/// One channel's gradient of R kernel rows, NB vectors of each, from its list.
+/// One channel's gradient of a piece of one kernel row, from its list.
+template <int NB>
+STRATA_INLINE void addPatchRow(const float* values, const std::int32_t* offsets, int n, const float* x, float* gradient) {
+  Vec acc[NB];
+  loadRow(acc, gradient);
+  addRows(acc, values, offsets, n, x);
+  storeRow(gradient, acc);
+}
+
+/// The same of R whole kernel rows of NB vectors.
 template <int R, int NB>
 STRATA_INLINE void addPatches(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
   Vec acc[R * NB];
@@ -394,9 +447,9 @@ STRATA_INLINE void addPatches(const float* values, const std::int32_t* offsets, 
   }
   for (int e = 0; e < n; ++e) {
     const float value = values[e];
-    const float* patch = x + offsets[e];
-    STRATA_UNROLL for (int r = 0; r < R; ++r) {
-      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(patch + r * xRow + i * kLanes);
+    const float* row = onePointer(x + offsets[e]);
+    STRATA_UNROLL for (int r = 0; r < R; ++r, row += xRow) {
+      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
     }
   }
   STRATA_UNROLL for (int r = 0; r < R; ++r) {
@@ -404,31 +457,29 @@ STRATA_INLINE void addPatches(const float* values, const std::int32_t* offsets, 
   }
 }
 
+/// Kernel rows outermost: what they read of the tile then stays in the first cache.
 inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, const float* x, float* gradient) {
   const std::int64_t rowSize = g.rowVecs * kLanes, xRow = std::int64_t{g.cols} * g.c, gradientRow = g.k * rowSize;
-  const int piece = pieceOf(g.rowVecs);
-  for (int k = 0; k < g.k; ++k) {
-    const int n = lists.counts[k];
-    if (n == 0) continue;
-    const float* values = lists.list.values + std::int64_t{k} * lists.capacity;
-    const std::int32_t* offsets = lists.list.offsets + std::int64_t{k} * lists.capacity;
-    for (int r = 0; r < g.r;) {
+  const int piece = pieceOf(g.rowVecs), rowsAtOnce = g.rowVecs <= 2 ? 7 : g.rowVecs == 3 ? 5 : 1;  // several rows where the registers have room
+  for (int r = 0; r < g.r; r += rowsAtOnce) {
+    const int rows = g.r - r < rowsAtOnce ? g.r - r : rowsAtOnce;
+    for (int k = 0; k < g.k; ++k) {
+      const int n = lists.counts[k];
+      if (n == 0) continue;
+      const float *values = lists.list.values + std::int64_t{k} * lists.capacity, *in = x + r * xRow;
+      const std::int32_t* offsets = lists.list.offsets + std::int64_t{k} * lists.capacity;
       float* out = gradient + r * gradientRow + k * rowSize;
-      const float* in = x + r * xRow;
-      if (g.rowVecs <= 3) {  // several kernel rows fit the registers
-        const int left = g.r - r, most = g.rowVecs == 1 ? 7 : g.rowVecs == 2 ? 7 : 5, take = left < most ? left : most;
+      if (rowsAtOnce > 1) {
         withConstant<3>(g.rowVecs, [&](auto nb) {
           constexpr int kVecs = decltype(nb)::value;
-          withConstant<kVecs == 3 ? 5 : 7>(take, [&](auto rows) { addPatches<decltype(rows)::value, kVecs>(values, offsets, n, in, xRow, out, gradientRow); });
+          withConstant<kVecs == 3 ? 5 : 7>(rows, [&](auto some) { addPatches<decltype(some)::value, kVecs>(values, offsets, n, in, xRow, out, gradientRow); });
         });
-        r += take;
         continue;
       }
       for (int at = 0; at < g.rowVecs; at += piece) {
         const int vecs = g.rowVecs - at < piece ? g.rowVecs - at : piece;
-        withConstant<kMaxVecs>(vecs, [&](auto nb) { addPatches<1, decltype(nb)::value>(values, offsets, n, in + at * kLanes, xRow, out + at * kLanes, gradientRow); });
+        withConstant<kMaxVecs>(vecs, [&](auto nb) { addPatchRow<decltype(nb)::value>(values, offsets, n, in + at * kLanes, out + at * kLanes); });
       }
-      ++r;
     }
   }
 }

@@ -7,15 +7,19 @@ namespace strata::STRATA_ISA_NAMESPACE {
 
 inline constexpr int kPanelVecs = 8;  // widest panel of outputs
 
+/// A chunk is a whole number of panels, or a part of the only one.
 inline int listSample(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at) {
   const IntVec lane = ramp() * scale;
-  for (int j0 = 0; j0 < x.width; j0 += chunk) {
+  for (int first = 0; first < x.width; first += chunk) {
     *starts++ = at;
-    const float* from = x.data + j0 / x.panel * x.panelStride + sample * x.rowStride + j0 % x.panel;
-    const int n = x.width - j0 < chunk ? x.width - j0 : chunk;
-    for (int i = 0; i < n; i += kLanes) {
-      const Vec v = loadSome(from + i, n - i);
-      at += compress(bits(v != Vec{}), v, lane + all(i * scale), list.values + at, list.offsets + at);
+    const int past = first + chunk < x.width ? first + chunk : x.width;
+    for (int j = first; j < past; j += x.panel) {
+      const float* from = x.data + j / x.panel * x.panelStride + sample * x.rowStride + j % x.panel;
+      const int n = past - j < x.panel ? past - j : x.panel;
+      for (int i = 0; i < n; i += kLanes) {
+        const Vec v = loadSome(from + i, n - i);
+        at += compress(bits(v != Vec{}), v, lane + all((j - first + i) * scale), list.values + at, list.offsets + at);
+      }
     }
   }
   *starts = at;
@@ -44,9 +48,7 @@ inline float denseForward(const ListView& list, const std::int32_t* starts, int 
         storeRow(out, acc);
       }
   });
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += probe[i];
-  return sum;
+  return sumOf(probe);
 }
 
 /// One panel of `width` input gradients for samples [begin, end).
@@ -58,13 +60,12 @@ inline void denseInputGradient(const ListView& list, const std::int32_t* starts,
       for (int s = begin; s < end; ++s) {
         const std::int32_t* at = starts + std::int64_t{s} * (chunks + 1) + c;
         float* out = dx + s * rowStride;
-        Vec acc[kVecs] = {};
-        if (c > 0)
-          for (int i = 0; i < kVecs; ++i)
-            if (i * kLanes < width) acc[i] = loadSome(out + i * kLanes, width - i * kLanes);
+        Vec acc[kVecs];
+        STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] = c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
         addRows(acc, list.values + at[0], list.offsets + at[0], at[1] - at[0], transposed + std::int64_t{c} * chunk * kVecs * kLanes);
-        for (int i = 0; i < kVecs; ++i)
+        STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
           if (i * kLanes < width) storeSome(out + i * kLanes, acc[i], width - i * kLanes);
+        }
       }
   });
 }

@@ -55,6 +55,28 @@ STRATA_INLINE void eachInPlace(float* x, std::int64_t n, Function function) {
 inline void tanhInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return tanhOf(v); }); }
 inline void sigmoidInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return sigmoidOf(v); }); }
 
+/// g = function(y, g); the result is not 0 when a new g is not finite.
+template <class Function>
+STRATA_INLINE float gradientInPlace(const float* y, float* g, std::int64_t n, Function function) {
+  Vec probe{};
+  for (; n > 0; n -= kLanes, y += kLanes, g += kLanes) {
+    const int some = n < kLanes ? int(n) : kLanes;
+    const Vec v = function(loadSome(y, some), loadSome(g, some));
+    probe += v - v;
+    storeSome(g, v, some);
+  }
+  return sumOf(probe);
+}
+inline float reluGradient(const float* y, float* g, std::int64_t n) {
+  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return out <= Vec{} ? Vec{} : v; });
+}
+inline float tanhGradient(const float* y, float* g, std::int64_t n) {
+  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return v * (1.f - out * out); });
+}
+inline float sigmoidGradient(const float* y, float* g, std::int64_t n) {
+  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return v * out * (1.f - out); });
+}
+
 inline void addInPlace(float* to, const float* from, std::int64_t n) {
   for (; n > 0; n -= kLanes, to += kLanes, from += kLanes) {
     const int some = n < kLanes ? int(n) : kLanes;
@@ -106,9 +128,7 @@ inline float probe(const float* x, std::int64_t n) {
     const Vec v = loadSome(x, n < kLanes ? int(n) : kLanes);
     sum += v - v;
   }
-  float result = 0;
-  for (int i = 0; i < kLanes; ++i) result += sum[i];
-  return result;
+  return sumOf(sum);
 }
 
 STRATA_INLINE Vec squareRoot(Vec v) {
@@ -146,9 +166,7 @@ inline float update(const UpdateRule& rule, float* w, const float* g, float* s1,
     probe += weight - weight;
     storeSome(w + i, weight, some);
   }
-  float sum = 0;
-  for (int i = 0; i < kLanes; ++i) sum += probe[i];
-  return sum;
+  return sumOf(probe);
 }
 
 inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
@@ -170,7 +188,8 @@ inline void transpose(const float* from, std::int64_t fromStride, int rows, int 
 
 inline double multiplyAdd(std::int64_t rounds, float* sink) {
   constexpr int kChains = 12;
-  Vec sum[kChains] = {};
+  Vec sum[kChains];
+  for (int i = 0; i < kChains; ++i) sum[i] = all(float(i));  // all different: equal chains would be merged into one
   const Vec factor = all(sink[0]), addend = all(sink[1]);
   for (std::int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 16

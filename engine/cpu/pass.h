@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/cpu/buffer.h"
+#include "engine/layers/common.h"
 #include "engine/cpu/profile.h"
 #include "engine/cpu/thread_pool.h"
 #include "engine/network_spec.h"
@@ -36,6 +37,17 @@ struct Density {
   }
   double share() const { return possible ? double(live) / double(possible) : 1; }
 };
+
+/// Turns a layer's output gradient into that before its activation. Returns a probe (kernels.h).
+inline float activationGradient(const Kernels& kernels, Activation activation, const float* y, float* gradient, std::int64_t n) {
+  switch (activation) {
+    case Activation::Relu: return kernels.reluGradient(y, gradient, n);
+    case Activation::Tanh: return kernels.tanhGradient(y, gradient, n);
+    case Activation::Sigmoid: return kernels.sigmoidGradient(y, gradient, n);
+    case Activation::Linear: break;
+  }
+  return kernels.probe(gradient, n);
+}
 
 class Pass {
  public:

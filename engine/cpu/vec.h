@@ -40,6 +40,12 @@ STRATA_INLINE IntVec ramp() {
   return v;
 }
 
+STRATA_INLINE float sumOf(Vec v) {
+  float sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
+
 /// The first n lanes; n may be more than there are. The rest is zero, and nothing past the n values is read or written.
 STRATA_INLINE Vec loadSome(const float* p, int n) {
   if (n >= kLanes) return load(p);
@@ -117,8 +123,28 @@ STRATA_INLINE Vec zip(Vec a, Vec b) {
 #endif
 }
 
-/// A square tile in registers: log2(lanes) rounds that interleave row i with row i + lanes / 2.
+/// Transposes a square tile in registers.
 STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
+#if defined(__AVX2__) && !defined(__AVX512F__)  // 24 shuffles, where lanes that cross the halves make the general way cost 48
+  __m256 a[8], b[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    a[i] = _mm256_unpacklo_ps(__m256(rows[i]), __m256(rows[i + 1]));
+    a[i + 1] = _mm256_unpackhi_ps(__m256(rows[i]), __m256(rows[i + 1]));
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    b[i] = _mm256_shuffle_ps(a[i], a[i + 2], 0x44);
+    b[i + 1] = _mm256_shuffle_ps(a[i], a[i + 2], 0xee);
+    b[i + 2] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0x44);
+    b[i + 3] = _mm256_shuffle_ps(a[i + 1], a[i + 3], 0xee);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    rows[i] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x20));
+    rows[i + 4] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x31));
+  }
+#else  // log2(lanes) rounds that interleave row i with row i + lanes / 2
 #pragma GCC unroll 4
   for (int round = 1; round < kLanes; round *= 2) {
     Vec next[kLanes];
@@ -130,6 +156,46 @@ STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
 #pragma GCC unroll 16
     for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
   }
+#endif
+}
+
+/// Transposes a square tile of bytes: row i of the result is at to + i * lanes. Row i of the source lies at from + i * stride; only
+/// `count` rows are there, others are anything.
+STRATA_INLINE void transposeBytes(const std::uint8_t* from, std::int64_t stride, int count, std::uint8_t* to) {
+  typedef std::uint8_t Bytes __attribute__((vector_size(16)));
+  constexpr int kBlocks = kLanes * kLanes / 16;
+  Bytes block[kBlocks];
+  const auto row = [&](int i) { return from + (i < count ? i * stride : 0); };
+#if defined(__AVX2__) && !defined(__AVX512F__)
+#pragma GCC unroll 4
+  for (int i = 0; i < kBlocks; ++i) {
+    typedef std::uint64_t Words __attribute__((vector_size(16)));
+    Words words{};
+    std::memcpy(&words[0], row(2 * i), 8);
+    std::memcpy(&words[1], row(2 * i + 1), 8);
+    block[i] = Bytes(words);
+  }
+#else
+  alignas(16) std::uint8_t rows[kLanes * kLanes];
+  for (int i = 0; i < kLanes; ++i) std::memcpy(rows + i * kLanes, row(i), kLanes);
+  std::memcpy(block, rows, sizeof rows);
+#endif
+#pragma GCC unroll 4
+  for (int round = 1; round < kLanes; round *= 2) {  // as transposeTile()
+    Bytes next[kBlocks];
+    if constexpr (kBlocks == 1) {
+      next[0] = __builtin_shufflevector(block[0], block[0], 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+    } else {
+#pragma GCC unroll 8
+      for (int i = 0; i < kBlocks / 2; ++i) {
+        next[2 * i] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        next[2 * i + 1] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kBlocks; ++i) block[i] = next[i];
+  }
+  std::memcpy(to, block, sizeof block);
 }
 
 /// One bit a lane, from a comparison's result.
