@@ -29,7 +29,8 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
 
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
-      m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
+      m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
+      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
@@ -50,14 +51,19 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
   if (window > 1) m_codes = Array<std::uint8_t>(places * width * x.batch);
   for (Scratch& scratch : m_scratch) {
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
-    scratch.rowStarts = Array<std::int32_t>(g.widePixels ? std::size_t(g.bands()) * (g.rows + 1) : std::size_t(g.rows) * (g.cols + 1));
+    const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
+    scratch.rowStarts = Array<std::int32_t>(std::size_t(std::max(bands * (g.rows + 1), std::int64_t{g.rows} * (g.cols + 1))));
     if (x.hasZeros) {
-      scratch.rowValues = Array<float>(std::size_t(g.widePixels ? g.bandInputs() : std::int64_t{g.rows} * g.cols * g.c));
+      scratch.rowValues = Array<float>(std::size_t(std::max(inBands, std::int64_t{g.rows} * g.cols * g.c)));
       scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
     }
     scratch.gradValues = Array<float>(places * g.k);
     scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
     scratch.gradStarts = Array<std::int32_t>(places * window + 1);
+    if (m_mayUseInputs) {
+      scratch.frame = Array<float>(std::size_t(g.rows + g.r - 1) * (g.cols + g.s - 1) * g.kWidth(m_lanes));
+      scratch.inputSums = Array<float>(std::size_t(g.r) * g.s * g.kWidth(m_lanes));
+    }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
     scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
@@ -65,18 +71,18 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
   }
 }
 
-/// Positions whose patches overlap are kept apart in time, so that no sum waits for the one before it to reach memory.
+/// Column by column: patches of positions that follow one another lie in different rows, so that no sum waits for the one before it to
+/// reach memory.
 void ConvPass::orderPositions() {
   const ConvShape& g = m_shape;
-  const int convH = g.outH * g.poolH, convW = g.outW * g.poolW, step = (g.s + g.sx - 1) / g.sx;
+  const int convH = g.outH * g.poolH, convW = g.outW * g.poolW;
   m_order = Array<std::int32_t>(2 * std::size_t(convH) * convW);
   std::int32_t* at = m_order.data();
-  for (int phase = 0; phase < step; ++phase)
-    for (int oy = 0; oy < convH; ++oy)
-      for (int ox = phase; ox < convW; ox += step) {
-        *at++ = (oy * g.sy * g.cols + ox * g.sx) * g.c;
-        *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
-      }
+  for (int ox = 0; ox < convW; ++ox)
+    for (int oy = 0; oy < convH; ++oy) {
+      *at++ = (oy * g.sy * g.cols + ox * g.sx) * g.c;
+      *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
+    }
 }
 
 void ConvPass::forward(const Step& step) {
@@ -145,6 +151,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
       for (int row = 0; row < g.outH; ++row) {
         activationGradient(m_kernels, m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
       }
+    if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
     const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
     if (!m_plan.inputGradient) continue;
@@ -152,6 +159,34 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), m_transposed.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
+  if (m_mayUseInputs) addInputSums(scratch, gradient);
+}
+
+/// Where few inputs are live they make fewer products than the live gradients do, of which ReLU leaves half. False where they do not.
+bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) {
+  const ConvShape& g = m_shape;
+  const int width = g.kWidth(m_lanes), frameCols = g.cols + g.s - 1;
+  const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
+  m_kernels.listRows(m_x.sample(n, m_x.values), g.rows, g.cols, 1, width, lists);
+  const int live = lists.starts[g.rows * (g.cols + 1) - 1];
+  if (std::int64_t{live} * g.s * (width / m_lanes) * 2 > std::int64_t{g.outH} * g.outW * g.k * g.rowVecs) return false;
+  for (int row = 1; row < g.rows; ++row)
+    for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
+  const int passed = m_kernels.frameGradient(g, m_y.inside(n, m_y.gradients), m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
+  m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
+  m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
+  ++m_samplesFromInputs;
+  return true;
+}
+
+void ConvPass::addInputSums(Scratch& scratch, float* gradient) const {
+  const int width = m_shape.kWidth(m_lanes), taps = m_shape.r * m_shape.s;
+  for (int tap = 0; tap < taps; ++tap)
+    for (int k = 0; k < m_shape.k; ++k) {
+      const int turned = taps - 1 - tap;
+      gradient[tap / m_shape.s * sliceSize() + k * rowSize() + tap % m_shape.s] += scratch.inputSums[std::size_t(turned * width + k)];
+    }
+  std::fill_n(scratch.inputSums.data(), scratch.inputSums.size(), 0.f);
 }
 
 void ConvPass::gradientTask(const Step& step, int row) {
@@ -223,7 +258,8 @@ PassWork ConvPass::work() const {
   if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : "lists of live inputs";
-  work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
+  if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
+  else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
   return work;
 }
 

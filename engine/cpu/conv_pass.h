@@ -40,7 +40,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues;
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
   };
 
@@ -53,6 +53,8 @@ class ConvPass : public Pass {
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
   void orderPositions();
+  bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
+  void addInputSums(Scratch& scratch, float* gradient) const;
   void deriveForward(int row);
   void fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const;
   void toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const;
@@ -60,6 +62,7 @@ class ConvPass : public Pass {
   const Plan m_plan;
   const ConvShape m_shape;
   const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
+  const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
@@ -76,6 +79,7 @@ class ConvPass : public Pass {
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
   std::atomic<std::int64_t> m_samplesBy[3]{};  ///< forward passes by each ConvMethod
+  std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs
 };
 
 }  // namespace strata

@@ -31,6 +31,7 @@ struct ConvShape {
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
+  int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
   int wideTaps() const { return s + 2 * widePixels - 2; }             ///< a kernel row with zeros on both sides
   int bandCols() const { return s + widePixels - 1; }                 ///< input columns that widePixels outputs meet
   int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
@@ -103,6 +104,11 @@ struct Kernels {
   /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
   void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
+  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no pooling. First the gradient
+  /// is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; returns how many of its values are live.
+  int (*frameGradient)(const ConvShape& shape, Frame dy, Frame y, float* frame, float* biasGradient);
+  /// sums [r * s][kWidth], the kernel turned by half a turn; the list's offsets are (y * (cols + s - 1) + x) * kWidth.
+  void (*convWeightGradientByInputs)(const ConvShape& shape, const ListView& list, int n, const float* frame, float* sums);
 
   // Dense. Rows are samples [begin, end); a list chunk is `chunk` features, its lists from starts[sample * (chunks + 1) + chunk].
   int (*listSample)(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at);

@@ -8,7 +8,7 @@
 namespace strata::STRATA_ISA_NAMESPACE {
 
 constexpr Kernels table(Isa isa) {
-  return {isa, kLanes, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; }, bytesToFloats, listRows, listBands, convForward, positionLists, channelLists, convInputGradient, convWeightGradient,
+  return {isa, kLanes, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; }, bytesToFloats, listRows, listBands, convForward, positionLists, channelLists, convInputGradient, convWeightGradient, frameGradient, convWeightGradientByInputs,
           listSample, denseForward, denseInputGradient, listFeatures, denseWeightGradient, averagePool, averagePoolGradient, tanhInPlace, sigmoidInPlace, reluGradient, tanhGradient, sigmoidGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }
 

@@ -397,6 +397,42 @@ inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_
   return total;
 }
 
+/// Kernel rows worked on together: as many as the registers have room for.
+inline int rowsAtOnce(int rowVecs) { return rowVecs <= kMaxVecs / 2 ? (kMaxVecs / rowVecs < 7 ? kMaxVecs / rowVecs : 7) : 1; }
+
+/// Calls body(Constant<rows>(), Constant<vecs>()) for what rowsAtOnce() allows with more than one row.
+template <class Body>
+STRATA_INLINE void withRows(int rows, int vecs, Body&& body) {
+  withConstant<kMaxVecs / 2>(vecs, [&](auto nb) {
+    constexpr int kVecs = decltype(nb)::value, kRows = kMaxVecs / kVecs < 7 ? kMaxVecs / kVecs : 7;
+    withConstant<kRows>(rows, [&](auto some) { body(some, nb); });
+  });
+}
+
+/// acc += sum of value * R rows of NB vectors each.
+template <int R, int NB>
+STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const std::int32_t* offsets, int n, const float* panel, std::int64_t rowStride) {
+  for (int e = 0; e < n; ++e) {
+    const float value = values[e];
+    const float* row = onePointer(panel + offsets[e]);
+    STRATA_UNROLL for (int r = 0; r < R; ++r, row += rowStride) {
+      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
+    }
+  }
+}
+template <int R, int NB>
+STRATA_INLINE void loadRowGroups(Vec (&acc)[R * NB], const float* from, std::int64_t rowStride) {
+  STRATA_UNROLL for (int r = 0; r < R; ++r) {
+    STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] = load(from + r * rowStride + i * kLanes);
+  }
+}
+template <int R, int NB>
+STRATA_INLINE void storeRowGroups(float* to, std::int64_t rowStride, const Vec (&acc)[R * NB]) {
+  STRATA_UNROLL for (int r = 0; r < R; ++r) {
+    STRATA_UNROLL for (int i = 0; i < NB; ++i) store(to + r * rowStride + i * kLanes, acc[r * NB + i]);
+  }
+}
+
 /// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins, its length.
 template <int NB>
 STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListView& list, const float* weights, float* dx) {
@@ -406,6 +442,18 @@ STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListV
     loadRow(acc, out);
     addRows(acc, list.values + visits[1], list.offsets + visits[1], visits[2], weights);
     storeRow(out, acc);
+  }
+}
+
+/// The same of R kernel rows.
+template <int R, int NB>
+STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const ListView& list, const float* weights, std::int64_t weightRow, float* dx, std::int64_t dxRow) {
+  for (const std::int32_t* past = visits + 3 * count; visits < past; visits += 3) {
+    float* out = dx + visits[0];
+    Vec acc[R * NB];
+    loadRowGroups<R, NB>(acc, out, dxRow);
+    addRowGroups<R, NB>(acc, list.values + visits[1], list.offsets + visits[1], visits[2], weights, weightRow);
+    storeRowGroups<R, NB>(out, dxRow, acc);
   }
 }
 
@@ -421,12 +469,22 @@ inline void convInputGradient(const ConvShape& g, const PositionLists& lists, co
     visits[3 * count + 2] = n;
     count += n > 0;
   }
-  for (int r = 0; r < g.r; ++r, dx += std::int64_t{g.cols} * g.c)
+  const std::int64_t dxRow = std::int64_t{g.cols} * g.c, weightRow = g.k * rowSize;
+  const int atOnce = rowsAtOnce(g.rowVecs);
+  for (int r = 0; r < g.r; r += atOnce) {
+    const float* w = transposed + r * weightRow;
+    float* out = dx + r * dxRow;
+    if (atOnce > 1) {
+      withRows(g.r - r < atOnce ? g.r - r : atOnce, g.rowVecs, [&](auto rows, auto nb) {
+        scatterRows<decltype(rows)::value, decltype(nb)::value>(visits, count, lists.list, w, weightRow, out, dxRow);
+      });
+      continue;
+    }
     for (int at = 0; at < g.rowVecs; at += piece) {
       const int vecs = g.rowVecs - at < piece ? g.rowVecs - at : piece;
-      const float* w = transposed + r * g.k * rowSize + at * kLanes;
-      withConstant<kMaxVecs>(vecs, [&](auto nb) { scatterRow<decltype(nb)::value>(visits, count, lists.list, w, dx + at * kLanes); });
+      withConstant<kMaxVecs>(vecs, [&](auto nb) { scatterRow<decltype(nb)::value>(visits, count, lists.list, w + at * kLanes, out + at * kLanes); });
     }
+  }
 }
 
 /// One channel's gradient of a piece of one kernel row, from its list.
@@ -438,41 +496,24 @@ STRATA_INLINE void addPatchRow(const float* values, const std::int32_t* offsets,
   storeRow(gradient, acc);
 }
 
-/// The same of R whole kernel rows of NB vectors.
-template <int R, int NB>
-STRATA_INLINE void addPatches(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
-  Vec acc[R * NB];
-  STRATA_UNROLL for (int r = 0; r < R; ++r) {
-    STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] = load(gradient + r * gradientRow + i * kLanes);
-  }
-  for (int e = 0; e < n; ++e) {
-    const float value = values[e];
-    const float* row = onePointer(x + offsets[e]);
-    STRATA_UNROLL for (int r = 0; r < R; ++r, row += xRow) {
-      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
-    }
-  }
-  STRATA_UNROLL for (int r = 0; r < R; ++r) {
-    STRATA_UNROLL for (int i = 0; i < NB; ++i) store(gradient + r * gradientRow + i * kLanes, acc[r * NB + i]);
-  }
-}
-
 /// Kernel rows outermost: what they read of the tile then stays in the first cache.
 inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, const float* x, float* gradient) {
   const std::int64_t rowSize = g.rowVecs * kLanes, xRow = std::int64_t{g.cols} * g.c, gradientRow = g.k * rowSize;
-  const int piece = pieceOf(g.rowVecs), rowsAtOnce = g.rowVecs <= 2 ? 7 : g.rowVecs == 3 ? 5 : 1;  // several rows where the registers have room
-  for (int r = 0; r < g.r; r += rowsAtOnce) {
-    const int rows = g.r - r < rowsAtOnce ? g.r - r : rowsAtOnce;
+  const int piece = pieceOf(g.rowVecs), atOnce = rowsAtOnce(g.rowVecs);
+  for (int r = 0; r < g.r; r += atOnce)
     for (int k = 0; k < g.k; ++k) {
       const int n = lists.counts[k];
       if (n == 0) continue;
       const float *values = lists.list.values + std::int64_t{k} * lists.capacity, *in = x + r * xRow;
       const std::int32_t* offsets = lists.list.offsets + std::int64_t{k} * lists.capacity;
       float* out = gradient + r * gradientRow + k * rowSize;
-      if (rowsAtOnce > 1) {
-        withConstant<3>(g.rowVecs, [&](auto nb) {
-          constexpr int kVecs = decltype(nb)::value;
-          withConstant<kVecs == 3 ? 5 : 7>(rows, [&](auto some) { addPatches<decltype(some)::value, kVecs>(values, offsets, n, in, xRow, out, gradientRow); });
+      if (atOnce > 1) {
+        withRows(g.r - r < atOnce ? g.r - r : atOnce, g.rowVecs, [&](auto rows, auto nb) {
+          constexpr int kRows = decltype(rows)::value, kVecs = decltype(nb)::value;
+          Vec acc[kRows * kVecs];
+          loadRowGroups<kRows, kVecs>(acc, out, gradientRow);
+          addRowGroups<kRows, kVecs>(acc, values, offsets, n, in, xRow);
+          storeRowGroups<kRows, kVecs>(out, gradientRow, acc);
         });
         continue;
       }
@@ -481,7 +522,48 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
         withConstant<kMaxVecs>(vecs, [&](auto nb) { addPatchRow<decltype(nb)::value>(values, offsets, n, in + at * kLanes, out + at * kLanes); });
       }
     }
+}
+
+inline int frameGradient(const ConvShape& g, Frame dy, Frame y, float* frame, float* biasGradient) {
+  const int width = g.kWidth(kLanes);
+  int live = 0;
+  for (int oy = 0; oy < g.outH; ++oy) {
+    float* to = frame + (std::int64_t{oy + g.r - 1} * (g.cols + g.s - 1) + g.s - 1) * width;
+    const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride, *out = y.data + std::int64_t{oy} * y.rowStride;
+    for (int ox = 0; ox < g.outW; ++ox, to += width, gradient += g.k, out += g.k)
+      for (int i = 0; i < g.k; i += kLanes) {
+        const Vec v = loadSome(gradient + i, g.k - i);
+        const IntVec alive = liveGradients(g, v, out + i, g.k - i);
+        const Vec passed = alive ? v : Vec{};
+        store(to + i, passed);
+        store(biasGradient + i, load(biasGradient + i) + passed);
+        live += __builtin_popcount(bits(alive));
+      }
   }
+  return live;
+}
+
+/// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of each.
+template <int T, int NB>
+STRATA_INLINE void addTaps(const ListView& list, int n, const float* frame, int width, float* sums) {
+  Vec acc[T * NB];
+  loadRowGroups<T, NB>(acc, sums, width);
+  addRowGroups<T, NB>(acc, list.values, list.offsets, n, frame, width);
+  storeRowGroups<T, NB>(sums, width, acc);
+}
+
+inline void convWeightGradientByInputs(const ConvShape& g, const ListView& list, int n, const float* frame, float* sums) {
+  constexpr int kMostVecs = kMaxVecs < 8 ? kMaxVecs : 8;
+  const int width = g.kWidth(kLanes), vecs = width / kLanes, pieces = (vecs + kMostVecs - 1) / kMostVecs, piece = (vecs + pieces - 1) / pieces;
+  for (int r = 0; r < g.r; ++r)
+    for (int at = 0; at < vecs; at += piece)
+      withConstant<kMostVecs>(vecs - at < piece ? vecs - at : piece, [&](auto nb) {
+        constexpr int kVecs = decltype(nb)::value, kTaps = kMaxVecs / kVecs < 7 ? kMaxVecs / kVecs : 7;
+        for (int t = 0; t < g.s; t += kTaps) {
+          const std::int64_t from = (std::int64_t{r} * (g.cols + g.s - 1) + t) * width + at * kLanes, to = (std::int64_t{r} * g.s + t) * width + at * kLanes;
+          withConstant<kTaps>(g.s - t < kTaps ? g.s - t : kTaps, [&](auto taps) { addTaps<decltype(taps)::value, kVecs>(list, n, frame + from, width, sums + to); });
+        }
+      });
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE
