@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole CUDA backend on a simulated device: every layer at every example equals the reference, the lesson's net follows the
 // golden trace, captured graphs replay the same work, and no fault leaves a leak or a muddle. Nothing here says it runs on a GPU.
-#include <QtTest>
 #include <QFile>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QtTest>
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "cuda_sim/sim_device.h"
 #include "datasets/datasets.h"
@@ -14,6 +17,10 @@
 #include "engine/reference_backend.h"
 #include "engine/rng.h"
 #include "engine/train/checkpoint.h"
+
+#ifdef STRATA_COVERED
+extern "C" void __gcov_dump();
+#endif
 
 using namespace strata;
 using strata::cuda::CudaNetwork;
@@ -94,8 +101,6 @@ struct Twins {
     cuda.setWeights(net.weights);
   }
 };
-
-std::array<long, cuda::kKernelCount> g_items{};  // of every test, for the report at the end
 
 }  // namespace
 
@@ -368,12 +373,39 @@ class TestCudaSim : public QObject {
     QVERIFY(perStep <= 18);
   }
 
-  void cleanupTestCase() {
-    long unused = 0;
-    [&]<std::size_t... kNumbers>(std::index_sequence<kNumbers...>) {
-      ((g_items[kNumbers] == 0 ? (qInfo("never executed: %s", std::tuple_element_t<kNumbers, cuda::Kernels>::kName), ++unused) : 0), ...);
-    }(std::make_index_sequence<cuda::kKernelCount>());
-    qInfo("kernels executed: %ld of %d", cuda::kKernelCount - unused, cuda::kKernelCount);
+  // Last: which lines of device code did the tests above execute? Those that the host alone runs are no part of the count.
+  void everyLineRan() {
+#ifdef STRATA_COVERED
+    const QTemporaryDir folder;
+    qputenv("GCOV_PREFIX", folder.path().toLocal8Bit());  // not beside the object, where it would add to the count of earlier runs
+    __gcov_dump();
+    const QString object = STRATA_COVERED, counts = folder.path() + object;
+    QVERIFY(QFile::copy(object + ".gcno", counts + ".gcno"));
+    QProcess gcov;
+    gcov.start("gcov", {"--json-format", "--stdout", counts + ".gcda"});
+    if (!gcov.waitForFinished(60000) || gcov.exitCode() != 0) QSKIP("gcov does not run here");
+    std::map<std::string, std::map<int, long>> lines;  // times run, by file and line
+    const Json report = Json::parse(gcov.readAllStandardOutput().toStdString());
+    for (const Json& file : report.at("files"))
+      for (const Json& line : file.at("lines")) {
+        long& times = lines[file.at("file")][line.at("line_number")];
+        times = std::max(times, line.at("count").get<long>());
+      }
+    int all = 0, ran = 0;
+    for (const auto& [file, counted] : lines) {
+      if (!QString::fromStdString(file).contains("engine/cuda/")) continue;
+      for (const auto& [number, times] : counted) {
+        ++all;
+        if (times > 0) ++ran;
+        else qInfo("never executed: %s:%d", file.substr(file.find("engine/cuda/")).c_str(), number);
+      }
+    }
+    qInfo("device code: %d of %d lines executed, %.1f %%", ran, all, 100.0 * ran / all);
+    QVERIFY(all > 200);
+    QCOMPARE(ran, all);
+#else
+    QSKIP("lines are counted with GCC alone");
+#endif
   }
 
  private:
@@ -434,7 +466,6 @@ class TestCudaSim : public QObject {
       QVERIFY2(error < 1e-5, qPrintable(QString("gradients differ by %1 at step %2").arg(error).arg(step)));
     }
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
-    for (std::size_t i = 0; i < g_items.size(); ++i) g_items[i] += pair.device->items[i];
   }
 };
 

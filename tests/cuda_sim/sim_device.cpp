@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 
+#include "cuda_sim/host_kernels.h"
 #ifdef STRATA_CUDNN_FRONTEND
 #include "cuda_sim/graph_interpreter.h"
 #include "engine/cuda/cudnn_graphs.h"
@@ -16,26 +17,6 @@ namespace {
 
 constexpr std::size_t kGuard = 256, kGrain = 4;  // bytes around each allocation; bytes of one "written" mark
 constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32 the poison is a NaN
-
-using Items = void (*)(const void* functor, Index items, bool reversed);
-
-template <class Functor>
-void runItems(const void* data, Index items, bool reversed) {
-  const Functor& functor = *static_cast<const Functor*>(data);
-  for (Index i = 0; i < items; ++i) functor(reversed ? items - 1 - i : i);
-}
-
-struct Kernel {
-  const char* name;
-  std::size_t size;
-  Items run;
-};
-template <std::size_t... kNumbers>
-std::array<Kernel, kKernelCount> kernelTable(std::index_sequence<kNumbers...>) {
-  return {Kernel{std::tuple_element_t<kNumbers, Kernels>::kName, sizeof(std::tuple_element_t<kNumbers, Kernels>),
-                 runItems<std::tuple_element_t<kNumbers, Kernels>>}...};
-}
-const std::array<Kernel, kKernelCount> kTable = kernelTable(std::make_index_sequence<kKernelCount>());
 
 class SimGraph : public Graph {
  public:
@@ -250,13 +231,12 @@ void SimDevice::abortCapture() noexcept {
 }
 
 void SimDevice::launchKernel(Lane lane, int kernel, const void* functor, Index count, const std::vector<Access>& buffers) {
-  const Kernel& entry = kTable.at(static_cast<std::size_t>(kernel));
+  const HostKernel& entry = hostKernels().at(static_cast<std::size_t>(kernel));
   fault(FaultKind::Work, std::string("launching ") + entry.name);
   if (count <= 0) throw SimBreach(std::string(entry.name) + " launched for no item");
   const auto* bytes = static_cast<const std::byte*>(functor);
-  submit({entry.name, lane, buffers, [this, kernel, &entry, count, copy = std::vector<std::byte>(bytes, bytes + entry.size)] {
+  submit({entry.name, lane, buffers, [this, &entry, count, copy = std::vector<std::byte>(bytes, bytes + entry.size)] {
             ++counts.launches;
-            items[static_cast<std::size_t>(kernel)] += count;
             entry.run(copy.data(), count, m_reversed);
           }});
 }

@@ -38,7 +38,6 @@ class SimDevice : public Device {
   int calls(FaultKind kind) const { return m_calls[static_cast<std::size_t>(kind)]; }  ///< since failAt() or the start
 
   Counts counts;                                    ///< of work run, replayed graphs included
-  std::array<long, kKernelCount> items{};           ///< run of each kernel
   std::vector<std::string> log;                     ///< one line for each piece of work run, when `logging`
   bool logging = false;
   std::size_t capacity = std::size_t{8} << 30;

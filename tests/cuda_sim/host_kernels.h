@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The functors of engine/cuda/kernels.h as plain loops on the host, compiled so that every line that runs is counted.
+#pragma once
+#include <array>
+
+#include "engine/cuda/kernels.h"
+
+namespace strata::cuda {
+
+struct HostKernel {
+  const char* name;
+  std::size_t size;  ///< bytes of the functor
+  void (*run)(const void* functor, Index items, bool reversed);
+};
+/// By kernel number.
+const std::array<HostKernel, kKernelCount>& hostKernels();
+
+}  // namespace strata::cuda
