@@ -2,6 +2,8 @@
 // The table of backends, and how one is made by its id.
 #include "engine/backend.h"
 
+#include <cmath>
+
 #include "engine/check_backend.h"
 #include "engine/cpu/cpu_backend.h"
 #include "engine/cuda/cuda_loader.h"
@@ -10,6 +12,16 @@
 #include "engine/reference_backend.h"
 
 namespace strata {
+
+std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
+  std::vector<LossResult> results;
+  for (const double rate : learningRates) {
+    const auto done = results.size();
+    results.push_back(trainBatch(batches.at(first + static_cast<int>(done)), rate, step + done));
+    if (!std::isfinite(results.back().lossSum)) break;
+  }
+  return results;
+}
 
 std::unique_ptr<CompiledNetwork> Backend::compile(const CompileRequest& request) { return std::make_unique<Network>(*this, request); }
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,11 @@ class CompiledNetwork {
 
   /// Forward, loss, backward, update. `step` counts batches from 0. When the loss is not finite the weights stay as they were.
   virtual LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) = 0;
+  /// How many batches trainRun() likes to take at once: more than one where waiting for each result costs time.
+  virtual int runLength() const { return 1; }
+  /// trainBatch() for batch `first` of `batches` and those behind it, one a rate, at steps `step`, step + 1 ... One result for each; ends after
+  /// the first whose loss is not finite. The samples behind `batches` must not change while this lives.
+  virtual std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step);
   /// logits [N, classes]; no dropout. Weights are not changed.
   virtual void forward(const Batch& batch, float* logits) = 0;
   /// The output of every layer for one batch, in stack order: out[i] is [N, layer i's shape]. For looking inside; may be slow.

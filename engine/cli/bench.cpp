@@ -123,8 +123,12 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
     const auto start = std::chrono::steady_clock::now();
     double lossSum = 0;
     const std::uint64_t first = step, total = std::uint64_t(batches.count()) * std::uint64_t(options.epochs);
-    for (int i = 0; i < batches.count() && (options.steps == 0 || step - first < options.steps); ++i, ++step)
-      lossSum += net->trainBatch(batches.at(i), learningRateAt(project.training.schedule, project.training.optimizer.learningRate(), step, total), step).lossSum;
+    const int count = options.steps == 0 ? batches.count() : int(std::min<std::uint64_t>(options.steps, std::uint64_t(batches.count())));
+    for (int i = 0; i < count; i = int(step - first)) {
+      std::vector<double> rates(std::size_t(std::min(net->runLength(), count - i)));
+      for (std::size_t n = 0; n < rates.size(); ++n) rates[n] = learningRateAt(project.training.schedule, project.training.optimizer.learningRate(), step + n, total);
+      for (const LossResult& result : net->trainRun(batches, i, rates, step)) lossSum += result.lossSum, ++step;
+    }
     const double done = std::min(double(step - first) * batchSize, double(result.samples));
     result.epochSeconds.push_back(secondsSince(start) * result.samples / done);
     result.loss = lossSum / done;

@@ -29,17 +29,17 @@ CudaNetwork::Control::Control(int maxBatch) {
     return at;
   };
   cursor = place(sizeof(StepCursor));
-  params = place(sizeof(StepParams));
-  results = place(sizeof(StepResult));
-  numbers = place(maxBatch * Index{sizeof(std::int32_t)});
+  params = place(kRun * Index{sizeof(StepParams)});
+  results = place(kRun * Index{sizeof(StepResult)});
   labels = place(maxBatch * Index{sizeof(std::int32_t)});
+  numbers = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
 }
 
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request, Precision precision)
     : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)), m_layout(layoutFor(request.network)),
       m_offsets(request.maxBatch), m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))), m_controlHost(*m_device, m_offsets.size),
-      m_result(*m_device, 1),      m_plans(*m_device), m_shared{*m_device, m_plans, request.maxBatch, precision, request.seed, {}, {}, {}, {},
-                                   deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1), deviceAt<const StepParams, Use::Read>(m_offsets.params, 1)} {
+      m_results(*m_device, kRun), m_plans(*m_device), m_shared{*m_device, m_plans, request.maxBatch, precision, request.seed, {}, {}, {}, {},
+                                   deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1), deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
   m_stages = makeStages(m_request.network, m_analysis, m_shared);
@@ -50,6 +50,7 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_hits = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
   for (const Buffer<float>* buffer : {&m_shared.weights, &m_shared.gradients, &m_state})
     if (*buffer) m_device->clear(Lane::Main, buffer->data(), buffer->bytes());
+  m_device->clear(Lane::Main, m_control.data(), m_control.bytes());
   m_device->synchronize();
 }
 
@@ -115,36 +116,97 @@ void CudaNetwork::setOptimizerState(const std::vector<float>& state) {
 
 LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std::uint64_t step) {
   upload(batch, learningRate, step);
-  run({batch.size, true, batch.floats != nullptr, batch.scale, batch.offset});
-  m_device->copyOut(Lane::Main, m_result.data(), m_control.data() + m_offsets.results, sizeof(StepResult));
+  run({batch.size, 1, true, batch.floats ? Key::Source::Floats : Key::Source::Bytes, batch.scale, batch.offset});
+  return results(1).front();
+}
+
+std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
+  const auto steps = static_cast<int>(learningRates.size());
+  if (steps > kRun || batches.augmented() || !makeResident(batches.samples())) return CompiledNetwork::trainRun(batches, first, learningRates, step);
+  const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
+  for (int i = 0; i < steps; ++i) {
+    setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i));
+    std::ranges::copy(batches.numbers(first + i), hostAt<std::int32_t>(m_offsets.numbers) + Index{i} * m_request.maxBatch);
+  }
+  sendControl(steps);
+  Key key{1, 1, true, Key::Source::Resident, batches.scaling().first, batches.scaling().second};
+  for (int i = 0; i < steps; i += key.steps) {
+    key.batch = sizeOf(i);
+    key.steps = i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;  // only an epoch's last batch is short
+    run(key);
+  }
+  return results(steps);
+}
+
+/// The losses of the steps done, up to the first that is not finite.
+std::vector<LossResult> CudaNetwork::results(int steps) {
+  m_device->copyOut(Lane::Main, m_results.data(), m_control.data() + m_offsets.results, static_cast<std::size_t>(steps) * sizeof(StepResult));
   m_device->synchronize();
-  const StepResult& result = m_result[0];
-  return {result.spoiled ? std::nan("") : result.lossSum, result.hits};
+  std::vector<LossResult> results;
+  for (int i = 0; i < steps; ++i) {
+    results.push_back({m_results[i].spoiled ? std::nan("") : m_results[i].lossSum, m_results[i].hits});
+    if (!std::isfinite(results.back().lossSum)) break;
+  }
+  return results;
+}
+
+// Once for a data set. False where there is no room; then batches are sent one by one.
+bool CudaNetwork::makeResident(const Samples& samples) {
+  if (m_resident == &samples) return m_pixels.data() != nullptr;
+  m_device->synchronize();
+  m_programs.clear();  // graphs hold addresses
+  m_pixels = Buffer<std::uint8_t>();
+  m_labels = Buffer<std::int32_t>();
+  m_resident = &samples;
+  for (const std::int32_t label : samples.labels) checkLabel(label);
+  const std::size_t bytes = samples.pixels.size() + samples.labels.size() * sizeof(std::int32_t);
+  if (bytes + kReserve > m_device->freeBytes()) return false;
+  Buffer<std::uint8_t> pixels(*m_device, static_cast<Index>(samples.pixels.size()));
+  Buffer<std::int32_t> labels(*m_device, static_cast<Index>(samples.labels.size()));
+  m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
+  m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
+  m_device->synchronize();
+  m_pixels = std::move(pixels);
+  m_labels = std::move(labels);
+  return true;
 }
 
 void CudaNetwork::forward(const Batch& batch, float* logits) {
   upload(batch, 0, 0);
-  run({batch.size, false, batch.floats != nullptr, batch.scale, batch.offset});
+  run({batch.size, 1, false, batch.floats ? Key::Source::Floats : Key::Source::Bytes, batch.scale, batch.offset});
   const Tensor& top = m_stages.back()->out;
   m_device->copyOut(Lane::Main, logits, top.values.data(), static_cast<std::size_t>(batch.size * top.size) * sizeof(float));
   m_device->synchronize();
+}
+
+void CudaNetwork::checkLabel(std::int32_t label) const {
+  if (label < 0 || label >= m_request.network.classes)
+    throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
+}
+
+void CudaNetwork::setStep(int slot, double rate, std::uint64_t step) {
+  hostAt<StepParams>(m_offsets.params)[slot] = StepParams{step, effectiveRate(m_request.optimizer, rate, step), 0};
+  hostAt<StepResult>(m_offsets.results)[slot] = StepResult{};
+}
+
+/// With sample numbers for that many steps; the cursor stands at the first.
+void CudaNetwork::sendControl(int steps) {
+  *hostAt<StepCursor>(m_offsets.cursor) = StepCursor{};
+  const Index bytes = m_offsets.numbers + Index{steps} * m_request.maxBatch * Index{sizeof(std::int32_t)};
+  m_device->copyIn(Lane::Main, m_control.data(), m_controlHost.data(), static_cast<std::size_t>(bytes));
 }
 
 // Samples and the control block go to page-locked memory first, so that the copies need not block.
 void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   if (batch.size < 1 || batch.size > m_request.maxBatch)
     throw Error(Error::Kind::Input, "batch", "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
-  *hostAt<StepCursor>(m_offsets.cursor) = StepCursor{};
-  *hostAt<StepParams>(m_offsets.params) = StepParams{step, effectiveRate(m_request.optimizer, rate, step), 0};
-  *hostAt<StepResult>(m_offsets.results) = StepResult{};
+  setStep(0, rate, step);
   for (int n = 0; n < batch.size; ++n) {
     hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
-    const std::int32_t label = batch.labels ? batch.labels[n] : 0;
-    if (label < 0 || label >= m_request.network.classes)
-      throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
-    hostAt<std::int32_t>(m_offsets.labels)[n] = label;
+    hostAt<std::int32_t>(m_offsets.labels)[n] = batch.labels ? batch.labels[n] : 0;
+    checkLabel(hostAt<std::int32_t>(m_offsets.labels)[n]);
   }
-  m_device->copyIn(Lane::Main, m_control.data(), m_controlHost.data(), static_cast<std::size_t>(m_offsets.size));
+  sendControl(1);
 
   const Index count = batch.size * m_request.network.input.size(), most = m_request.maxBatch * m_request.network.input.size();
   if (batch.floats) {
@@ -183,13 +245,17 @@ void CudaNetwork::execute(const Key& key) {
   pass.batch = key.batch;
   pass.training = key.training;
   pass.images.cursor = m_shared.cursor;
-  pass.images.numbers = deviceAt<const std::int32_t, Use::Read>(m_offsets.numbers, key.batch);
-  if (key.floats) pass.images.floats = m_floats.in(key.batch * size);
-  else pass.images.bytes = m_bytes.in(key.batch * size);
+  pass.images.numbers = deviceAt<const std::int32_t, Use::Read>(m_offsets.numbers, Index{kRun} * m_request.maxBatch);
+  if (key.source == Key::Source::Floats) pass.images.floats = m_floats.in(key.batch * size);
+  else pass.images.bytes = key.source == Key::Source::Resident ? m_pixels.in() : m_bytes.in(key.batch * size);
   pass.images.sampleSize = size;
   pass.images.maxBatch = m_request.maxBatch;
   pass.images.scale = key.scale;
   pass.images.offset = key.offset;
+  for (int step = 0; step < key.steps; ++step) executeStep(key, pass);
+}
+
+void CudaNetwork::executeStep(const Key& key, const Pass& pass) {
   for (const auto& stage : m_stages) stage->forward(pass);
   if (key.training) executeBackward(key, pass);
 }
@@ -200,7 +266,7 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   SoftmaxCrossEntropy loss;
   loss.cursor = m_shared.cursor;
   loss.numbers = pass.images.numbers;
-  loss.labels = deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
+  loss.labels = key.source == Key::Source::Resident ? m_labels.in() : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
   loss.batch = key.batch;
   loss.maxBatch = m_request.maxBatch;
   loss.classes = static_cast<int>(logits.size);
@@ -226,7 +292,7 @@ void CudaNetwork::reduce(const Key& key) {
   do {
     Reduce reduce;
     reduce.cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
-    reduce.results = deviceAt<StepResult, Use::Update>(m_offsets.results, 1);
+    reduce.results = deviceAt<StepResult, Use::Update>(m_offsets.results, kRun);
     for (; next < jobs.size() && reduce.jobCount < Reduce::kJobs; ++next) reduce.jobs[reduce.jobCount++] = jobs[next];
     if (next == jobs.size()) {
       if (m_shared.arena.early() > 0) reduce.finished = m_shared.gradients.in(m_shared.arena.early());

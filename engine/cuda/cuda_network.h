@@ -22,10 +22,17 @@ class CudaNetwork : public CompiledNetwork {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
+  /// On samples that lie on the device as bytes: the host sends the order, and waits once for the results of all. Where the samples do not fit,
+  /// or are augmented, batch by batch.
+  std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) override;
+  int runLength() const override { return kRun; }
   void forward(const Batch& batch, float* logits) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
   std::string explain() const override;
+
+  static constexpr int kRun = 64;       ///< most steps between two waits of the host
+  static constexpr int kCaptured = 8;   ///< steps in one captured graph, where so many whole batches follow one another
 
   /// Gradients of the last trainBatch(), canonical layout.
   std::vector<float> gradients() const;
@@ -33,8 +40,9 @@ class CudaNetwork : public CompiledNetwork {
  private:
   /// Everything that is fixed in a captured graph.
   struct Key {
-    int batch = 1;
-    bool training = false, floats = false;
+    int batch = 1, steps = 1;
+    bool training = false;
+    enum class Source { Bytes, Floats, Resident } source = Source::Bytes;
     float scale = 1, offset = 0;
     auto operator<=>(const Key&) const = default;
   };
@@ -43,10 +51,10 @@ class CudaNetwork : public CompiledNetwork {
     int generation = 0;
     std::unique_ptr<Graph> graph;
   };
-  /// Views into the block that carries all small values to the device and back, each way in one copy.
+  /// Views into the block that carries all small values to the device and back, each way in one copy. Rings hold kRun steps.
   struct Control {
     explicit Control(int maxBatch);
-    Index cursor = 0, params = 0, results = 0, numbers = 0, labels = 0, size = 0;  ///< offsets in bytes
+    Index cursor = 0, params = 0, results = 0, labels = 0, numbers = 0, size = 0;  ///< offsets in bytes
   };
 
   template <class T>
@@ -56,8 +64,14 @@ class CudaNetwork : public CompiledNetwork {
 
   void checkMemory() const;
   void upload(const Batch& batch, double rate, std::uint64_t step);
+  void checkLabel(std::int32_t label) const;
+  void setStep(int slot, double rate, std::uint64_t step);
+  void sendControl(int steps);
+  std::vector<LossResult> results(int steps);
+  bool makeResident(const Samples& samples);
   void run(const Key& key);
   void execute(const Key& key);
+  void executeStep(const Key& key, const Pass& pass);
   void executeBackward(const Key& key, const Pass& pass);
   void reduce(const Key& key);
   void update();
@@ -70,7 +84,10 @@ class CudaNetwork : public CompiledNetwork {
   Control m_offsets;
   Buffer<std::byte> m_control;
   HostBuffer<std::byte> m_controlHost;
-  HostBuffer<StepResult> m_result;
+  HostBuffer<StepResult> m_results;       ///< [kRun]
+  const Samples* m_resident = nullptr;    ///< whose pixels and labels lie on the device
+  Buffer<std::uint8_t> m_pixels;
+  Buffer<std::int32_t> m_labels;
   Buffer<std::uint8_t> m_bytes;           ///< the batch's samples
   Buffer<float> m_floats;
   std::optional<HostBuffer<std::uint8_t>> m_bytesHost;

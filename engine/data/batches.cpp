@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <span>
+#include <tuple>
 
 #include "engine/rng.h"
 
@@ -26,17 +26,22 @@ void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
 
 int Batches::count() const { return static_cast<int>((m_order.size() + static_cast<std::size_t>(m_batchSize) - 1) / static_cast<std::size_t>(m_batchSize)); }
 
-Batch Batches::at(int index) {
+std::span<const int> Batches::numbers(int index) const {
   const std::size_t begin = static_cast<std::size_t>(index) * static_cast<std::size_t>(m_batchSize);
-  const std::span<const int> chosen(m_order.data() + begin, std::min<std::size_t>(static_cast<std::size_t>(m_batchSize), m_order.size() - begin));
+  return {m_order.data() + begin, std::min<std::size_t>(static_cast<std::size_t>(m_batchSize), m_order.size() - begin)};
+}
+
+std::pair<float, float> Batches::scaling() const {
+  const double scale = m_preprocessing.scale, offset = m_preprocessing.offset;
+  if (m_preprocessing.invert) return {-static_cast<float>(scale), static_cast<float>(offset + 255 * scale)};  // (255 - byte) * scale + offset
+  return {static_cast<float>(scale), static_cast<float>(offset)};
+}
+
+Batch Batches::at(int index) {
+  const std::span<const int> chosen = numbers(index);
   Batch batch;
   batch.size = static_cast<int>(chosen.size());
-  batch.scale = static_cast<float>(m_preprocessing.scale);
-  batch.offset = static_cast<float>(m_preprocessing.offset);
-  if (m_preprocessing.invert) {  // (255 - byte) * scale + offset
-    batch.offset = static_cast<float>(m_preprocessing.offset + 255 * m_preprocessing.scale);
-    batch.scale = -batch.scale;
-  }
+  std::tie(batch.scale, batch.offset) = scaling();
   const bool labelled = !m_samples.labels.empty();
   const std::int64_t size = m_shape.size();
   const auto outOfStep = [](int a, int b) { return b != a + 1; };

@@ -2,6 +2,8 @@
 // How a DataView becomes batches: a pure function of (seed, epoch, batch), so a resumed run reads the very same samples.
 #pragma once
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/data/augment.h"
@@ -29,6 +31,13 @@ class Batches {
   int count() const;               ///< batches in an epoch; the last may be short
   /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
+
+  /// For whoever keeps all samples at hand: which of samples() batch `index` is made of, unless they are augmented; valid until startEpoch().
+  std::span<const int> numbers(int index) const;
+  const Samples& samples() const { return m_samples; }
+  bool augmented() const { return m_augmentation.any(); }
+  /// value = byte * first + second
+  std::pair<float, float> scaling() const;
 
  private:
   const Samples& m_samples;

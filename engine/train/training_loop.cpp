@@ -15,6 +15,7 @@ namespace strata {
 namespace {
 
 constexpr std::chrono::seconds kSaveInterval{30};  ///< at most so much work is lost to a crash
+constexpr double kReportSeconds = 0.03;             ///< as often the studio wants to hear of progress
 constexpr int kCollapseBatches = 100;               ///< so many batches in a row no better than guessing: the net is lost
 
 /// Numbers too small to matter cost a hundred times as much as others.
@@ -153,7 +154,7 @@ std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
   m_secondsHere = 0;
   while (m_batch < m_training->count()) {
     if (!obeyOrders(m_batch == 0)) return Reason::Stopped;
-    trainBatch();
+    trainRun();
     const bool epochDone = m_batch == m_training->count();
     if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0 && !epochDone) return Reason::StepsDone;
     if (m_folder && m_guessedBatches == 0 && Clock::now() - m_lastSave > kSaveInterval) {
@@ -177,38 +178,54 @@ bool TrainingLoop::obeyOrders(bool epochEnded) {
   }
 }
 
-void TrainingLoop::trainBatch() {
+// As many as fit in one report to the studio, so that orders are not kept waiting.
+int TrainingLoop::batchesAtOnce() const {
+  int count = std::min(m_net->runLength(), m_training->count() - m_batch);
+  if (m_job.maxSteps > 0) count = static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(count), m_job.maxSteps - m_stepsHere));
+  if (count > 1) count = m_stepsHere == 0 ? 1 : std::clamp(static_cast<int>(kReportSeconds / m_secondsPerStep), 1, count);
+  return count;
+}
+
+void TrainingLoop::trainRun() {
   const TrainingSpec& training = m_job.project.training;
-  const Batch batch = m_training->at(m_batch);
-  m_rate = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step, totalSteps());
-  const LossResult result = m_net->trainBatch(batch, m_rate, m_step);
-  if (!std::isfinite(result.lossSum)) {
-    const NonFinite first = m_net->findNonFinite(batch, m_step);
-    diverge(first.layer, first.what);
+  std::vector<double> rates(static_cast<std::size_t>(batchesAtOnce()));
+  for (std::size_t i = 0; i < rates.size(); ++i) rates[i] = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step + i, totalSteps());
+  const std::vector<LossResult> results = m_net->trainRun(*m_training, m_batch, rates, m_step);
+  const double seconds = lap() / static_cast<double>(results.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (!std::isfinite(results[i].lossSum)) {
+      const NonFinite first = m_net->findNonFinite(m_training->at(m_batch), m_step);
+      diverge(first.layer, first.what);
+    }
+    record(results[i], static_cast<int>(m_training->numbers(m_batch).size()), rates[i], seconds);
   }
+}
+
+/// Takes in the result of batch m_batch.
+void TrainingLoop::record(const LossResult& result, int samples, double rate, double seconds) {
+  m_rate = rate;
   m_lossSum += result.lossSum;
   m_hits += result.hits;
-  m_samples += batch.size;
-  m_samplesHere += batch.size;
+  m_samples += samples;
+  m_samplesHere += samples;
   ++m_step;
   ++m_batch;
   ++m_stepsHere;
-  const double seconds = lap();
   m_epochSeconds += seconds;
   m_secondsHere += seconds;
   m_secondsPerStep = m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
-  sendProgress(result.lossSum / batch.size, static_cast<double>(result.hits) / batch.size, m_rate);
-  watchForCollapse(batch, result.lossSum / batch.size);
+  sendProgress(result.lossSum / samples, static_cast<double>(result.hits) / samples, rate);
+  watchForCollapse(m_batch - 1, result.lossSum / samples);
 }
 
 // One huge step can leave every unit dead: the loss is finite, but the gradient is zero and nothing will ever be learned again.
-void TrainingLoop::watchForCollapse(const Batch& batch, double loss) {
+void TrainingLoop::watchForCollapse(int batch, double loss) {
   const double guessing = std::log(m_job.project.network.classes);  // the loss of equal probabilities
   const bool learned = std::any_of(m_record.epochs.begin(), m_record.epochs.end(), [&](const EpochRecord& epoch) { return epoch.loss < guessing / 2; });
   m_guessedBatches = learned && loss > 0.9 * guessing ? m_guessedBatches + 1 : 0;
   if (m_guessedBatches < kCollapseBatches) return;
   std::vector<std::vector<float>> outputs;
-  m_net->activations(batch, outputs);
+  m_net->activations(m_training->at(batch), outputs);
   const auto dead = std::find_if(outputs.begin(), outputs.end(), [](const auto& values) { return std::all_of(values.begin(), values.end(), [](float v) { return v == 0; }); });
   if (dead != outputs.end()) m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
   throw divergence("for " + std::to_string(kCollapseBatches) + " batches the net has only guessed" +

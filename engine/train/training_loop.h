@@ -42,7 +42,9 @@ class TrainingLoop {
   void openFolder();
   std::optional<Reason> trainEpoch();
   bool obeyOrders(bool epochEnded);
-  void trainBatch();
+  void trainRun();
+  int batchesAtOnce() const;
+  void record(const LossResult& result, int samples, double rate, double seconds);
   bool validate();   ///< false: left because of a stop
   void endEpoch();
   void changeRate(double rate);
@@ -54,7 +56,7 @@ class TrainingLoop {
   void note(NoteEvent::Level level, const std::string& text);
   [[noreturn]] void diverge(const std::string& layer, const std::string& what);
   Error divergence(const std::string& why) const;
-  void watchForCollapse(const Batch& batch, double loss);  ///< diverges when a net that had learned only guesses
+  void watchForCollapse(int batch, double loss);  ///< diverges when a net that had learned only guesses
   TrainEvent finished(Reason reason);
   TrainEvent failed(Error::Kind kind, const std::string& message);
   std::uint64_t totalSteps() const;

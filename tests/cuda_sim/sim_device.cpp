@@ -199,6 +199,7 @@ void SimDevice::wait(Lane waiter, Lane other) {
 void SimDevice::synchronize() {
   notCapturing("synchronize");
   if (m_lost) throw Error(Error::Kind::Device, name(), "waiting failed, the device is lost");
+  ++counts.waits;
   for (auto& seen : m_seen) std::copy_n(m_now, kLanes, seen);
   for (const Source& source : m_sources)
     if (std::memcmp(source.from, source.bytes.data(), source.bytes.size()) != 0) throw SimBreach("the source of a copy changed before synchronize()");

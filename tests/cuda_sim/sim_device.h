@@ -24,7 +24,7 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0;
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0;  ///< waits: of the host
   };
 
   SimDevice() = default;
