@@ -2,6 +2,7 @@
 #include "gui/prediction_worker.h"
 
 #include "engine/error.h"
+#include "engine/thread_name.h"
 #include "engine/train/checkpoint.h"
 
 namespace strata::gui {
@@ -32,6 +33,7 @@ void PredictionWorker::post(Kind kind, Work work) {
 }
 
 void PredictionWorker::run(std::stop_token stop) {
+  nameThisThread("predictor");
   while (true) {
     Work work;
     WeightSource wanted;

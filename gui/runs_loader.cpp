@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/thread_name.h"
+
 namespace strata::gui {
 
 void RunsLoader::load() {
@@ -13,6 +15,7 @@ void RunsLoader::load() {
   }
   m_busy = true;
   m_thread = std::jthread([this] {
+    nameThisThread("runs");
     std::vector<std::string> problems;
     std::error_code none;
     auto runs = std::filesystem::is_directory(runsDir(), none) ? listRuns(runsDir(), &problems) : std::vector<RunRecord>();

@@ -39,16 +39,7 @@ class TokenIconEngine : public QIconEngine {
     m_theme.paintIcon(*painter, rect, m_name, colour(mode, state));
   }
   QPixmap pixmap(const QSize& size, QIcon::Mode mode, QIcon::State state) override {
-    const QString key = QString("strata/%1/%2/%3x%4").arg(m_name, colour(mode, state).name()).arg(size.width()).arg(size.height());
-    QPixmap pixmap;
-    if (!QPixmapCache::find(key, &pixmap)) {
-      pixmap = QPixmap(size);
-      pixmap.fill(Qt::transparent);
-      QPainter painter(&pixmap);
-      paint(&painter, QRect(QPoint(), size), mode, state);
-      QPixmapCache::insert(key, pixmap);
-    }
-    return pixmap;
+    return m_theme.iconPixmap(size, m_name, colour(mode, state));
   }
   QIconEngine* clone() const override { return new TokenIconEngine(m_theme, m_name, m_token); }
 
@@ -153,13 +144,25 @@ QRgb Theme::sequential(double v) const { return mapColour(m_sequential, v); }
 QRgb Theme::diverging(double v) const { return mapColour(m_dark ? m_divergingDark : m_divergingLight, (v + 1) / 2); }
 QIcon Theme::icon(const QString& name, const QString& token) const { return QIcon(new TokenIconEngine(*this, name, token)); }
 
-void Theme::paintIcon(QPainter& painter, const QRectF& rect, const QString& name, const QColor& color) const {
+QPixmap Theme::iconPixmap(const QSize& pixels, const QString& name, const QColor& color) const {
+  const auto key = QString("strata/%1/%2/%3x%4").arg(name, color.name(QColor::HexArgb)).arg(pixels.width()).arg(pixels.height());
+  QPixmap pixmap;
+  if (QPixmapCache::find(key, &pixmap)) return pixmap;
+  pixmap = QPixmap(pixels);
+  pixmap.fill(Qt::transparent);
   QSvgRenderer renderer(colouredSvg(name, color));
-  painter.save();
+  QPainter painter(&pixmap);
   painter.setRenderHint(QPainter::Antialiasing);
-  painter.setOpacity(painter.opacity() * color.alphaF());
-  renderer.render(&painter, rect);
-  painter.restore();
+  painter.setOpacity(color.alphaF());
+  renderer.render(&painter, QRectF(QPointF(), QSizeF(pixels)));
+  painter.end();
+  QPixmapCache::insert(key, pixmap);
+  return pixmap;
+}
+
+void Theme::paintIcon(QPainter& painter, const QRectF& rect, const QString& name, const QColor& color) const {
+  const auto pixmap = iconPixmap((rect.size() * painter.device()->devicePixelRatioF()).toSize(), name, color);
+  painter.drawPixmap(QRectF(rect.toRect().topLeft(), rect.size()), pixmap, QRectF(pixmap.rect()));
 }
 
 QFont Theme::font(Text role) const {

@@ -38,7 +38,8 @@ class Theme : public QObject {
   /// An icon of resources/icons in the colour of a token, with Disabled and Selected forms; a checked button shows it in accent.
   /// It follows the theme by itself.
   QIcon icon(const QString& name, const QString& token = "text2") const;
-  /// One icon drawn into `rect` by a delegate or a painted widget.
+  QPixmap iconPixmap(const QSize& pixels, const QString& name, const QColor& color) const;
+  /// One icon drawn into `rect` by a delegate or a painted widget, on whole pixels.
   void paintIcon(QPainter& painter, const QRectF& rect, const QString& name, const QColor& color) const;
 
   /// Fonts relative to the application's: caption .85, body 1, title 1.25 semibold, live 1.5 semibold. Numbers are tabular.

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "engine/error.h"
+#include "engine/thread_name.h"
 
 namespace strata {
 namespace {
@@ -247,6 +248,7 @@ void RunFolder::post(std::function<void()> task) {
 }
 
 void RunFolder::work(std::stop_token stop) {
+  nameThisThread("saver");
   std::unique_lock lock(m_mutex);
   while (m_wake.wait(lock, stop, [&] { return !m_tasks.empty(); })) {
     const std::function<void()> task = std::move(m_tasks.front());

@@ -2,6 +2,7 @@
 // The thread, its states and what may be asked for in each. The training itself is in training_loop.cpp.
 #include "engine/train/trainer.h"
 
+#include "engine/thread_name.h"
 #include "engine/train/training_loop.h"
 
 namespace strata {
@@ -138,6 +139,7 @@ Orders Trainer::nextOrders(bool epochEnded) {
 }
 
 void Trainer::run(TrainJob job) {
+  nameThisThread("trainer");
   TrainingLoop loop(std::move(job), m_events, {[this](bool epochEnded) { return nextOrders(epochEnded); }, [this] { return state() == State::Stopping; }});
   TrainEvent last = loop.run();
   const std::lock_guard lock(m_mutex);

@@ -31,8 +31,14 @@ void SamplesModel::setSamples(std::shared_ptr<const Dataset> dataset, bool testS
 void SamplesModel::setVerdicts(std::vector<Verdict> verdicts) {
   const auto sameIndex = [](const Verdict& a, const Verdict& b) { return a.index == b.index; };
   if (std::equal(verdicts.begin(), verdicts.end(), m_verdicts.begin(), m_verdicts.end(), sameIndex)) {
-    m_verdicts = std::move(verdicts);
-    if (!m_verdicts.empty()) emit dataChanged(index(0), index(int(m_verdicts.size()) - 1), {VerdictRole});
+    const auto percent = [](const Verdict& v) { return int(v.sure * 100); };
+    for (int row = 0; row < int(verdicts.size()); ++row) {
+      auto& old = m_verdicts[std::size_t(row)];
+      const auto& now = verdicts[std::size_t(row)];
+      const bool looksTheSame = old.predicted == now.predicted && percent(old) == percent(now);
+      old = now;
+      if (!looksTheSame) emit dataChanged(index(row), index(row), {VerdictRole});
+    }
     return;
   }
   beginResetModel();

@@ -95,10 +95,14 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   m_showReferences->setText(tr("References"));
   m_showReferences->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
   m_showReferences->setVisible(!m_references.empty());
-  header->addWidget(makeLabel(theme, tr("Smooth"), Theme::Text::Caption, "text2", this));
-  for (QWidget* w : {static_cast<QWidget*>(m_smooth), static_cast<QWidget*>(value), static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis),
-                     static_cast<QWidget*>(m_showReferences)})
-    header->addWidget(w);
+  m_smoothing = new QWidget(this);
+  auto* smoothing = new QHBoxLayout(m_smoothing);
+  smoothing->setContentsMargins(0, 0, 0, 0);
+  smoothing->setSpacing(8);
+  smoothing->addWidget(makeLabel(theme, tr("Smooth"), Theme::Text::Caption, "text2", this));
+  smoothing->addWidget(m_smooth);
+  smoothing->addWidget(value);
+  for (QWidget* w : {m_smoothing, static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis), static_cast<QWidget*>(m_showReferences)}) header->addWidget(w);
   // The slider's middle is 0.98; its right end 0.999: what matters lies close to 1.
   const auto weight = [](int position) { return 1 - std::pow(10.0, -3.0 * position / 999.0); };
   connect(m_smooth, &QSlider::valueChanged, this, [this, value, weight](int position) {
@@ -124,6 +128,11 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
     refresh();
   });
   return header;
+}
+
+void CurvesPanel::setNarrow(bool narrow) {
+  m_smoothing->setVisible(!narrow);
+  m_showReferences->setToolButtonStyle(narrow ? Qt::ToolButtonIconOnly : Qt::ToolButtonTextBesideIcon);
 }
 
 void CurvesPanel::link(Plot* from, Plot* to) {

@@ -21,6 +21,7 @@ class CurvesPanel : public QWidget {
 
   void refresh();      ///< all that may have changed; cheap when little has
   void newRun();
+  void setNarrow(bool narrow);  ///< in a small window the smoothing keeps its setting but not its place
   Plot* lossPlot() const { return m_loss; }
   Plot* accuracyPlot() const { return m_accuracy; }
   int shownPoints() const;  ///< of the smoothed loss
@@ -51,6 +52,7 @@ class CurvesPanel : public QWidget {
   Plot *m_loss, *m_accuracy;
   Segment *m_scale, *m_axis;
   QSlider* m_smooth;
+  QWidget* m_smoothing;
   QToolButton* m_showReferences;
   QLabel* m_accuracyHint;
 };

@@ -12,7 +12,7 @@
 namespace strata::gui {
 namespace {
 
-constexpr int kRankAgainMs = 10000;  ///< an epoch may be long
+constexpr int kRankAgainMs = 5000;  ///< epochs may be short or long
 
 std::vector<Verdict> verdicts(const Samples& samples, const std::vector<int>& indices, const Evaluation& evaluation) {
   std::vector<Verdict> out;
@@ -28,13 +28,14 @@ std::vector<Verdict> verdicts(const Samples& samples, const std::vector<int>& in
 
 SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent) : QWidget(parent), m_session(session) {
   auto* header = new PanelHeader(theme, tr("Test samples"), this);
+  m_title = header->titleLabel();
   m_order = new Segment({tr("In order"), tr("Wrong"), tr("Least sure")}, this);
   m_order->setObjectName("sampleOrder");
   m_order->setCurrent(LeastSure);
   header->addWidget(m_order);
   m_hint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
   m_wrong = makeLabel(theme, {}, Theme::Text::Caption, "bad", this);
-  m_view = new TileView(theme, 7, kTiles / 7, this);
+  m_view = new TileView(theme, kColumns, kTiles / kColumns, this);
   m_view->setObjectName("sampleTiles");
   m_view->setAccessibleName(tr("Test samples"));
   m_view->setModel(&m_model);
@@ -58,7 +59,6 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   column->addLayout(tiles, 1);
   const auto reset = [this] {
     m_ranked.clear();
-    m_epochRanked = -1;
     m_model.setSamples(m_session.dataset(), true);
     m_stack->setCurrentIndex(0);
     m_hint->clear();
@@ -78,13 +78,17 @@ void SamplesPanel::showEvent(QShowEvent* event) {
   takeSnapshot();
 }
 
+void SamplesPanel::setNarrow(bool narrow) {
+  m_title->setVisible(!narrow);
+  m_view->setGrid(kColumns, narrow ? 0 : kTiles / kColumns);
+}
+
 void SamplesPanel::takeSnapshot() {
   const auto& snapshot = m_session.snapshot();
   const auto& data = m_session.dataset();
   if (!isVisible() || !snapshot || !data || !(data->shape == snapshot->network.input) || data->test.count == 0) return;
   m_worker.setWeights({snapshot, {}});
-  const bool old = !m_rankedAt.isValid() || m_rankedAt.hasExpired(kRankAgainMs) || !m_session.active();
-  if (snapshot->epoch != m_epochRanked || m_ranked.empty() || old) rank();
+  if (m_ranked.empty() || m_rankedAt.hasExpired(kRankAgainMs) || !m_session.active()) rank();
   else refreshTiles();
 }
 
@@ -100,7 +104,6 @@ void SamplesPanel::rank() {
     return [this, data, epoch, found = std::move(found)] {
       if (data != m_session.dataset()) return;
       m_ranked = found;
-      m_epochRanked = epoch;
       const auto wrong = std::count_if(found.begin(), found.end(), [](const Verdict& v) { return !v.right(); });
       m_hint->setText(tr("%1 · first %2 test images").arg(epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"), number(qint64(found.size()))));
       m_wrong->setText(tr("%1 wrong").arg(wrong));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the net in training says of test images: 42 tiles, ranked anew every epoch and ten seconds over the first thousand images
+// What the net in training says of test images: 42 tiles, ranked anew every five seconds over the first thousand images
 // and answered anew from every snapshot.
 #pragma once
 #include <QElapsedTimer>
@@ -18,11 +18,12 @@ namespace strata::gui {
 class SamplesPanel : public QWidget {
   Q_OBJECT
  public:
-  static constexpr int kTiles = 42, kRanked = 1000;
+  static constexpr int kTiles = 42, kColumns = 7, kRanked = 1000;
   enum Order { InOrder, Wrong, LeastSure };
 
   SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent = nullptr);
   const SamplesModel& model() const { return m_model; }
+  void setNarrow(bool narrow);  ///< no title, and rows that do not fit are scrolled to
 
  signals:
   void openInTest(int testImage);
@@ -39,10 +40,9 @@ class SamplesPanel : public QWidget {
 
   TrainingSession& m_session;
   SamplesModel m_model;
-  std::vector<Verdict> m_ranked;    ///< the first kRanked test images, as of m_rankedStep
-  int m_epochRanked = -1;
+  std::vector<Verdict> m_ranked;    ///< the first kRanked test images, as of m_rankedAt
   QElapsedTimer m_rankedAt;
-  QLabel *m_hint, *m_wrong;
+  QLabel *m_title, *m_hint, *m_wrong;
   Segment* m_order;
   TileView* m_view;
   QStackedWidget* m_stack;

@@ -60,11 +60,11 @@ SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* pa
   grid->setHorizontalSpacing(6);
   grid->addWidget(m_speed, 0, 0);
   grid->addWidget(unit, 0, 1, Qt::AlignBottom);
-  grid->addWidget(m_step, 0, 2, Qt::AlignRight | Qt::AlignVCenter);
   grid->addWidget(m_line, 1, 0, 1, 3);
   grid->addWidget(m_device, 2, 0, 1, 2);
   grid->addWidget(m_memory, 2, 2, Qt::AlignRight);
-  grid->addWidget(gpu, 3, 0, 1, 3);
+  grid->addWidget(gpu, 3, 0, 1, 2);
+  grid->addWidget(m_step, 3, 2, Qt::AlignRight);
   grid->setColumnStretch(2, 1);
   grid->setRowStretch(1, 1);
   auto* column = new QVBoxLayout(this);

@@ -15,7 +15,7 @@
 namespace strata::gui {
 namespace {
 
-constexpr int kRefreshMs = 100;
+constexpr int kRefreshMs = 250;  // drawing the curves is what a window costs the training
 constexpr int kNarrow = 1200, kRightWidth = 350;
 
 QString lossText(double loss) { return QString::number(loss, 'f', loss < 1 ? 4 : 3); }
@@ -44,8 +44,7 @@ TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session,
   auto* setup = new RunSetupPanel(theme, document, session, this);
   setup->setMinimumWidth(268);
   m_samples = new SamplesPanel(theme, session, this);
-  auto* right = new QWidget(this);
-  right->setMinimumWidth(kRightWidth);
+  auto* right = m_right = new QWidget(this);
   auto* rightColumn = new QVBoxLayout(right);
   rightColumn->setContentsMargins(0, 0, 0, 0);
   rightColumn->setSpacing(0);
@@ -93,10 +92,15 @@ QWidget* TrainPage::makeTiles(const Theme& theme) {
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(0);
   const auto add = [&](NumberTile*& tile, const QString& caption, const char* tone, const char* name, int stretch) {
-    if (row->count() > 0) row->addWidget(makeLine(bar, Qt::Vertical));
-    tile = new NumberTile(theme, caption, tone, bar);
+    auto* cell = new QWidget(bar);  // the tile with the line at its left, so that both go when it is hidden
+    auto* inside = new QHBoxLayout(cell);
+    inside->setContentsMargins(0, 0, 0, 0);
+    inside->setSpacing(0);
+    if (row->count() > 0) inside->addWidget(makeLine(cell, Qt::Vertical));
+    tile = new NumberTile(theme, caption, tone, cell);
     tile->setObjectName(name);
-    row->addWidget(tile, stretch);
+    inside->addWidget(tile, 1);
+    row->addWidget(cell, stretch);
   };
   add(m_trainLoss, tr("Training loss"), "train", "tileTrainLoss", 4);
   add(m_valLoss, tr("Validation loss"), "val", "tileValLoss", 4);
@@ -239,15 +243,19 @@ void TrainPage::refreshTiles() {
   m_epochTime->set(tr("%1 s").arg(last.epochSeconds, 0, 'f', 1), tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
 }
 
-/// In a small window the samples give way to the curves; the handle at the right edge brings them back.
+/// In a small window figures that can be read elsewhere give way, and the samples take no more width than their buttons.
 void TrainPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   const bool narrow = width() < kNarrow;
   if (narrow == m_narrow) return;
   m_narrow = narrow;
+  for (auto* tile : {m_valLoss, m_epochTime}) tile->parentWidget()->setVisible(!narrow);
+  for (auto* tile : {m_trainLoss, m_valAccuracy, m_best}) tile->setHintShown(!narrow);
+  m_curves->setNarrow(narrow);
+  m_samples->setNarrow(narrow);
   auto sizes = m_splitter->sizes();
   sizes[1] += sizes[2];
-  sizes[2] = narrow ? 0 : kRightWidth;
+  sizes[2] = narrow ? m_right->minimumSizeHint().width() : kRightWidth;
   sizes[1] = std::max(1, sizes[1] - sizes[2]);
   m_splitter->setSizes(sizes);
 }

@@ -39,7 +39,7 @@ class TrainPage : public QWidget {
   void startRun();
   void takeEpoch(const EpochRecord& record, bool best);
   void finishRun();
-  void refresh();          ///< at most 10 Hz
+  void refresh();          ///< at most 4 Hz
   void refreshTiles();
   void refreshEmptyState();
 
@@ -50,6 +50,7 @@ class TrainPage : public QWidget {
   QTimer m_refresh;
   QSplitter* m_splitter;
   QStackedWidget* m_centre;
+  QWidget* m_right;
   bool m_narrow = false;
   class EmptyState* m_empty;
   NumberTile *m_trainLoss, *m_valLoss, *m_valAccuracy, *m_best, *m_epochTime;

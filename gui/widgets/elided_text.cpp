@@ -12,9 +12,10 @@ ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent
 
 void ElidedText::setText(const QString& text) {
   if (text == m_text) return;
+  const QSize before = sizeHint();
   m_text = text;
   setAccessibleName(text);
-  updateGeometry();
+  if (sizeHint() != before) updateGeometry();  // a new layout of the whole window is dear
   updateTip();
   update();
 }
@@ -29,6 +30,7 @@ QSize ElidedText::sizeHint() const { return {fontMetrics().horizontalAdvance(m_t
 QSize ElidedText::minimumSizeHint() const { return {std::min(sizeHint().width(), fontMetrics().horizontalAdvance("…")), fontMetrics().height()}; }
 
 void ElidedText::paintEvent(QPaintEvent*) {
+  if (m_wholeOnly && sizeHint().width() > width() + 1) return;
   QPainter painter(this);
   painter.setPen(m_theme.color(m_token));
   painter.drawText(rect(), m_alignment | Qt::AlignVCenter | Qt::TextSingleLine, fontMetrics().elidedText(m_text, Qt::ElideRight, width()));

@@ -16,6 +16,7 @@ class ElidedText : public QWidget {
   const QString& text() const { return m_text; }
   void setToken(const QString& token);
   void setAlignment(Qt::Alignment alignment);
+  void setWholeOnly() { m_wholeOnly = true; }  ///< where there is no room for all of it, nothing is shown but the tool tip
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override;
 
@@ -28,6 +29,7 @@ class ElidedText : public QWidget {
   const Theme& m_theme;
   QString m_text, m_token;
   Qt::Alignment m_alignment = Qt::AlignLeft;
+  bool m_wholeOnly = false;
 };
 
 }  // namespace strata::gui

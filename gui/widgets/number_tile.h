@@ -13,6 +13,7 @@ class NumberTile : public QWidget {
  public:
   NumberTile(const Theme& theme, const QString& caption, const char* tone, QWidget* parent = nullptr);
   void set(const QString& value, const QString& hint);
+  void setHintShown(bool shown) { m_hint->setVisible(shown); }
   void setCaption(const QString& caption) { m_caption->setText(caption); }
 
  private:

@@ -15,6 +15,7 @@ PanelHeader::PanelHeader(const Theme& theme, const QString& title, QWidget* pare
   m_title = makeLabel(theme, title, Theme::Text::BodyStrong, "text", this);
   m_hint = new ElidedText(theme, "text2", this);
   m_hint->setFont(theme.font(Theme::Text::Caption));
+  m_hint->setWholeOnly();
   m_row = new QHBoxLayout(this);
   m_row->setContentsMargins(12, 0, 12, 0);
   m_row->setSpacing(8);

@@ -336,6 +336,7 @@ void Plot::setScale(Scale scale) {
 }
 
 void Plot::setXTitle(const QString& title, bool seconds) {
+  if (title == m_xTitle && seconds == m_seconds) return;
   m_xTitle = title;
   m_seconds = seconds;
   auto* axis = m_parts->plot->xAxis;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/widgets/sample_tile_delegate.h"
 
+#include <QPaintEvent>
 #include <QPainter>
 
 #include "gui/models/samples_model.h"
@@ -15,6 +16,7 @@ constexpr int kGap = 3, kStrip = 16;
 QSize SampleTileDelegate::sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const { return {m_width, m_width + kStrip}; }
 
 void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
+  if (!m_region.intersects(option.rect)) return;
   const auto verdict = index.data(SamplesModel::VerdictRole).value<Verdict>();
   const auto image = index.data(SamplesModel::ImageRole).value<QImage>();
   const QRectF box = QRectF(option.rect).adjusted(1, 1, -1, -1);
@@ -63,14 +65,30 @@ TileView::TileView(const Theme& theme, int columns, int rows, QWidget* parent)
   connect(&theme, &Theme::changed, viewport(), qOverload<>(&QWidget::update));
 }
 
+void TileView::setGrid(int columns, int rows) {
+  m_columns = columns;
+  m_rows = rows;
+  setVerticalScrollBarPolicy(rows > 0 ? Qt::ScrollBarAlwaysOff : Qt::ScrollBarAsNeeded);
+  fitTiles();
+}
+
 void TileView::resizeEvent(QResizeEvent* event) {
+  fitTiles();
+  QListView::resizeEvent(event);
+}
+
+void TileView::paintEvent(QPaintEvent* event) {
+  m_delegate->setRegion(event->region());
+  QListView::paintEvent(event);
+}
+
+void TileView::fitTiles() {
   const int bar = verticalScrollBarPolicy() == Qt::ScrollBarAlwaysOff ? 0 : 12;
   int cell = (width() - bar - 2) / m_columns;
   if (m_rows > 0) cell = std::min(cell, (height() - 2) / m_rows - kStrip);
   cell = std::max(28, cell);
   m_delegate->setTileWidth(cell - kGap);
   setGridSize({cell, cell - kGap + kStrip + kGap});
-  QListView::resizeEvent(event);
 }
 
 }  // namespace strata::gui
