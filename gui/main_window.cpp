@@ -34,6 +34,7 @@
 namespace strata::gui {
 namespace {
 
+constexpr int kNarrow = 1200;
 constexpr char kFileFilter[] = "Strata (*.strata)";
 
 Path storedDataFolder() { return QSettings().value("dataFolder").toString().toStdString(); }
@@ -377,6 +378,15 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   m_session.stopAndWait();  // the run's weights and curves are written before the window goes
   storeState();
   event->accept();
+}
+
+/// Where there is little room the modes go by their words alone, so that the state of the run can be read.
+void MainWindow::resizeEvent(QResizeEvent* event) {
+  QMainWindow::resizeEvent(event);
+  const bool narrow = width() < kNarrow;
+  for (auto* button : m_modeBar->findChildren<QToolButton*>())
+    if (button->property("mode").toBool()) button->setToolButtonStyle(narrow ? Qt::ToolButtonTextOnly : Qt::ToolButtonTextBesideIcon);
+  m_transport->setNarrow(narrow);
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {

@@ -87,13 +87,16 @@ void NetFooter::refresh() {
   fitHints();
 }
 
+/// Where there is little room the hints go first, then the air between the figures, then the memory.
 void NetFooter::fitHints() {
-  const auto show = [this](bool on) {
-    for (const Tile& tile : {m_parameters, m_macs, m_memory, m_time}) tile.hint->setVisible(on);
+  const auto fits = [this](bool hints, int spacing, bool memory) {
+    for (const Tile& tile : {m_parameters, m_macs, m_memory, m_time}) tile.hint->setVisible(hints);
+    layout()->setSpacing(spacing);
+    m_memory.box->setVisible(memory);
     layout()->activate();
+    return layout()->sizeHint().width() <= width();
   };
-  show(true);
-  if (layout()->sizeHint().width() > width()) show(false);
+  fits(true, 16, true) || fits(false, 16, true) || fits(false, 8, true) || fits(false, 8, false);
 }
 
 void NetFooter::resizeEvent(QResizeEvent*) { fitHints(); }

@@ -20,6 +20,8 @@
 namespace strata::gui {
 namespace {
 
+constexpr int kNarrow = 1300;
+
 double meanSeconds(const RunRecord& run) {
   double sum = 0;
   for (const auto& e : run.epochs) sum += e.epochSeconds;
@@ -128,9 +130,9 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   header->setFont(theme.font(Theme::Text::Caption));
   header->setHighlightSections(false);
   header->setMinimumSectionSize(40);
-  header->setStretchLastSection(true);
-  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 250, 100, 170, 86, 76, 66, 96, 90, 70, 84, 124, 96, 90};
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 250, 100, 0, 86, 76, 66, 90, 70, 70, 84, 120, 90, 100};
   for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
+  header->setSectionResizeMode(RunsModel::Net, QHeaderView::Stretch);  // what is too long there is elided first
   m_table->installEventFilter(this);
   m_table->viewport()->installEventFilter(this);
   m_noRuns = new EmptyState(theme, {}, tr("Clear filter"), this);
@@ -219,6 +221,13 @@ QWidget* RunsPage::makeDifferences(const Theme& theme) {
   return box;
 }
 
+/// A small window keeps the columns that runs are chosen by; the others are in the comparison.
+void RunsPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  for (const int column : {RunsModel::Parameters, RunsModel::BestEpoch, RunsModel::Accuracy, RunsModel::Device, RunsModel::Validated})
+    m_table->setColumnHidden(column, width() < kNarrow);
+}
+
 void RunsPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   m_loader.load();
@@ -242,7 +251,7 @@ void RunsPage::takeSession() {
 void RunsPage::filter(const QString& words) {
   m_proxy.setFilterFixedString(words);
   const int all = m_model.rowCount(), shown = m_proxy.rowCount();
-  m_count->setText(shown == all ? tr("%1 runs").arg(all) : tr("%1 of %2 runs").arg(shown).arg(all));
+  m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all) : all == 1 ? tr("1 run") : tr("%1 runs").arg(all));
   m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.") : tr("No run matches '%1'.").arg(words));
   m_noRuns->button()->setVisible(all > 0);
   m_tableStack->setCurrentIndex(shown == 0 ? 1 : 0);

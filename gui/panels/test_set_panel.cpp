@@ -204,6 +204,7 @@ void TestSetPanel::fitConfused() {
   int room = width() - 24 - fontMetrics().horizontalAdvance(tr("Most confused"));
   for (int i = 0; i < m_confused->count(); ++i) {
     auto* button = m_confused->itemAt(i)->widget();
+    button->ensurePolished();  // a new one does not know its padding yet
     room -= button->sizeHint().width() + m_confused->spacing();
     button->setVisible(room >= 0);
   }

@@ -80,8 +80,9 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
   m_device = new QComboBox(this);
   m_device->setObjectName("device");
   m_device->setAccessibleName(tr("Device"));
-  m_device->setMinimumWidth(QFontMetrics(font()).horizontalAdvance("CPU · 16 threads") + 64);
+  m_device->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   fillDevices();
+  setNarrow(false);
 
   auto* row = new QHBoxLayout(this);
   row->setContentsMargins(8, 0, 4, 0);
@@ -105,6 +106,12 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
   connect(m_get, &QPushButton::clicked, this, [this] { m_loader.fetch(m_loader.source()); });
   connect(m_choose, &QPushButton::clicked, this, &TransportBar::dataFolderWanted);
   refresh();
+}
+
+void TransportBar::setNarrow(bool narrow) {
+  m_narrow = narrow;
+  m_device->setFixedWidth(QFontMetrics(font()).horizontalAdvance("CPU · 16 threads") + (narrow ? 48 : 72));
+  if (m_state) refreshText();
 }
 
 QAction* TransportBar::makeAction(const QString& name, const QString& text, const QKeySequence& key, Action action) {
@@ -206,7 +213,8 @@ void TransportBar::refreshText() {
   if (!m_loader.fetching().empty()) facts = tr("getting %1").arg(sourceTitle(m_loader.fetching()));
   m_facts->setText(facts);
   m_time->setText(m_session.timeFacts());
-  m_time->setVisible(!standIn);
+  m_time->setVisible(!standIn && !m_narrow);
+  setStatusTip(m_narrow ? m_session.timeFacts() : QString());
   m_get->setVisible(standIn && m_loader.canFetch() && m_loader.fetching().empty());
   m_choose->setVisible(standIn && m_loader.fetching().empty());
   m_progress->setValue(static_cast<int>(1000 * std::clamp(m_session.progress(), 0.0, 1.0)));

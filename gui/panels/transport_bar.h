@@ -25,6 +25,8 @@ class TransportBar : public QWidget {
  public:
   TransportBar(Theme& theme, TrainingSession& session, DataLoader& loader, QWidget* parent = nullptr);
 
+  /// In a small window the device box is as narrow as may be and the time left gives way to the state's facts.
+  void setNarrow(bool narrow);
   /// For the Run menu; the buttons are their twins.
   QAction* primaryAction() const { return m_primary; }
   QList<QAction*> otherActions() const { return {m_stepBatch, m_stepEpoch, m_stop, m_newRun}; }
@@ -47,10 +49,11 @@ class TransportBar : public QWidget {
   QAction *m_primary, *m_stepBatch, *m_stepEpoch, *m_stop, *m_newRun;
   QPushButton *m_primaryButton, *m_get, *m_choose;
   QToolButton *m_stepButton, *m_stopButton;
-  QLabel *m_dot, *m_state;
+  QLabel *m_dot = nullptr, *m_state = nullptr;
   ElidedText *m_facts, *m_time;
   QProgressBar* m_progress;
   QComboBox* m_device;
+  bool m_narrow = false;
   QTimer m_textTimer;  ///< texts change at most ten times a second
 };
 

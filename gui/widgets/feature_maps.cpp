@@ -17,7 +17,7 @@ constexpr int kMostMaps = 256;  ///< of one layer; more are not told apart anywa
 FeatureMaps::FeatureMaps(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
   setObjectName("featureMaps");
   setAccessibleName(tr("Feature maps"));
-  setMinimumWidth(200);
+  setMinimumSize(200, 60);
   connect(&theme, &Theme::changed, this, qOverload<>(&QWidget::update));
 }
 
@@ -69,7 +69,7 @@ void FeatureMaps::layOut() {
     }
     y += layer.height + kLayerGap;
   }
-  setMinimumHeight(int(y));
+  setMinimumHeight(std::max(60, int(y)));
   updateGeometry();
 }
 
@@ -102,6 +102,11 @@ void FeatureMaps::colour(Layer& layer) {
 
 void FeatureMaps::paintEvent(QPaintEvent* event) {
   QPainter painter(this);
+  if (m_activations.empty()) {
+    painter.setPen(m_theme.color("text2"));
+    painter.drawText(rect().adjusted(12, 8, -12, 0), Qt::AlignHCenter | Qt::AlignTop | Qt::TextWordWrap, tr("What each layer makes of a drawing appears here."));
+    return;
+  }
   for (const auto& layer : m_layers) {
     if (layer.top > event->rect().bottom() || layer.top + layer.height < event->rect().top()) continue;
     painter.setFont(m_theme.font(Theme::Text::BodyStrong));
