@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The whole studio by real mouse and key events: a net is put together by drag and by keyboard, trained, watched, asked about a
-// drawing while it trains, and the window is closed in mid-training. Any warning on the way is a failure. Then the pictures.
+// drawing while it trains, the window is closed in mid-training, and the run goes on in a new one. Any warning on the way is a
+// failure.
 #include <QApplication>
+#include <QComboBox>
 #include <QDrag>
 #include <QLineEdit>
 #include <QListView>
+#include <QPushButton>
+#include <QSpinBox>
 #include <QTableView>
 #include <QTemporaryDir>
 #include <QTest>
@@ -57,16 +61,21 @@ class TestStudio : public QObject {
   void comparesRuns();
   void pictures();
   void closesInMidTraining();
+  void goesOnInANewWindow();
 
  private:
   template <class T>
   T* find(const char* name) const {
     return m_window->findChild<T*>(name);
   }
+  void openWindow();
+  void selectCard(int row);
+  void typeInto(const char* field, const char* text);
   void dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint end);
   void drawOne();
   std::shared_ptr<Theme> m_theme;
   std::unique_ptr<QTemporaryDir> m_home = std::make_unique<QTemporaryDir>();
+  const QString m_file = m_home->filePath("by hand.strata");
   std::unique_ptr<Document> m_document;
   std::unique_ptr<TrainingSession> m_session;
   std::unique_ptr<MainWindow> m_window;
@@ -79,13 +88,20 @@ void TestStudio::initTestCase() {
   qInstallMessageHandler(collect);
   m_theme = std::make_shared<Theme>(*qApp);
   m_theme->setChoice(ThemeChoice::Light);
+  writeProject(m_file.toStdString(), emptyProject());
+  openWindow();
+}
+
+/// The studio as it starts when it is given the project's file.
+void TestStudio::openWindow() {
+  m_window.reset();
+  m_session.reset();
   m_document = std::make_unique<Document>();
-  m_document->reset(emptyProject(), {});
   m_session = std::make_unique<TrainingSession>(*m_document);
   m_session->setBackend("cpu", 1);
   m_window = std::make_unique<MainWindow>(*m_theme, *m_document, *m_session);
   m_window->resize(1440, 900);
-  m_window->showPage(MainWindow::BuildMode);
+  m_window->openFile(m_file);
   m_window->show();
   QVERIFY(QTest::qWaitForWindowExposed(m_window.get()));
   m_window->activateWindow();
@@ -118,6 +134,23 @@ void TestStudio::dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint en
   QTRY_VERIFY(released);
 }
 
+void TestStudio::selectCard(int row) {
+  auto* stack = find<QListView>("stack");
+  const QRect card = stack->visualRect(stack->model()->index(row, 0));
+  QTest::mouseClick(stack->viewport(), Qt::LeftButton, {}, {card.left() + 120, card.center().y()});
+  QCOMPARE(stack->currentIndex().row(), row);
+}
+
+void TestStudio::typeInto(const char* field, const char* text) {
+  auto* box = find<QAbstractSpinBox>(field);
+  QVERIFY2(box, field);
+  QTRY_VERIFY(box->isVisible());  // the form for another layer appears with the next events
+  QTest::mouseClick(box->findChild<QLineEdit*>(), Qt::LeftButton);
+  QTRY_VERIFY(box->hasFocus());
+  QTest::keyClick(box, Qt::Key_A, Qt::ControlModifier);
+  QTest::keyClicks(box, text);
+}
+
 void TestStudio::assemblesByHand() {
   auto* palette = find<QTreeView>("palette");
   auto* stack = find<QListView>("stack");
@@ -146,12 +179,21 @@ void TestStudio::assemblesByHand() {
   insert("dense", 4);
   QCOMPARE(layers()[3].type, std::string("dense"));
   filter->clear();
-  m_document->edit("Sizes", [](Project& p) {
-    p.network.layers[0].fields.set("filters", std::int64_t{8});
-    p.network.layers[0].fields.set("kernel_size", Pair{5, 5});
-    p.network.layers[0].fields.set("activation", std::string("relu"));
-    p.network.layers[3].fields.set("units", std::int64_t{10});
-  });
+
+  // the sizes, in the inspector
+  selectCard(1);
+  typeInto("field_filters", "8");
+  typeInto("field_kernel_size", "5");
+  auto* activation = find<QComboBox>("field_activation");
+  for (int i = 0; i < 10 && !activation->hasFocus(); ++i) QTest::keyClick(m_window->windowHandle(), Qt::Key_Tab);
+  QVERIFY(activation->hasFocus());
+  QTest::keyClicks(activation, "relu");
+  selectCard(4);
+  typeInto("field_units", "10");
+  QCOMPARE(layers()[0].fields.integer("filters"), 8);
+  QVERIFY(layers()[0].fields.pair("kernel_size") == (Pair{5, 5}));
+  QCOMPARE(layers()[0].fields.text("activation"), std::string("relu"));
+  QCOMPARE(layers()[3].fields.integer("units"), 10);
   QVERIFY2(m_session->blockedReason(TrainingSession::Action::Start).isEmpty(), qPrintable(m_session->blockedReason(TrainingSession::Action::Start)));
 }
 
@@ -253,7 +295,8 @@ void TestStudio::closesInMidTraining() {
   m_session->setEpochs(200);
   const auto step = m_session->lastProgress().step;
   QTRY_VERIFY_WITH_TIMEOUT(m_session->lastProgress().step > step + 5, 20000);
-  m_document->reset(m_document->project(), {});  // nothing unsaved: no question
+  QTest::keyClick(m_window.get(), Qt::Key_S, Qt::ControlModifier);
+  QVERIFY(!m_document->dirty());
   QVERIFY(m_window->close());
   QVERIFY(!m_session->active());
   const auto run = readRun(folder);
@@ -263,6 +306,36 @@ void TestStudio::closesInMidTraining() {
   QVERIFY(point.problems.empty());
   QVERIFY(point.checkpoint.step > step + 5);
   QCOMPARE(m_session->run().folder, folder);
+}
+
+void TestStudio::goesOnInANewWindow() {
+  QVERIFY(m_session->hasRun());
+  const auto project = m_document->project();
+  const auto before = readRun(m_session->run().folder);
+  const auto saved = findResumePoint(before.folder).checkpoint.step;
+  openWindow();
+  QCOMPARE(m_document->project().network.layers.size(), std::size_t(4));
+  QVERIFY(m_document->project() == project);
+
+  QTest::keyClick(m_window.get(), Qt::Key_5, Qt::ControlModifier);
+  auto* page = find<RunsPage>("runsPage");
+  auto* table = find<QTableView>("runsTable");
+  QTRY_VERIFY(page->model().rowOf(before.folder) >= 0);
+  QCOMPARE(table->model()->index(0, RunsModel::Name).data().toString(), QString("By hand"));
+  QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(table->model()->index(0, RunsModel::Name)).center());
+  QTest::mouseClick(find<QPushButton>("continueRun"), Qt::LeftButton);
+  QVERIFY(m_session->active());
+  QTRY_VERIFY_WITH_TIMEOUT(!m_session->batchPoints().empty(), 20000);
+  QCOMPARE(m_session->batchPoints().front().step, saved + 1);  // not one batch lost, none trained twice
+  QTRY_VERIFY_WITH_TIMEOUT(m_session->run().epochs.size() > before.epochs.size(), 60000);
+  QTest::keyClick(m_window.get(), Qt::Key_F5, Qt::ShiftModifier);
+  QTRY_VERIFY_WITH_TIMEOUT(!m_session->active(), 20000);
+
+  const auto after = readRun(before.folder);
+  QVERIFY(after.epochs.size() > before.epochs.size());
+  QVERIFY(std::equal(before.epochs.begin(), before.epochs.end(), after.epochs.begin()));
+  for (std::size_t i = 0; i < after.epochs.size(); ++i) QCOMPARE(after.epochs[i].epoch, int(i) + 1);
+  QCOMPARE(after.project.training.epochs, 200);
 }
 
 QTEST_MAIN(TestStudio)
