@@ -138,9 +138,11 @@ void TestRunModels::samples() {
   QCOMPARE(image.size(), QSize(2, 2));
   QCOMPARE(qGray(image.pixel(1, 0)), 255);
   QSignalSpy resets(&model, &QAbstractItemModel::modelReset), changes(&model, &QAbstractItemModel::dataChanged);
-  model.setVerdicts({{0, 0, 1, 0.5f}, {2, 1, 1, 0.7f}});
+  model.setVerdicts({{0, 0, 0, 0.9001f}, {2, 1, 1, 0.7f}});
   QCOMPARE(resets.count(), 0);  // the same tiles, other answers
-  QCOMPARE(changes.count(), 1);
+  QCOMPARE(changes.count(), 1);  // only of the one that looks different
+  QCOMPARE(changes[0][0].toModelIndex().row(), 1);
+  QCOMPARE(model.verdicts()[0].sure, 0.9001f);
 }
 
 void TestRunModels::confusion() {
