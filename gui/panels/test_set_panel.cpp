@@ -75,7 +75,7 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   m_cellCount->setProperty("badge", "plain");
   m_cellCount->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
   m_cellHeader->addWidget(m_cellCount);
-  m_order = new Segment({tr("Most sure"), tr("File order")}, box);
+  m_order = new Segment({tr("Surest"), tr("File order")}, box);
   m_cellHeader->addWidget(m_order);
   m_tiles = new TileView(theme, 8, 0, box);
   m_tiles->setObjectName("cellTiles");
