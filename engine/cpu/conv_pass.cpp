@@ -11,7 +11,6 @@ constexpr int kMostParts = 16;
 constexpr int kPanelVecs = 8;                // as in kernels_dense.h
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr int kRoom = 16;                    // lists are written a vector at a time
-constexpr double kListsBelow = 0.7;          // share of live inputs below which lists beat register blocks
 
 }  // namespace
 
@@ -94,9 +93,9 @@ void ConvPass::forward(const Step& step) {
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
-  if (m_shape.widePixels == 0) return density < kListsBelow ? ConvMethod::Lists : ConvMethod::Dense;
+  if (m_shape.widePixels == 0) return density < m_kernels.listsBelow ? ConvMethod::Lists : ConvMethod::Dense;
   const double useful = double(m_shape.s) / m_shape.bandCols();  // the rest are multiplied by zero weights
-  return density < kListsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
+  return density < m_kernels.listsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
 void ConvPass::forwardSample(int n, Scratch& scratch) {
@@ -152,6 +151,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
         activationGradient(m_kernels, m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
       }
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
+    if (g.poolH * g.poolW == 1 && denseGradients(n, gradient, biasGradient)) continue;
     const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
     if (!m_plan.inputGradient) continue;
@@ -160,6 +160,19 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   }
   m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
   if (m_mayUseInputs) addInputSums(scratch, gradient);
+}
+
+/// Where most gradients are live, register blocks are faster. False where they are not.
+bool ConvPass::denseGradients(int n, float* gradient, float* biasGradient) {
+  const Frame dy = m_y.inside(n, m_y.gradients);
+  const std::int64_t size = std::int64_t{m_shape.outH} * m_shape.outW * m_shape.k;
+  const int live = m_kernels.maskGradient(m_shape, dy, m_y.inside(n, m_y.values));
+  if (double(live) < m_kernels.listsBelow * double(size)) return false;
+  m_gradientDensity.add(live, size);
+  ++m_samplesDense;
+  m_kernels.convWeightGradientDense(m_shape, dy, m_x.sample(n, m_x.values), gradient, biasGradient);
+  if (m_plan.inputGradient) m_kernels.convInputGradientDense(m_shape, dy, m_transposed.data(), m_x.sample(n, m_x.gradients));
+  return true;
 }
 
 /// Where few inputs are live they make fewer products than the live gradients do, of which ReLU leaves half. False where they do not.
@@ -259,6 +272,7 @@ PassWork ConvPass::work() const {
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : "lists of live inputs";
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
+  else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
   return work;
 }

@@ -53,6 +53,7 @@ class ConvPass : public Pass {
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
   void orderPositions();
+  bool denseGradients(int sample, float* gradient, float* biasGradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
   void addInputSums(Scratch& scratch, float* gradient) const;
   void deriveForward(int row);
@@ -79,6 +80,7 @@ class ConvPass : public Pass {
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
   std::atomic<std::int64_t> m_samplesBy[3]{};  ///< forward passes by each ConvMethod
+  std::atomic<std::int64_t> m_samplesDense{0};         ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs
 };
 

@@ -9,10 +9,11 @@ namespace {
 constexpr int kPanelVecs = 8;    // as in kernels_dense.h
 constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
-constexpr int kRows = 32;        // samples in one task
 constexpr int kRoom = 16;        // lists are written a vector at a time
 
-int tasksOf(int batch) { return (batch + kRows - 1) / kRows; }
+/// Samples in one task: few panels need several tasks each, many should be read from memory once.
+int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
+int tasksOf(int batch, int rows) { return (batch + rows - 1) / rows; }
 
 }  // namespace
 
@@ -62,17 +63,29 @@ void DensePass::list(const Step& step, const Panels& rows, int scale, SampleList
   density.add(live, std::int64_t{step.end(part) - step.begin(part)} * rows.width);
 }
 
+bool DensePass::listsPay(const SampleLists& lists, int batch, int width) const {
+  std::int64_t live = 0;
+  for (int n = 0; n < batch; ++n) {
+    const std::int32_t* starts = lists.starts.data() + std::int64_t{n} * (lists.chunks + 1);
+    live += starts[lists.chunks] - starts[0];
+  }
+  return double(live) < m_kernels.listsBelow * batch * width;
+}
+
 void DensePass::forward(const Step& step) {
   m_finite = true;
   const Panels x = m_x.matrix(m_x.values);
   step.pool.run(step.parts(), [&](int part, int) { list(step, x, m_panel, m_inputs, m_inputDensity, part); });
-  const int groups = tasksOf(step.batch);
+  m_listInputs = listsPay(m_inputs, step.batch, m_in);
+  ++m_forwardBy[m_listInputs];
+  const int rows = rowsOf(m_panels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_panels * groups, [&](int task, int) {
-    const int panel = task / groups, begin = task % groups * kRows, end = std::min(begin + kRows, step.batch);
+    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), vecs = m_panel / m_kernels.lanes;
     float* y = m_y.values.data() + std::int64_t{panel} * m_y.batch * m_panel;
-    const float probe = m_kernels.denseForward(m_inputs.view(), m_inputs.starts.data(), m_inputs.chunks, m_inputs.chunk, begin, end,
-                                               m_weights.data() + std::int64_t{panel} * m_in * m_panel, m_bias.data() + panel * m_panel,
-                                               m_panel / m_kernels.lanes, m_plan.activation == Activation::Relu, y, m_panel);
+    const float *weights = m_weights.data() + std::int64_t{panel} * m_in * m_panel, *bias = m_bias.data() + panel * m_panel;
+    const bool relu = m_plan.activation == Activation::Relu;
+    const float probe = m_listInputs ? m_kernels.denseForward(m_inputs.view(), m_inputs.starts.data(), m_inputs.chunks, m_inputs.chunk, begin, end, weights, bias, vecs, relu, y, m_panel)
+                              : m_kernels.denseForwardDense(x, begin, end, weights, bias, vecs, relu, y, m_panel);
     if (!(probe == 0)) m_finite = false;
     const std::int64_t count = std::int64_t{end - begin} * m_panel;
     if (m_plan.activation == Activation::Tanh) m_kernels.tanhInPlace(y + std::int64_t{begin} * m_panel, count);
@@ -92,13 +105,16 @@ void DensePass::backward(const Step& step) {
   });
   if (!m_plan.inputGradient) return;
   const Panels dx = m_x.matrix(m_x.gradients);
-  const int groups = tasksOf(step.batch);
+  const bool lists = listsPay(m_outputs, step.batch, m_out);
+  ++m_gradientBy[lists];
+  const int rows = rowsOf(m_inPanels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_inPanels * groups, [&](int task, int) {
-    const int panel = task / groups, begin = task % groups * kRows, end = std::min(begin + kRows, step.batch), first = panel * m_inPanel;
+    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), first = panel * m_inPanel;
+    const int vecs = m_inPanel / m_kernels.lanes, width = std::min(m_inPanel, m_in - first);
     float* out = dx.data + first / dx.panel * dx.panelStride + first % dx.panel;
-    m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, m_outputs.chunk, begin, end,
-                                 m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel, m_inPanel / m_kernels.lanes, out, dx.rowStride,
-                                 std::min(m_inPanel, m_in - first));
+    const float* weights = m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel;
+    if (lists) m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, m_outputs.chunk, begin, end, weights, vecs, out, dx.rowStride, width);
+    else m_kernels.denseInputGradientDense(dz, begin, end, weights, vecs, out, dx.rowStride, width);
   });
 }
 
@@ -107,12 +123,14 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   Scratch& scratch = m_scratch[std::size_t(thread)];
   const int begin = task * m_block, end = std::min(begin + m_block, m_in);
   const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
-  const int live = m_kernels.listFeatures(m_x.matrix(m_x.values), step.batch, begin, end, m_panel, lists);
-  if (live == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
+  const Panels x = m_x.matrix(m_x.values);
+  if (m_listInputs && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
   float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
-    m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel, m_panel / m_kernels.lanes,
-                                  scratch.gradient.data());
+    const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
+    const int vecs = m_panel / m_kernels.lanes;
+    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
     if (m_plan.inputGradient) deriveTransposed(begin, end, panel);
@@ -165,8 +183,13 @@ void DensePass::setState(int slot, const float* canonical) { fromCanonical(canon
 void DensePass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
 
 PassWork DensePass::work() const {
-  return {m_plan.name, "lists of live inputs", m_plan.inputGradient ? "lists of live gradients and live inputs" : "lists of live inputs", double(m_in) * m_out,
-          m_plan.inputGradient, false, m_inputDensity.share(), m_gradientDensity.share(), m_inputDensity.share()};
+  const auto method = [](const std::atomic<std::int64_t> (&by)[2], const char* what) {
+    return by[1] >= by[0] ? std::string("lists of live ") + what : std::string("register blocks: too few zeros in the ") + what;
+  };
+  const bool forwardLists = m_forwardBy[1] >= m_forwardBy[0], gradientLists = m_gradientBy[1] >= m_gradientBy[0];
+  const std::string ofWeights = method(m_forwardBy, "inputs");
+  return {m_plan.name, ofWeights, m_plan.inputGradient ? method(m_gradientBy, "gradients") + "; of the weights: " + ofWeights : ofWeights, double(m_in) * m_out,
+          m_plan.inputGradient, false, forwardLists ? m_inputDensity.share() : 1, gradientLists ? m_gradientDensity.share() : 1, forwardLists ? m_inputDensity.share() : 1};
 }
 
 }  // namespace strata

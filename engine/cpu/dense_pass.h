@@ -49,6 +49,8 @@ class DensePass : public Pass {
   };
 
   void list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
+  /// Whether lists are worth it for what has been listed, a function of the live share alone.
+  bool listsPay(const SampleLists& lists, int batch, int width) const;
   float updateBias(const Step& step, const UpdateRule& rule);
   void deriveTransposed(int begin, int end, int panel);
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
@@ -65,9 +67,11 @@ class DensePass : public Pass {
   Array<float> m_bias;                             ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
+  bool m_listInputs = true;                        ///< of this batch, else register blocks: forward and for the weight gradient
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
+  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{};  ///< batches by register blocks [0] and by lists [1]
 };
 
 }  // namespace strata

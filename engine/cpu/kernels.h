@@ -88,6 +88,7 @@ struct UpdateRule {
 struct Kernels {
   Isa isa;
   int lanes;
+  double listsBelow;  ///< share of live values below which lists beat register blocks, as measured
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 
@@ -104,6 +105,11 @@ struct Kernels {
   /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
   void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
+  /// By register blocks, which multiply everything. The gradient must lie before the activation: maskGradient() sees to that, for nets
+  /// without pooling, and returns how many of its values are live.
+  int (*maskGradient)(const ConvShape& shape, Frame dy, Frame y);
+  void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
+  void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient, float* biasGradient);
   /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no pooling. First the gradient
   /// is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; returns how many of its values are live.
   int (*frameGradient)(const ConvShape& shape, Frame dy, Frame y, float* frame, float* biasGradient);
@@ -116,6 +122,9 @@ struct Kernels {
                         int vecs, bool relu, float* y, std::int64_t rowStride);
   void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* transposed, int vecs,
                              float* dx, std::int64_t rowStride, int width);
+  float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
+  void (*denseInputGradientDense)(const Panels& dz, int begin, int end, const float* transposed, int vecs, float* dx, std::int64_t rowStride, int width);
+  void (*denseWeightGradientDense)(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient);
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
 

@@ -7,9 +7,15 @@
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
+/// More registers make larger blocks, and those are what lists compete with.
+inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6;
+
 constexpr Kernels table(Isa isa) {
-  return {isa, kLanes, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; }, bytesToFloats, listRows, listBands, convForward, positionLists, channelLists, convInputGradient, convWeightGradient, frameGradient, convWeightGradientByInputs,
-          listSample, denseForward, denseInputGradient, listFeatures, denseWeightGradient, averagePool, averagePoolGradient, tanhInPlace, sigmoidInPlace, reluGradient, tanhGradient, sigmoidGradient, addInPlace, probe, update, transpose, multiplyAdd};
+  return {isa, kLanes, kListsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
+          bytesToFloats, listRows, listBands, convForward, positionLists, channelLists, convInputGradient, convWeightGradient,
+          maskGradient, convInputGradientDense, convWeightGradientDense, frameGradient, convWeightGradientByInputs,
+          listSample, denseForward, denseInputGradient, denseForwardDense, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
+          averagePool, averagePoolGradient, tanhInPlace, sigmoidInPlace, reluGradient, tanhGradient, sigmoidGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

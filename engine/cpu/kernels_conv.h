@@ -79,6 +79,66 @@ STRATA_INLINE void storeRow(float* to, const Vec (&acc)[NB]) {
   STRATA_UNROLL for (int i = 0; i < NB; ++i) store(to + i * kLanes, acc[i]);
 }
 
+template <int R, int NB>
+STRATA_INLINE void loadRowGroups(Vec (&acc)[R * NB], const float* from, std::int64_t rowStride) {
+  STRATA_UNROLL for (int r = 0; r < R; ++r) {
+    STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] = load(from + r * rowStride + i * kLanes);
+  }
+}
+template <int R, int NB>
+STRATA_INLINE void storeRowGroups(float* to, std::int64_t rowStride, const Vec (&acc)[R * NB]) {
+  STRATA_UNROLL for (int r = 0; r < R; ++r) {
+    STRATA_UNROLL for (int i = 0; i < NB; ++i) store(to + r * rowStride + i * kLanes, acc[r * NB + i]);
+  }
+}
+
+/// Register blocks multiply everything: acc[p][NB] += sum over n steps t of in[p * pStep + t * tStep] times the vectors rows[t * rowStep].
+/// Rows of `in` are reached four from one pointer; the compiler alone would keep a pointer for each, more than there are registers.
+template <int P, int NB>
+STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep) {
+  constexpr int kPointers = (P + 3) / 4;
+  const float* from[kPointers];
+  STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = in + 4 * q * pStep;
+  const std::int64_t pStep3 = 3 * pStep;
+  for (int t = 0; t < n; ++t) {
+    Vec row[NB];
+    loadRow(row, rows);
+    STRATA_UNROLL for (int p = 0; p < P; ++p) {
+      const int place = p % 4;
+      const float* pointer = from[p / 4];
+      const float value = place == 3 ? pointer[pStep3] : pointer[place * pStep];
+      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[p * NB + i] += value * row[i];
+    }
+    STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = onePointer(from[q] + tStep);
+    rows = onePointer(rows + rowStep);
+  }
+}
+
+inline constexpr int kBlockVecs = 3;  ///< widest register block
+/// Rows of a register block of `vecs` vectors.
+constexpr int blockRows(int vecs) { return (kRegisters - 4) / vecs < 12 ? (kRegisters - 4) / vecs : 12; }
+
+/// Cuts a row of `vecs` vectors into pieces for register blocks: calls body(Constant<NB>(), first vector) for each.
+template <class Body>
+STRATA_INLINE void eachBlockPiece(int vecs, Body&& body) {
+  for (int at = 0; at < vecs;) {
+    const int left = vecs - at, take = left == 4 ? 2 : left < kBlockVecs ? left : kBlockVecs;
+    withConstant<kBlockVecs>(take, [&](auto nb) { body(nb, at); });
+    at += take;
+  }
+}
+
+/// Cuts `count` rows into blocks of much the same height: calls body(Constant<P>(), first row) for each.
+template <int NB, class Body>
+STRATA_INLINE void eachBlock(int count, Body&& body) {
+  constexpr int kMost = blockRows(NB);
+  const int blocks = (count + kMost - 1) / kMost;
+  for (int i = 0; i < blocks; ++i) {
+    const int first = count * i / blocks, past = count * (i + 1) / blocks;
+    withConstant<kMost>(past - first, [&](auto rows) { body(rows, first); });
+  }
+}
+
 inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to) {
   for (int row = 0; row < rows; ++row, from += rowSize) {
     float* out = to.data + std::int64_t{row} * to.rowStride;
@@ -188,38 +248,22 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
 /// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
 template <int P, int NB>
 STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const float* panel, int width, int r0, int r1, float* out) {
-  Vec acc[P][NB] = {};
-  if (r0 > 0) {
-    STRATA_UNROLL for (int p = 0; p < P; ++p) loadRow(acc[p], out + p * width);
-  }
-  const int taps = g.s * g.c, step = g.sx * g.c;
-  for (int r = r0; r < r1; ++r) {
-    const float* in = x + std::int64_t{r} * g.cols * g.c;
-    const float* w = panel + std::int64_t{r} * taps * width;
-    for (int t = 0; t < taps; ++t, w += width) {
-      Vec row[NB];
-      loadRow(row, w);
-      STRATA_UNROLL for (int p = 0; p < P; ++p) {
-        const float value = in[p * step + t];
-        STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[p][i] += value * row[i];
-      }
-    }
-  }
-  STRATA_UNROLL for (int p = 0; p < P; ++p) storeRow(out + p * width, acc[p]);
+  Vec acc[P * NB] = {};
+  if (r0 > 0) loadRowGroups<P, NB>(acc, out, width);
+  const int taps = g.s * g.c;
+  for (int r = r0; r < r1; ++r) addProducts<P, NB>(acc, x + std::int64_t{r} * g.cols * g.c, g.sx * g.c, 1, taps, panel + std::int64_t{r} * taps * width, width);
+  storeRowGroups<P, NB>(out, width, acc);
 }
 
 template <int NB>
 STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const float* x, const float* panel, int r0, int r1, int at) {
-  constexpr int kPixels = (kRegisters - 4) / NB < 12 ? (kRegisters - 4) / NB : 12;
   const int width = g.panelVecs * kLanes;
   for (int oy = band.oy0; oy < band.oy1; ++oy)
-    for (int ox = 0; ox < band.cols; ox += kPixels) {
-      const int row = oy * g.sy, col = ox * g.sx;
-      const float* in = x + (std::int64_t{row} * g.cols + col) * g.c;
+    eachBlock<NB>(band.cols, [&](auto p, int ox) {
+      const float* in = x + (std::int64_t{oy * g.sy} * g.cols + ox * g.sx) * g.c;
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * width + at * kLanes;
-      const int pixels = band.cols - ox < kPixels ? band.cols - ox : kPixels;
-      withConstant<kPixels>(pixels, [&](auto p) { addBlock<decltype(p)::value, NB>(g, in, panel + at * kLanes, width, r0, r1, out); });
-    }
+      addBlock<decltype(p)::value, NB>(g, in, panel + at * kLanes, width, r0, r1, out);
+    });
 }
 
 /// Bias, pooling and ReLU of one band; sums v - v of all it reads into `probe`. PoolH and PoolW are those of the shape, known when
@@ -268,11 +312,7 @@ inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, con
       withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1); });
       continue;
     }
-    for (int at = 0; at < g.panelVecs;) {
-      const int left = g.panelVecs - at, take = left == 4 ? 2 : left < 3 ? left : 3;
-      withConstant<3>(take, [&](auto nb) { addBandDense<decltype(nb)::value>(g, band, x, w, r0, r1, at); });
-      at += take;
-    }
+    eachBlockPiece(g.panelVecs, [&](auto nb, int at) { addBandDense<decltype(nb)::value>(g, band, x, w, r0, r1, at); });
   }
 }
 
@@ -420,19 +460,6 @@ STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const s
     }
   }
 }
-template <int R, int NB>
-STRATA_INLINE void loadRowGroups(Vec (&acc)[R * NB], const float* from, std::int64_t rowStride) {
-  STRATA_UNROLL for (int r = 0; r < R; ++r) {
-    STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] = load(from + r * rowStride + i * kLanes);
-  }
-}
-template <int R, int NB>
-STRATA_INLINE void storeRowGroups(float* to, std::int64_t rowStride, const Vec (&acc)[R * NB]) {
-  STRATA_UNROLL for (int r = 0; r < R; ++r) {
-    STRATA_UNROLL for (int i = 0; i < NB; ++i) store(to + r * rowStride + i * kLanes, acc[r * NB + i]);
-  }
-}
-
 /// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins, its length.
 template <int NB>
 STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListView& list, const float* weights, float* dx) {
@@ -522,6 +549,67 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
         withConstant<kMaxVecs>(vecs, [&](auto nb) { addPatchRow<decltype(nb)::value>(values, offsets, n, in + at * kLanes, out + at * kLanes); });
       }
     }
+}
+
+/// The gradient before the activation in place of that after it; returns how many values are live.
+inline int maskGradient(const ConvShape& g, Frame dy, Frame y) {
+  int live = 0;
+  const int size = g.outW * g.k;
+  for (int oy = 0; oy < g.outH; ++oy) {
+    float* gradient = dy.data + std::int64_t{oy} * dy.rowStride;
+    const float* out = y.data + std::int64_t{oy} * y.rowStride;
+    for (int i = 0; i < size; i += kLanes) {
+      const Vec v = loadSome(gradient + i, size - i);
+      const IntVec alive = liveGradients(g, v, out + i, size - i);
+      live += __builtin_popcount(bits(alive));
+      if (g.relu) storeSome(gradient + i, alive ? v : Vec{}, size - i);
+    }
+  }
+  return live;
+}
+
+/// Blocks of positions of one column: their patches' rows lie apart, so that no sum waits for the one before it to reach memory.
+inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* transposed, float* dx) {
+  std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
+  const std::int64_t rowSize = g.rowVecs * kLanes, dxStep = std::int64_t{g.sy} * g.cols * g.c;
+  for (int r = 0; r < g.r; ++r)
+    eachBlockPiece(g.rowVecs, [&](auto nb, int at) {
+      constexpr int NB = decltype(nb)::value;
+      const float* w = transposed + r * g.k * rowSize + at * kLanes;
+      for (int ox = 0; ox < g.outW; ++ox)
+        eachBlock<NB>(g.outH, [&](auto rows, int oy) {
+          constexpr int P = decltype(rows)::value;
+          Vec acc[P * NB] = {};
+          addProducts<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k, dy.rowStride, 1, g.k, w, rowSize);
+          float* out = dx + oy * dxStep + (std::int64_t{r} * g.cols + ox * g.sx) * g.c + at * kLanes;
+          STRATA_UNROLL for (int p = 0; p < P; ++p, out += dxStep) {
+            STRATA_UNROLL for (int i = 0; i < NB; ++i) store(out + i * kLanes, load(out + i * kLanes) + acc[p * NB + i]);
+          }
+        });
+    });
+}
+
+inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x, float* gradient, float* biasGradient) {
+  const std::int64_t rowSize = g.rowVecs * kLanes, xRow = std::int64_t{g.cols} * g.c;
+  for (int r = 0; r < g.r; ++r)
+    eachBlockPiece(g.rowVecs, [&](auto nb, int at) {
+      constexpr int NB = decltype(nb)::value;
+      eachBlock<NB>(g.k, [&](auto channels, int k) {
+        constexpr int P = decltype(channels)::value;
+        float* out = gradient + (std::int64_t{r} * g.k + k) * rowSize + at * kLanes;
+        Vec acc[P * NB];
+        loadRowGroups<P, NB>(acc, out, rowSize);
+        for (int oy = 0; oy < g.outH; ++oy)
+          addProducts<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + k, 1, g.k, g.outW, x + (std::int64_t{oy} * g.sy + r) * xRow + at * kLanes, g.sx * g.c);
+        storeRowGroups<P, NB>(out, rowSize, acc);
+      });
+    });
+  for (int oy = 0; oy < g.outH; ++oy)
+    for (int ox = 0; ox < g.outW; ++ox)
+      for (int i = 0; i < g.k; i += kLanes) {
+        const float* from = dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i;
+        store(biasGradient + i, load(biasGradient + i) + loadSome(from, g.k - i));
+      }
 }
 
 inline int frameGradient(const ConvShape& g, Frame dy, Frame y, float* frame, float* biasGradient) {

@@ -70,6 +70,98 @@ inline void denseInputGradient(const ListView& list, const std::int32_t* starts,
   });
 }
 
+/// The features of a matrix in stretches that lie together in memory and whose weights fit the first cache: calls body(first, count).
+template <class Body>
+STRATA_INLINE void eachStretch(const Panels& x, Body&& body) {
+  constexpr int kMost = 64;
+  for (int j = 0; j < x.width;) {
+    const int panelLeft = x.panel - j % x.panel, left = x.width - j < panelLeft ? x.width - j : panelLeft, count = left < kMost ? left : kMost;
+    body(j, count);
+    j += count;
+  }
+}
+
+STRATA_INLINE const float* valueAt(const Panels& x, int sample, int feature) {
+  return x.data + feature / x.panel * x.panelStride + sample * x.rowStride + feature % x.panel;
+}
+
+/// Asks for the weights of the next stretch, [count][NB vectors], a share for each of the `work` rows from `done` to done + P, so that they
+/// come from memory while this stretch is worked on. Asking past the end does no harm.
+template <int NB>
+STRATA_INLINE void fetchAhead(const float* rows, std::int64_t rowStep, int count, int done, int work, int P) {
+  for (int t = count * done / work; t < count * (done + P) / work; ++t) {
+    STRATA_UNROLL for (int v = 0; v < NB; ++v) __builtin_prefetch(rows + t * rowStep + v * kLanes, 0, 2);
+  }
+}
+
+/// denseForward() by register blocks: every input is multiplied.
+inline float denseForwardDense(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride) {
+  const int width = vecs * kLanes;
+  Vec probe{};
+  eachStretch(x, [&](int first, int count) {
+    const bool last = first + count == x.width;
+    eachBlockPiece(vecs, [&](auto nb, int at) {
+      constexpr int NB = decltype(nb)::value;
+      const float* w = weights + std::int64_t{first} * width + at * kLanes;
+      eachBlock<NB>(end - begin, [&](auto rows, int row) {
+        constexpr int P = decltype(rows)::value;
+        fetchAhead<NB>(w + std::int64_t{count} * width, width, count, row, end - begin, P);
+        float* out = y + (begin + row) * rowStride + at * kLanes;
+        Vec acc[P * NB];
+        if (first == 0) loadRowGroups<P, NB>(acc, bias + at * kLanes, 0);
+        else loadRowGroups<P, NB>(acc, out, rowStride);
+        addProducts<P, NB>(acc, valueAt(x, begin + row, first), x.rowStride, 1, count, w, width);
+        if (last) {
+          STRATA_UNROLL for (int i = 0; i < P * NB; ++i) {
+            probe += acc[i] - acc[i];
+            if (relu) acc[i] = acc[i] < Vec{} ? Vec{} : acc[i];
+          }
+        }
+        storeRowGroups<P, NB>(out, rowStride, acc);
+      });
+    });
+  });
+  return sumOf(probe);
+}
+
+/// denseInputGradient() by register blocks.
+inline void denseInputGradientDense(const Panels& dz, int begin, int end, const float* transposed, int vecs, float* dx, std::int64_t rowStride, int width) {
+  eachStretch(dz, [&](int first, int count) {
+    eachBlockPiece(vecs, [&](auto nb, int at) {
+      constexpr int NB = decltype(nb)::value;
+      if (at * kLanes >= width) return;
+      const float* w = transposed + (std::int64_t{first} * vecs + at) * kLanes;
+      eachBlock<NB>(end - begin, [&](auto rows, int row) {
+        constexpr int P = decltype(rows)::value;
+        fetchAhead<NB>(w + std::int64_t{count} * vecs * kLanes, vecs * kLanes, count, row, end - begin, P);
+        float* out = dx + (begin + row) * rowStride + at * kLanes;
+        Vec acc[P * NB] = {};
+        addProducts<P, NB>(acc, valueAt(dz, begin + row, first), dz.rowStride, 1, count, w, vecs * kLanes);
+        STRATA_UNROLL for (int p = 0; p < P; ++p, out += rowStride) {
+          STRATA_UNROLL for (int i = 0; i < NB; ++i) {
+            const int some = width - (at + i) * kLanes;
+            if (some > 0) storeSome(out + i * kLanes, first == 0 ? acc[p * NB + i] : acc[p * NB + i] + loadSome(out + i * kLanes, some), some);
+          }
+        }
+      });
+    });
+  });
+}
+
+/// denseWeightGradient() by register blocks, of the features [begin, end), which lie in one panel of x.
+inline void denseWeightGradientDense(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient) {
+  const int width = vecs * kLanes;
+  eachBlockPiece(vecs, [&](auto nb, int at) {
+    constexpr int NB = decltype(nb)::value;
+    eachBlock<NB>(end - begin, [&](auto features, int j) {
+      constexpr int P = decltype(features)::value;
+      Vec acc[P * NB] = {};
+      addProducts<P, NB>(acc, valueAt(x, 0, begin + j), 1, x.rowStride, samples, dz + at * kLanes, width);
+      storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);
+    });
+  });
+}
+
 /// The live samples of each of the features [begin, end), which lie in one panel of x.
 inline int listFeatures(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists) {
   const float* from = x.data + begin / x.panel * x.panelStride + begin % x.panel;
