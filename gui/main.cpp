@@ -4,10 +4,36 @@
 #include <QCommandLineParser>
 #include <QFile>
 #include <QSettings>
+#include <QSocketNotifier>
+
+#include <csignal>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "gui/main_window.h"
 
 using namespace strata::gui;
+
+namespace {
+
+int signalSockets[2];  // a signal handler may do nothing but write
+
+/// SIGINT and SIGTERM close the window as a person would: unsaved work is asked for, the training stops and is saved.
+void closeOnSignals(MainWindow& window) {
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, signalSockets) != 0) return;
+  auto* notifier = new QSocketNotifier(signalSockets[1], QSocketNotifier::Read, &window);
+  QObject::connect(notifier, &QSocketNotifier::activated, &window, [&window] {
+    char byte;
+    if (read(signalSockets[1], &byte, 1) == 1) window.close();
+  });
+  for (const int signal : {SIGINT, SIGTERM})
+    std::signal(signal, [](int) {
+      const char byte = 0;
+      [[maybe_unused]] const auto written = write(signalSockets[0], &byte, 1);
+    });
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   QApplication app(argc, argv);
@@ -34,5 +60,6 @@ int main(int argc, char** argv) {
   if (!files.isEmpty()) window.openFile(files.front());
   else if (!last.isEmpty() && QFile::exists(last)) window.openFile(last);
   window.show();
+  closeOnSignals(window);
   return QApplication::exec();
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // JSON from outside: what is refused, and where the message points.
 #include <QTest>
-#include <clocale>
 #include <limits>
 
 #include "engine/json.h"
@@ -17,7 +16,6 @@ class TestJson : public QObject {
   void refuses();
   void nestingUpToTheLimitIsRead();
   void everyCutIsRefused();
-  void numbersDoNotDependOnTheLocale();
   void notANumberIsNull();
   void prettyTextComesBack();
 };
@@ -62,16 +60,6 @@ void TestJson::everyCutIsRefused() {
   const std::string text = R"({"name": "x", "list": [1, 2.5e-3, {"deep": false}], "last": null})";
   for (std::size_t size = 0; size < text.size(); ++size)
     QVERIFY2(refusedWith(Error::Kind::Input, [&] { parseJson(text.substr(0, size), "cut"); }).startsWith("cut: "), qPrintable(QString::number(size)));
-}
-
-void TestJson::numbersDoNotDependOnTheLocale() {
-  const std::string old = std::setlocale(LC_ALL, nullptr);
-  if (!std::setlocale(LC_ALL, "de_DE.UTF-8")) QSKIP("The locale de_DE.UTF-8 is not installed.");
-  const double value = parseJson("[0.05]", "text")[0].get<double>();
-  const std::string text = compactJson(Json(0.05));
-  std::setlocale(LC_ALL, old.c_str());
-  QCOMPARE(value, 0.05);
-  QCOMPARE(text, std::string("0.05"));
 }
 
 void TestJson::notANumberIsNull() {

@@ -18,6 +18,7 @@ class TestLocale : public QObject {
   void numberText();
   void projectsAreTheSameBytes();
   void fieldsAreReadAndExplained();
+  void jsonIsTheSame();
   void cleanupTestCase() { std::setlocale(LC_ALL, "C"); }
 };
 
@@ -63,6 +64,11 @@ void TestLocale::projectsAreTheSameBytes() {
   writeProject(path, project);
   std::setlocale(LC_ALL, "de_DE.UTF-8");
   QCOMPARE(readFile(path, 1 << 20), german);
+}
+
+void TestLocale::jsonIsTheSame() {
+  QCOMPARE(parseJson("[0.05]", "text")[0].get<double>(), 0.05);
+  QCOMPARE(compactJson(Json(0.05)), std::string("0.05"));
 }
 
 void TestLocale::fieldsAreReadAndExplained() {

@@ -16,7 +16,7 @@ const char* const kLesson = STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.
 Project unusual() {
   Project project;
   project.name = "Näme \"quoted\"";
-  project.data = {"fashion-mnist", ValidationSource::TestSet, 0.25, {0.5, -1, true}};
+  project.data = {"fashion-mnist", ValidationSource::TestSet, 0.25, {0.5, -1, true}, {}};
   project.network.input = Shape::image(8, 9, 1);
   project.network.classes = 3;
   for (const LayerDef& def : allLayers()) project.network.layers.push_back(newLayer(project.network, def));

@@ -21,7 +21,10 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
-  g.widePixels = g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
+  const int window = g.poolH * g.poolW;
+  g.planes = g.c == 1 && (window == 1 || (g.poolH == 2 && g.poolW == 2));
+  g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
+  g.columns = !g.planes && g.widePixels == 0 && g.sx == 1 && (g.s == 3 || g.s == 5) && kernels.widePixels(g.panelVecs) > 2;
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(kCacheFloats / 2 / bandRow, 1, g.outH));
 }
@@ -39,6 +42,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
     m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
     for (int i = 0; i < g.bandCols() * g.c; ++i) m_windowOffsets[std::size_t(i)] = (i / g.c + i % g.c * g.wideTaps()) * g.panelVecs * m_lanes;
   }
+  if (g.columns) m_columns = Array<float>(m_forward.size());
   m_bias = Array<float>(width);
   m_gradients = Array<float>(kMostParts * m_transposed.size());
   m_biasGradients = Array<float>(kMostParts * width);
@@ -46,9 +50,23 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernel
     m_state[slot] = Array<float>(m_transposed.size());
     m_biasState[slot] = Array<float>(width);
   }
+  if (g.planes) {
+    m_pixelOffsets = Array<std::int32_t>(places);
+    for (int i = 0; i < int(places); ++i) m_pixelOffsets[std::size_t(i)] = (i / g.outW * y.cols + i % g.outW) * g.k;
+  }
   if (plan.inputGradient) orderPositions();
   if (window > 1) m_codes = Array<std::uint8_t>(places * width * x.batch);
   for (Scratch& scratch : m_scratch) {
+    if (g.planes) {
+      const int pixels = window > 1 ? m_lanes : 4 * m_lanes;
+      scratch.phases = Array<float>(std::size_t(g.planeStep()) * g.rows * g.phaseStride());
+      scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
+      scratch.tile = Array<float>(width * pixels);
+      scratch.tileCodes = Array<std::uint8_t>(width * pixels);
+      scratch.livePixels = Array<std::int32_t>(places);
+      scratch.deadPixels = Array<std::int32_t>(places);
+      scratch.pixelMasks = Array<std::uint32_t>(places);
+    }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
     scratch.rowStarts = Array<std::int32_t>(std::size_t(std::max(bands * (g.rows + 1), std::int64_t{g.rows} * (g.cols + 1))));
@@ -93,6 +111,7 @@ void ConvPass::forward(const Step& step) {
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
+  if (m_shape.columns) return density < m_kernels.columnsBelow ? ConvMethod::Columns : ConvMethod::Dense;
   if (m_shape.widePixels == 0) return density < m_kernels.listsBelow ? ConvMethod::Lists : ConvMethod::Dense;
   const double useful = double(m_shape.s) / m_shape.bandCols();  // the rest are multiplied by zero weights
   return density < m_kernels.listsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
@@ -103,15 +122,15 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   const float* x = m_x.sample(n, m_x.values);
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
-  ConvMethod method = ConvMethod::Dense;
-  if (m_x.hasZeros) {
+  ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
+  if (m_x.hasZeros && !g.planes) {
     std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, lastStart = std::int64_t{g.rows} * (g.cols + 1) - 1;
     if (g.widePixels) {
       m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
       size = g.bandInputs();
       lastStart = std::int64_t{g.bands()} * (g.rows + 1) - 1;
     } else {
-      m_kernels.listRows(x, g.rows, g.cols, g.c, width, lists);
+      m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
     }
     const std::int64_t live = lists.starts[lastStart];
     method = chooseMethod(live, size);
@@ -119,7 +138,8 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = m_kernels.convForward(g, method, x, lists, method == ConvMethod::Wide ? m_wide.data() : m_forward.data(), m_bias.data(),
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_x.hasZeros, x, m_forward.data(), m_bias.data(), scratch.forPlanes(m_pixelOffsets), y, codesOf(n))
+                               : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
   if (m_plan.activation != Activation::Tanh && m_plan.activation != Activation::Sigmoid) return;
@@ -180,7 +200,7 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   const ConvShape& g = m_shape;
   const int width = g.kWidth(m_lanes), frameCols = g.cols + g.s - 1;
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
-  m_kernels.listRows(m_x.sample(n, m_x.values), g.rows, g.cols, 1, width, lists);
+  m_kernels.listRows(m_x.sample(n, m_x.values), g.rows, g.cols, 1, width, width, lists);
   const int live = lists.starts[g.rows * (g.cols + 1) - 1];
   if (std::int64_t{live} * g.s * (width / m_lanes) * 2 > std::int64_t{g.outH} * g.outW * g.k * g.rowVecs) return false;
   for (int row = 1; row < g.rows; ++row)
@@ -232,10 +252,10 @@ void ConvPass::deriveForward(int row) {
     const int first = panel * width, count = std::min(width, g.k - first);
     float* to = m_forward.data() + (std::int64_t{panel} * g.r + row) * taps * width;
     m_kernels.transpose(m_transposed.data() + row * sliceSize() + first * rowSize(), rowSize(), count, taps, to, width);
-    if (g.widePixels == 0) continue;
+    if (!g.columns && g.widePixels == 0) continue;
     for (int c = 0; c < g.c; ++c)
       for (int s = 0; s < g.s; ++s)
-        std::copy_n(to + (s * g.c + c) * width, width,
+        std::copy_n(to + (s * g.c + c) * width, width, g.columns ? m_columns.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.s + s) * width :
                     m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.wideTaps() + g.widePixels - 1 + s) * width);
   }
 }
@@ -266,11 +286,12 @@ void ConvPass::getState(int slot, float* canonical) const { toCanonical(m_state[
 PassWork ConvPass::work() const {
   const ConvShape& g = m_shape;
   const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
-  const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
+  const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)] + m_samplesBy[int(ConvMethod::Columns)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
   PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_gradientDensity.share()};
-  if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
+  if (g.planes) work.forward = "register blocks of pixels: one input channel";
+  else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
-  else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : "lists of live inputs";
+  else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
   else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";

@@ -40,10 +40,18 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
+    Array<float> phases, planes, tile;
+    Array<std::uint8_t> tileCodes;
+    Array<std::int32_t> livePixels, deadPixels;
+    Array<std::uint32_t> pixelMasks;
+    PlaneScratch forPlanes(const Array<std::int32_t>& offsets) const {
+      return {phases.data(), planes.data(), tile.data(), tileCodes.data(), livePixels.data(), deadPixels.data(), pixelMasks.data(), offsets.data()};
+    }
     Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
   };
 
+  const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns ? m_columns : method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(int sample, Scratch& scratch);
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
@@ -68,8 +76,10 @@ class ConvPass : public Pass {
   Buffer &m_x, &m_y;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
+  Array<float> m_columns;         ///< derived: [panels][r][c][s][panelVecs * lanes]
   Array<float> m_wide;            ///< derived: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
+  Array<std::int32_t> m_pixelOffsets;   ///< of each pooled pixel in the output, for convForwardPlanes()
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   Array<float> m_gradients;       ///< [parts][r][k][rowSize]
@@ -79,7 +89,7 @@ class ConvPass : public Pass {
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
-  std::atomic<std::int64_t> m_samplesBy[3]{};  ///< forward passes by each ConvMethod
+  std::atomic<std::int64_t> m_samplesBy[5]{};  ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};         ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs
 };

@@ -36,12 +36,30 @@ struct ConvShape {
   int bandCols() const { return s + widePixels - 1; }                 ///< input columns that widePixels outputs meet
   int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
   std::int64_t bandInputs() const { return std::int64_t{bands()} * rows * bandCols() * c; }
+  // Planes (kernels_planes.h): rows and columns that a pooled pixel's window meets, and how they are laid out.
+  int planeRows() const { return (poolH - 1) * sy + r; }
+  int planeCols() const { return (poolW - 1) * sx + s; }
+  int planeStep() const { return sx * poolW * c; }  ///< floats from a pooled pixel's input to the next one's
+  int phaseStride() const { return planeStep() == 1 ? cols : (cols * c + planeStep() - 1) / planeStep(); }
+  int planeStride(int lanes) const { return (outH * outW + lanes - 1) / lanes * lanes; }
+  std::int64_t planeFloats(int lanes) const { return std::int64_t{planeRows()} * planeCols() * c * planeStride(lanes); }
+  bool columns = false;                ///< ConvMethod::Columns is used instead of Lists
+  bool planes = false;                 ///< ConvMethod::Planes is used instead of the others
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
 };
 
-/// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, for few
-/// input channels; by register blocks that multiply everything.
-enum class ConvMethod { Lists, Wide, Dense };
+/// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, column by column
+/// of the input, for kernels 3 or 5 wide; by lists, several pixels at a time, for few input channels; by register blocks that multiply everything; by register blocks with pixels as lanes, for few input channels.
+enum class ConvMethod { Lists, Columns, Wide, Dense, Planes };
+
+/// What convForwardPlanes() works in.
+struct PlaneScratch {
+  float *phases = nullptr, *planes = nullptr, *tile = nullptr;
+  std::uint8_t* codes = nullptr;
+  std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels
+  std::uint32_t* masks = nullptr;
+  const std::int32_t* offsets = nullptr;          ///< of each pooled pixel in y
+};
 
 /// A tensor of one sample, [h][w][c] inside a larger frame.
 struct Frame {
@@ -88,18 +106,23 @@ struct UpdateRule {
 struct Kernels {
   Isa isa;
   int lanes;
-  double listsBelow;  ///< share of live values below which lists beat register blocks, as measured
+  double listsBelow;    ///< share of live values below which lists beat register blocks, as measured
+  double columnsBelow;  ///< the same for ConvMethod::Columns
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 
   // Convolution, one sample at a time. A result called probe is not 0 when a value was not finite.
   void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
-  void (*listRows)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
+  /// Offsets are column * colScale + channel * scale.
+  void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
   /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].
   void (*listBands)(const ConvShape& shape, const float* x, const std::int32_t* windowOffsets, RowLists lists);
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
+  /// weights [panels][r][s*c][panelVecs * lanes]. With `pack` pixels that meet zeros alone are passed over.
+  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
+                             std::uint8_t* codes);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
   /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.

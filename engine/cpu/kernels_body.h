@@ -4,15 +4,16 @@
 #pragma once
 #include "engine/cpu/kernels_dense.h"
 #include "engine/cpu/kernels_math.h"
+#include "engine/cpu/kernels_planes.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
 /// More registers make larger blocks, and those are what lists compete with.
-inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6;
+inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6, kColumnsBelow = 0.65;
 
 constexpr Kernels table(Isa isa) {
-  return {isa, kLanes, kListsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
-          bytesToFloats, listRows, listBands, convForward, positionLists, channelLists, convInputGradient, convWeightGradient,
+  return {isa, kLanes, kListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
+          bytesToFloats, listRows, listBands, convForward, convForwardPlanes, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, frameGradient, convWeightGradientByInputs,
           listSample, denseForward, denseInputGradient, denseForwardDense, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, tanhInPlace, sigmoidInPlace, reluGradient, tanhGradient, sigmoidGradient, addInPlace, probe, update, transpose, multiplyAdd};

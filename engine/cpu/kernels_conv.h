@@ -146,7 +146,7 @@ inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, i
   }
 }
 
-inline void listRows(const float* x, int rows, int cols, int c, int scale, RowLists lists) {
+inline void listRows(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists) {
   int at = 0;
   const IntVec lane = ramp() * scale;
   for (int row = 0; row < rows; ++row) {
@@ -164,7 +164,7 @@ inline void listRows(const float* x, int rows, int cols, int c, int scale, RowLi
         starts[col] = at;
         for (int i = 0; i < c; i += kLanes) {
           const Vec v = loadSome(x + i, c - i);
-          at += compress(bits(v != Vec{}), v, lane + all((col * c + i) * scale), lists.list.values + at, lists.list.offsets + at);
+          at += compress(bits(v != Vec{}), v, lane + all(col * colScale + i * scale), lists.list.values + at, lists.list.offsets + at);
         }
       }
     }
@@ -245,6 +245,44 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
   }
 }
 
+/// The products of column X of the inputs that P output pixels of a row meet, and of those after it. Which outputs a column reaches is
+/// known when compiling, so that one live input meets their weights in one run of memory, [c][s][width], and nothing else.
+template <int P, int S, int NB, int X = 0>
+STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const std::int32_t* starts, int columns, const float* slice) {
+  if constexpr (X < P + S - 1) {
+    if (X >= columns) return;
+    constexpr int kFirst = X < P ? 0 : X - P + 1, kLast = X < S ? X : S - 1;
+    for (int e = starts[X]; e < starts[X + 1]; ++e) {
+      const float value = list.values[e];
+      const float* row = onePointer(slice + list.offsets[e]);
+      STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
+        STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] += value * load(row + (tap * NB + i) * kLanes);
+      }
+    }
+    addColumns<P, S, NB, X + 1>(acc, list, starts, columns, slice);
+  }
+}
+
+/// Kernel rows [r0, r1) from the lists, P output pixels at a time. `panel` is [r][c][s][width], a list's offsets are channel * s * width.
+template <int S, int NB>
+STRATA_INLINE void addBandColumns(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1) {
+  constexpr int P = widePixels(NB), kWidth = NB * kLanes;
+  const std::int64_t slice = std::int64_t{S} * g.c * kWidth;
+  for (int oy = band.oy0; oy < band.oy1; ++oy)
+    for (int ox = 0; ox < band.cols; ox += P) {
+      float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
+      const int pixels = band.cols - ox;
+      Vec acc[P * NB] = {};
+      if (r0 > 0) {
+        STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] = i / NB < pixels ? load(out + i * kLanes) : Vec{};
+      }
+      for (int r = r0; r < r1; ++r) addColumns<P, S, NB>(acc, lists.list, lists.starts + (oy * g.sy + r) * (g.cols + 1) + ox, g.cols - ox, panel + r * slice);
+      STRATA_UNROLL for (int i = 0; i < P * NB; ++i) {
+        if (i / NB < pixels) store(out + i * kLanes, acc[i]);
+      }
+    }
+}
+
 /// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
 template <int P, int NB>
 STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const float* panel, int width, int r0, int r1, float* out) {
@@ -308,6 +346,14 @@ inline void finishBand(const ConvShape& g, const Band& band, int panel, const fl
 inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, const float* x, const RowLists& lists, const float* w) {
   for (int r0 = 0; r0 < g.r; r0 += g.groupRows) {
     const int r1 = r0 + g.groupRows < g.r ? r0 + g.groupRows : g.r;
+    if (method == ConvMethod::Columns) {
+      withConstant<kWideVecs>(g.panelVecs, [&](auto nb) {
+        constexpr int NB = decltype(nb)::value;
+        if (g.s == 5) addBandColumns<5, NB>(g, band, lists, w, r0, r1);
+        else addBandColumns<3, NB>(g, band, lists, w, r0, r1);
+      });
+      continue;
+    }
     if (method == ConvMethod::Lists) {
       withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1); });
       continue;

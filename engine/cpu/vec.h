@@ -123,6 +123,19 @@ STRATA_INLINE Vec zip(Vec a, Vec b) {
 #endif
 }
 
+/// Every second lane of a and then of b, from lane First on.
+template <int First>
+STRATA_INLINE Vec unzip(Vec a, Vec b) {
+  constexpr int f = First;
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14, f + 16, f + 18, f + 20, f + 22, f + 24, f + 26, f + 28, f + 30);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14);
+#else
+  return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6);
+#endif
+}
+
 /// Transposes a square tile in registers.
 STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
 #if defined(__AVX2__) && !defined(__AVX512F__)  // 24 shuffles, where lanes that cross the halves make the general way cost 48
@@ -243,5 +256,22 @@ STRATA_INLINE int compress(unsigned mask, Vec a, IntVec b, float* pa, std::int32
 #endif
   return __builtin_popcount(mask);
 }
+
+/// The same of one vector.
+STRATA_INLINE int compress(unsigned mask, Vec a, float* to) {
+#if defined(__AVX512F__)
+  store(to, Vec(_mm512_maskz_compress_ps(__mmask16(mask), __m512(a))));
+#elif defined(__AVX2__)
+  store(to, Vec(_mm256_permutevar8x32_ps(__m256(a), _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(kCompress.lanes[mask]))))));
+#else
+  int n = 0;
+  for (int i = 0; i < kLanes; ++i) {
+    to[n] = a[i];
+    n += mask >> i & 1;
+  }
+#endif
+  return __builtin_popcount(mask);
+}
+STRATA_INLINE int compress(unsigned mask, IntVec a, std::int32_t* to) { return compress(mask, reinterpret_cast<Vec>(a), reinterpret_cast<float*>(to)); }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

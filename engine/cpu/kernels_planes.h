@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// Convolution forward for few input channels: the lanes of a vector are output pixels, so that no lane idles however few the channels.
+// Included once per instruction set.
+//
+// Plane (u, v, c) holds, for every pooled output pixel, the input at row u and column v of what its window meets. All candidates of a
+// pooling window then lie in the same lane of different planes, and the largest of them is taken in registers.
+#pragma once
+#include "engine/cpu/kernels_conv.h"
+
+namespace strata::STRATA_ISA_NAMESPACE {
+
+/// Splits the rows of x by column modulo `step`: phases[phase][row][stride].
+inline void splitPhases(const ConvShape& g, const float* x, int step, int stride, float* phases) {
+  const int width = g.cols * g.c;
+  if (step == 2) {  // what a vector writes past a row's end is overwritten by the next row
+    const auto split = [&](auto phase) {
+      for (int row = 0; row < g.rows; ++row, phases += stride)
+        for (int j = 0; j < stride; j += kLanes) {
+          const float* from = x + std::int64_t{row} * width + 2 * j;
+          store(phases + j, unzip<decltype(phase)::value>(load(from), load(from + kLanes)));
+        }
+    };
+    split(Constant<0>());
+    split(Constant<1>());
+    return;
+  }
+  for (int row = 0; row < g.rows; ++row, x += width)
+    for (int phase = 0; phase < step; ++phase) {
+      float* to = phases + (std::int64_t{phase} * g.rows + row) * stride;
+      for (int i = phase, j = 0; i < width; i += step, ++j) to[j] = x[i];
+    }
+}
+
+/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next.
+inline void fillPlanes(const ConvShape& g, const float* x, const PlaneScratch& scratch) {
+  const int step = g.planeStep(), stride = g.phaseStride(), planeStride = g.planeStride(kLanes);
+  const float* rows = x;
+  if (step > 1) {
+    splitPhases(g, x, step, stride, scratch.phases);
+    rows = scratch.phases;
+  }
+  float* plane = scratch.planes;
+  for (int u = 0; u < g.planeRows(); ++u)
+    for (int o = 0; o < g.planeCols() * g.c; ++o, plane += planeStride) {
+      const float* from = rows + (std::int64_t{o % step} * g.rows + u) * stride + o / step;
+      float* to = plane;
+      for (int i = 0; i < g.outH; ++i, from += g.sy * g.poolH * stride, to += g.outW)
+        for (int j = 0; j < g.outW; j += kLanes) store(to + j, load(from + j));
+    }
+}
+
+/// Moves the pixels that meet a value other than zero to the front of every plane and lists them; returns how many there are.
+inline int packPlanes(const ConvShape& g, const PlaneScratch& scratch) {
+  const int count = g.outH * g.outW, planes = g.planeRows() * g.planeCols() * g.c, planeStride = g.planeStride(kLanes);
+  int live = 0, dead = 0;
+  for (int i = 0; i < count; i += kLanes) {
+    IntVec any{};
+    for (int plane = 0; plane < planes; ++plane) any |= reinterpret_cast<IntVec>(load(scratch.planes + std::int64_t{plane} * planeStride + i));
+    const unsigned inside = count - i < kLanes ? (1u << (count - i)) - 1 : ~0u >> (32 - kLanes), mask = bits(any != IntVec{}) & inside;
+    scratch.masks[i / kLanes] = mask;
+    live += compress(mask, ramp() + all(i), scratch.live + live);
+    dead += compress(~mask & inside, ramp() + all(i), scratch.dead + dead);
+  }
+  if (live + kLanes > count) {  // nothing to win
+    for (int i = 0; i < count; ++i) scratch.live[i] = i;
+    return count;
+  }
+  for (int plane = 0; plane < planes; ++plane) {
+    float* values = scratch.planes + std::int64_t{plane} * planeStride;
+    int at = 0;
+    for (int i = 0; i < count; i += kLanes) at += compress(scratch.masks[i / kLanes], load(values + i), values + at);
+  }
+  return live;
+}
+
+/// acc[c][Q] += the planes' products with C channels' weights, Q vectors of pixels at vectorStep[q] floats from each other.
+template <int C, int Q>
+STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * Q], const float* planes, const std::int64_t (&vectorStep)[Q], const float* weights) {
+  const int taps = g.s * g.c, planeStride = g.planeStride(kLanes), width = g.panelVecs * kLanes;
+  for (int r = 0; r < g.r; ++r) {
+    const float* plane = planes + std::int64_t{r} * g.planeCols() * g.c * planeStride;
+    for (int t = 0; t < taps; ++t) {
+      Vec pixels[Q];
+      STRATA_UNROLL for (int q = 0; q < Q; ++q) pixels[q] = load(plane + vectorStep[q]);
+      STRATA_UNROLL for (int c = 0; c < C; ++c) {
+        const float weight = weights[c];
+        STRATA_UNROLL for (int q = 0; q < Q; ++q) acc[c * Q + q] += weight * pixels[q];
+      }
+      plane = onePointer(plane + planeStride);
+      weights = onePointer(weights + width);
+    }
+  }
+}
+
+inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
+inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
+
+/// Bias, pooling and ReLU of one channel into tile[pixel]; without pooling for kPlaneVecs vectors of pixels.
+STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, float* tile, std::uint8_t* codes, Vec& probe) {
+  const bool pooled = g.poolH * g.poolW > 1;
+  if (pooled) {
+    Vec best = acc[0], sum = best;
+    IntVec place{};
+    STRATA_UNROLL for (int q = 1; q < kPlaneVecs; ++q) {
+      const IntVec larger = acc[q] > best;
+      sum += acc[q];
+      best = larger ? acc[q] : best;
+      place = larger ? all(q) : place;
+    }
+    probe += sum - sum;
+    best += bias;
+    if (g.relu) best = best < Vec{} ? Vec{} : best;
+    store(tile, best);
+    storeBytes(codes, place);
+    return;
+  }
+  STRATA_UNROLL for (int q = 0; q < kPlaneVecs; ++q) {
+    Vec v = acc[q] + bias;
+    probe += v - v;
+    if (g.relu) v = v < Vec{} ? Vec{} : v;
+    store(tile + q * kLanes, v);
+  }
+}
+
+/// Turns kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed.
+STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std::uint8_t* tileCodes, int stride, const std::int32_t* pixels, int count, int channel,
+                               const std::int32_t* offsets, Frame y, std::uint8_t* codes) {
+  const int some = g.k - channel, codeStride = g.panels * g.panelVecs * kLanes;
+  Vec rows[kLanes];
+  STRATA_UNROLL for (int c = 0; c < kLanes; ++c) rows[c] = load(tile + std::int64_t{channel + c} * stride);
+  transposeTile(rows);
+  alignas(64) std::uint8_t codeRows[kLanes * kLanes] = {};
+  if (codes) transposeBytes(tileCodes + std::int64_t{channel} * stride, stride, kLanes, codeRows);
+  STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
+    if (i >= count) break;
+    const int pixel = pixels[i];
+    storeSome(y.data + offsets[pixel] + channel, rows[i], some);
+    if (codes) std::memcpy(codes + std::int64_t{pixel} * codeStride + channel, codeRows + i * kLanes, kLanes);
+  }
+}
+
+inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
+                               std::uint8_t* codes) {
+  fillPlanes(g, x, scratch);
+  const int count = g.outH * g.outW, codeStride = g.panels * g.panelVecs * kLanes;
+  int live = count;
+  if (pack) live = packPlanes(g, scratch);
+  else for (int i = 0; i < count; ++i) scratch.live[i] = i;
+  for (int i = 0; i < count - live; ++i) {  // pixels that meet zeros alone
+    const int pixel = scratch.dead[i];
+    float* out = y.data + scratch.offsets[pixel];
+    for (int channel = 0; channel < g.k; channel += kLanes) {
+      Vec v = load(bias + channel);
+      if (g.relu) v = v < Vec{} ? Vec{} : v;
+      storeSome(out + channel, v, g.k - channel);
+    }
+    if (codes) std::memset(codes + std::int64_t{pixel} * codeStride, 0, std::size_t(codeStride));
+  }
+  const bool pooled = g.poolH * g.poolW > 1;
+  const std::int64_t planeStride = g.planeStride(kLanes);
+  std::int64_t vectorStep[kPlaneVecs];
+  for (int q = 0; q < kPlaneVecs; ++q) vectorStep[q] = pooled ? (std::int64_t{q / 2} * g.sy * g.planeCols() + q % 2 * g.sx) * g.c * planeStride : q * kLanes;
+  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, width = g.panelVecs * kLanes;
+  const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
+  Vec probe{};
+  for (int first = 0; first < live; first += atOnce) {
+    for (int panel = 0; panel < g.panels; ++panel) {
+      const int channels = g.k - panel * width < width ? g.k - panel * width : width, blocks = (channels + kPlaneChannels - 1) / kPlaneChannels;
+      for (int block = 0; block < blocks; ++block) {
+        const int from = channels * block / blocks, past = channels * (block + 1) / blocks;
+        withConstant<kPlaneChannels>(past - from, [&](auto size) {
+          constexpr int C = decltype(size)::value;
+          Vec acc[C * kPlaneVecs] = {};
+          addPlanes<C, kPlaneVecs>(g, acc, scratch.planes + first, vectorStep, weights + panel * panelSize + from);
+          STRATA_UNROLL for (int c = 0; c < C; ++c) {
+            const int channel = panel * width + from + c;
+            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, scratch.codes + channel * atOnce, probe);
+          }
+        });
+      }
+    }
+    for (int i = 0; i < atOnce && first + i < live; i += kLanes)
+      for (int channel = 0; channel < g.k; channel += kLanes)
+        storePixels(g, scratch.tile + i, scratch.codes + i, atOnce, scratch.live + first + i, live - first - i, channel, scratch.offsets, y, codes);
+  }
+  return sumOf(probe);
+}
+
+}  // namespace strata::STRATA_ISA_NAMESPACE
