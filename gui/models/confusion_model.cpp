@@ -69,7 +69,7 @@ QString ConfusionModel::sumText(int row, int column) const {
   const int n = classes();
   if (row == n && column == n) return percent(double(m_right) / std::max(1, m_total));
   if (column == n) return tr("%1 %").arg(oneDecimal(count(row, row), rowSum(row)));
-  return number(columnSum(column));
+  return QString::number(columnSum(column));  // as in the cells: with commas neighbours touch in a small window
 }
 
 QVariant ConfusionModel::data(const QModelIndex& index, int role) const {

@@ -19,6 +19,8 @@
 namespace strata::gui {
 namespace {
 
+constexpr int kNarrow = 1200, kPaletteWidth = 212, kInspectorWidth = 320, kNarrowPalette = 186, kNarrowInspector = 276;
+
 /// The names of the columns, where the cards have them.
 class ColumnHeader : public QWidget {
  public:
@@ -63,7 +65,7 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   m_splitter->setStretchFactor(1, 1);
   m_splitter->setCollapsible(1, false);
   m_splitter->setHandleWidth(1);
-  m_splitter->setSizes({212, 900, 320});
+  m_splitter->setSizes({kPaletteWidth, 900, kInspectorWidth});
   m_palette->setMinimumWidth(172);
   m_inspector->setMinimumWidth(264);
   auto* column = new QVBoxLayout(this);
@@ -109,12 +111,20 @@ QWidget* BuildPage::makeCentre() {
   QToolButton* undo = quiet("undo", tr("Undo (Ctrl+Z)"));
   QToolButton* redo = quiet("redo", tr("Redo (Ctrl+Shift+Z)"));
   const QUndoStack& stack = m_document.undoStack();
-  undo->setEnabled(stack.canUndo());
-  redo->setEnabled(stack.canRedo());
   connect(undo, &QToolButton::clicked, &m_document.undoStack(), &QUndoStack::undo);
   connect(redo, &QToolButton::clicked, &m_document.undoStack(), &QUndoStack::redo);
-  connect(&stack, &QUndoStack::canUndoChanged, undo, &QWidget::setEnabled);
-  connect(&stack, &QUndoStack::canRedoChanged, redo, &QWidget::setEnabled);
+  const auto offerUndo = [undo](bool can) {
+    undo->setEnabled(can);
+    undo->setToolTip(can ? tr("Undo (Ctrl+Z)") : tr("Nothing to undo"));
+  };
+  const auto offerRedo = [redo](bool can) {
+    redo->setEnabled(can);
+    redo->setToolTip(can ? tr("Redo (Ctrl+Shift+Z)") : tr("Nothing to redo"));
+  };
+  offerUndo(stack.canUndo());
+  offerRedo(stack.canRedo());
+  connect(&stack, &QUndoStack::canUndoChanged, undo, offerUndo);
+  connect(&stack, &QUndoStack::canRedoChanged, redo, offerRedo);
   auto* check = new QPushButton(tr("Check net"), centre);
   check->setObjectName("checkNet");
   check->setToolTip(tr("Look for problems in the stack (F7)"));
@@ -134,7 +144,7 @@ QWidget* BuildPage::makeCentre() {
   m_hint->setAlignment(Qt::AlignCenter);
   m_hint->setContentsMargins(16, 4, 16, 8);
   auto* list = new QHBoxLayout;
-  list->setContentsMargins(8, 0, 8, 0);
+  list->setContentsMargins(8, 0, 16, 0);
   list->addWidget(m_stack);
   auto* footer = new NetFooter(m_theme, m_document, m_session, centre);
   connect(footer, &NetFooter::showIssue, this, &BuildPage::goToIssue);
@@ -215,6 +225,20 @@ void BuildPage::goToIssue(int layer, const QString& fieldId) {
   if (layer < 0) return;
   selectLayer(layer);
   m_inspector->focusField(fieldId);
+}
+
+/// In a small window the panels at the sides take no more than they need, so that the cards can be read.
+void BuildPage::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  const bool narrow = width() < kNarrow;
+  if (narrow == m_narrow) return;
+  m_narrow = narrow;
+  auto sizes = m_splitter->sizes();
+  const int all = sizes[0] + sizes[1] + sizes[2];
+  if (sizes[0] > 0) sizes[0] = narrow ? kNarrowPalette : kPaletteWidth;
+  if (sizes[2] > 0) sizes[2] = narrow ? kNarrowInspector : kInspectorWidth;
+  sizes[1] = std::max(1, all - sizes[0] - sizes[2]);
+  m_splitter->setSizes(sizes);
 }
 
 /// One undoable step that keeps the data: the stack, the training and the name are the template's. A net made for other

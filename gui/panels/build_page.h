@@ -39,6 +39,9 @@ class BuildPage : public QWidget {
  signals:
   void message(const QString& text);  ///< a line for the status bar
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* makeCentre();
   void makeActions();
@@ -52,6 +55,7 @@ class BuildPage : public QWidget {
   TrainingSession& m_session;
   LayerStackModel m_model;
   QSplitter* m_splitter;
+  bool m_narrow = false;
   PalettePanel* m_palette;
   StackView* m_stack;
   InspectorPanel* m_inspector;

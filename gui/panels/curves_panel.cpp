@@ -87,7 +87,7 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   m_axis->setObjectName("xAxis");
   m_showReferences = new QToolButton(this);
   m_showReferences->setObjectName("showReferences");
-  m_showReferences->setProperty("button", true);
+  m_showReferences->setProperty("segment", "only");
   m_showReferences->setCheckable(true);
   m_showReferences->setChecked(true);
   m_showReferences->setIcon(theme.icon("eye"));

@@ -227,6 +227,7 @@ QWidget* DataPage::makeDetails() {
   validation->addWidget(m_fraction, 0, 1);
   validation->addWidget(m_validationText, 1, 0, 1, 2);
   validation->setColumnStretch(0, 1);
+  validation->setVerticalSpacing(6);
   column->addLayout(validation);
   connect(m_validation, &Segment::currentChanged, this, [this](int index) {
     m_document.edit(tr("Choose the validation set"), [index](Project& project) { project.data.validation = index == 0 ? ValidationSource::Split : ValidationSource::TestSet; });
@@ -284,14 +285,14 @@ void DataPage::listSources() {
     item->setData(SourceDelegate::StateRole, state);
     item->setData(SourceDelegate::ToneRole, tone);
     item->setData(Qt::AccessibleTextRole, title + ", " + state);
-    item->setToolTip(state);
+    item->setToolTip(title + "\n" + state);
     if (id == m_loader.source()) m_sources->setCurrentItem(item);
   };
   bool named = false;
   for (const CatalogueEntry& entry : catalogue()) {
     const auto found = entry.generated ? std::nullopt : findDataset(entry.id, m_loader.dataFolder());
-    const QString state = m_loader.fetching() == entry.id ? tr("Getting it") : entry.generated ? tr("Made on the spot, synthetic") : found ? tr("On this machine") : tr("Not on this machine");
-    add(entry.id, QString::fromStdString(entry.title), state, found || entry.generated ? "text2" : "warn");
+    const QString state = m_loader.fetching() == entry.id ? tr("Getting it") : entry.generated ? tr("Drawn by Strata, on the spot") : found ? tr("On this machine") : tr("Not on this machine");
+    add(entry.id, QString::fromStdString(entry.title).section(" (", 0, 0), state, found || entry.generated ? "text2" : "warn");
     named |= entry.id == m_loader.source();
   }
   if (!named) add(m_loader.source(), sourceTitle(m_loader.source()), QString::fromStdString(m_loader.source()), "text2");

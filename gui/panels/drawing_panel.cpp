@@ -100,11 +100,17 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
   };
   button("image", tr("Open a picture"), "openPicture", [this] { chooseFile(); });
   auto* undo = button("undo", tr("Undo the last stroke"), "undoStroke", [this] { m_canvas->undoStack().undo(); });
-  undo->setEnabled(false);
   auto* clear = button("trash", tr("Clear (Del)"), "clearCanvas", [this] { m_canvas->clear(); });
-  clear->setEnabled(false);
-  connect(&m_canvas->undoStack(), &QUndoStack::canUndoChanged, undo, &QWidget::setEnabled);
-  connect(m_canvas, &Canvas::changed, clear, [this, clear] { clear->setEnabled(!m_canvas->empty()); });
+  const auto offer = [](QToolButton* b, bool can, const QString& tip, const QString& reason) {
+    b->setEnabled(can);
+    b->setToolTip(can ? tip : reason);
+  };
+  const auto offerUndo = [undo, offer](bool can) { offer(undo, can, tr("Undo the last stroke"), tr("Nothing to undo")); };
+  const auto offerClear = [this, clear, offer] { offer(clear, !m_canvas->empty(), tr("Clear (Del)"), tr("Nothing is drawn")); };
+  offerUndo(false);
+  offerClear();
+  connect(&m_canvas->undoStack(), &QUndoStack::canUndoChanged, undo, offerUndo);
+  connect(m_canvas, &Canvas::changed, clear, offerClear);
   connect(m_tool, &Segment::currentChanged, this, [this](int index) { m_canvas->setErasing(index == 1); });
   connect(m_brush, &QSlider::valueChanged, m_canvas, &Canvas::setBrush);
   connect(m_canvas, &Canvas::brushChanged, this, [this] {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/field_form.h"
 #include "gui/widgets/kernel_picture.h"
 #include "gui/widgets/label.h"
@@ -226,10 +227,11 @@ void InspectorPanel::showPicture() {
 
 void InspectorPanel::addFact(QGridLayout& grid, const QString& title) {
   const int row = static_cast<int>(m_facts.size());
-  Fact fact{makeLabel(m_theme, {}, Theme::Text::Body), makeLabel(m_theme, {}, Theme::Text::Caption, "text2")};
+  Fact fact{makeLabel(m_theme, {}, Theme::Text::Body), new ElidedText(m_theme, "text2", grid.parentWidget())};
+  fact.hint->setFont(m_theme.font(Theme::Text::Caption));
   grid.addWidget(makeLabel(m_theme, title, Theme::Text::Body, "text2"), row, 0);
   grid.addWidget(fact.value, row, 1, Qt::AlignRight);
-  grid.addWidget(fact.hint, row, 2, Qt::AlignLeft | Qt::AlignVCenter);
+  grid.addWidget(fact.hint, row, 2);
   m_facts.push_back(fact);
 }
 

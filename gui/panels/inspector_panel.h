@@ -59,7 +59,8 @@ class InspectorPanel : public QWidget {
   KernelPicture* m_picture;
   QWidget* m_pictureBox;
   struct Fact {
-    QLabel *value, *hint;
+    QLabel* value;
+    class ElidedText* hint;  ///< a long one does not push the form out of the panel
   };
   std::vector<Fact> m_facts;
 };

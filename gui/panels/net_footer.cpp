@@ -26,8 +26,9 @@ NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& se
   m_parameters = addTile(*row, tr("Parameters"));
   row->addWidget(makeLine(this, Qt::Vertical));
   m_macs = addTile(*row, tr("Multiply-adds"));
-  row->addWidget(makeLine(this, Qt::Vertical));
+  row->addWidget(m_memoryLine = makeLine(this, Qt::Vertical));
   m_memory = addTile(*row, tr("Training memory"));
+  row->addWidget(m_timeLine = makeLine(this, Qt::Vertical));
   m_time = addTile(*row, tr("Time per epoch"));
   row->addStretch(1);
   m_badge = makeLabel(theme, {}, Theme::Text::Caption, "accent", this);
@@ -82,6 +83,7 @@ void NetFooter::refresh() {
   const RunRecord& run = m_session.run();
   const bool timed = m_session.hasRun() && !run.epochs.empty() && run.project.network == project.network;
   m_time.box->setVisible(timed);
+  m_timeLine->setVisible(timed);
   if (timed) put(m_time, duration(run.epochs.back().epochSeconds), tr("last run"));
   refreshBadge();
   fitHints();
@@ -90,9 +92,13 @@ void NetFooter::refresh() {
 /// Where there is little room the hints go first, then the air between the figures, then the memory.
 void NetFooter::fitHints() {
   const auto fits = [this](bool hints, int spacing, bool memory) {
-    for (const Tile& tile : {m_parameters, m_macs, m_memory, m_time}) tile.hint->setVisible(hints);
     layout()->setSpacing(spacing);
     m_memory.box->setVisible(memory);
+    m_memoryLine->setVisible(memory);
+    for (const Tile& tile : {m_layers, m_parameters, m_macs, m_memory, m_time}) {
+      if (tile.hint != m_layers.hint) tile.hint->setVisible(hints);
+      tile.box->layout()->activate();  // new words count at once
+    }
     layout()->activate();
     return layout()->sizeHint().width() <= width();
   };

@@ -38,6 +38,7 @@ class NetFooter : public QWidget {
   Document& m_document;
   TrainingSession& m_session;
   Tile m_layers, m_parameters, m_macs, m_memory, m_time;
+  QWidget *m_memoryLine, *m_timeLine;  ///< at their left
   QLabel* m_badge;
   QPushButton* m_show;
 };

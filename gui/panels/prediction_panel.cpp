@@ -21,7 +21,6 @@ PredictionPanel::PredictionPanel(const Theme& theme, QWidget* parent) : QWidget(
   auto* insideColumn = new QVBoxLayout(inside);
   insideColumn->setContentsMargins(12, 0, 8, 8);
   insideColumn->addWidget(m_maps);
-  insideColumn->addStretch(1);
   auto* scroll = new QScrollArea(this);
   scroll->setWidgetResizable(true);
   scroll->setFrameShape(QFrame::NoFrame);

@@ -130,7 +130,7 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   header->setFont(theme.font(Theme::Text::Caption));
   header->setHighlightSections(false);
   header->setMinimumSectionSize(40);
-  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 250, 100, 0, 86, 76, 66, 90, 70, 70, 84, 120, 90, 100};
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 244, 100, 0, 86, 76, 78, 84, 70, 76, 84, 116, 96, 100};
   for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
   header->setSectionResizeMode(RunsModel::Net, QHeaderView::Stretch);  // what is too long there is elided first
   m_table->installEventFilter(this);
@@ -263,7 +263,7 @@ void RunsPage::refreshPlot() {
   const bool byTime = m_axis->current() == 1, loss = m_value->current() == 1;
   m_plot->clearLines();
   m_plot->setXTitle(byTime ? tr("min:s") : tr("epoch"), byTime);
-  double end = 1, low = 1e9, high = 0;
+  double end = 1, low = 1e9, high = 0, usual = 1e9;
   std::vector<double> all;
   int room = 60;
   bool onTestSet = true;
@@ -277,9 +277,12 @@ void RunsPage::refreshPlot() {
     for (const auto& e : run.epochs) {
       x << (byTime ? elapsedAt(run.epochs, e.epoch) : e.epoch);
       y << (loss ? e.valLoss : e.valAccuracy);
-      if (e.epoch > 1) all.push_back(y.last());
+      if (e.epoch > 1 || run.epochs.size() < 4) all.push_back(y.last());
       if (e.epoch == run.bestEpoch && !run.reference) m_plot->setBest(line, x.last(), y.last());
     }
+    auto sorted = y;
+    std::sort(sorted.begin(), sorted.end());
+    usual = std::min(usual, sorted[sorted.size() / 4]);
     if (!byTime || !run.reference) end = std::max(end, x.last());
     m_plot->setPoints(line, x, y);
     room = std::max(room, fontMetrics().horizontalAdvance(runTitle(run)) + 16);
@@ -287,7 +290,7 @@ void RunsPage::refreshPlot() {
   m_plot->setEndLabelRoom(std::min(room, 170));
   m_plotHeader->setHint(onTestSet ? tr("on the test set, ring = best epoch") : tr("ring = best epoch"));
   std::sort(all.begin(), all.end());
-  if (!all.empty()) low = all[all.size() / 40], high = all.back();
+  if (!all.empty()) low = std::min(all[all.size() / 40], usual), high = all.back();  // most of every run is seen, whatever the others reach
   if (loss) {
     m_plot->setFull(0, end, std::max(1e-4, low * 0.8), all.empty() ? 1 : std::max(high, low * 2) * 1.1);
   } else {
@@ -303,7 +306,9 @@ void RunsPage::refreshDifferences() {
   const bool both = a >= 0 && b >= 0;
   m_differencesStack->setCurrentIndex(both ? 1 : 0);
   m_swap->setEnabled(both);
-  m_buildB->setEnabled(both && !m_model.run(b).reference);
+  m_buildB->setEnabled(both);
+  m_swap->setToolTip(both ? tr("Compare the other way round") : tr("Choose two runs to compare first"));
+  m_buildB->setToolTip(both ? tr("Make B's net and settings the open document") : m_swap->toolTip());
   m_differencesHeader->setHint({});
   if (!both) return m_differences.clear();
   const auto &runA = m_model.run(a), &runB = m_model.run(b);
@@ -315,9 +320,10 @@ void RunsPage::refreshDifferences() {
   m_differencesHeader->setHint(words.isEmpty() ? tr("A and B have the same net") : words.join(", "));
   const auto bestA = bestOf(runA).first, bestB = bestOf(runB).first;
   const auto seconds = [](const RunRecord& run) { return QString::number(meanSeconds(run), 'f', 2); };
-  m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7 → %8")
+  const auto onA = validationText(runA), onB = validationText(runB);
+  m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7")
                        .arg(runTitle(runA), runTitle(runB), bestA < 0 ? "—" : percent(bestA), bestB < 0 ? "—" : percent(bestB), seconds(runA),
-                            seconds(runB), validationText(runA), validationText(runB)));
+                            seconds(runB), onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
 }
 
 int RunsPage::currentRow() const {

@@ -44,7 +44,7 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_stack->addWidget(empty);
   m_stack->addWidget(m_view);
   auto* hints = new QHBoxLayout;
-  hints->setContentsMargins(12, 2, 12, 4);
+  hints->setContentsMargins(12, 6, 12, 4);
   hints->addWidget(m_hint, 1);
   hints->addWidget(m_wrong);
   auto* tiles = new QHBoxLayout;
@@ -67,6 +67,9 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   connect(&session, &TrainingSession::datasetChanged, this, reset);
   connect(&session, &TrainingSession::runStarted, this, reset);
   connect(&session, &TrainingSession::snapshotReady, this, &SamplesPanel::takeSnapshot);
+  connect(&session, &TrainingSession::stateChanged, this, [this] {
+    if (m_session.state() != Trainer::State::Running) takeSnapshot();  // what stands still is ranked by its last weights
+  });
   connect(m_order, &Segment::currentChanged, this, &SamplesPanel::showRanked);
   connect(m_view, &QListView::activated, this, [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
   connect(m_view, &QListView::clicked, this, [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
@@ -88,7 +91,7 @@ void SamplesPanel::takeSnapshot() {
   const auto& data = m_session.dataset();
   if (!isVisible() || !snapshot || !data || !(data->shape == snapshot->network.input) || data->test.count == 0) return;
   m_worker.setWeights({snapshot, {}});
-  if (m_ranked.empty() || m_rankedAt.hasExpired(kRankAgainMs) || !m_session.active()) rank();
+  if (m_ranked.empty() || m_rankedAt.hasExpired(kRankAgainMs) || m_session.state() != Trainer::State::Running) rank();
   else refreshTiles();
 }
 

@@ -58,8 +58,11 @@ SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* pa
   grid->setContentsMargins(12, 0, 12, 10);
   grid->setVerticalSpacing(4);
   grid->setHorizontalSpacing(6);
-  grid->addWidget(m_speed, 0, 0);
-  grid->addWidget(unit, 0, 1, Qt::AlignBottom);
+  auto* speed = new QHBoxLayout;
+  speed->setSpacing(6);
+  speed->addWidget(m_speed);
+  speed->addWidget(unit, 1, Qt::AlignBottom);
+  grid->addLayout(speed, 0, 0, 1, 3);
   grid->addWidget(m_line, 1, 0, 1, 3);
   grid->addWidget(m_device, 2, 0, 1, 2);
   grid->addWidget(m_memory, 2, 2, Qt::AlignRight);

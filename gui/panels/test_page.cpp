@@ -127,7 +127,6 @@ QWidget* TestPage::makeWeightsRow(const Theme& theme) {
   m_accuracy = makeLabel(theme, {}, Theme::Text::Body, "text2", bar);
   m_follow = new QCheckBox(tr("Follow training"), bar);
   m_follow->setObjectName("followTraining");
-  m_follow->setToolTip(tr("Always use the newest weights of the run in progress"));
   m_follow->setChecked(true);
   auto* row = new QHBoxLayout(bar);
   row->setContentsMargins(12, 6, 12, 6);
@@ -161,6 +160,7 @@ void TestPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   m_loader.load();
   takeSnapshot();
+  ask();  // the weights may have changed while the page was hidden
 }
 
 void TestPage::refreshRuns() {
@@ -182,6 +182,7 @@ void TestPage::refreshRuns() {
     }
     m_run->setCurrentIndex(index);
     m_run->setEnabled(!m_runs.empty());
+    m_run->setToolTip(m_runs.empty() ? tr("No run has finished an epoch yet") : tr("The run whose weights are tested"));
   }
   refreshEpochs();
 }
@@ -200,6 +201,7 @@ void TestPage::refreshEpochs() {
 
 void TestPage::chooseWeights() {
   m_follow->setEnabled(m_session.active());
+  m_follow->setToolTip(m_session.active() ? tr("Always use the newest weights of the run in progress") : tr("No run is in progress"));
   if (following()) return takeSnapshot();
   const auto* run = chosenRun();
   const int epoch = m_slider->epoch();

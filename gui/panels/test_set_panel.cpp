@@ -54,7 +54,7 @@ QWidget* TestSetPanel::makeMatrix(const Theme& theme) {
   m_view->setModel(&m_matrix);
   m_legend = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
   auto* column = new QVBoxLayout(box);
-  column->setContentsMargins(12, 4, 12, 6);
+  column->setContentsMargins(12, 6, 12, 6);
   column->setSpacing(2);
   m_facts = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
   m_facts->setObjectName("testSetFacts");
@@ -84,16 +84,19 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   m_tiles->setModel(&m_samples);
   m_put = new QPushButton(tr("Put on the canvas"), box);
   m_put->setObjectName("putOnCanvas");
-  m_put->setEnabled(false);
+  const auto offerPut = [this] {
+    m_put->setEnabled(m_tiles->selectionModel()->hasSelection());
+    m_put->setToolTip(m_put->isEnabled() ? tr("Copy the chosen image into the drawing") : tr("Choose an image first"));
+  };
   const auto put = [this] {
     const auto index = m_tiles->currentIndex();
     if (index.isValid()) emit putOnCanvas(index.data(SamplesModel::VerdictRole).value<Verdict>().index);
   };
   connect(m_put, &QPushButton::clicked, this, put);
   connect(m_tiles, &QListView::activated, this, put);
-  connect(m_tiles->selectionModel(), &QItemSelectionModel::selectionChanged, this, [this] {
-    m_put->setEnabled(m_tiles->selectionModel()->hasSelection());
-  });
+  connect(m_tiles->selectionModel(), &QItemSelectionModel::selectionChanged, this, offerPut);
+  connect(&m_samples, &QAbstractItemModel::modelReset, this, offerPut);
+  offerPut();
   auto* confusedRow = new QHBoxLayout;
   confusedRow->addWidget(makeLabel(theme, tr("Most confused"), Theme::Text::Caption, "text2", box));
   m_confused = new QHBoxLayout;

@@ -110,6 +110,7 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
 
 void TransportBar::setNarrow(bool narrow) {
   m_narrow = narrow;
+  for (int i = 0; i < m_device->count(); ++i) m_device->setItemIcon(i, narrow ? QIcon() : m_theme.icon("chip", "text"));  // its words need the room
   m_device->setFixedWidth(QFontMetrics(font()).horizontalAdvance("CPU · 16 threads") + (narrow ? 48 : 72));
   if (m_state) refreshText();
 }
@@ -163,7 +164,7 @@ QWidget* TransportBar::makeState() {
 void TransportBar::fillDevices() {
   auto* items = qobject_cast<QStandardItemModel*>(m_device->model());
   for (const BackendDef& backend : allBackends()) {
-    m_device->addItem(m_theme.icon("chip", "text"), deviceTitle(backend, m_session.threads()), QString::fromStdString(backend.id));
+    m_device->addItem(deviceTitle(backend, m_session.threads()), QString::fromStdString(backend.id));
     const QString reason = QString::fromStdString(backend.unavailableReason());
     QStandardItem* item = items->item(m_device->count() - 1);
     item->setEnabled(reason.isEmpty());

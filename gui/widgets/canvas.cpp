@@ -49,8 +49,8 @@ Canvas::Canvas(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(t
 }
 
 QRectF Canvas::sheet() const {
-  const double side = std::min(width(), height()) - 6;
-  return {(width() - side) / 2, (height() - side) / 2, side, side};
+  const int side = std::min(width(), height()) - 6;  // whole pixels: between two the edge would blur
+  return QRect((width() - side) / 2, (height() - side) / 2, side, side);
 }
 
 QPointF Canvas::toSheet(QPointF position) const { return (position - sheet().topLeft()) * (kSide / sheet().width()); }

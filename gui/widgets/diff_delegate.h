@@ -12,6 +12,7 @@ class DiffDelegate : public QStyledItemDelegate {
  public:
   DiffDelegate(const Theme& theme, QObject* parent) : QStyledItemDelegate(parent), m_theme(theme) {}
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override;
+  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override;
 
  private:
   const Theme& m_theme;

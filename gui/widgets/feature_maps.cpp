@@ -36,7 +36,9 @@ void FeatureMaps::setNetwork(const NetworkSpec& network) {
 }
 
 void FeatureMaps::setActivations(std::vector<std::vector<float>> activations) {
+  const bool shown = !activations.empty(), was = !m_activations.empty();
   m_activations = std::move(activations);
+  if (shown != was) layOut();
   QStringList words;
   for (auto& layer : m_layers) {
     colour(layer);
@@ -69,7 +71,7 @@ void FeatureMaps::layOut() {
     }
     y += layer.height + kLayerGap;
   }
-  setMinimumHeight(std::max(60, int(y)));
+  setMinimumHeight(m_activations.empty() ? 60 : std::max(60, int(y)));  // the sentence for none is in the middle of what is seen
   updateGeometry();
 }
 
@@ -104,7 +106,7 @@ void FeatureMaps::paintEvent(QPaintEvent* event) {
   QPainter painter(this);
   if (m_activations.empty()) {
     painter.setPen(m_theme.color("text2"));
-    painter.drawText(rect().adjusted(12, 8, -12, 0), Qt::AlignHCenter | Qt::AlignTop | Qt::TextWordWrap, tr("What each layer makes of a drawing appears here."));
+    painter.drawText(rect().adjusted(12, 0, -12, 0), Qt::AlignCenter | Qt::TextWordWrap, tr("What each layer makes of a drawing appears here."));
     return;
   }
   for (const auto& layer : m_layers) {

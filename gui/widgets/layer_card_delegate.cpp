@@ -36,7 +36,7 @@ void paintArrow(QPainter& painter, QPointF from, QPointF to) {
 CardGeometry::CardGeometry(const QRect& row, const QFontMetrics& metrics, bool withStrip) {
   const int em = metrics.horizontalAdvance('0');
   const bool roomy = row.width() >= 86 * em;
-  const int gutterWidth = roomy ? 88 : 72;
+  const int gutterWidth = roomy ? 88 : 60;
   headHeight = headHeightFor(metrics);
   gutter = QRect(row.left(), row.top(), gutterWidth, headHeight);
   const int height = headHeight + (withStrip ? stripHeightFor(metrics) : 0);
@@ -44,9 +44,9 @@ CardGeometry::CardGeometry(const QRect& row, const QFontMetrics& metrics, bool w
   if (withStrip) strip = QRect(card.left(), card.top() + headHeight, card.width(), height - headHeight);
   costBar = roomy;
   costRight = card.right() - kPadding;
-  costLeft = costRight - (roomy ? 18 * em : 9 * em);
+  costLeft = costRight - (roomy ? 18 * em : 8 * em);
   parametersRight = costLeft - (roomy ? 3 : 1) * em;
-  outputLeft = parametersRight - (roomy ? 24 : 19) * em;
+  outputLeft = parametersRight - (roomy ? 24 : 17) * em;
   textLeft = card.left() + kStripe + 50;
   textRight = outputLeft - em;
 }

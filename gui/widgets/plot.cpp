@@ -97,7 +97,9 @@ class Plot::Overlay : public QWidget {
     const auto area = m_plot.m_parts->area();
     p.setPen(m_plot.m_theme.color("text3"));
     p.drawText(QRectF(area.right() + 16, area.bottom() + 4, 200, 20), Qt::AlignLeft | Qt::AlignVCenter, m_plot.m_xTitle);
-    for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark);
+    m_flags.clear();
+    for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, false);
+    for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, true);
     drawBest(p, area);
     drawBelow(p, area);
     drawEndLabels(p, area);
@@ -110,14 +112,17 @@ class Plot::Overlay : public QWidget {
   }
 
  private:
-  void drawMark(QPainter& p, const QRectF& area, const Mark& mark) {
+  /// Its line or, when all lines are drawn, its flag.
+  void drawMark(QPainter& p, const QRectF& area, const Mark& mark, bool withFlag) {
     const double x = m_plot.m_parts->pixelX(mark.x);
     if (x < area.left() - 0.5 || x > area.right() + 0.5) return;
     const auto& theme = m_plot.m_theme;
     const bool best = mark.kind == Mark::Kind::Best;
     const auto color = theme.color(best ? "val" : mark.kind == Mark::Kind::Now ? "accent" : "text2");
-    p.setPen(QPen(color, mark.kind == Mark::Kind::Best ? 1.5 : 1, best ? Qt::DashLine : Qt::SolidLine));
-    p.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
+    if (!withFlag) {
+      p.setPen(QPen(color, best ? 1.5 : 1, best ? Qt::DashLine : Qt::SolidLine));
+      return p.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()));
+    }
     if (mark.text.isEmpty()) return;
     QFont font = theme.font(Theme::Text::Caption);
     font.setBold(best);
@@ -125,7 +130,10 @@ class Plot::Overlay : public QWidget {
     const double width = p.fontMetrics().horizontalAdvance(mark.text) + 12, height = p.fontMetrics().height() + 4;
     // A best flag stands left of its line, a change right of it, so that neighbours do not cover each other.
     const bool left = best ? x - width - 3 >= area.left() : x + width + 3 > area.right();
-    const QRectF flag(left ? x - width - 3 : x + 3, mark.low ? area.bottom() - height - 4 : area.top() + 4, width, height);
+    QRectF flag(left ? x - width - 3 : x + 3, mark.low ? area.bottom() - height - 4 : area.top() + 4, width, height);
+    const auto covers = [&flag](const QRectF& other) { return flag.intersects(other); };
+    while (std::any_of(m_flags.begin(), m_flags.end(), covers)) flag.translate(0, mark.low ? -height - 2 : height + 2);
+    m_flags.push_back(flag);
     p.setPen(Qt::NoPen);
     p.setBrush(theme.color(best ? "val" : "sunken"));
     p.drawRoundedRect(flag, 3, 3);
@@ -253,6 +261,7 @@ class Plot::Overlay : public QWidget {
   }
 
   Plot& m_plot;
+  std::vector<QRectF> m_flags;  ///< drawn so far: the next one gives way
 };
 
 Plot::Plot(const Theme& theme, const QString& name, QWidget* parent)
@@ -283,6 +292,7 @@ Plot::Plot(const Theme& theme, const QString& name, QWidget* parent)
   connect(&theme, &Theme::changed, this, &Plot::applyTheme);
   setScale(m_scale);
   setXTitle({}, false);
+  applyRange();
   applyTheme();
 }
 

@@ -50,7 +50,7 @@ void ProbabilityBars::paintEvent(QPaintEvent*) {
     painter.drawText(QRectF(rect()).adjusted(24, 0, -24, 0), Qt::AlignCenter | Qt::TextWordWrap, m_emptyText);
     return;
   }
-  const double left = std::min(124.0, width() * 0.27);
+  const double left = std::clamp(width() * 0.27, 104.0, 124.0);  // "100.0 %" and "maybe 9" fit
   paintAnswer(painter, QRectF(0.5, 0.5, left - 16, height() - 1));
   paintBars(painter, QRectF(left + 6, 0, width() - left - 6, height()));
 }

@@ -28,8 +28,8 @@ void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& op
   painter->fillRect(strip, m_theme.color(wrong ? "badbg" : "surface"));
   if (asked) {
     painter->setFont(m_theme.font(Theme::Text::Caption));
-    m_theme.paintIcon(*painter, QRectF(strip.left() + 3, strip.center().y() - 4.5, 9, 9), wrong ? "x" : "check", m_theme.color(wrong ? "bad" : "good"));
-    const QRectF text = strip.adjusted(14, 0, -3, 0);
+    m_theme.paintIcon(*painter, QRectF(strip.left() + 1, strip.center().y() - 4.5, 9, 9), wrong ? "x" : "check", m_theme.color(wrong ? "bad" : "good"));
+    const QRectF text = strip.adjusted(12, 0, -2, 0);
     const int sure = std::min(99, int(verdict.sure * 100));
     if (wrong) {
       painter->setPen(m_theme.color("bad"));

@@ -30,6 +30,10 @@ void SpeedLine::paintEvent(QPaintEvent*) {
   const QRectF box = QRectF(rect()).adjusted(1, 4, -1, -1);
   painter.setPen(m_theme.color("border"));
   painter.drawLine(box.bottomLeft(), box.bottomRight());
+  if (m_values.empty()) {
+    painter.setPen(m_theme.color("text2"));
+    painter.drawText(box, Qt::AlignCenter | Qt::TextWordWrap, tr("The speed is drawn here while a run trains."));
+  }
   if (m_values.size() < 2) return;
   const double top = std::max(1.0, *std::max_element(m_values.begin(), m_values.end()) * 1.1);
   const double step = box.width() / double(std::max<std::size_t>(m_values.size() - 1, 30));

@@ -15,7 +15,11 @@ WeightsSlider::WeightsSlider(const Theme& theme, QWidget* parent) : QSlider(Qt::
   setMinimumHeight(28);
   setPageStep(1);
   setEnabled(false);
-  connect(this, &QSlider::valueChanged, this, [this] { emit epochChanged(epoch()); });
+  setToolTip(tr("No run has finished an epoch yet"));
+  connect(this, &QSlider::valueChanged, this, [this] {
+    m_chosen = epoch() != m_best;
+    emit epochChanged(epoch());
+  });
 }
 
 int WeightsSlider::epoch() const { return m_epochs.empty() ? 0 : m_epochs[std::size_t(value())]; }
@@ -30,9 +34,11 @@ void WeightsSlider::setEpochs(const std::vector<int>& epochs, int best) {
     const QSignalBlocker block(this);
     setRange(0, std::max(0, int(epochs.size()) - 1));
     const auto has = [&](int e) { return std::find(epochs.begin(), epochs.end(), e) != epochs.end(); };
-    setEpoch(former > 0 && has(former) ? former : has(best) ? best : epochs.empty() ? 0 : epochs.back());
+    m_chosen &= has(former);
+    setEpoch(m_chosen ? former : has(best) ? best : epochs.empty() ? 0 : epochs.back());
   }
   setEnabled(epochs.size() > 1);
+  setToolTip(isEnabled() ? tr("Left and right: another epoch; B: the best") : tr("There is one epoch's weights to test, or none"));
   update();
   if (epoch() != former) emit epochChanged(epoch());
 }

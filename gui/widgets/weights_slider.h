@@ -14,7 +14,7 @@ class WeightsSlider : public QSlider {
  public:
   explicit WeightsSlider(const Theme& theme, QWidget* parent = nullptr);
 
-  /// Ascending; `best` may be 0. Chooses the best, or the last without one, unless the present choice is still there.
+  /// Ascending; `best` may be 0. Chooses the best, or the last without one, unless another was chosen and is still there.
   void setEpochs(const std::vector<int>& epochs, int best);
   int epoch() const;  ///< 0: none on disk
   void setEpoch(int epoch);
@@ -31,6 +31,7 @@ class WeightsSlider : public QSlider {
   const Theme& m_theme;
   std::vector<int> m_epochs;
   int m_best = 0;
+  bool m_chosen = false;  ///< an epoch other than the best, by hand
 };
 
 }  // namespace strata::gui
