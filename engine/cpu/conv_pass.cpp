@@ -7,9 +7,9 @@
 namespace strata {
 namespace {
 
-constexpr int kMostParts = 16;
 constexpr int kPanelVecs = 8;                // as in kernels_dense.h
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
+constexpr int kPackBelow = 8;               // moving a pixel of a plane costs as much as so many products
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 }  // namespace
@@ -32,6 +32,7 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
       m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
+      m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
       m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
@@ -138,7 +139,7 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_x.hasZeros, x, m_forward.data(), m_bias.data(), scratch.forPlanes(m_pixelOffsets), y, codesOf(n))
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_bias.data(), scratch.forPlanes(m_pixelOffsets), y, codesOf(n))
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;

@@ -71,6 +71,7 @@ class ConvPass : public Pass {
   const Plan m_plan;
   const ConvShape m_shape;
   const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
+  const bool m_packPixels;        ///< that meet anything but zeros, for convForwardPlanes()
   const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;

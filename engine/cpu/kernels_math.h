@@ -11,8 +11,11 @@ STRATA_INLINE Vec clamp(Vec x, float low, float high) {
   return x > all(high) ? all(high) : x;
 }
 
-/// e^x within 2 units in the last place; x is held to -87..88. Method and coefficients: Cephes expf (Moshier).
-STRATA_INLINE Vec exponential(Vec x) {
+/// e^x = power * (1 + rest); x is held to -87..88. Method and coefficients: Cephes expf (Moshier).
+struct Exponential {
+  Vec power, rest;
+};
+STRATA_INLINE Exponential exponentialParts(Vec x) {
   x = clamp(x, -87.f, 88.f);
   const Vec scaled = x * 1.44269504088896341f + 0x1.8p23f;  // adding 1.5 * 2^23 rounds to the nearest integer
   const Vec n = scaled - 0x1.8p23f;
@@ -22,21 +25,20 @@ STRATA_INLINE Vec exponential(Vec x) {
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.f;
   const IntVec power = (__builtin_convertvector(n, IntVec) + 127) << 23;
-  return p * reinterpret_cast<Vec>(power);
+  return {reinterpret_cast<Vec>(power), p * r * r + r};
+}
+/// Within 2 units in the last place.
+STRATA_INLINE Vec exponential(Vec x) {
+  const Exponential e = exponentialParts(x);
+  return (e.rest + 1.f) * e.power;
 }
 
-/// tanh, Cephes tanhf: a polynomial near zero, by e^2x elsewhere.
+/// tanh x = 1 - q with q = 2 / (e^2x + 1), and near zero, where that would cancel, (e^2x - 1) q / 2.
 STRATA_INLINE Vec tanhOf(Vec x) {
-  const Vec z = x * x;
-  Vec p = z * -5.70498872745e-3f + 2.06390887954e-2f;
-  p = p * z - 5.37397155531e-2f;
-  p = p * z + 1.33314422036e-1f;
-  p = p * z - 3.33332819422e-1f;
-  const Vec small = p * z * x + x;
-  const Vec large = 1.f - 2.f / (exponential(x + x) + 1.f);
-  const Vec result = z < all(0.625f * 0.625f) ? small : large;
+  const Exponential e = exponentialParts(x + x);
+  const Vec less1 = e.power * e.rest + (e.power - 1.f), q = 2.f / (less1 + 2.f);
+  const Vec result = x * x < all(0.25f) ? less1 * q * 0.5f : 1.f - q;
   return x == x ? result : x;  // NaN stays NaN
 }
 
@@ -97,7 +99,48 @@ STRATA_INLINE void eachWindow(const PoolShape& g, Frame in, Frame out, Body body
     }
 }
 
+/// Whether windows lie side by side and cover the image, so that each input belongs to one of them.
+inline bool tiles(const PoolShape& g) {
+  return g.strideH == g.kernelH && g.strideW == g.kernelW && g.top == 0 && g.left == 0 && g.outH * g.kernelH == g.inH && g.outW * g.kernelW == g.inW;
+}
+
+/// Calls body(first input of the window, output pixel) for windows side by side.
+template <class Body>
+STRATA_INLINE void eachTile(const PoolShape& g, Frame in, Frame out, Body body) {
+  for (int oy = 0; oy < g.outH; ++oy) {
+    float *x = in.data + std::int64_t{oy} * g.kernelH * in.rowStride, *y = out.data + std::int64_t{oy} * out.rowStride;
+    for (int ox = 0; ox < g.outW; ++ox, x += g.kernelW * g.c, y += g.c)
+      for (int i = 0; i < g.c; i += kLanes) body(x + i, y + i, g.c - i);
+  }
+}
+
+/// KernelH and KernelW are those of the shape, known when compiling where they are not 0.
+template <int KernelH, int KernelW>
+STRATA_INLINE void averageTiles(const PoolShape& g, Frame x, Frame y) {
+  const int kernelH = KernelH ? KernelH : g.kernelH, kernelW = KernelW ? KernelW : g.kernelW;
+  const float share = 1.f / float(kernelH * kernelW);
+  eachTile(g, x, y, [&](const float* in, float* out, int some) {
+    Vec sum{};
+    STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
+      STRATA_UNROLL for (int b = 0; b < kernelW; ++b) sum += load(in + a * x.rowStride + b * g.c);
+    }
+    storeSome(out, sum * share, some);
+  });
+}
+template <int KernelH, int KernelW>
+STRATA_INLINE void averageTilesGradient(const PoolShape& g, Frame dy, Frame dx) {
+  const int kernelH = KernelH ? KernelH : g.kernelH, kernelW = KernelW ? KernelW : g.kernelW;
+  const float share = 1.f / float(kernelH * kernelW);
+  eachTile(g, dx, dy, [&](float* in, const float* out, int some) {
+    const Vec each = loadSome(out, some) * share;
+    STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
+      STRATA_UNROLL for (int b = 0; b < kernelW; ++b) storeSome(in + a * dx.rowStride + b * g.c, each, some);
+    }
+  });
+}
+
 inline void averagePool(const PoolShape& g, Frame x, Frame y) {
+  if (tiles(g)) return g.kernelH == 2 && g.kernelW == 2 ? averageTiles<2, 2>(g, x, y) : averageTiles<0, 0>(g, x, y);
   eachWindow(g, x, y, [&](const float* in, int rows, int cols, float* out, float share) {
     for (int i = 0; i < g.c; i += kLanes) {
       Vec sum{};
@@ -109,6 +152,7 @@ inline void averagePool(const PoolShape& g, Frame x, Frame y) {
 }
 
 inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
+  if (tiles(g)) return g.kernelH == 2 && g.kernelW == 2 ? averageTilesGradient<2, 2>(g, dy, dx) : averageTilesGradient<0, 0>(g, dy, dx);
   for (int row = 0; row < g.inH; ++row) std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * g.c);
   eachWindow(g, dx, dy, [&](float* in, int rows, int cols, const float* out, float share) {
     for (int i = 0; i < g.c; i += kLanes) {

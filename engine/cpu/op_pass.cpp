@@ -34,9 +34,9 @@ OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset
     : m_name(site.name), m_weightsOffset(weightsOffset), m_in(site.in.size()), m_out(site.out.size()), m_inputGradient(site.needsInputGradient), m_x(x), m_y(y) {
   std::int64_t parameters = 0;
   for (const ParamInfo& param : def.params(site.fields, site.in)) parameters += param.size();
-  const int ops = parameters == 0 && samplesAreIndependent(def.type) ? 16 : 1;
+  const int ops = parameters == 0 && samplesAreIndependent(def.type) ? kMostParts : 1;
   Site own = site;
-  own.maxBatch = (site.maxBatch + ops - 1) / ops;
+  own.maxBatch = ops > 1 ? largestPart(site.maxBatch) : site.maxBatch;
   for (int i = 0; i < ops; ++i) m_ops.push_back(def.makeOp(own));
   m_weights.resize(std::size_t(parameters));
   m_gradients.resize(m_weights.size());

@@ -14,6 +14,12 @@
 
 namespace strata {
 
+/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of parts.
+constexpr int partsOf(int batch) { return batch < 8 ? batch : batch < 256 ? 8 : 16; }
+constexpr int kMostParts = 16;
+/// Samples of the largest part of any batch up to `maxBatch`.
+constexpr int largestPart(int maxBatch) { return maxBatch < 256 ? (maxBatch + 7) / 8 : maxBatch < 512 ? 32 : (maxBatch + 15) / 16; }
+
 /// The numbers of one batch.
 struct Step {
   const Kernels& kernels;
@@ -22,8 +28,7 @@ struct Step {
   bool training = false;
   std::uint64_t seed = 0, index = 0;
 
-  /// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of parts.
-  int parts() const { return batch < 16 ? batch : 16; }
+  int parts() const { return partsOf(batch); }
   int begin(int part) const { return int(std::int64_t{batch} * part / parts()); }
   int end(int part) const { return begin(part + 1); }
 };

@@ -264,7 +264,7 @@ bool Pipeline::passesFinite() const {
 LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   const Stopwatch watch(timesOf(m_profile.loss));
   const int classes = m_request.network.classes;
-  std::array<LossResult, 16> parts;
+  std::array<LossResult, kMostParts> parts;
   Buffer& last = *m_buffers.back();
   const bool labelsFine = std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
   if (!labelsFine) softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);  // throws and says which
