@@ -28,7 +28,7 @@ void awaitChange(const std::atomic<T>& value, T old) {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads) : m_ranges(std::size_t(threads > 1 ? threads : 1)) {
   for (int i = 1; i < threads; ++i) m_workers.emplace_back([this, i] { work(i); });
 }
 
@@ -42,8 +42,10 @@ ThreadPool::~ThreadPool() {
 void ThreadPool::runErased(int tasks, Call call, const void* context) {
   m_call = call;
   m_context = context;
-  m_tasks = tasks;
-  m_next.store(0, std::memory_order_relaxed);
+  for (int i = 0; i < threads(); ++i) {
+    m_ranges[std::size_t(i)].next.store(int(std::int64_t{tasks} * i / threads()), std::memory_order_relaxed);
+    m_ranges[std::size_t(i)].end = int(std::int64_t{tasks} * (i + 1) / threads());
+  }
   if (m_workers.empty() || tasks == 1) return takeTasks(0);
   m_busy.store(int(m_workers.size()), std::memory_order_relaxed);
   m_round.fetch_add(1, std::memory_order_release);
@@ -64,7 +66,10 @@ void ThreadPool::work(int thread) {
 }
 
 void ThreadPool::takeTasks(int thread) {
-  for (int task; (task = m_next.fetch_add(1, std::memory_order_relaxed)) < m_tasks;) m_call(m_context, task, thread);
+  for (int i = 0; i < threads(); ++i) {
+    Range& range = m_ranges[std::size_t((thread + i) % threads())];
+    for (int task; (task = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;) m_call(m_context, task, thread);
+  }
 }
 
 FlushToZero::FlushToZero() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that share out numbered tasks. Tasks are taken one by one, so a slow neighbour delays only what it holds; what a task
-// computes must not depend on who runs it.
+// Threads that share out numbered tasks. Each begins with a range of its own, the same for the same number of tasks, so that samples
+// and weights stay in the cache of one core from pass to pass; who is done takes tasks of the others, one by one, so that a slow neighbour
+// delays only what it holds. What a task computes must not depend on who runs it.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -28,11 +29,17 @@ class ThreadPool {
   void work(int thread);
   void takeTasks(int thread);
 
+  /// The tasks [next, end) of one thread's range that nobody has taken yet.
+  struct alignas(64) Range {
+    std::atomic<int> next{0};
+    int end = 0;
+  };
+
   std::vector<std::thread> m_workers;
+  std::vector<Range> m_ranges;             ///< one a thread
   std::atomic<std::uint32_t> m_round{0};   ///< changes when there is something new to do
-  std::atomic<int> m_next{0}, m_busy{0};
+  std::atomic<int> m_busy{0};
   bool m_ending = false;
-  int m_tasks = 0;
   Call m_call = nullptr;
   const void* m_context = nullptr;
 };
