@@ -53,6 +53,7 @@ class TestTrainer : public QObject {
   void refusesToResumeWhatDoesNotFit();
   void divergenceKeepsGoodWeightsAndNamesTheLayer();
   void aNetThatOnlyGuessesAfterAllIsStopped();
+  void aNetThatIsDeadFromTheStartIsStopped();
   void weightsThatAreNotFiniteNeverStart();
   void oneRunHoldsItsFolder();
   void aCrashedRunReadsAsInterrupted();
@@ -431,6 +432,19 @@ void TestTrainer::aNetThatOnlyGuessesAfterAllIsStopped() {
   QVERIFY2(failed[0].message.find("only guessed") != std::string::npos, failed[0].message.c_str());
   QCOMPARE(failed[0].layer, std::string("conv1"));
   QCOMPARE(readRun(scratch / "run").state, std::string("diverged"));
+}
+
+void TestTrainer::aNetThatIsDeadFromTheStartIsStopped() {
+  TrainJob job = tinyJob();
+  job.project.training.epochs = 100;
+  job.startWeights = initialWeights(job.project.network, 1);
+  for (const TensorPlace& place : job.startWeights->places)
+    if (place.name.ends_with(".bias")) std::fill_n(job.startWeights->values.begin() + place.offset, place.size, -100.f);
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QVERIFY(failed[0].diverged);
+  QCOMPARE(failed[0].layer, std::string("conv1"));
+  QCOMPARE(failed[0].step, std::uint64_t{100});
 }
 
 void TestTrainer::weightsThatAreNotFiniteNeverStart() {

@@ -157,7 +157,7 @@ std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
     trainRun();
     const bool epochDone = m_batch == m_training->count();
     if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0 && !epochDone) return Reason::StepsDone;
-    if (m_folder && m_guessedBatches == 0 && Clock::now() - m_lastSave > kSaveInterval) {
+    if (m_folder && (m_guessedBatches == 0 || !hasLearned()) && Clock::now() - m_lastSave > kSaveInterval) {
       m_good = makeCheckpoint();
       m_folder->checkpoint(m_good);
     }
@@ -218,17 +218,22 @@ void TrainingLoop::record(const LossResult& result, int samples, double rate, do
   watchForCollapse(m_batch - 1, result.lossSum / samples);
 }
 
-// One huge step can leave every unit dead: the loss is finite, but the gradient is zero and nothing will ever be learned again.
+/// Whether an epoch has ended well better than guessing.
+bool TrainingLoop::hasLearned() const {
+  return std::any_of(m_record.epochs.begin(), m_record.epochs.end(), [&](const EpochRecord& epoch) { return epoch.loss < guessingLoss() / 2; });
+}
+
+// One huge step can leave every unit of a layer dead: the loss is finite, but the gradient is zero and nothing will ever be learned again.
+// A net that has not learned yet may only be slow, so it is stopped for a dead layer alone.
 void TrainingLoop::watchForCollapse(int batch, double loss) {
-  const double guessing = std::log(m_job.project.network.classes);  // the loss of equal probabilities
-  const bool learned = std::any_of(m_record.epochs.begin(), m_record.epochs.end(), [&](const EpochRecord& epoch) { return epoch.loss < guessing / 2; });
-  m_guessedBatches = learned && loss > 0.9 * guessing ? m_guessedBatches + 1 : 0;
-  if (m_guessedBatches < kCollapseBatches) return;
+  m_guessedBatches = loss > 0.9 * guessingLoss() ? m_guessedBatches + 1 : 0;
+  if (m_guessedBatches == 0 || m_guessedBatches % kCollapseBatches != 0) return;
   std::vector<std::vector<float>> outputs;
   m_net->activations(m_training->at(batch), outputs);
   const auto dead = std::find_if(outputs.begin(), outputs.end(), [](const auto& values) { return std::all_of(values.begin(), values.end(), [](float v) { return v == 0; }); });
+  if (dead == outputs.end() && !hasLearned()) return;
   if (dead != outputs.end()) m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
-  throw divergence("for " + std::to_string(kCollapseBatches) + " batches the net has only guessed" +
+  throw divergence("for " + std::to_string(m_guessedBatches) + " batches the net has only guessed" +
                    (m_divergedLayer.empty() ? "" : ", and every output of layer " + m_divergedLayer + " is 0"));
 }
 

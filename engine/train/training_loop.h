@@ -2,6 +2,7 @@
 // One run from start to end, in the thread that calls it: batches, epochs, validation, checkpoints. Knows nothing of threads
 // and pauses; between two batches it asks for orders, and whoever gives them may take their time.
 #pragma once
+#include <cmath>
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -56,7 +57,9 @@ class TrainingLoop {
   void note(NoteEvent::Level level, const std::string& text);
   [[noreturn]] void diverge(const std::string& layer, const std::string& what);
   Error divergence(const std::string& why) const;
-  void watchForCollapse(int batch, double loss);  ///< diverges when a net that had learned only guesses
+  double guessingLoss() const { return std::log(m_job.project.network.classes); }  ///< of equal probabilities
+  bool hasLearned() const;
+  void watchForCollapse(int batch, double loss);  ///< diverges when a net that had learned, or that is dead, only guesses
   TrainEvent finished(Reason reason);
   TrainEvent failed(Error::Kind kind, const std::string& message);
   std::uint64_t totalSteps() const;
@@ -86,7 +89,7 @@ class TrainingLoop {
   double m_secondsHere = 0;
   double m_secondsPerStep = 0;          ///< smoothed over about a second
   double m_rate = 0;                    ///< of the last batch
-  int m_guessedBatches = 0;             ///< in a row, since the net had learned; see watchForCollapse()
+  int m_guessedBatches = 0;             ///< in a row; see watchForCollapse()
   Clock::time_point m_mark, m_lastSave;
 };
 
