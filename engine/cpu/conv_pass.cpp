@@ -29,11 +29,11 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(kCacheFloats / 2 / bandRow, 1, g.outH));
 }
 
-ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
+ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average, const Kernels& kernels, int threads)
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
       m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
-      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1), m_kernels(kernels), m_x(x), m_y(y), m_scratch(std::size_t(threads)) {
+      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
@@ -143,9 +143,11 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
-  if (m_plan.activation != Activation::Tanh && m_plan.activation != Activation::Sigmoid) return;
-  const auto activate = m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace;
-  for (int row = 0; row < g.outH; ++row) activate(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
+  if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid) {
+    const auto activate = m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace;
+    for (int row = 0; row < g.outH; ++row) activate(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
+  }
+  if (m_average) m_average->forwardSample(m_kernels, n);
 }
 
 void ConvPass::backward(const Step& step) {
@@ -167,6 +169,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
+    if (m_average) m_average->backwardSample(m_kernels, n);
     if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
       for (int row = 0; row < g.outH; ++row) {
         activationGradient(m_kernels, m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);

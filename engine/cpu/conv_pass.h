@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution, bias, activation and max pooling as one pass over the batch. Gradients stay in pooled form: the byte that says
+// Convolution, bias, activation and pooling as one pass over the batch. Gradients stay in max-pooled form: the byte that says
 // which place of a window was largest is all that is kept, and only those places are multiplied backward.
 #pragma once
 #include "engine/cpu/geometry.h"
 #include "engine/cpu/pass.h"
+#include "engine/cpu/pool_pass.h"
 
 namespace strata {
 
@@ -21,7 +22,8 @@ class ConvPass : public Pass {
   /// Fills in what follows from the kernels' width and the cache: panels, bands and groups.
   static void plan(ConvShape& shape, const Kernels& kernels);
 
-  ConvPass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads);
+  /// `average` is an average pooling of y that is done with each sample, or null.
+  ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average, const Kernels& kernels, int threads);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
@@ -75,6 +77,7 @@ class ConvPass : public Pass {
   const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
+  const std::unique_ptr<AveragePoolPass> m_average;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
   Array<float> m_columns;         ///< derived: [panels][r][c][s][panelVecs * lanes]

@@ -650,29 +650,32 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
         storeRowGroups<P, NB>(out, rowSize, acc);
       });
     });
-  for (int oy = 0; oy < g.outH; ++oy)
-    for (int ox = 0; ox < g.outW; ++ox)
-      for (int i = 0; i < g.k; i += kLanes) {
-        const float* from = dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i;
-        store(biasGradient + i, load(biasGradient + i) + loadSome(from, g.k - i));
-      }
+  for (int i = 0; i < g.k; i += kLanes) {
+    Vec sum{};
+    for (int oy = 0; oy < g.outH; ++oy)
+      for (int ox = 0; ox < g.outW; ++ox) sum += loadSome(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i, g.k - i);
+    store(biasGradient + i, load(biasGradient + i) + sum);
+  }
 }
 
 inline int frameGradient(const ConvShape& g, Frame dy, Frame y, float* frame, float* biasGradient) {
   const int width = g.kWidth(kLanes);
   int live = 0;
-  for (int oy = 0; oy < g.outH; ++oy) {
-    float* to = frame + (std::int64_t{oy + g.r - 1} * (g.cols + g.s - 1) + g.s - 1) * width;
-    const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride, *out = y.data + std::int64_t{oy} * y.rowStride;
-    for (int ox = 0; ox < g.outW; ++ox, to += width, gradient += g.k, out += g.k)
-      for (int i = 0; i < g.k; i += kLanes) {
-        const Vec v = loadSome(gradient + i, g.k - i);
-        const IntVec alive = liveGradients(g, v, out + i, g.k - i);
+  for (int i = 0; i < g.k; i += kLanes) {
+    Vec sum{};
+    for (int oy = 0; oy < g.outH; ++oy) {
+      float* to = frame + (std::int64_t{oy + g.r - 1} * (g.cols + g.s - 1) + g.s - 1) * width + i;
+      const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride + i, *out = y.data + std::int64_t{oy} * y.rowStride + i;
+      for (int ox = 0; ox < g.outW; ++ox, to += width, gradient += g.k, out += g.k) {
+        const Vec v = loadSome(gradient, g.k - i);
+        const IntVec alive = liveGradients(g, v, out, g.k - i);
         const Vec passed = alive ? v : Vec{};
-        store(to + i, passed);
-        store(biasGradient + i, load(biasGradient + i) + passed);
+        store(to, passed);
+        sum += passed;
         live += __builtin_popcount(bits(alive));
       }
+    }
+    store(biasGradient + i, load(biasGradient + i) + sum);
   }
   return live;
 }

@@ -44,6 +44,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   Site siteOf(std::size_t layer, bool inputGradient) const;
   std::vector<Group> groups() const;
   void makeBuffers(const std::vector<Group>& groups);
+  Buffer bufferFor(const Shape& shape) const;
   void makePasses(const std::vector<Group>& groups);
   void readInput(const Step& step, const Batch& batch);
   bool runForward(const Step& step, const Batch& batch);
@@ -61,6 +62,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   const Kernels& m_kernels;
   ThreadPool m_pool;
   std::vector<std::unique_ptr<Buffer>> m_buffers;  ///< [0] the input, [i + 1] the output of pass i
+  std::vector<std::unique_ptr<Buffer>> m_between;  ///< what lies inside a pass of several layers
   std::vector<std::unique_ptr<Pass>> m_passes;
   Weights m_layout;
   bool m_weightsFinite = true;
@@ -114,6 +116,7 @@ std::vector<Group> Pipeline::groups() const {
     } else if (layers[i].type == "conv2d") {
       const std::size_t first = i;
       if (i + 1 < layers.size() && layers[i + 1].type == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(layers[i].fields))) ++i;
+      else if (i + 1 < layers.size() && layers[i + 1].type == "avg_pool2d") ++i;
       result.push_back({Group::Kind::Conv, first, i});
     } else {
       result.push_back({layers[i].type == "avg_pool2d" ? Group::Kind::AveragePool : Group::Kind::Op, i, i});
@@ -154,6 +157,15 @@ void Pipeline::makeBuffers(const std::vector<Group>& parts) {
   }
 }
 
+/// A bare image of the batch and its gradient.
+Buffer Pipeline::bufferFor(const Shape& shape) const {
+  Buffer buffer;
+  buffer.shape = shape;
+  buffer.rows = shape.h, buffer.cols = shape.w;
+  buffer.allocate(m_request.maxBatch, true);
+  return buffer;
+}
+
 void Pipeline::makePasses(const std::vector<Group>& parts) {
   const int slots = m_request.optimizer.slotsPerWeight(), threads = m_pool.threads();
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -169,14 +181,21 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
       plan.shape.c = site.in.c, plan.shape.k = site.out.c;
       plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
       plan.shape.rows = x.rows, plan.shape.cols = x.cols;
-      plan.shape.outH = y.shape.h, plan.shape.outW = y.shape.w;
       plan.shape.relu = plan.activation == Activation::Relu;
-      if (group.last > group.first) {
+      const bool pooled = group.last > group.first, average = pooled && m_request.network.layers[group.last].type == "avg_pool2d";
+      if (pooled && !average) {
         const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
         plan.shape.poolH = window.h, plan.shape.poolW = window.w;
       }
+      std::unique_ptr<AveragePoolPass> tail;
+      Buffer* out = &y;
+      if (average) {
+        out = m_between.emplace_back(std::make_unique<Buffer>(bufferFor(layer.out))).get();
+        tail = std::make_unique<AveragePoolPass>(name, poolGeometry(siteOf(group.last, true)), *out, y);
+      }
+      plan.shape.outH = out->shape.h, plan.shape.outW = out->shape.w;
       ConvPass::plan(plan.shape, m_kernels);
-      m_passes.push_back(std::make_unique<ConvPass>(plan, x, y, m_kernels, threads));
+      m_passes.push_back(std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, threads));
     } else if (group.kind == Group::Kind::Dense) {
       const DensePass::Plan plan{site.name, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
       m_passes.push_back(std::make_unique<DensePass>(plan, x, y, m_kernels, threads));

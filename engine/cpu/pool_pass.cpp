@@ -8,15 +8,14 @@ AveragePoolPass::AveragePoolPass(const std::string& name, const WindowGeometry& 
 
 void AveragePoolPass::forward(const Step& step) {
   step.pool.run(step.parts(), [&](int part, int) {
-    for (int n = step.begin(part); n < step.end(part); ++n) step.kernels.averagePool(m_shape, m_x.inside(n, m_x.values), m_y.inside(n, m_y.values));
+    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(step.kernels, n);
   });
 }
 
 void AveragePoolPass::backward(const Step& step) {
   if (m_x.gradients.size() == 0) return;
   step.pool.run(step.parts(), [&](int part, int) {
-    for (int n = step.begin(part); n < step.end(part); ++n)
-      step.kernels.averagePoolGradient(m_shape, m_y.inside(n, m_y.gradients), m_x.inside(n, m_x.gradients));
+    for (int n = step.begin(part); n < step.end(part); ++n) backwardSample(step.kernels, n);
   });
 }
 
