@@ -9,6 +9,8 @@ namespace {
 
 constexpr int kPanelVecs = 8;                // as in kernels_dense.h
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
+constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
+constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;               // moving a pixel of a plane costs as much as so many products
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
@@ -22,7 +24,7 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
   const int window = g.poolH * g.poolW;
-  g.planes = g.c == 1 && (window == 1 || (g.poolH == 2 && g.poolW == 2));
+  g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
   g.columns = !g.planes && g.widePixels == 0 && g.sx == 1 && (g.s == 3 || g.s == 5) && kernels.widePixels(g.panelVecs) > 2;
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
@@ -33,7 +35,8 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
       m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
-      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
+      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1),
+      m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
@@ -191,7 +194,8 @@ bool ConvPass::denseGradients(int n, float* gradient, float* biasGradient) {
   const Frame dy = m_y.inside(n, m_y.gradients);
   const std::int64_t size = std::int64_t{m_shape.outH} * m_shape.outW * m_shape.k;
   const int live = m_kernels.maskGradient(m_shape, dy, m_y.inside(n, m_y.values));
-  if (double(live) < m_kernels.listsBelow * double(size)) return false;
+  const double products = double(m_shape.r) * m_shape.rowVecs * (m_plan.inputGradient ? 2 : 1);  // vectors, of each value
+  if (double(live) * products < (m_kernels.listsBelow * products - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
   m_kernels.convWeightGradientDense(m_shape, dy, m_x.sample(n, m_x.values), gradient, biasGradient);

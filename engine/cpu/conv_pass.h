@@ -42,6 +42,9 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums;
+    Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
+    // For convForwardPlanes().
     Array<float> phases, planes, tile;
     Array<std::uint8_t> tileCodes;
     Array<std::int32_t> livePixels, deadPixels;
@@ -49,8 +52,6 @@ class ConvPass : public Pass {
     PlaneScratch forPlanes(const Array<std::int32_t>& offsets) const {
       return {phases.data(), planes.data(), tile.data(), tileCodes.data(), livePixels.data(), deadPixels.data(), pixelMasks.data(), offsets.data()};
     }
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums;
-    Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
   };
 
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns ? m_columns : method == ConvMethod::Wide ? m_wide : m_forward).data(); }
@@ -93,8 +94,8 @@ class ConvPass : public Pass {
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity;
-  std::atomic<std::int64_t> m_samplesBy[5]{};  ///< forward passes by each ConvMethod
-  std::atomic<std::int64_t> m_samplesDense{0};         ///< gradients by register blocks
+  std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
+  std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs
 };
 
