@@ -314,9 +314,22 @@ class TestCudaSim : public QObject {
       QVERIFY(text.contains("10 MB are free"));
       const int fits = text.section("batch that fits is ", 1).section('.', 0, 0).toInt();
       QVERIFY(fits > 100 && fits < 4096);
+      const auto trainingBytes = [&](int batch) { return analyse(net.request.network).trainingBytes(batch, net.request.optimizer.slotsPerWeight()); };
+      QVERIFY(trainingBytes(fits) <= 10 << 20 && trainingBytes(fits + 1) > 10 << 20);
       net.request.maxBatch = fits;
       CudaNetwork smaller(device, net.request, Precision::Float32);
+      smaller.setWeights(net.weights);
+      QVERIFY(std::isfinite(smaller.trainBatch(net.batch(kMaxBatch), 0.01, 0).lossSum));
     }
+    device->capacity = std::size_t{256} << 20;
+    net.request.maxBatch = 1;
+    try {
+      CudaNetwork cuda(device, net.request, Precision::Float32);
+      QFAIL("it fitted");
+    } catch (const Error& error) {
+      QVERIFY2(QString(error.what()).contains("Not even one sample fits; train on the CPU."), error.what());
+    }
+    QCOMPARE(device->liveBytes(), 0u);
   }
 
   // The N-th allocation, copy, launch or plan fails, for every N, once or from then on: an Error, no leak, and a new net that
