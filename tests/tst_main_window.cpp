@@ -2,6 +2,7 @@
 // The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken, changes not
 // saved, and pictures of every page in both themes in which no text is cut.
 #include <QApplication>
+#include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
@@ -10,6 +11,7 @@
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSpinBox>
+#include <QStandardItemModel>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTimer>
@@ -18,6 +20,7 @@
 #include <QUndoStack>
 #include <functional>
 
+#include "engine/backend.h"
 #include "gui/main_window.h"
 #include "gui/panels/build_page.h"
 #include "gui/widgets/layer_card_delegate.h"
@@ -228,6 +231,29 @@ class TestMainWindow : public QObject {
     QVERIFY2(text->text().contains("warp"), qPrintable(text->text()));
     QVERIFY(m_document->project() == before);
     QVERIFY(takeScreenshot(*m_window, {1440, 900}, "build-error-light"));
+  }
+
+  // Every device is in the menu; one that cannot be used here is disabled and says why, in the backend's own words.
+  void theDeviceMenuSaysWhy() {
+    auto* device = find<QComboBox>("device");
+    QCOMPARE(device->count(), static_cast<int>(allBackends().size()));
+    for (const BackendDef& backend : allBackends()) {
+      const int at = device->findData(QString::fromStdString(backend.id));
+      QVERIFY2(at >= 0, backend.id.c_str());
+      const QString reason = QString::fromStdString(backend.unavailableReason());
+      QCOMPARE(qobject_cast<QStandardItemModel*>(device->model())->item(at)->isEnabled(), reason.isEmpty());
+      QCOMPARE(device->itemData(at, Qt::ToolTipRole).toString(), reason);
+      QCOMPARE(device->itemData(at, Qt::AccessibleDescriptionRole).toString(), reason);
+    }
+    const QString cuda = device->itemData(device->findData("cuda"), Qt::ToolTipRole).toString();
+    qInfo("%s", qPrintable(cuda));
+    QVERIFY2(cuda.startsWith("CUDA: ") && cuda.endsWith('.'), qPrintable(cuda));
+    // A disabled device cannot be chosen by hand either.
+    device->setFocus();
+    device->setCurrentIndex(device->findData("cpu"));
+    QTest::keyClick(device, Qt::Key_End);
+    QCOMPARE(device->currentData().toString(), "cpu");
+    QCOMPARE(m_session->backend(), "cpu");
   }
 
   void closingAsksAboutChanges() {
