@@ -236,8 +236,12 @@ void MainWindow::connectSession() {
     if (!sentence.isEmpty()) showError(sentence);
   });
   connect(&m_session, &TrainingSession::finished, this, [this] {
-    if (m_session.state() == Trainer::State::Failed) showError(QString::fromStdString(m_session.run().reason));
+    if (m_session.state() != Trainer::State::Failed) return;
+    const QString reason = QString::fromStdString(m_session.run().reason);
+    if (m_session.canGoOnWithCpu()) m_banner->showOffer(reason, tr("Go on with the CPU"), [this] { m_session.goOnWithCpu(); });
+    else showError(reason);
   });
+  connect(&m_session, &TrainingSession::runStarted, m_banner, &Banner::withdrawOffer);
 }
 
 void MainWindow::showPage(Page page) {

@@ -5,6 +5,7 @@
 #include <QThread>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "engine/error.h"
 #include "engine/train/checkpoint.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kDrainMs = 33;
 constexpr int kSnapshotMs = 500;
+constexpr char kCpu[] = "cpu";
 
 QString text(const std::string& s) { return QString::fromStdString(s); }
 
@@ -251,6 +253,18 @@ void TrainingSession::continueRun(const Path& folder) {
   }
 }
 
+bool TrainingSession::canGoOnWithCpu() const { return m_deviceFailed && blockedReason(Action::Continue).isEmpty(); }
+
+void TrainingSession::goOnWithCpu() {
+  if (!canGoOnWithCpu()) return;
+  setBackend(kCpu, m_threads);
+  if (std::filesystem::exists(m_run.folder / "checkpoints/last.safetensors")) return continueRun(m_run.folder);
+  auto job = jobFor(m_run.project);
+  job.runFolder = newRunFolder(runsDir());
+  job.startWeights = m_startWeights;
+  launch(std::move(job), nullptr);
+}
+
 void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   const bool sameRun = continued && continued->folder == m_run.folder;
   if (!sameRun) {
@@ -268,6 +282,8 @@ void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   m_run.state = "training";
   if (!continued) m_run.started = QDateTime::currentDateTimeUtc().toString(Qt::ISODate).toStdString();
   m_run.parameters = analyse(job.project.network).parameters;
+  m_startWeights = job.startWeights;
+  m_deviceFailed = false;
   m_startedFrom = m_document.project();
   m_progress = {};
   m_over = false;
@@ -324,7 +340,13 @@ void TrainingSession::handle(const StartedEvent& event) {
   m_totalSteps = event.totalSteps;
   m_batchesPerEpoch = std::max(1, event.batchesPerEpoch);
   m_progress.step = event.step;
+  dropPointsAfter(event.step);
   emit stateChanged();
+}
+
+/// A run that failed goes on from a checkpoint before its last batches, which are trained again.
+void TrainingSession::dropPointsAfter(std::uint64_t step) {
+  std::erase_if(m_points, [step](const BatchPoint& point) { return point.step > step; });
 }
 
 void TrainingSession::handle(ProgressEvent& event) {
@@ -357,6 +379,7 @@ void TrainingSession::handle(const FinishedEvent& event) {
 void TrainingSession::handle(const FailedEvent& event) {
   m_run.state = event.diverged ? "diverged" : "failed";
   m_run.reason = event.message;
+  m_deviceFailed = event.kind == Error::Kind::Device && m_run.backend != kCpu;
   m_over = true;
   emit note(NoteEvent::Level::Warning, text(event.message));
   emit finished();

@@ -5,6 +5,7 @@
 #include <QObject>
 #include <QTimer>
 #include <memory>
+#include <optional>
 
 #include "engine/data/dataset.h"
 #include "engine/train/run_record.h"
@@ -46,6 +47,10 @@ class TrainingSession : public QObject {
   void branchFrom(const Path& run, int epoch);
   /// Goes on with a run of an earlier session, or with the last one. Trains to its planned end, or kMoreEpochs past it.
   void continueRun(const Path& run);
+  /// Whether the last run was ended by its device, and the CPU can take it over.
+  bool canGoOnWithCpu() const;
+  /// Chooses the CPU and goes on with that run: from its last checkpoint, or from its start when it has none.
+  void goOnWithCpu();
   void requestSnapshot();
   void setLearningRate(double rate);
   void setEpochs(int epochs);
@@ -95,6 +100,7 @@ class TrainingSession : public QObject {
   TrainJob jobFor(const Project& project) const;
   /// `continued`: the run the job resumes, or null for a new one.
   void launch(TrainJob job, const RunRecord* continued);
+  void dropPointsAfter(std::uint64_t step);
   void startNew(bool paused);
 
   Document& m_document;
@@ -112,6 +118,8 @@ class TrainingSession : public QObject {
   int m_batchesPerEpoch = 1;
   bool m_progressed = false;
   bool m_over = true;        ///< Finished or Failed was handled
+  bool m_deviceFailed = false;            ///< the last run ended by an error of a device that is not the CPU
+  std::optional<Weights> m_startWeights;  ///< what the last run began from, if not from drawn ones
   std::vector<BatchPoint> m_points;
   std::vector<Change> m_changes;
 };

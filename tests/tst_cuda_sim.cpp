@@ -217,18 +217,24 @@ class TestCudaSim : public QObject {
   // batches, the last of them short, take single steps, captured runs and their replay.
   void runs_data() {
     QTest::addColumn<bool>("fits");
-    QTest::newRow("samples on the device") << true;
-    QTest::newRow("samples sent batch by batch") << false;
+    QTest::addColumn<int>("shift");
+    QTest::addColumn<double>("rotate");
+    QTest::newRow("samples on the device") << true << 0 << 0.0;
+    QTest::newRow("samples sent batch by batch") << false << 0 << 0.0;
+    QTest::newRow("samples on the device, moved there") << true << 2 << 15.0;
+    QTest::newRow("samples moved on the host, sent batch by batch") << false << 2 << 15.0;
   }
   void runs() {
     QFETCH(bool, fits);
+    QFETCH(int, shift);
+    QFETCH(double, rotate);
     const Net net = smallNet("adam");
     Twins pair(net);
     const Samples samples = randomSamples(net.request.network, 12 * kMaxBatch - 2);
     if (!fits) pair.device->capacity = pair.device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch);
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
     std::uint64_t step = 0;
     for (int epoch = 0; epoch < 4; ++epoch) {
       batches.startEpoch(epoch, true, 3);
@@ -250,6 +256,67 @@ class TestCudaSim : public QObject {
       }
     }
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
+  }
+
+  // Augmentation on the device moves each sample to the very bytes that the host moves it to.
+  void augmentation_data() {
+    QTest::addColumn<int>("channels");
+    QTest::addColumn<int>("shift");
+    QTest::addColumn<double>("rotate");
+    QTest::addColumn<bool>("invert");
+    QTest::newRow("shift") << 1 << 3 << 0.0 << false;
+    QTest::newRow("shift past the edge, dark on light") << 1 << 64 << 0.0 << true;
+    QTest::newRow("turn") << 1 << 0 << 15.0 << false;
+    QTest::newRow("turn all the way, three channels") << 3 << 0 << 180.0 << false;
+    QTest::newRow("both, three channels, dark on light") << 3 << 2 << 20.0 << true;
+  }
+  void augmentation() {
+    QFETCH(int, channels);
+    QFETCH(int, shift);
+    QFETCH(double, rotate);
+    QFETCH(bool, invert);
+    using namespace strata::cuda;
+    constexpr int kBatch = 32;
+    constexpr std::uint64_t kSeed = 0x123456789AB;
+    NetworkSpec network;
+    network.input = Shape::image(12, 9, channels);
+    network.classes = 7;
+    const Samples samples = randomSamples(network, 3 * kBatch);
+    std::vector<int> order(static_cast<std::size_t>(samples.count));
+    std::iota(order.begin(), order.end(), 0);
+    Preprocessing preprocessing;
+    preprocessing.invert = invert;
+    Batches batches(samples, order, network.input, preprocessing, kBatch, {shift, rotate});
+    SimDevice device;
+    Buffer<StepCursor> cursor(device, 1);
+    Buffer<StepParams> params(device, 3);
+    Buffer<std::int32_t> numbers(device, samples.count);
+    Buffer<std::uint8_t> pixels(device, std::ssize(samples.pixels)), moved(device, kBatch * network.input.size());
+    Buffer<Move> moves(device, kBatch);
+    device.copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
+    for (const std::uint32_t epoch : {0u, 1u, 70000u}) {
+      batches.startEpoch(static_cast<int>(epoch), true, kSeed);
+      const std::vector<StepParams> stepParams(3, StepParams{0, 0, epoch});
+      device.copyIn(Lane::Main, params.data(), stepParams.data(), params.bytes());
+      for (int index = 0; index < batches.count(); ++index) {
+        const StepCursor at{index, 1, 0, 0};
+        device.copyIn(Lane::Main, cursor.data(), &at, cursor.bytes());
+        device.copyIn(Lane::Main, numbers.data() + index * kBatch, batches.numbers(index).data(), kBatch * sizeof(std::int32_t));
+        const auto ofSlot = [&](const Buffer<std::int32_t>& buffer) { return buffer.in((index + 1) * kBatch); };
+        launch(device, Lane::Main,
+               DrawMoves{cursor.in(), params.in(), ofSlot(numbers), kBatch, kSeed, static_cast<std::uint64_t>(strata::Stream::Augment) << 56, shift, rotate,
+                         moves.out()},
+               kBatch);
+        launch(device, Lane::Main,
+               MoveSamples{cursor.in(), ofSlot(numbers), pixels.in(), moves.in(), kBatch, network.input.h, network.input.w, channels, batches.ground(), moved.out()},
+               moved.size());
+        std::vector<std::uint8_t> got(static_cast<std::size_t>(moved.size()));
+        device.copyOut(Lane::Main, got.data(), moved.data(), moved.bytes());
+        device.synchronize();
+        const Batch batch = batches.at(index);
+        QCOMPARE(got, std::vector<std::uint8_t>(batch.bytes, batch.bytes + got.size()));
+      }
+    }
   }
 
   // The results end with the first that is not finite, and the weights are those before it.
@@ -314,9 +381,22 @@ class TestCudaSim : public QObject {
       QVERIFY(text.contains("10 MB are free"));
       const int fits = text.section("batch that fits is ", 1).section('.', 0, 0).toInt();
       QVERIFY(fits > 100 && fits < 4096);
+      const auto trainingBytes = [&](int batch) { return analyse(net.request.network).trainingBytes(batch, net.request.optimizer.slotsPerWeight()); };
+      QVERIFY(trainingBytes(fits) <= 10 << 20 && trainingBytes(fits + 1) > 10 << 20);
       net.request.maxBatch = fits;
       CudaNetwork smaller(device, net.request, Precision::Float32);
+      smaller.setWeights(net.weights);
+      QVERIFY(std::isfinite(smaller.trainBatch(net.batch(kMaxBatch), 0.01, 0).lossSum));
     }
+    device->capacity = std::size_t{256} << 20;
+    net.request.maxBatch = 1;
+    try {
+      CudaNetwork cuda(device, net.request, Precision::Float32);
+      QFAIL("it fitted");
+    } catch (const Error& error) {
+      QVERIFY2(QString(error.what()).contains("Not even one sample fits; train on the CPU."), error.what());
+    }
+    QCOMPARE(device->liveBytes(), 0u);
   }
 
   // The N-th allocation, copy, launch or plan fails, for every N, once or from then on: an Error, no leak, and a new net that
@@ -499,7 +579,7 @@ class TestCudaSim : public QObject {
     const Samples samples = randomSamples(net.request.network, 4 * kMaxBatch);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch);
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {1, 10});
     Weights weights = net.weights;
     std::vector<float> state;
     std::unique_ptr<CudaNetwork> cuda;

@@ -2,6 +2,7 @@
 // The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken, changes not
 // saved, and pictures of every page in both themes in which no text is cut.
 #include <QApplication>
+#include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListWidget>
@@ -10,14 +11,17 @@
 #include <QSettings>
 #include <QSignalSpy>
 #include <QSpinBox>
+#include <QStandardItemModel>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTimer>
 #include <QToolButton>
 #include <QTreeView>
 #include <QUndoStack>
+#include <filesystem>
 #include <functional>
 
+#include "engine/backend.h"
 #include "gui/main_window.h"
 #include "gui/panels/build_page.h"
 #include "gui/widgets/layer_card_delegate.h"
@@ -93,6 +97,7 @@ class TestMainWindow : public QObject {
     QVERIFY(m_home.isValid());
     qputenv("XDG_CONFIG_HOME", m_home.path().toUtf8());
     qputenv("XDG_DATA_HOME", m_home.path().toUtf8());
+    qputenv("STRATA_CUDA_MODULE", "/nowhere/strata_cuda.so");  // a device that fails, on machines with a GPU too
     QCoreApplication::setOrganizationName("strata");
     QCoreApplication::setApplicationName("strata-test");
     m_theme = std::make_unique<Theme>(*qApp);
@@ -228,6 +233,90 @@ class TestMainWindow : public QObject {
     QVERIFY2(text->text().contains("warp"), qPrintable(text->text()));
     QVERIFY(m_document->project() == before);
     QVERIFY(takeScreenshot(*m_window, {1440, 900}, "build-error-light"));
+  }
+
+  // Every device is in the menu; one that cannot be used here is disabled and says why, in the backend's own words.
+  void theDeviceMenuSaysWhy() {
+    auto* device = find<QComboBox>("device");
+    QCOMPARE(device->count(), static_cast<int>(allBackends().size()));
+    for (const BackendDef& backend : allBackends()) {
+      const int at = device->findData(QString::fromStdString(backend.id));
+      QVERIFY2(at >= 0, backend.id.c_str());
+      const QString reason = QString::fromStdString(backend.unavailableReason());
+      QCOMPARE(qobject_cast<QStandardItemModel*>(device->model())->item(at)->isEnabled(), reason.isEmpty());
+      QCOMPARE(device->itemData(at, Qt::ToolTipRole).toString(), reason);
+      QCOMPARE(device->itemData(at, Qt::AccessibleDescriptionRole).toString(), reason);
+    }
+    const QString cuda = device->itemData(device->findData("cuda"), Qt::ToolTipRole).toString();
+    qInfo("%s", qPrintable(cuda));
+    QVERIFY2(cuda.startsWith("CUDA: ") && cuda.endsWith('.'), qPrintable(cuda));
+    // A disabled device cannot be chosen by hand either.
+    device->setFocus();
+    device->setCurrentIndex(device->findData("cpu"));
+    QTest::keyClick(device, Qt::Key_End);
+    QCOMPARE(device->currentData().toString(), "cpu");
+    QCOMPARE(m_session->backend(), "cpu");
+  }
+
+  // The device fails before a run's first step, and later in the middle of a run: each time the CPU is offered, and takes it over.
+  void aLostDeviceOffersTheCpu() {
+    QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
+    m_document->edit("Small", [](Project& project) {
+      project.network.layers.clear();
+      for (const char* type : {"flatten", "dense"}) project.network.layers.push_back({type, std::string(type) + "1", Fields(findLayer(type)->fields)});
+      project.network.layers.back().fields.set("units", std::int64_t{10});
+      project.training.optimizer.fields.set("learning_rate", 0.01);
+    });
+    auto* text = find<QLabel>("bannerText");
+    auto* offer = find<QPushButton>("bannerOffer");
+    const auto fails = [&](const std::function<void()>& act) {
+      m_session->setBackend("cuda", 1);
+      act();
+      QTRY_VERIFY_WITH_TIMEOUT(m_session->state() == Trainer::State::Failed && text->isVisible(), 20000);
+      QVERIFY2(text->text().contains("CUDA: "), qPrintable(text->text()));
+      QVERIFY(offer->isVisible());
+      QCOMPARE(offer->text(), "Go on with the CPU");
+    };
+    const auto trainsOnCpu = [&](std::size_t points) {
+      QTRY_VERIFY_WITH_TIMEOUT(m_session->batchPoints().size() > points, 20000);
+      QVERIFY(!text->isVisible());
+      QCOMPARE(m_session->backend(), "cpu");
+      QCOMPARE(find<QComboBox>("device")->currentData().toString(), "cpu");
+      QCOMPARE(m_session->run().backend, std::string("cpu"));
+    };
+
+    fails([&] { m_session->perform(TrainingSession::Action::Start); });
+    const Path first = m_session->run().folder;
+    for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
+      QVERIFY(takeScreenshot(*m_window, size, QString("device-lost-%1").arg(size.width())));
+      QVERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(cutTexts(*m_window).join('\n')));
+    }
+    QVERIFY(!std::filesystem::exists(first / "checkpoints"));
+    QTest::mouseClick(offer, Qt::LeftButton);
+    trainsOnCpu(25);  // from the start: it had no checkpoint
+
+    m_session->stopAndWait();
+    const Path folder = m_session->run().folder;
+    const std::uint64_t saved = m_session->batchPoints().back().step;
+    fails([&] { m_session->perform(TrainingSession::Action::Continue); });
+    QCOMPARE(m_session->run().folder, folder);
+    QTest::mouseClick(offer, Qt::LeftButton);
+    trainsOnCpu(saved + 5);
+    QCOMPARE(m_session->run().folder, folder);
+    m_session->stopAndWait();
+    const std::vector<BatchPoint>& points = m_session->batchPoints();
+    for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, i + 1);  // not one lost, none trained twice
+    QCOMPARE(readRun(folder).backend, std::string("cpu"));
+
+    // A start by other means ends the offer; a failure that is not the device's makes none.
+    fails([&] { m_session->perform(TrainingSession::Action::Continue); });
+    m_session->setBackend("cpu", 1);
+    m_session->perform(TrainingSession::Action::Continue);
+    QVERIFY(!text->isVisible());
+    QVERIFY(!m_session->canGoOnWithCpu());
+    m_session->stopAndWait();
+    m_window->showError("Something else.");
+    QVERIFY(text->isVisible() && !offer->isVisible());
   }
 
   void closingAsksAboutChanges() {

@@ -3,6 +3,7 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <filesystem>
 
 #include "datasets/datasets.h"
 #include "engine/train/checkpoint.h"
@@ -45,6 +46,8 @@ class TestTrainingSession : public QObject {
   void pausesStepsAndStops();
   void continuesTheRun();
   void branches();
+  void aBranchGoesOnWithTheCpu();
+  void noBatchTwiceAfterABadCheckpoint();
   void changesWhileRunning();
   void syntheticSaysSo();
   void newestRequestWins();
@@ -59,6 +62,7 @@ class TestTrainingSession : public QObject {
 
 void TestTrainingSession::initTestCase() {
   qputenv("XDG_DATA_HOME", m_home.path().toUtf8());
+  qputenv("STRATA_CUDA_MODULE", "/nowhere/strata_cuda.so");  // a device that fails, on machines with a GPU too
   m_data = syntheticDigits(1, 320, 64);
 }
 
@@ -161,6 +165,48 @@ void TestTrainingSession::branches() {
   QTRY_COMPARE(m_session->run().epochs.size(), std::size_t(1));
   QVERIFY(m_session->run().folder != first);
   QCOMPARE(readCheckpoint(epochFile(m_session->run().folder, 1)).weights.values, weights.values);
+}
+
+// The device fails before the branch's first checkpoint: the CPU begins it anew, from the same weights.
+void TestTrainingSession::aBranchGoesOnWithTheCpu() {
+  m_session->setDataset(m_data);
+  m_session->perform(Action::Start);
+  finish();
+  QTRY_COMPARE(m_session->run().epochs.size(), std::size_t(2));
+  QVERIFY(!m_session->canGoOnWithCpu());
+  const auto first = m_session->run().folder;
+  const auto weights = readCheckpoint(epochFile(first, 1)).weights;
+  m_document->edit("Still", [](Project& p) {
+    p.training.epochs = 1;
+    p.training.optimizer.fields.set("learning_rate", 0.0);
+  });
+  m_session->setBackend("cuda", 1);
+  m_session->branchFrom(first, 1);
+  QTRY_COMPARE(m_session->stateWord(), QString("Failed"));
+  QTRY_VERIFY(m_session->canGoOnWithCpu());
+  m_session->goOnWithCpu();
+  QVERIFY(!m_session->canGoOnWithCpu());
+  QCOMPARE(m_session->backend(), QString("cpu"));
+  finish();
+  QTRY_COMPARE(m_session->run().epochs.size(), std::size_t(1));
+  QCOMPARE(readCheckpoint(epochFile(m_session->run().folder, 1)).weights.values, weights.values);
+}
+
+// What was trained after the checkpoint that a run goes on from is trained again, and counted once.
+void TestTrainingSession::noBatchTwiceAfterABadCheckpoint() {
+  m_document->edit("Long", [](Project& p) { p.training.epochs = 1000; });
+  m_session->setDataset(m_data);
+  m_session->perform(Action::Start);
+  QTRY_VERIFY(m_session->batchPoints().size() > 25);
+  m_session->stopAndWait();
+  const auto last = m_session->run().folder / "checkpoints/last.safetensors";
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) / 2);
+  const auto trained = m_session->batchPoints().size();
+  m_session->perform(Action::Continue);
+  QTRY_VERIFY(m_session->batchPoints().size() > trained);
+  m_session->stopAndWait();
+  const auto& points = m_session->batchPoints();
+  for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, i + 1);
 }
 
 void TestTrainingSession::changesWhileRunning() {

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "engine/rng.h"
+
 namespace strata::cuda {
 namespace {
 
@@ -122,14 +124,22 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
 
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  if (steps > kRun || batches.augmented() || !makeResident(batches.samples())) return CompiledNetwork::trainRun(batches, first, learningRates, step);
+  if (steps > kRun || !makeResident(batches.samples())) return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
   for (int i = 0; i < steps; ++i) {
-    setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i));
+    setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(batches.epoch()));
     std::ranges::copy(batches.numbers(first + i), hostAt<std::int32_t>(m_offsets.numbers) + Index{i} * m_request.maxBatch);
   }
   sendControl(steps);
   Key key{1, 1, true, Key::Source::Resident, batches.scaling().first, batches.scaling().second};
+  if (batches.augmentation().any()) {
+    key.shift = batches.augmentation().shift;
+    key.rotate = batches.augmentation().rotate;
+    key.augmentSeed = batches.seed();
+    key.ground = batches.ground();
+    if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, m_request.maxBatch * m_request.network.input.size());
+    if (!m_moves) m_moves = Buffer<Move>(*m_device, m_request.maxBatch);
+  }
   for (int i = 0; i < steps; i += key.steps) {
     key.batch = sizeOf(i);
     key.steps = i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;  // only an epoch's last batch is short
@@ -184,8 +194,8 @@ void CudaNetwork::checkLabel(std::int32_t label) const {
     throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
 }
 
-void CudaNetwork::setStep(int slot, double rate, std::uint64_t step) {
-  hostAt<StepParams>(m_offsets.params)[slot] = StepParams{step, effectiveRate(m_request.optimizer, rate, step), 0};
+void CudaNetwork::setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch) {
+  hostAt<StepParams>(m_offsets.params)[slot] = StepParams{step, effectiveRate(m_request.optimizer, rate, step), epoch};
   hostAt<StepResult>(m_offsets.results)[slot] = StepResult{};
 }
 
@@ -247,7 +257,8 @@ void CudaNetwork::execute(const Key& key) {
   pass.images.cursor = m_shared.cursor;
   pass.images.numbers = deviceAt<const std::int32_t, Use::Read>(m_offsets.numbers, Index{kRun} * m_request.maxBatch);
   if (key.source == Key::Source::Floats) pass.images.floats = m_floats.in(key.batch * size);
-  else pass.images.bytes = key.source == Key::Source::Resident ? m_pixels.in() : m_bytes.in(key.batch * size);
+  else pass.images.bytes = key.source == Key::Source::Resident && !key.moved() ? m_pixels.in() : m_bytes.in(key.batch * size);
+  pass.images.inOrder = key.moved();
   pass.images.sampleSize = size;
   pass.images.maxBatch = m_request.maxBatch;
   pass.images.scale = key.scale;
@@ -256,8 +267,22 @@ void CudaNetwork::execute(const Key& key) {
 }
 
 void CudaNetwork::executeStep(const Key& key, const Pass& pass) {
+  if (key.moved()) moveSamples(key, pass);
   for (const auto& stage : m_stages) stage->forward(pass);
   if (key.training) executeBackward(key, pass);
+}
+
+/// The batch's samples out of the resident ones into m_bytes, each by its own draw.
+void CudaNetwork::moveSamples(const Key& key, const Pass& pass) {
+  const Shape& shape = m_request.network.input;
+  const auto stream = static_cast<std::uint64_t>(strata::Stream::Augment) << 56;
+  launch(*m_device, Lane::Main,
+         DrawMoves{m_shared.cursor, m_shared.params, pass.images.numbers, m_request.maxBatch, key.augmentSeed, stream, key.shift, key.rotate, m_moves.out(key.batch)},
+         key.batch);
+  launch(*m_device, Lane::Main,
+         MoveSamples{m_shared.cursor, pass.images.numbers, m_pixels.in(), m_moves.in(key.batch), m_request.maxBatch, shape.h, shape.w, shape.c, key.ground,
+                     m_bytes.out(key.batch * shape.size())},
+         key.batch * shape.size());
 }
 
 void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {

@@ -22,8 +22,8 @@ class CudaNetwork : public CompiledNetwork {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
-  /// On samples that lie on the device as bytes: the host sends the order, and waits once for the results of all. Where the samples do not fit,
-  /// or are augmented, batch by batch.
+  /// On samples that lie on the device as bytes, and are augmented there: the host sends the order, and waits once for the results of all. Where
+  /// the samples do not fit, batch by batch.
   std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) override;
   int runLength() const override { return kRun; }
   void forward(const Batch& batch, float* logits) override;
@@ -44,6 +44,11 @@ class CudaNetwork : public CompiledNetwork {
     bool training = false;
     enum class Source { Bytes, Floats, Resident } source = Source::Bytes;
     float scale = 1, offset = 0;
+    int shift = 0;      ///< augmentation of resident samples
+    double rotate = 0;
+    std::uint64_t augmentSeed = 0;
+    std::uint8_t ground = 0;
+    bool moved() const { return shift > 0 || rotate > 0; }
     auto operator<=>(const Key&) const = default;
   };
   struct Program {
@@ -65,13 +70,14 @@ class CudaNetwork : public CompiledNetwork {
   void checkMemory() const;
   void upload(const Batch& batch, double rate, std::uint64_t step);
   void checkLabel(std::int32_t label) const;
-  void setStep(int slot, double rate, std::uint64_t step);
+  void setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch = 0);
   void sendControl(int steps);
   std::vector<LossResult> results(int steps);
   bool makeResident(const Samples& samples);
   void run(const Key& key);
   void execute(const Key& key);
   void executeStep(const Key& key, const Pass& pass);
+  void moveSamples(const Key& key, const Pass& pass);
   void executeBackward(const Key& key, const Pass& pass);
   void reduce(const Key& key);
   void update();
@@ -88,7 +94,8 @@ class CudaNetwork : public CompiledNetwork {
   const Samples* m_resident = nullptr;    ///< whose pixels and labels lie on the device
   Buffer<std::uint8_t> m_pixels;
   Buffer<std::int32_t> m_labels;
-  Buffer<std::uint8_t> m_bytes;           ///< the batch's samples
+  Buffer<std::uint8_t> m_bytes;           ///< the batch's samples, as sent or as moved
+  Buffer<Move> m_moves;                   ///< [maxBatch]
   Buffer<float> m_floats;
   std::optional<HostBuffer<std::uint8_t>> m_bytesHost;
   std::optional<HostBuffer<float>> m_floatsHost;

@@ -14,7 +14,7 @@ namespace strata::cuda {
 struct StepParams {
   std::uint64_t step = 0;  ///< batches trained before
   float rate = 0;          ///< of learning; Adam's includes the bias correction
-  std::uint32_t unused = 0;
+  std::uint32_t epoch = 0; ///< from which samples that are moved are drawn
 };
 /// What one step tells the host. All zero before the step.
 struct StepResult {
@@ -59,17 +59,18 @@ STRATA_DEVICE float activationGradient(Act act, float y, float dy) {
   }
 }
 
-/// The samples of the current batch as the net reads them: bytes of a data set by sample number, or floats in batch order.
+/// The samples of the current batch as the net reads them: bytes of a data set by sample number, or bytes or floats in batch order.
 struct InputImages {
   In<StepCursor> cursor;
   In<std::int32_t> numbers;  ///< [ring, maxBatch]
-  In<std::uint8_t> bytes;    ///< [samples, sampleSize], or unset
+  In<std::uint8_t> bytes;    ///< [samples, sampleSize], or [N, sampleSize] when `inOrder`, or unset
   In<float> floats;          ///< [N, sampleSize], or unset
+  bool inOrder = false;
   Index sampleSize = 0;
   int maxBatch = 0;
   float scale = 1, offset = 0;
   /// Where sample n of the batch begins; for at().
-  STRATA_DEVICE Index first(Index n) const { return (floats ? n : Index{numbers[Index{cursor[0].slot} * maxBatch + n]}) * sampleSize; }
+  STRATA_DEVICE Index first(Index n) const { return (floats || inOrder ? n : Index{numbers[Index{cursor[0].slot} * maxBatch + n]}) * sampleSize; }
   STRATA_DEVICE float at(Index i) const { return floats ? floats[i] : static_cast<float>(bytes[i]) * scale + offset; }
 };
 
@@ -459,6 +460,87 @@ struct Dropout {
   }
 };
 
+/// Reads a stream of numbers as Rng of engine/rng.h does, from its beginning.
+struct DeviceRng {
+  std::uint64_t seed = 0, stream = 0, position = 0;
+  STRATA_DEVICE std::uint32_t next() { return philoxWord(seed, stream, position++); }
+  STRATA_DEVICE std::uint32_t below(std::uint32_t bound) {
+    const std::uint32_t threshold = (0u - bound) % bound;
+    std::uint64_t product = std::uint64_t{next()} * bound;
+    while (static_cast<std::uint32_t>(product) < threshold) product = std::uint64_t{next()} * bound;
+    return static_cast<std::uint32_t>(product >> 32);
+  }
+  STRATA_DEVICE double uniform01() {
+    const std::uint64_t high = next() >> 5, low = next() >> 6;
+    return static_cast<double>(high << 26 | low) * 0x1p-53;
+  }
+};
+
+/// How one sample is moved: turned about its centre, then shifted by whole pixels.
+struct Move {
+  double cosine = 1, sine = 0;
+  std::int32_t dy = 0, dx = 0;
+};
+
+/// Draws the moves of the current batch, an item a sample, as augment() of engine/data/augment.h does: by seed, epoch and sample.
+struct DrawMoves {
+  static constexpr const char* kName = "DrawMoves";
+  In<StepCursor> cursor;
+  In<StepParams> params;     ///< [ring]
+  In<std::int32_t> numbers;  ///< [ring, maxBatch]
+  int maxBatch = 1;
+  std::uint64_t seed = 0, stream = 0;  ///< epoch and sample are added to the stream
+  int shift = 0;       ///< pixels
+  double rotate = 0;   ///< degrees
+  Out<Move> moves;     ///< [N]
+  std::vector<Access> buffers() const { return accesses(cursor, params, numbers, moves); }
+  STRATA_DEVICE void operator()(Index n) const {
+    const Index slot = cursor[0].slot;
+    const std::uint64_t epoch = params[slot].epoch & 0xFFFFFF, sample = static_cast<std::uint32_t>(numbers[slot * maxBatch + n]);
+    DeviceRng rng{seed, stream + (epoch << 32 | sample)};
+    const auto range = static_cast<std::uint32_t>(2 * shift + 1);
+    Move move;
+    move.dy = static_cast<int>(rng.below(range)) - shift;
+    move.dx = static_cast<int>(rng.below(range)) - shift;
+    const double angle = rotate * (2 * rng.uniform01() - 1) * 3.141592653589793 / 180;  // 0 when nothing is turned
+    move.cosine = cos(angle);
+    move.sine = sin(angle);
+    moves[n] = move;
+  }
+};
+
+/// Moves the samples of the current batch, an item a value of `moved`, by augment()'s formula: each pixel looks back to where it comes from, in
+/// 16.16 fixed point. Not turned, it comes from one pixel whole, so that a shift needs no way of its own. A GPU may fuse a product and a sum of
+/// the doubles below; that shows only where a result lies within 1e-10 of the edge between two fixed-point numbers.
+struct MoveSamples {
+  static constexpr const char* kName = "MoveSamples";
+  In<StepCursor> cursor;
+  In<std::int32_t> numbers;  ///< [ring, maxBatch]
+  In<std::uint8_t> pixels;   ///< [samples, H,W,C]
+  In<Move> moves;            ///< [N]
+  int maxBatch = 1, h = 1, w = 1, c = 1;
+  int ground = 0;            ///< what comes in from outside
+  Out<std::uint8_t> moved;   ///< [N,H,W,C]
+  std::vector<Access> buffers() const { return accesses(cursor, numbers, pixels, moves, moved); }
+
+  STRATA_DEVICE int pixel(Index first, Index y, Index x, int ci) const {
+    return y < 0 || y >= h || x < 0 || x >= w ? ground : pixels[first + (y * w + x) * c + ci];
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    const int ci = static_cast<int>(item % c), x = static_cast<int>(item / c % w), y = static_cast<int>(item / c / w % h);
+    const Index n = item / c / w / h, first = Index{numbers[Index{cursor[0].slot} * maxBatch + n]} * h * w * c;
+    const Move& move = moves[n];
+    const double one = 65536, cy = (h - 1) / 2.0, cx = (w - 1) / 2.0, left = -cx - move.dx, down = y - cy - move.dy;
+    const Index sourceX = llround((cx + move.cosine * left + move.sine * down) * one) + x * llround(move.cosine * one);
+    const Index sourceY = llround((cy - move.sine * left + move.cosine * down) * one) + x * llround(-move.sine * one);
+    const Index ix = sourceX >> 16, iy = sourceY >> 16;
+    const int fx = static_cast<int>(sourceX >> 8 & 255), fy = static_cast<int>(sourceY >> 8 & 255);
+    const int top = pixel(first, iy, ix, ci) * (256 - fx) + pixel(first, iy, ix + 1, ci) * fx;
+    const int bottom = pixel(first, iy + 1, ix, ci) * (256 - fx) + pixel(first, iy + 1, ix + 1, ci) * fx;
+    moved[item] = static_cast<std::uint8_t>((top * (256 - fy) + bottom * fy + (1 << 15)) >> 16);
+  }
+};
+
 /// Softmax, cross-entropy, its gradient and the hit, one sample an item.
 struct SoftmaxCrossEntropy {
   static constexpr const char* kName = "SoftmaxCrossEntropy";
@@ -614,7 +696,7 @@ struct Adam {
 /// All of them; a kernel's number is its place here.
 using Kernels = std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient, Activate,
                            ActivateGradient, ReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
-                           SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
+                           DrawMoves, MoveSamples, SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
 template <class Functor, int kAt = 0>

@@ -58,7 +58,7 @@ Batch Batches::at(int index) {
     if (labelled) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
     if (m_augmentation.any()) {
       Rng rng(m_seed, Stream::Augment, m_epoch << 32 | static_cast<std::uint32_t>(chosen[i]));
-      augment(m_augmentation, m_shape, rng, m_preprocessing.invert ? 255 : 0, from, to);
+      augment(m_augmentation, m_shape, rng, ground(), from, to);
     } else {
       std::memcpy(to, from, static_cast<std::size_t>(size));
     }

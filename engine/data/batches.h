@@ -32,10 +32,13 @@ class Batches {
   /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
 
-  /// For whoever keeps all samples at hand: which of samples() batch `index` is made of, unless they are augmented; valid until startEpoch().
+  /// For whoever keeps all samples at hand: which of samples() batch `index` is made of, before any augmentation; valid until startEpoch().
   std::span<const int> numbers(int index) const;
   const Samples& samples() const { return m_samples; }
-  bool augmented() const { return m_augmentation.any(); }
+  const Augmentation& augmentation() const { return m_augmentation; }
+  std::uint64_t seed() const { return m_seed; }    ///< of the augmentation, as startEpoch() was told; likewise
+  std::uint64_t epoch() const { return m_epoch; }
+  std::uint8_t ground() const { return m_preprocessing.invert ? 255 : 0; }  ///< what comes in from outside
   /// value = byte * first + second
   std::pair<float, float> scaling() const;
 

@@ -169,6 +169,7 @@ void TransportBar::fillDevices() {
     QStandardItem* item = items->item(m_device->count() - 1);
     item->setEnabled(reason.isEmpty());
     item->setToolTip(reason);
+    item->setAccessibleDescription(reason);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <QHBoxLayout>
 #include <QPushButton>
 #include <QToolButton>
+#include <utility>
 
 #include "gui/widgets/label.h"
 
@@ -23,6 +24,8 @@ Banner::Banner(const Theme& theme, QWidget* parent) : QWidget(parent) {
   m_text->setObjectName("bannerText");
   m_text->setWordWrap(true);
   m_text->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+  m_offer = new QPushButton(this);
+  m_offer->setObjectName("bannerOffer");
   auto* copy = new QPushButton(tr("Copy details"), this);
   auto* close = new QToolButton(this);
   close->setIcon(theme.icon("x"));
@@ -34,14 +37,29 @@ Banner::Banner(const Theme& theme, QWidget* parent) : QWidget(parent) {
   row->setSpacing(8);
   row->addWidget(icon);
   row->addWidget(m_text, 1);
+  row->addWidget(m_offer);
   row->addWidget(copy);
   row->addWidget(close);
   connect(copy, &QPushButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(m_text->text()); });
   connect(close, &QToolButton::clicked, this, &QWidget::hide);
+  connect(m_offer, &QPushButton::clicked, this, [this] {
+    const auto accept = std::exchange(m_accept, {});
+    hide();
+    if (accept) accept();
+  });
   hide();
 }
 
-void Banner::showText(const QString& text) {
+void Banner::showText(const QString& text) { showOffer(text, {}, {}); }
+
+void Banner::withdrawOffer() {
+  if (std::exchange(m_accept, {})) hide();
+}
+
+void Banner::showOffer(const QString& text, const QString& button, std::function<void()> accept) {
+  m_accept = std::move(accept);
+  m_offer->setText(button);
+  m_offer->setVisible(m_accept != nullptr);
   m_text->setText(text);
   setAccessibleName(text);
   show();

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A bar across the page for what went wrong: selectable text, "Copy details", and a cross. Never a modal box.
+// A bar across the page for what went wrong: selectable text, a way out where there is one, "Copy details", and a cross. Never a
+// modal box.
 #pragma once
 #include <QLabel>
 #include <QWidget>
+#include <functional>
 
 #include "gui/theme.h"
+
+class QPushButton;
 
 namespace strata::gui {
 
@@ -14,10 +18,16 @@ class Banner : public QWidget {
   explicit Banner(const Theme& theme, QWidget* parent = nullptr);
 
   void showText(const QString& text);  ///< raises an accessibility alert
+  /// Likewise, with a button that closes the banner and does `accept`.
+  void showOffer(const QString& text, const QString& button, std::function<void()> accept);
+  /// Closes a message whose offer no longer holds.
+  void withdrawOffer();
   QString text() const { return m_text->text(); }
 
  private:
   QLabel* m_text;
+  QPushButton* m_offer;
+  std::function<void()> m_accept;  ///< empty: nothing is offered
 };
 
 }  // namespace strata::gui

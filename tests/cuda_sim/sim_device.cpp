@@ -126,6 +126,7 @@ void SimDevice::notCapturing(const char* what) const {
 void* SimDevice::allocate(std::size_t bytes) {
   notCapturing("allocate");
   fault(FaultKind::Allocation, "allocating " + std::to_string(bytes) + " bytes");
+  if (bytes > freeBytes()) throw Error(Error::Kind::Device, name(), "the device is out of memory");
   auto* base = static_cast<std::byte*>(std::malloc(bytes + 2 * kGuard));
   std::memset(base, kGuardByte, bytes + 2 * kGuard);
   std::memset(base + kGuard, kPoison, bytes);
