@@ -196,8 +196,14 @@ void TestTrainingSession::aBranchGoesOnWithTheCpu() {
 void TestTrainingSession::noBatchTwiceAfterABadCheckpoint() {
   m_document->edit("Long", [](Project& p) { p.training.epochs = 1000; });
   m_session->setDataset(m_data);
-  m_session->perform(Action::Start);
-  QTRY_VERIFY(m_session->batchPoints().size() > 25);
+  m_session->perform(Action::StepBatch);
+  QTRY_COMPARE(m_session->batchPoints().size(), std::size_t(1));
+  QTRY_COMPARE(m_session->state(), Trainer::State::Paused);
+  m_session->perform(Action::StepEpoch);
+  QTRY_COMPARE(m_session->batchPoints().size(), std::size_t(10));
+  QTRY_COMPARE(m_session->state(), Trainer::State::Paused);
+  m_session->perform(Action::StepBatch);  // in the middle of an epoch: the checkpoint before is older
+  QTRY_COMPARE(m_session->batchPoints().size(), std::size_t(11));
   m_session->stopAndWait();
   const auto last = m_session->run().folder / "checkpoints/last.safetensors";
   std::filesystem::resize_file(last, std::filesystem::file_size(last) / 2);
