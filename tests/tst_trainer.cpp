@@ -40,6 +40,7 @@ class TestTrainer : public QObject {
   void bestAndKeptEpochs();
   void sameSeedSameRun();
   void pausesAndSteps();
+  void stepsAnEpochFromTheStart();
   void stopsAndSaves();
   void destructionStopsARun();
   void snapshotsWhileRunning();
@@ -190,6 +191,19 @@ void TestTrainer::pausesAndSteps() {
   trainer.wait();
   events.take(trainer);
   QVERIFY(events.losses() == runToEnd(tinyJob()).losses());  // pausing changes nothing
+}
+
+void TestTrainer::stepsAnEpochFromTheStart() {
+  Trainer trainer;
+  RunEvents events;
+  TrainJob job = tinyJob();
+  job.startPaused = true;
+  trainer.start(job);
+  trainer.stepEpoch();
+  TRY_STATE(trainer, State::Paused);
+  events.take(trainer);
+  QCOMPARE(events.losses().size(), std::size_t{13});
+  QCOMPARE(events.epochs().size(), std::size_t{1});
 }
 
 void TestTrainer::stopsAndSaves() {

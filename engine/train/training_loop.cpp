@@ -153,7 +153,7 @@ std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
   m_samplesHere = 0;
   m_secondsHere = 0;
   while (m_batch < m_training->count()) {
-    if (!obeyOrders(m_batch == 0)) return Reason::Stopped;
+    if (!obeyOrders(m_batch == 0 && m_stepsHere > 0)) return Reason::Stopped;
     trainRun();
     const bool epochDone = m_batch == m_training->count();
     if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0 && !epochDone) return Reason::StepsDone;
