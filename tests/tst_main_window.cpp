@@ -289,7 +289,7 @@ class TestMainWindow : public QObject {
     const Path first = m_session->run().folder;
     for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
       QVERIFY(takeScreenshot(*m_window, size, QString("device-lost-%1").arg(size.width())));
-      QVERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(cutTexts(*m_window).join('\n')));
+      QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(cutTexts(*m_window).join('\n')));
     }
     QVERIFY(!std::filesystem::exists(first / "checkpoints"));
     QTest::mouseClick(offer, Qt::LeftButton);
@@ -354,7 +354,7 @@ class TestMainWindow : public QObject {
         m_window->showPage(static_cast<MainWindow::Page>(page));
         const QString name = QString("%1-%2-%3").arg(names[page], choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
         QVERIFY(takeScreenshot(*m_window, size, name));
-        QVERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
+        QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
       }
     }
     m_theme->setChoice(ThemeChoice::Light);
