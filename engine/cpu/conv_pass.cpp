@@ -11,7 +11,7 @@ constexpr int kPanelVecs = 8;                // as in kernels_dense.h
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
-constexpr int kPackBelow = 8;               // moving a pixel of a plane costs as much as so many products
+constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 }  // namespace
@@ -41,12 +41,11 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
+  if (g.columns || g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
   if (g.widePixels) {
-    m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
     m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
     for (int i = 0; i < g.bandCols() * g.c; ++i) m_windowOffsets[std::size_t(i)] = (i / g.c + i % g.c * g.wideTaps()) * g.panelVecs * m_lanes;
   }
-  if (g.columns) m_columns = Array<float>(m_forward.size());
   m_bias = Array<float>(width);
   m_gradients = Array<float>(kMostParts * m_transposed.size());
   m_biasGradients = Array<float>(kMostParts * width);
@@ -263,8 +262,8 @@ void ConvPass::deriveForward(int row) {
     if (!g.columns && g.widePixels == 0) continue;
     for (int c = 0; c < g.c; ++c)
       for (int s = 0; s < g.s; ++s)
-        std::copy_n(to + (s * g.c + c) * width, width, g.columns ? m_columns.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.s + s) * width :
-                    m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.wideTaps() + g.widePixels - 1 + s) * width);
+        std::copy_n(to + (s * g.c + c) * width, width,
+                    m_wide.data() + (((std::int64_t{panel} * g.r + row) * g.c + c) * g.wideTaps() + g.tapsBefore() + s) * width);
   }
 }
 

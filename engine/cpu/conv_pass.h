@@ -54,7 +54,7 @@ class ConvPass : public Pass {
     }
   };
 
-  const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns ? m_columns : method == ConvMethod::Wide ? m_wide : m_forward).data(); }
+  const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(int sample, Scratch& scratch);
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
@@ -81,8 +81,7 @@ class ConvPass : public Pass {
   const std::unique_ptr<AveragePoolPass> m_average;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
-  Array<float> m_columns;         ///< derived: [panels][r][c][s][panelVecs * lanes]
-  Array<float> m_wide;            ///< derived: [panels][r][c][wideTaps][panelVecs * lanes]
+  Array<float> m_wide;            ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
   Array<std::int32_t> m_pixelOffsets;   ///< of each pooled pixel in the output, for convForwardPlanes()
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient

@@ -32,7 +32,8 @@ struct ConvShape {
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
   int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
-  int wideTaps() const { return s + 2 * widePixels - 2; }             ///< a kernel row with zeros on both sides
+  int tapsBefore() const { return widePixels > 0 ? widePixels - 1 : 0; }
+  int wideTaps() const { return s + 2 * tapsBefore(); }               ///< a kernel row with zeros on both sides, by ConvMethod::Wide
   int bandCols() const { return s + widePixels - 1; }                 ///< input columns that widePixels outputs meet
   int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
   std::int64_t bandInputs() const { return std::int64_t{bands()} * rows * bandCols() * c; }
