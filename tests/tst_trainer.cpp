@@ -166,12 +166,16 @@ void TestTrainer::sameSeedSameRun() {
   QVERIFY(runToEnd(job).losses() != first.losses());
 }
 
+static void startPaused(Trainer& trainer) {
+  TrainJob job = tinyJob();
+  job.startPaused = true;
+  trainer.start(std::move(job));
+}
+
 void TestTrainer::pausesAndSteps() {
   Trainer trainer;
   RunEvents events;
-  TrainJob job = tinyJob();
-  job.startPaused = true;
-  trainer.start(job);
+  startPaused(trainer);
   QCOMPARE(trainer.state(), State::Paused);
   trainer.stepBatch();
   TRY_STATE(trainer, State::Paused);
@@ -196,9 +200,7 @@ void TestTrainer::pausesAndSteps() {
 void TestTrainer::stepsAnEpochFromTheStart() {
   Trainer trainer;
   RunEvents events;
-  TrainJob job = tinyJob();
-  job.startPaused = true;
-  trainer.start(job);
+  startPaused(trainer);
   trainer.stepEpoch();
   TRY_STATE(trainer, State::Paused);
   events.take(trainer);
