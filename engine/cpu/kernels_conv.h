@@ -6,7 +6,7 @@
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
-#define STRATA_UNROLL _Pragma("GCC unroll 16")
+#define STRATA_UNROLL _Pragma("GCC unroll 32")
 
 template <int N>
 struct Constant {
