@@ -35,7 +35,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
       m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
-      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1),
+      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
       m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
@@ -145,10 +145,8 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
-  if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid) {
-    const auto activate = m_plan.activation == Activation::Tanh ? m_kernels.tanhInPlace : m_kernels.sigmoidInPlace;
-    for (int row = 0; row < g.outH; ++row) activate(y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
-  }
+  if (!g.relu && m_plan.activation != Activation::Linear)
+    for (int row = 0; row < g.outH; ++row) m_kernels.activate(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
   if (m_average) m_average->forwardSample(m_kernels, n);
 }
 
@@ -170,13 +168,12 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), places * m_tile + kRoom};
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
+    if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
     if (m_average) m_average->backwardSample(m_kernels, n);
-    if (m_plan.activation == Activation::Tanh || m_plan.activation == Activation::Sigmoid)
-      for (int row = 0; row < g.outH; ++row) {
-        activationGradient(m_kernels, m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
-      }
-    if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
+    if (!g.relu && m_plan.activation != Activation::Linear)
+      for (int row = 0; row < g.outH; ++row)
+        m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     if (g.poolH * g.poolW == 1 && denseGradients(n, gradient, biasGradient)) continue;
     const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
@@ -212,7 +209,9 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   if (std::int64_t{live} * g.s * (width / m_lanes) * 2 > std::int64_t{g.outH} * g.outW * g.k * g.rowVecs) return false;
   for (int row = 1; row < g.rows; ++row)
     for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
-  const int passed = m_kernels.frameGradient(g, m_y.inside(n, m_y.gradients), m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
+  const PoolShape pixels{g.k, g.outH, g.outW, g.outH, g.outW};
+  const int passed = m_kernels.frameGradient(g, m_average ? m_average->shape() : pixels, m_plan.activation, m_average ? m_average->gradientOf(n) : m_y.inside(n, m_y.gradients),
+                                             m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
   ++m_samplesFromInputs;

@@ -88,8 +88,7 @@ void DensePass::forward(const Step& step) {
                               : m_kernels.denseForwardDense(x, begin, end, weights, bias, vecs, relu, y, m_panel);
     if (!(probe == 0)) m_finite = false;
     const std::int64_t count = std::int64_t{end - begin} * m_panel;
-    if (m_plan.activation == Activation::Tanh) m_kernels.tanhInPlace(y + std::int64_t{begin} * m_panel, count);
-    if (m_plan.activation == Activation::Sigmoid) m_kernels.sigmoidInPlace(y + std::int64_t{begin} * m_panel, count);
+    if (!relu) m_kernels.activate(m_plan.activation, y + std::int64_t{begin} * m_panel, count);
   });
 }
 
@@ -99,7 +98,7 @@ void DensePass::backward(const Step& step) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     for (int panel = 0; panel < m_panels; ++panel) {
       const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
-      if (!(activationGradient(m_kernels, m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
+      if (!(m_kernels.activationGradient(m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
     }
     if (m_plan.inputGradient) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
   });

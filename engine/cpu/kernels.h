@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "engine/cpu/isa.h"
+#include "engine/layers/activation.h"
 
 namespace strata {
 
@@ -95,6 +96,8 @@ struct Panels {
 struct PoolShape {
   int c = 1, inH = 1, inW = 1, outH = 1, outW = 1;
   int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1, top = 0, left = 0;
+  /// Whether windows lie side by side and cover the image, so that each input belongs to one of them.
+  bool tiles() const { return strideH == kernelH && strideW == kernelW && top == 0 && left == 0 && outH * kernelH == inH && outW * kernelW == inW; }
 };
 
 /// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
@@ -134,9 +137,10 @@ struct Kernels {
   int (*maskGradient)(const ConvShape& shape, Frame dy, Frame y);
   void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
   void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient, float* biasGradient);
-  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no pooling. First the gradient
-  /// is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; returns how many of its values are live.
-  int (*frameGradient)(const ConvShape& shape, Frame dy, Frame y, float* frame, float* biasGradient);
+  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling. First the gradient
+  /// before the activation is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; y is the activation's output, dy the
+  /// gradient of its average over `pool`, a single pixel or tiles. Returns how many of the frame's values are live.
+  int (*frameGradient)(const ConvShape& shape, const PoolShape& pool, Activation activation, Frame dy, Frame y, float* frame, float* biasGradient);
   /// sums [r * s][kWidth], the kernel turned by half a turn; the list's offsets are (y * (cols + s - 1) + x) * kWidth.
   void (*convWeightGradientByInputs)(const ConvShape& shape, const ListView& list, int n, const float* frame, float* sums);
 
@@ -156,12 +160,9 @@ struct Kernels {
   void (*averagePoolGradient)(const PoolShape& shape, Frame dy, Frame dx);
 
   // Element-wise.
-  void (*tanhInPlace)(float* x, std::int64_t n);
-  void (*sigmoidInPlace)(float* x, std::int64_t n);
+  void (*activate)(Activation activation, float* x, std::int64_t n);
   /// g becomes the gradient before the activation, whose output is y. Returns a probe.
-  float (*reluGradient)(const float* y, float* g, std::int64_t n);
-  float (*tanhGradient)(const float* y, float* g, std::int64_t n);
-  float (*sigmoidGradient)(const float* y, float* g, std::int64_t n);
+  float (*activationGradient)(Activation activation, const float* y, float* g, std::int64_t n);
   void (*addInPlace)(float* to, const float* from, std::int64_t n);
   float (*probe)(const float* x, std::int64_t n);  ///< 0, or not when a value is not finite
   /// Returns a probe of the new weights.

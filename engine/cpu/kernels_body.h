@@ -16,7 +16,7 @@ constexpr Kernels table(Isa isa) {
           bytesToFloats, listRows, listBands, convForward, convForwardPlanes, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, frameGradient, convWeightGradientByInputs,
           listSample, denseForward, denseInputGradient, denseForwardDense, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
-          averagePool, averagePoolGradient, tanhInPlace, sigmoidInPlace, reluGradient, tanhGradient, sigmoidGradient, addInPlace, probe, update, transpose, multiplyAdd};
+          averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

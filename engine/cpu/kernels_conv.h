@@ -8,9 +8,9 @@ namespace strata::STRATA_ISA_NAMESPACE {
 
 #define STRATA_UNROLL _Pragma("GCC unroll 32")
 
-template <int N>
+template <auto N>
 struct Constant {
-  static constexpr int value = N;
+  static constexpr auto value = N;
 };
 
 /// Calls body(Constant<n>()) for a run-time n of 1..Max.
@@ -656,28 +656,6 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
       for (int ox = 0; ox < g.outW; ++ox) sum += loadSome(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i, g.k - i);
     store(biasGradient + i, load(biasGradient + i) + sum);
   }
-}
-
-inline int frameGradient(const ConvShape& g, Frame dy, Frame y, float* frame, float* biasGradient) {
-  const int width = g.kWidth(kLanes);
-  int live = 0;
-  for (int i = 0; i < g.k; i += kLanes) {
-    Vec sum{};
-    for (int oy = 0; oy < g.outH; ++oy) {
-      float* to = frame + (std::int64_t{oy + g.r - 1} * (g.cols + g.s - 1) + g.s - 1) * width + i;
-      const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride + i, *out = y.data + std::int64_t{oy} * y.rowStride + i;
-      for (int ox = 0; ox < g.outW; ++ox, to += width, gradient += g.k, out += g.k) {
-        const Vec v = loadSome(gradient, g.k - i);
-        const IntVec alive = liveGradients(g, v, out, g.k - i);
-        const Vec passed = alive ? v : Vec{};
-        store(to, passed);
-        sum += passed;
-        live += __builtin_popcount(bits(alive));
-      }
-    }
-    store(biasGradient + i, load(biasGradient + i) + sum);
-  }
-  return live;
 }
 
 /// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of each.

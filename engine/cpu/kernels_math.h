@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Element-wise kernels: activations, optimizers, transposition. Included once per instruction set.
 #pragma once
-#include "engine/cpu/kernels.h"
-#include "engine/cpu/vec.h"
+#include "engine/cpu/kernels_conv.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
@@ -54,29 +53,42 @@ STRATA_INLINE void eachInPlace(float* x, std::int64_t n, Function function) {
     storeSome(x, function(loadSome(x, some)), some);
   }
 }
-inline void tanhInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return tanhOf(v); }); }
-inline void sigmoidInPlace(float* x, std::int64_t n) { eachInPlace(x, n, [](Vec v) { return sigmoidOf(v); }); }
+inline void activate(Activation activation, float* x, std::int64_t n) {
+  if (activation == Activation::Relu) eachInPlace(x, n, [](Vec v) { return v < Vec{} ? Vec{} : v; });
+  if (activation == Activation::Tanh) eachInPlace(x, n, [](Vec v) { return tanhOf(v); });
+  if (activation == Activation::Sigmoid) eachInPlace(x, n, [](Vec v) { return sigmoidOf(v); });
+}
 
-/// g = function(y, g); the result is not 0 when a new g is not finite.
-template <class Function>
-STRATA_INLINE float gradientInPlace(const float* y, float* g, std::int64_t n, Function function) {
-  Vec probe{};
-  for (; n > 0; n -= kLanes, y += kLanes, g += kLanes) {
-    const int some = n < kLanes ? int(n) : kLanes;
-    const Vec v = function(loadSome(y, some), loadSome(g, some));
-    probe += v - v;
-    storeSome(g, v, some);
+/// The gradient before an activation, from its output and the gradient behind it.
+template <Activation kActivation>
+STRATA_INLINE Vec gradientBefore(Vec y, Vec g) {
+  if constexpr (kActivation == Activation::Relu) return y <= Vec{} ? Vec{} : g;
+  if constexpr (kActivation == Activation::Tanh) return g * (1.f - y * y);
+  if constexpr (kActivation == Activation::Sigmoid) return g * y * (1.f - y);
+  return g;
+}
+/// Calls body(Constant<Activation>()).
+template <class Body>
+STRATA_INLINE void withActivation(Activation activation, Body&& body) {
+  switch (activation) {
+    case Activation::Linear: return body(Constant<Activation::Linear>());
+    case Activation::Relu: return body(Constant<Activation::Relu>());
+    case Activation::Tanh: return body(Constant<Activation::Tanh>());
+    case Activation::Sigmoid: return body(Constant<Activation::Sigmoid>());
   }
+}
+
+inline float activationGradient(Activation activation, const float* y, float* g, std::int64_t n) {
+  Vec probe{};
+  withActivation(activation, [&](auto kind) {
+    for (; n > 0; n -= kLanes, y += kLanes, g += kLanes) {
+      const int some = n < kLanes ? int(n) : kLanes;
+      const Vec v = gradientBefore<decltype(kind)::value>(loadSome(y, some), loadSome(g, some));
+      probe += v - v;
+      storeSome(g, v, some);
+    }
+  });
   return sumOf(probe);
-}
-inline float reluGradient(const float* y, float* g, std::int64_t n) {
-  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return out <= Vec{} ? Vec{} : v; });
-}
-inline float tanhGradient(const float* y, float* g, std::int64_t n) {
-  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return v * (1.f - out * out); });
-}
-inline float sigmoidGradient(const float* y, float* g, std::int64_t n) {
-  return gradientInPlace(y, g, n, [](Vec out, Vec v) { return v * out * (1.f - out); });
 }
 
 inline void addInPlace(float* to, const float* from, std::int64_t n) {
@@ -97,11 +109,6 @@ STRATA_INLINE void eachWindow(const PoolShape& g, Frame in, Frame out, Body body
       body(in.data + std::int64_t{y0} * in.rowStride + x0 * g.c, y1 - y0, x1 - x0, out.data + std::int64_t{oy} * out.rowStride + ox * g.c,
            1.f / float((y1 - y0) * (x1 - x0)));
     }
-}
-
-/// Whether windows lie side by side and cover the image, so that each input belongs to one of them.
-inline bool tiles(const PoolShape& g) {
-  return g.strideH == g.kernelH && g.strideW == g.kernelW && g.top == 0 && g.left == 0 && g.outH * g.kernelH == g.inH && g.outW * g.kernelW == g.inW;
 }
 
 /// Calls body(first input of the window, output pixel) for windows side by side.
@@ -140,7 +147,7 @@ STRATA_INLINE void averageTilesGradient(const PoolShape& g, Frame dy, Frame dx) 
 }
 
 inline void averagePool(const PoolShape& g, Frame x, Frame y) {
-  if (tiles(g)) return g.kernelH == 2 && g.kernelW == 2 ? averageTiles<2, 2>(g, x, y) : averageTiles<0, 0>(g, x, y);
+  if (g.tiles()) return g.kernelH == 2 && g.kernelW == 2 ? averageTiles<2, 2>(g, x, y) : averageTiles<0, 0>(g, x, y);
   eachWindow(g, x, y, [&](const float* in, int rows, int cols, float* out, float share) {
     for (int i = 0; i < g.c; i += kLanes) {
       Vec sum{};
@@ -152,7 +159,7 @@ inline void averagePool(const PoolShape& g, Frame x, Frame y) {
 }
 
 inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
-  if (tiles(g)) return g.kernelH == 2 && g.kernelW == 2 ? averageTilesGradient<2, 2>(g, dy, dx) : averageTilesGradient<0, 0>(g, dy, dx);
+  if (g.tiles()) return g.kernelH == 2 && g.kernelW == 2 ? averageTilesGradient<2, 2>(g, dy, dx) : averageTilesGradient<0, 0>(g, dy, dx);
   for (int row = 0; row < g.inH; ++row) std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * g.c);
   eachWindow(g, dx, dy, [&](float* in, int rows, int cols, const float* out, float share) {
     for (int i = 0; i < g.c; i += kLanes) {
@@ -164,6 +171,46 @@ inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
         }
     }
   });
+}
+
+/// KernelH and KernelW as above.
+template <int KernelH, int KernelW, Activation kActivation>
+STRATA_INLINE int frameWindows(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, float* frame, float* biasGradient) {
+  const int kernelH = KernelH ? KernelH : pool.kernelH, kernelW = KernelW ? KernelW : pool.kernelW, width = g.kWidth(kLanes);
+  const float share = 1.f / float(kernelH * kernelW);
+  const std::int64_t frameRow = std::int64_t{g.cols + g.s - 1} * width;
+  int live = 0;
+  for (int i = 0; i < g.k; i += kLanes) {
+    Vec sum{};
+    for (int oy = 0; oy < pool.outH; ++oy) {
+      const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride + i, *out = y.data + std::int64_t{oy} * kernelH * y.rowStride + i;
+      float* to = frame + (std::int64_t{oy} * kernelH + g.r - 1) * frameRow + (g.s - 1) * width + i;
+      for (int ox = 0; ox < pool.outW; ++ox, gradient += g.k, out += kernelW * g.k, to += kernelW * width) {
+        const Vec each = loadSome(gradient, g.k - i) * share;
+        STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
+          STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
+            const Vec v = gradientBefore<kActivation>(loadSome(out + a * y.rowStride + b * g.k, g.k - i), each);
+            store(to + a * frameRow + b * width, v);
+            sum += v;
+            live += __builtin_popcount(bits(v != Vec{}));
+          }
+        }
+      }
+    }
+    store(biasGradient + i, load(biasGradient + i) + sum);
+  }
+  return live;
+}
+
+inline int frameGradient(const ConvShape& g, const PoolShape& pool, Activation activation, Frame dy, Frame y, float* frame, float* biasGradient) {
+  int live = 0;
+  withActivation(activation, [&](auto kind) {
+    constexpr Activation kActivation = decltype(kind)::value;
+    if (pool.kernelH == 1 && pool.kernelW == 1) live = frameWindows<1, 1, kActivation>(g, pool, dy, y, frame, biasGradient);
+    else if (pool.kernelH == 2 && pool.kernelW == 2) live = frameWindows<2, 2, kActivation>(g, pool, dy, y, frame, biasGradient);
+    else live = frameWindows<0, 0, kActivation>(g, pool, dy, y, frame, biasGradient);
+  });
+  return live;
 }
 
 inline float probe(const float* x, std::int64_t n) {

@@ -43,17 +43,6 @@ struct Density {
   double share() const { return possible ? double(live) / double(possible) : 1; }
 };
 
-/// Turns a layer's output gradient into that before its activation. Returns a probe (kernels.h).
-inline float activationGradient(const Kernels& kernels, Activation activation, const float* y, float* gradient, std::int64_t n) {
-  switch (activation) {
-    case Activation::Relu: return kernels.reluGradient(y, gradient, n);
-    case Activation::Tanh: return kernels.tanhGradient(y, gradient, n);
-    case Activation::Sigmoid: return kernels.sigmoidGradient(y, gradient, n);
-    case Activation::Linear: break;
-  }
-  return kernels.probe(gradient, n);
-}
-
 class Pass {
  public:
   virtual ~Pass() = default;

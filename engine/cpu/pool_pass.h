@@ -14,6 +14,8 @@ class AveragePoolPass : public Pass {
   void forward(const Step& step) override;
   void backward(const Step& step) override;
   PassWork work() const override;
+  const PoolShape& shape() const { return m_shape; }
+  Frame gradientOf(int n) const { return m_y.inside(n, m_y.gradients); }
   void forwardSample(const Kernels& kernels, int n) { kernels.averagePool(m_shape, m_x.inside(n, m_x.values), m_y.inside(n, m_y.values)); }
   void backwardSample(const Kernels& kernels, int n) { kernels.averagePoolGradient(m_shape, m_y.inside(n, m_y.gradients), m_x.inside(n, m_x.gradients)); }
 

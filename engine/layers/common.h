@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/layer.h"
+#include "engine/layers/activation.h"
 
 namespace strata {
 
@@ -35,7 +36,6 @@ Field biasField();
 Field initializerField();
 std::string pairText(Pair pair);  ///< "5 × 5"
 
-enum class Activation { Linear, Relu, Tanh, Sigmoid };
 Field activationField(const std::string& initial);
 Activation activationOf(const Fields& fields);
 std::string activationTitle(const Fields& fields);  ///< "ReLU"; "Linear"
