@@ -66,7 +66,9 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
       scratch.tileCodes = Array<std::uint8_t>(width * pixels);
-      scratch.livePixels = Array<std::int32_t>(places);
+      const int rowStep = g.rowsArePlanes() && !m_packPixels ? g.cols : g.outW, pixelsListed = (g.outH - 1) * rowStep + g.outW;
+      scratch.livePixels = Array<std::int32_t>(std::size_t(pixelsListed));
+      for (int i = 0; i < pixelsListed; ++i) scratch.livePixels[std::size_t(i)] = i % rowStep < g.outW ? i / rowStep * g.outW + i % rowStep : -1;
       scratch.deadPixels = Array<std::int32_t>(places);
       scratch.pixelMasks = Array<std::uint32_t>(places);
     }

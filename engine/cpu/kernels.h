@@ -44,6 +44,8 @@ struct ConvShape {
   int planeStep() const { return sx * poolW * c; }  ///< floats from a pooled pixel's input to the next one's
   int phaseStride() const { return planeStep() == 1 ? cols : (cols * c + planeStep() - 1) / planeStep(); }
   int planeStride(int lanes) const { return (outH * outW + lanes - 1) / lanes * lanes; }
+  bool rowsArePlanes() const { return planeStep() == 1 && sy == 1 && poolH * poolW == 1; }  ///< then pixels are those of the frame
+  int framePixels() const { return (outH - 1) * cols + outW; }
   std::int64_t planeFloats(int lanes) const { return std::int64_t{planeRows()} * planeCols() * c * planeStride(lanes); }
   bool columns = false;                ///< ConvMethod::Columns is used instead of Lists
   bool planes = false;                 ///< ConvMethod::Planes is used instead of the others
@@ -58,7 +60,7 @@ enum class ConvMethod { Lists, Columns, Wide, Dense, Planes };
 struct PlaneScratch {
   float *phases = nullptr, *planes = nullptr, *tile = nullptr;
   std::uint8_t* codes = nullptr;
-  std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels
+  std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels; `live` lists all of them, with -1 between two rows of a frame
   std::uint32_t* masks = nullptr;
   const std::int32_t* offsets = nullptr;          ///< of each pooled pixel in y
 };

@@ -3,7 +3,8 @@
 // Included once per instruction set.
 //
 // Plane (u, v, c) holds, for every pooled output pixel, the input at row u and column v of what its window meets. All candidates of a
-// pooling window then lie in the same lane of different planes, and the largest of them is taken in registers.
+// pooling window then lie in the same lane of different planes, and the largest of them is taken in registers. Without pooling, at
+// stride 1, the input's own rows are such planes: plane (u, v) begins u rows and v columns further on.
 #pragma once
 #include "engine/cpu/kernels_conv.h"
 
@@ -73,27 +74,33 @@ inline int packPlanes(const ConvShape& g, const PlaneScratch& scratch) {
   return live;
 }
 
-/// acc[c][Q] += the planes' products with C channels' weights, Q vectors of pixels at vectorStep[q] floats from each other.
-template <int C, int Q>
-STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * Q], const float* planes, const std::int64_t (&vectorStep)[Q], const float* weights) {
-  const int taps = g.s * g.c, planeStride = g.planeStride(kLanes), width = g.panelVecs * kLanes;
+inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
+inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
+
+/// Floats from one plane to the next kernel row's, to the next tap's, and to those of the vectors worked on together.
+struct PlaneSteps {
+  std::int64_t row = 0, tap = 0, vector[kPlaneVecs] = {};
+};
+
+/// acc[c][kPlaneVecs] += the planes' products with C channels' weights.
+template <int C>
+STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], const float* planes, const PlaneSteps& steps, const float* weights) {
+  constexpr int Q = kPlaneVecs;
+  const int taps = g.s * g.c, width = g.panelVecs * kLanes;
   for (int r = 0; r < g.r; ++r) {
-    const float* plane = planes + std::int64_t{r} * g.planeCols() * g.c * planeStride;
+    const float* plane = planes + r * steps.row;
     for (int t = 0; t < taps; ++t) {
       Vec pixels[Q];
-      STRATA_UNROLL for (int q = 0; q < Q; ++q) pixels[q] = load(plane + vectorStep[q]);
+      STRATA_UNROLL for (int q = 0; q < Q; ++q) pixels[q] = load(plane + steps.vector[q]);
       STRATA_UNROLL for (int c = 0; c < C; ++c) {
         const float weight = weights[c];
         STRATA_UNROLL for (int q = 0; q < Q; ++q) acc[c * Q + q] += weight * pixels[q];
       }
-      plane = onePointer(plane + planeStride);
+      plane = onePointer(plane + steps.tap);
       weights = onePointer(weights + width);
     }
   }
 }
-
-inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
-inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
 
 /// Bias, pooling and ReLU of one channel into tile[pixel]; without pooling for kPlaneVecs vectors of pixels.
 STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, float* tile, std::uint8_t* codes, Vec& probe) {
@@ -122,7 +129,7 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
   }
 }
 
-/// Turns kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed.
+/// Turns kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed; those below 0 are passed over.
 STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std::uint8_t* tileCodes, int stride, const std::int32_t* pixels, int count, int channel,
                                const std::int32_t* offsets, Frame y, std::uint8_t* codes) {
   const int some = g.k - channel, codeStride = g.panels * g.panelVecs * kLanes;
@@ -134,6 +141,7 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std:
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
     if (i >= count) break;
     const int pixel = pixels[i];
+    if (pixel < 0) continue;
     storeSome(y.data + offsets[pixel] + channel, rows[i], some);
     if (codes) std::memcpy(codes + std::int64_t{pixel} * codeStride + channel, codeRows + i * kLanes, kLanes);
   }
@@ -141,12 +149,20 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std:
 
 inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
                                std::uint8_t* codes) {
-  fillPlanes(g, x, scratch);
+  const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
   const int count = g.outH * g.outW, codeStride = g.panels * g.panelVecs * kLanes;
-  int live = count;
-  if (pack) live = packPlanes(g, scratch);
-  else for (int i = 0; i < count; ++i) scratch.live[i] = i;
-  for (int i = 0; i < count - live; ++i) {  // pixels that meet zeros alone
+  const float* planes = rows ? x : scratch.planes;
+  const std::int64_t planeStride = g.planeStride(kLanes);
+  PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
+  for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
+  int live = count, dead = 0;
+  if (rows) {
+    live = g.framePixels();
+  } else {
+    fillPlanes(g, x, scratch);
+    if (pack) live = packPlanes(g, scratch), dead = count - live;
+  }
+  for (int i = 0; i < dead; ++i) {  // pixels that meet zeros alone
     const int pixel = scratch.dead[i];
     float* out = y.data + scratch.offsets[pixel];
     for (int channel = 0; channel < g.k; channel += kLanes) {
@@ -156,10 +172,6 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
     }
     if (codes) std::memset(codes + std::int64_t{pixel} * codeStride, 0, std::size_t(codeStride));
   }
-  const bool pooled = g.poolH * g.poolW > 1;
-  const std::int64_t planeStride = g.planeStride(kLanes);
-  std::int64_t vectorStep[kPlaneVecs];
-  for (int q = 0; q < kPlaneVecs; ++q) vectorStep[q] = pooled ? (std::int64_t{q / 2} * g.sy * g.planeCols() + q % 2 * g.sx) * g.c * planeStride : q * kLanes;
   const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, width = g.panelVecs * kLanes;
   const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
   Vec probe{};
@@ -171,7 +183,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
         withConstant<kPlaneChannels>(past - from, [&](auto size) {
           constexpr int C = decltype(size)::value;
           Vec acc[C * kPlaneVecs] = {};
-          addPlanes<C, kPlaneVecs>(g, acc, scratch.planes + first, vectorStep, weights + panel * panelSize + from);
+          addPlanes<C>(g, acc, planes + first, steps, weights + panel * panelSize + from);
           STRATA_UNROLL for (int c = 0; c < C; ++c) {
             const int channel = panel * width + from + c;
             finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, scratch.codes + channel * atOnce, probe);
