@@ -5,44 +5,36 @@
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
-STRATA_INLINE Vec clamp(Vec x, float low, float high) {
-  x = x < all(low) ? all(low) : x;
-  return x > all(high) ? all(high) : x;
-}
-
-/// e^x = power * (1 + rest); x is held to -87..88. Method and coefficients: Cephes expf (Moshier).
+/// e^x = power * (1 + rest) for |x| up to 87. Method and coefficients: Cephes expf (Moshier).
 struct Exponential {
   Vec power, rest;
 };
 STRATA_INLINE Exponential exponentialParts(Vec x) {
-  x = clamp(x, -87.f, 88.f);
-  const Vec scaled = x * 1.44269504088896341f + 0x1.8p23f;  // adding 1.5 * 2^23 rounds to the nearest integer
-  const Vec n = scaled - 0x1.8p23f;
+  const Vec n = nearestInteger(x * 1.44269504088896341f);
   const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
   Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  const IntVec power = (__builtin_convertvector(n, IntVec) + 127) << 23;
-  return {reinterpret_cast<Vec>(power), p * r * r + r};
+  return {powerOfTwo(n), p * r * r + r};
 }
 /// Within 2 units in the last place.
 STRATA_INLINE Vec exponential(Vec x) {
-  const Exponential e = exponentialParts(x);
-  return (e.rest + 1.f) * e.power;
+  const Exponential e = exponentialParts(clamp(x, -87.f, 87.f));
+  return e.power * e.rest + e.power;
 }
 
-/// tanh x = 1 - q with q = 2 / (e^2x + 1), and near zero, where that would cancel, (e^2x - 1) q / 2.
+/// tanh x = 1 - 2 / (e^2x + 1), and near zero, where that would cancel, (e^2x - 1) / (e^2x + 1). At 9 it is 1.
 STRATA_INLINE Vec tanhOf(Vec x) {
+  x = clamp(x, -9.1f, 9.1f);
   const Exponential e = exponentialParts(x + x);
-  const Vec less1 = e.power * e.rest + (e.power - 1.f), q = 2.f / (less1 + 2.f);
-  const Vec result = x * x < all(0.25f) ? less1 * q * 0.5f : 1.f - q;
-  return x == x ? result : x;  // NaN stays NaN
+  const Vec less1 = e.power * e.rest + (e.power - 1.f), share = reciprocal(less1 + 2.f);
+  return x * x < all(0.25f) ? less1 * share : 1.f - 2.f * share;
 }
 
 STRATA_INLINE Vec sigmoidOf(Vec x) {
-  const Vec result = 1.f / (1.f + exponential(-x));
+  const Vec result = reciprocal(1.f + exponential(-x));
   return x == x ? result : x;
 }
 

@@ -147,6 +147,27 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std:
   }
 }
 
+/// storePixels() of unpooled pixels for at most half a vector of channels: two neighbours at a time, whose channels lie side by side. Writes up to
+/// a vector past each, so pixels must come in the order of y. Pairs must not lie across the end of a row.
+STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, const std::int32_t* offsets, Frame y) {
+  constexpr int kHalf = kLanes / 2;
+  Vec pairs[kHalf];
+  STRATA_UNROLL for (int c = 0; c < kHalf; ++c) pairs[c] = c < g.k ? load(tile + std::int64_t{c} * stride) : Vec{};
+  STRATA_UNROLL for (int round = 1; round < kHalf; round *= 2) {  // as transposeTile()
+    Vec next[kHalf];
+    STRATA_UNROLL for (int i = 0; i < kHalf / 2; ++i) {
+      next[2 * i] = zip<0>(pairs[i], pairs[i + kHalf / 2]);
+      next[2 * i + 1] = zip<kHalf>(pairs[i], pairs[i + kHalf / 2]);
+    }
+    STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] = next[i];
+  }
+  const unsigned one = (1u << g.k) - 1, both = one | one << kHalf;
+  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
+    if (2 * i >= count) break;
+    if (pixels[2 * i] >= 0) compress(both, pairs[i], y.data + offsets[pixels[2 * i]]);
+  }
+}
+
 inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
                                std::uint8_t* codes) {
   const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
@@ -155,6 +176,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
   for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
+  const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0;
   int live = count, dead = 0;
   if (rows) {
     live = g.framePixels();
@@ -191,9 +213,14 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
         });
       }
     }
-    for (int i = 0; i < atOnce && first + i < live; i += kLanes)
+    for (int i = 0; i < atOnce && first + i < live; i += kLanes) {
+      if (pairs) {
+        storePairs(g, scratch.tile + i, atOnce, scratch.live + first + i, live - first - i, scratch.offsets, y);
+        continue;
+      }
       for (int channel = 0; channel < g.k; channel += kLanes)
         storePixels(g, scratch.tile + i, scratch.codes + i, atOnce, scratch.live + first + i, live - first - i, channel, scratch.offsets, y, codes);
+    }
   }
   return sumOf(probe);
 }

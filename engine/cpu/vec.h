@@ -81,6 +81,46 @@ STRATA_INLINE void storeSome(float* p, Vec v, int n) {
 #endif
 }
 
+/// NaN stays NaN.
+STRATA_INLINE Vec clamp(Vec x, float low, float high) {
+#if defined(__AVX512F__)
+  return Vec(_mm512_min_ps(__m512(all(high)), _mm512_max_ps(__m512(all(low)), __m512(x))));
+#elif defined(__AVX2__)
+  return Vec(_mm256_min_ps(__m256(all(high)), _mm256_max_ps(__m256(all(low)), __m256(x))));
+#else
+  x = x < all(low) ? all(low) : x;
+  return x > all(high) ? all(high) : x;
+#endif
+}
+
+/// 1 / v within a unit in the last place, where that is quicker than dividing. Not for values whose reciprocal is not a normal number,
+/// but those of infinity's order of magnitude give 0.
+STRATA_INLINE Vec reciprocal(Vec v) {
+#if defined(__AVX512F__)
+  const Vec near = Vec(_mm512_rcp14_ps(__m512(v)));
+  return near + near * (1.f - v * near);  // Newton's step
+#else
+  return 1.f / v;
+#endif
+}
+
+/// For values of magnitude below 2^22.
+STRATA_INLINE Vec nearestInteger(Vec v) {
+#if defined(__AVX512F__)
+  return Vec(_mm512_roundscale_ps(__m512(v), _MM_FROUND_TO_NEAREST_INT));
+#else
+  return v + 0x1.8p23f - 0x1.8p23f;
+#endif
+}
+/// 2^n for whole n of -126..127.
+STRATA_INLINE Vec powerOfTwo(Vec n) {
+#if defined(__AVX512F__)
+  return Vec(_mm512_scalef_ps(__m512(all(1.f)), __m512(n)));
+#else
+  return reinterpret_cast<Vec>((__builtin_convertvector(n, IntVec) + 127) << 23);
+#endif
+}
+
 /// kLanes bytes, widened and narrowed. Compilers make scalar code of the generic form.
 STRATA_INLINE IntVec loadBytes(const std::uint8_t* p) {
 #if defined(__AVX512F__)
