@@ -10,6 +10,7 @@ constexpr int kPanelVecs = 8;    // as in kernels_dense.h
 constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRoom = 16;        // lists are written a vector at a time
+constexpr std::int64_t kKeptFloats = 1 << 19;  // weights up to 2 MB, a second cache, are kept transposed as well
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
@@ -43,7 +44,9 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
   }
   m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
   if (plan.inputGradient) {
-    m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
+    if (std::int64_t{m_in} * m_out <= kKeptFloats) m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
+    else
+      for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_out) * m_inPanel);
     m_outputs.allocate(m_out, std::max(1, kChunk / m_panel) * m_panel, x.batch);
   }
   for (Scratch& scratch : m_scratch) {
@@ -106,12 +109,12 @@ void DensePass::backward(const Step& step) {
   const Panels dx = m_x.matrix(m_x.gradients);
   const bool lists = listsPay(m_outputs, step.batch, m_out);
   ++m_gradientBy[lists];
-  const int rows = rowsOf(m_inPanels), groups = tasksOf(step.batch, rows);
-  step.pool.run(m_inPanels * groups, [&](int task, int) {
+  const int rows = m_transposed.size() > 0 ? rowsOf(m_inPanels) : step.batch, groups = tasksOf(step.batch, rows);
+  step.pool.run(m_inPanels * groups, [&](int task, int thread) {
     const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), first = panel * m_inPanel;
     const int vecs = m_inPanel / m_kernels.lanes, width = std::min(m_inPanel, m_in - first);
     float* out = dx.data + first / dx.panel * dx.panelStride + first % dx.panel;
-    const float* weights = m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel;
+    const float* weights = transposedPanel(panel, m_scratch[std::size_t(thread)]);
     if (lists) m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, m_outputs.chunk, begin, end, weights, vecs, out, dx.rowStride, width);
     else m_kernels.denseInputGradientDense(dz, begin, end, weights, vecs, out, dx.rowStride, width);
   });
@@ -128,11 +131,11 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   for (int panel = 0; panel < m_panels; ++panel) {
     const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const int vecs = m_panel / m_kernels.lanes;
-    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
+    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, m_weights.data() + at, scratch.gradient.data());
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
-    if (m_plan.inputGradient) deriveTransposed(begin, end, panel);
+    if (m_transposed.size() > 0) deriveTransposed(begin, end, panel);
   }
   return probe;
 }
@@ -144,6 +147,16 @@ float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
     for (int n = 0; n < step.batch; ++n)
       m_kernels.addInPlace(gradient.data() + panel * m_panel, m_y.gradients.data() + (std::int64_t{panel} * m_y.batch + n) * m_panel, m_panel);
   return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
+}
+
+/// One panel of inputs as rows of [out][inPanel].
+const float* DensePass::transposedPanel(int panel, Scratch& scratch) {
+  if (m_transposed.size() > 0) return m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel;
+  const int first = panel * m_inPanel, count = std::min(m_inPanel, m_in - first);
+  for (int n0 = 0; n0 < m_out; n0 += m_panel)
+    m_kernels.transpose(m_weights.data() + std::int64_t{n0 / m_panel} * m_in * m_panel + std::int64_t{first} * m_panel, m_panel, count, std::min(m_panel, m_out - n0),
+                        scratch.transposed.data() + std::int64_t{n0} * m_inPanel, m_inPanel);
+  return scratch.transposed.data();
 }
 
 // Columns `panel` of the weights of features [begin, end), which lie in one or two panels of the inputs.
@@ -174,7 +187,7 @@ void DensePass::toCanonical(const Array<float>& panels, const Array<float>& bias
 
 void DensePass::setWeights(const float* canonical) {
   fromCanonical(canonical, m_weights, m_bias);
-  if (!m_plan.inputGradient) return;
+  if (m_transposed.size() == 0) return;
   for (int panel = 0; panel < m_panels; ++panel) deriveTransposed(0, m_in, panel);
 }
 void DensePass::getWeights(float* canonical) const { toCanonical(m_weights, m_bias, canonical); }

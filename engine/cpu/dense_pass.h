@@ -44,7 +44,7 @@ class DensePass : public Pass {
     ListView view() const { return {values.data(), offsets.data()}; }
   };
   struct Scratch {
-    Array<float> values, gradient;
+    Array<float> values, gradient, transposed;
     Array<std::int32_t> offsets, counts;
   };
 
@@ -53,6 +53,7 @@ class DensePass : public Pass {
   bool listsPay(const SampleLists& lists, int batch, int width) const;
   float updateBias(const Step& step, const UpdateRule& rule);
   void deriveTransposed(int begin, int end, int panel);
+  const float* transposedPanel(int panel, Scratch& scratch);
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
 
@@ -63,7 +64,7 @@ class DensePass : public Pass {
   const int m_inPanel, m_inPanels;                 ///< of the inputs, for their gradient
   int m_block, m_blocks;                           ///< features updated by one task
   Array<float> m_weights;                          ///< [panels][in][panel]
-  Array<float> m_transposed;                       ///< derived: [inPanels][out][inPanel]
+  Array<float> m_transposed;                       ///< derived: [inPanels][out][inPanel]; empty where that would take too long to write and read
   Array<float> m_bias;                             ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
