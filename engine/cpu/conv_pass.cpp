@@ -12,6 +12,7 @@ constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
+constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 }  // namespace
@@ -21,6 +22,9 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   g.panels = (vecs + kPanelVecs - 1) / kPanelVecs;
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
+  g.patchVecs = (g.r * g.s * g.c + kernels.lanes - 1) / kernels.lanes;
+  if (g.poolH * g.poolW > 1 || g.patchVecs > kPatchesBelow * g.r * g.rowVecs) g.patchVecs = 0;
+  if (g.patchVecs > 0) g.patchRows = int(std::clamp<std::int64_t>(4 * kCacheFloats / (std::int64_t{g.outW} * g.patchVecs * kernels.lanes), 1, g.outH));
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
   const int window = g.poolH * g.poolW;
@@ -85,6 +89,12 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     if (m_mayUseInputs) {
       scratch.frame = Array<float>(std::size_t(g.rows + g.r - 1) * (g.cols + g.s - 1) * g.kWidth(m_lanes));
       scratch.inputSums = Array<float>(std::size_t(g.r) * g.s * g.kWidth(m_lanes));
+    }
+    if (g.patchVecs > 0) {
+      const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
+      scratch.patches = Array<float>(positions * patch);
+      scratch.patchGradients = Array<float>(positions * g.k);
+      scratch.patchSums = Array<float>(g.k * patch);
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
@@ -158,8 +168,10 @@ void ConvPass::backward(const Step& step) {
     float* biasGradient = m_biasGradients.data() + m_bias.size() * part;
     std::fill_n(gradient, m_transposed.size(), 0.f);
     std::fill_n(biasGradient, m_bias.size(), 0.f);
-    for (int n = step.begin(part); n < step.end(part); n += m_tile)
-      backwardTile(n, std::min(n + m_tile, step.end(part)), m_scratch[std::size_t(thread)], gradient, biasGradient);
+    Scratch& scratch = m_scratch[std::size_t(thread)];
+    for (int n = step.begin(part); n < step.end(part); n += m_tile) backwardTile(n, std::min(n + m_tile, step.end(part)), scratch, gradient, biasGradient);
+    if (m_mayUseInputs) addInputSums(scratch, gradient);
+    if (m_shape.patchVecs > 0) addPatchSums(scratch, gradient);
   });
 }
 
@@ -176,7 +188,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     if (!g.relu && m_plan.activation != Activation::Linear)
       for (int row = 0; row < g.outH; ++row)
         m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
-    if (g.poolH * g.poolW == 1 && denseGradients(n, gradient, biasGradient)) continue;
+    if (g.poolH * g.poolW == 1 && denseGradients(n, scratch, gradient, biasGradient)) continue;
     const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
     if (!m_plan.inputGradient) continue;
@@ -184,19 +196,20 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), m_transposed.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
-  if (m_mayUseInputs) addInputSums(scratch, gradient);
 }
 
 /// Where most gradients are live, register blocks are faster. False where they are not.
-bool ConvPass::denseGradients(int n, float* gradient, float* biasGradient) {
+bool ConvPass::denseGradients(int n, Scratch& scratch, float* gradient, float* biasGradient) {
   const Frame dy = m_y.inside(n, m_y.gradients);
   const std::int64_t size = std::int64_t{m_shape.outH} * m_shape.outW * m_shape.k;
   const int live = m_kernels.maskGradient(m_shape, dy, m_y.inside(n, m_y.values));
-  const double products = double(m_shape.r) * m_shape.rowVecs * (m_plan.inputGradient ? 2 : 1);  // vectors, of each value
-  if (double(live) * products < (m_kernels.listsBelow * products - kListCost) * double(size)) return false;
+  const double byLists = double(m_shape.r) * m_shape.rowVecs, products = (m_shape.patchVecs > 0 ? m_shape.patchVecs : byLists) + (m_plan.inputGradient ? byLists : 0);  // vectors, of each value
+  if (double(live) * byLists * (m_plan.inputGradient ? 2 : 1) < (m_kernels.listsBelow * products - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
-  m_kernels.convWeightGradientDense(m_shape, dy, m_x.sample(n, m_x.values), gradient, biasGradient);
+  const float* x = m_x.sample(n, m_x.values);
+  if (m_shape.patchVecs == 0) m_kernels.convWeightGradientDense(m_shape, dy, x, gradient, biasGradient);
+  else m_kernels.convWeightGradientPatches(m_shape, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()}, biasGradient);
   if (m_plan.inputGradient) m_kernels.convInputGradientDense(m_shape, dy, m_transposed.data(), m_x.sample(n, m_x.gradients));
   return true;
 }
@@ -228,6 +241,14 @@ void ConvPass::addInputSums(Scratch& scratch, float* gradient) const {
       gradient[tap / m_shape.s * sliceSize() + k * rowSize() + tap % m_shape.s] += scratch.inputSums[std::size_t(turned * width + k)];
     }
   std::fill_n(scratch.inputSums.data(), scratch.inputSums.size(), 0.f);
+}
+
+void ConvPass::addPatchSums(Scratch& scratch, float* gradient) const {
+  const int taps = m_shape.s * m_shape.c;
+  for (int r = 0; r < m_shape.r; ++r)
+    for (int k = 0; k < m_shape.k; ++k)
+      m_kernels.addInPlace(gradient + r * sliceSize() + k * rowSize(), scratch.patchSums.data() + std::int64_t{k} * m_shape.patchVecs * m_lanes + r * taps, taps);
+  std::fill_n(scratch.patchSums.data(), scratch.patchSums.size(), 0.f);
 }
 
 void ConvPass::gradientTask(const Step& step, int row) {

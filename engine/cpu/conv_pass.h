@@ -42,7 +42,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums;
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchGradients, patchSums;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     // For convForwardPlanes().
     Array<float> phases, planes, tile;
@@ -64,9 +64,10 @@ class ConvPass : public Pass {
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
   void orderPositions();
-  bool denseGradients(int sample, float* gradient, float* biasGradient);
+  bool denseGradients(int sample, Scratch& scratch, float* gradient, float* biasGradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
   void addInputSums(Scratch& scratch, float* gradient) const;
+  void addPatchSums(Scratch& scratch, float* gradient) const;
   void deriveForward(int row);
   void fromCanonical(const float* canonical, const Array<float>& transposed, const Array<float>& bias) const;
   void toCanonical(const Array<float>& transposed, const Array<float>& bias, float* canonical) const;

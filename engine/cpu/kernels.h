@@ -31,6 +31,7 @@ struct ConvShape {
   bool relu = false;                   ///< else linear; other activations are applied afterwards
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
+  int patchVecs = 0, patchRows = 0;    ///< vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used
   int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
   int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
   int tapsBefore() const { return widePixels > 0 ? widePixels - 1 : 0; }
@@ -63,6 +64,12 @@ struct PlaneScratch {
   std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels; `live` lists all of them, with -1 between two rows of a frame
   std::uint32_t* masks = nullptr;
   const std::int32_t* offsets = nullptr;          ///< of each pooled pixel in y
+};
+
+/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes], those
+/// outputs' gradients, [patchRows * outW][k], and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
+struct PatchScratch {
+  float *patches = nullptr, *gradients = nullptr, *sums = nullptr;
 };
 
 /// A tensor of one sample, [h][w][c] inside a larger frame.
@@ -139,6 +146,8 @@ struct Kernels {
   int (*maskGradient)(const ConvShape& shape, Frame dy, Frame y);
   void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
   void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient, float* biasGradient);
+  /// The same into scratch.sums, from whole patches instead of row by row, for kernels whose rows leave much of a vector empty.
+  void (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient);
   /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling. First the gradient
   /// before the activation is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; y is the activation's output, dy the
   /// gradient of its average over `pool`, a single pixel or tiles. Returns how many of the frame's values are live.

@@ -635,6 +635,15 @@ inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* tr
     });
 }
 
+inline void addBiasGradient(const ConvShape& g, Frame dy, float* biasGradient) {
+  for (int i = 0; i < g.k; i += kLanes) {
+    Vec sum{};
+    for (int oy = 0; oy < g.outH; ++oy)
+      for (int ox = 0; ox < g.outW; ++ox) sum += loadSome(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i, g.k - i);
+    store(biasGradient + i, load(biasGradient + i) + sum);
+  }
+}
+
 inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x, float* gradient, float* biasGradient) {
   const std::int64_t rowSize = g.rowVecs * kLanes, xRow = std::int64_t{g.cols} * g.c;
   for (int r = 0; r < g.r; ++r)
@@ -650,12 +659,39 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
         storeRowGroups<P, NB>(out, rowSize, acc);
       });
     });
-  for (int i = 0; i < g.k; i += kLanes) {
-    Vec sum{};
-    for (int oy = 0; oy < g.outH; ++oy)
-      for (int ox = 0; ox < g.outW; ++ox) sum += loadSome(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i, g.k - i);
-    store(biasGradient + i, load(biasGradient + i) + sum);
+  addBiasGradient(g, dy, biasGradient);
+}
+
+/// The patches of output rows [oy0, oy1). What is written past the end of one is overwritten by the next.
+inline void fillPatches(const ConvShape& g, const float* x, int oy0, int oy1, float* patches) {
+  const int row = g.s * g.c;
+  for (int oy = oy0; oy < oy1; ++oy)
+    for (int ox = 0; ox < g.outW; ++ox, patches += g.patchVecs * kLanes) {
+      const float* from = x + (std::int64_t{oy * g.sy} * g.cols + ox * g.sx) * g.c;
+      for (int r = 0; r < g.r; ++r, from += std::int64_t{g.cols} * g.c)
+        for (int i = 0; i < row; i += kLanes) store(patches + r * row + i, load(from + i));
+    }
+}
+
+inline void convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient) {
+  const int width = g.patchVecs * kLanes, rowSize = g.outW * g.k;
+  for (int oy = 0; oy < g.outH; oy += g.patchRows) {
+    const int end = oy + g.patchRows < g.outH ? oy + g.patchRows : g.outH, positions = (end - oy) * g.outW;
+    fillPatches(g, x, oy, end, scratch.patches);
+    for (int row = oy; row < end; ++row) std::memcpy(scratch.gradients + std::int64_t{row - oy} * rowSize, dy.data + std::int64_t{row} * dy.rowStride, sizeof(float) * std::size_t(rowSize));
+    eachBlockPiece(g.patchVecs, [&](auto nb, int at) {
+      constexpr int NB = decltype(nb)::value;
+      eachBlock<NB>(g.k, [&](auto channels, int k) {
+        constexpr int P = decltype(channels)::value;
+        float* sums = scratch.sums + std::int64_t{k} * width + at * kLanes;
+        Vec acc[P * NB];
+        loadRowGroups<P, NB>(acc, sums, width);
+        addProducts<P, NB>(acc, scratch.gradients + k, 1, g.k, positions, scratch.patches + at * kLanes, width);
+        storeRowGroups<P, NB>(sums, width, acc);
+      });
+    });
   }
+  addBiasGradient(g, dy, biasGradient);
 }
 
 /// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of each.
