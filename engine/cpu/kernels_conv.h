@@ -140,9 +140,17 @@ STRATA_INLINE void eachBlock(int count, Body&& body) {
 }
 
 inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to) {
+  if (to.rowStride == rowSize) rowSize *= rows, rows = 1;
   for (int row = 0; row < rows; ++row, from += rowSize) {
     float* out = to.data + std::int64_t{row} * to.rowStride;
-    for (int i = 0; i < rowSize; ++i) out[i] = float(from[i]) * scale + offset;
+    if (rowSize < kLanes) {
+      for (int i = 0; i < rowSize; ++i) out[i] = float(from[i]) * scale + offset;
+      continue;
+    }
+    for (int i = 0; i < rowSize; i += kLanes) {
+      const int at = i + kLanes <= rowSize ? i : rowSize - kLanes;  // the last vector overlaps the one before
+      store(out + at, __builtin_convertvector(loadBytes(from + at), Vec) * scale + offset);
+    }
   }
 }
 
