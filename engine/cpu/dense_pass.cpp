@@ -42,12 +42,12 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_state[slot] = Array<float>(m_weights.size());
     m_biasState[slot] = Array<float>(m_bias.size());
   }
-  m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
+  if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
   if (plan.inputGradient) {
     if (std::int64_t{m_in} * m_out <= kKeptFloats) m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
     else
       for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_out) * m_inPanel);
-    m_outputs.allocate(m_out, std::max(1, kChunk / m_panel) * m_panel, x.batch);
+    if (plan.gradientHasZeros) m_outputs.allocate(m_out, std::max(1, kChunk / m_panel) * m_panel, x.batch);
   }
   for (Scratch& scratch : m_scratch) {
     scratch.values = Array<float>(std::size_t(m_block + kRoom) * (x.batch + kRoom));
@@ -78,8 +78,8 @@ bool DensePass::listsPay(const SampleLists& lists, int batch, int width) const {
 void DensePass::forward(const Step& step) {
   m_finite = true;
   const Panels x = m_x.matrix(m_x.values);
-  step.pool.run(step.parts(), [&](int part, int) { list(step, x, m_panel, m_inputs, m_inputDensity, part); });
-  m_listInputs = listsPay(m_inputs, step.batch, m_in);
+  if (m_x.hasZeros) step.pool.run(step.parts(), [&](int part, int) { list(step, x, m_panel, m_inputs, m_inputDensity, part); });
+  m_listInputs = m_x.hasZeros && listsPay(m_inputs, step.batch, m_in);
   ++m_forwardBy[m_listInputs];
   const int rows = rowsOf(m_panels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_panels * groups, [&](int task, int) {
@@ -103,11 +103,11 @@ void DensePass::backward(const Step& step) {
       const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
       if (!(m_kernels.activationGradient(m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
     }
-    if (m_plan.inputGradient) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
+    if (m_plan.inputGradient && m_plan.gradientHasZeros) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
   });
   if (!m_plan.inputGradient) return;
   const Panels dx = m_x.matrix(m_x.gradients);
-  const bool lists = listsPay(m_outputs, step.batch, m_out);
+  const bool lists = m_plan.gradientHasZeros && listsPay(m_outputs, step.batch, m_out);
   ++m_gradientBy[lists];
   const int rows = m_transposed.size() > 0 ? rowsOf(m_inPanels) : step.batch, groups = tasksOf(step.batch, rows);
   step.pool.run(m_inPanels * groups, [&](int task, int thread) {
@@ -131,9 +131,9 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   for (int panel = 0; panel < m_panels; ++panel) {
     const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const int vecs = m_panel / m_kernels.lanes;
-    const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, m_weights.data() + at, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, scratch.gradient.data());
+    const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
     if (m_transposed.size() > 0) deriveTransposed(begin, end, panel);
   }

@@ -13,6 +13,7 @@ class DensePass : public Pass {
     std::string name;
     Activation activation = Activation::Linear;
     bool hasBias = true, inputGradient = true;
+    bool gradientHasZeros = true;  ///< zeros are to be expected
     int stateSlots = 0;
     std::int64_t weightsOffset = 0;
   };

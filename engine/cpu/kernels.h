@@ -163,8 +163,7 @@ struct Kernels {
                              float* dx, std::int64_t rowStride, int width);
   float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
   void (*denseInputGradientDense)(const Panels& dz, int begin, int end, const float* transposed, int vecs, float* dx, std::int64_t rowStride, int width);
-  /// `weights` [end - begin][vecs * lanes] are those that the gradient is for; they are asked for meanwhile.
-  void (*denseWeightGradientDense)(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, const float* weights, float* gradient);
+  void (*denseWeightGradientDense)(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient);
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
 

@@ -85,7 +85,7 @@ STRATA_INLINE const float* valueAt(const Panels& x, int sample, int feature) {
   return x.data + feature / x.panel * x.panelStride + sample * x.rowStride + feature % x.panel;
 }
 
-/// Asks for weights that come next, [count][NB vectors], a share for each of the `work` rows from `done` to done + P, so that they
+/// Asks for the weights of the next stretch, [count][NB vectors], a share for each of the `work` rows from `done` to done + P, so that they
 /// come from memory while this stretch is worked on. Asking past the end does no harm.
 template <int NB>
 STRATA_INLINE void fetchAhead(const float* rows, std::int64_t rowStep, int count, int done, int work, int P) {
@@ -149,13 +149,12 @@ inline void denseInputGradientDense(const Panels& dz, int begin, int end, const 
 }
 
 /// denseWeightGradient() by register blocks, of the features [begin, end), which lie in one panel of x.
-inline void denseWeightGradientDense(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, const float* weights, float* gradient) {
+inline void denseWeightGradientDense(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient) {
   const int width = vecs * kLanes;
   eachBlockPiece(vecs, [&](auto nb, int at) {
     constexpr int NB = decltype(nb)::value;
     eachBlock<NB>(end - begin, [&](auto features, int j) {
       constexpr int P = decltype(features)::value;
-      fetchAhead<NB>(weights + at * kLanes, width, end - begin, j, end - begin, P);
       Vec acc[P * NB] = {};
       addProducts<P, NB>(acc, valueAt(x, 0, begin + j), 1, x.rowStride, samples, dz + at * kLanes, width);
       storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);

@@ -197,7 +197,8 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
       ConvPass::plan(plan.shape, m_kernels);
       m_passes.push_back(std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, threads));
     } else if (group.kind == Group::Kind::Dense) {
-      const DensePass::Plan plan{site.name, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
+      const bool gradientHasZeros = activationOf(site.fields) == Activation::Relu || (i + 1 < parts.size() && parts[i + 1].kind == Group::Kind::Op);
+      const DensePass::Plan plan{site.name, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, gradientHasZeros, slots, layer.weightsOffset};
       m_passes.push_back(std::make_unique<DensePass>(plan, x, y, m_kernels, threads));
     } else if (group.kind == Group::Kind::AveragePool) {
       m_passes.push_back(std::make_unique<AveragePoolPass>(site.name, poolGeometry(site), x, y));
