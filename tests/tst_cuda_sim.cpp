@@ -269,7 +269,7 @@ class TestCudaSim : public QObject {
       cuda.trainBatch(batch, 0, 0);
       const std::vector<float> first = cuda.gradients();
       const auto at = static_cast<std::size_t>(std::ranges::max_element(first, {}, [](float gradient) { return std::abs(gradient); }) - first.begin());
-      const float start = net.weights.values[at], distance = std::abs(start) / 256;  // half of what lies between two bfloat16 numbers, or less
+      const float start = net.weights.values[at], distance = std::abs(start) / 256;  // half of a bfloat16 number's distance to the next, or more
       const double rate = 0.1 * distance / std::abs(first[at]);
       float weight = start;
       for (std::uint64_t step = 1; step <= 40; ++step) {
