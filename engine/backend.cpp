@@ -48,6 +48,16 @@ std::unique_ptr<Backend> createBackend(const std::string& id, int threads) {
   throw Error(Error::Kind::Usage, "backend " + id, "there is no such backend; known: " + known + " and check:a,b");
 }
 
+void checkPrecision(const Backend& backend, std::optional<Precision> precision) {
+  std::string known;
+  for (const Precision offered : backend.precisions()) {
+    if (!precision || offered == *precision) return;
+    known += (known.empty() ? "" : ", ") + std::string(precisionName(offered));
+  }
+  throw Error(Error::Kind::Usage, "backend " + backend.id(), std::string("it does not train in ") + precisionName(*precision) + ", only in " + known,
+              "Choose one of these with --precision, or another backend.");
+}
+
 std::string defaultBackendId() {
   for (const BackendDef& def : allBackends())
     if (def.id == "cuda" && def.unavailableReason().empty()) return "cuda";

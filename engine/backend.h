@@ -4,6 +4,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "engine/data/batches.h"
 #include "engine/loss.h"
 #include "engine/optimizer.h"
+#include "engine/precision.h"
 #include "engine/weights.h"
 
 namespace strata {
@@ -22,6 +24,7 @@ struct CompileRequest {
   double labelSmoothing = 0;
   int maxBatch = 128;
   std::uint64_t seed = 1;      ///< of dropout
+  std::optional<Precision> precision = {};  ///< one of Backend::precisions(); open: the first of them
 };
 
 /// Which layer showed it first, when a loss is not finite.
@@ -53,6 +56,8 @@ class CompiledNetwork {
   virtual void activations(const Batch& batch, std::vector<std::vector<float>>& out) = 0;
   /// Runs `batch` again layer by layer and names the first that is not finite; what = "" when all are finite.
   virtual NonFinite findNonFinite(const Batch& batch, std::uint64_t step) = 0;
+  /// What it trains in: what was asked for, or what the device has instead.
+  virtual Precision precision() const { return Precision::Float32; }
   /// One line a layer or pass: which kernel was chosen and why (`strata bench --explain`).
   virtual std::string explain() const = 0;
 };
@@ -61,6 +66,8 @@ class Backend {
  public:
   virtual ~Backend() = default;
   virtual const std::string& id() const = 0;
+  /// What it can train in, its own choice first.
+  virtual std::vector<Precision> precisions() const { return {Precision::Float32}; }
   /// An op for the site, or null: then the reference op runs.
   virtual std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) = 0;
   /// The whole stack. The default is Network (network.h), op by op.
@@ -93,6 +100,8 @@ const std::vector<BackendDef>& allBackends();
 
 /// The backend of that id. Throws Error::Usage for an unknown id (with the known ones) and Error::Device with the reason for an absent one.
 std::unique_ptr<Backend> createBackend(const std::string& id, int threads);
+/// Throws Error::Usage when the backend does not offer the precision.
+void checkPrecision(const Backend& backend, std::optional<Precision> precision);
 /// "cuda" where it is available, else "cpu".
 std::string defaultBackendId();
 

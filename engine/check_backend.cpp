@@ -72,6 +72,7 @@ class CheckedNetwork : public CompiledNetwork {
   void setOptimizerState(const std::vector<float>& state) override { m_expected->setOptimizerState(state); }
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override { m_expected->activations(batch, out); }
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override { return m_expected->findNonFinite(batch, step); }
+  Precision precision() const override { return m_checked->precision(); }
   std::string explain() const override { return m_checked->explain(); }
 
   void forward(const Batch& batch, float* logits) override {
@@ -127,13 +128,16 @@ class CheckBackend : public Backend {
       : m_expected(std::move(expected)), m_checked(std::move(checked)), m_id("check:" + m_expected->id() + "," + m_checked->id()) {}
 
   const std::string& id() const override { return m_id; }
+  std::vector<Precision> precisions() const override { return m_checked->precisions(); }
   std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override {
     return std::make_unique<CheckOp>(opOf(*m_expected, def, site), opOf(*m_checked, def, site), def, site, m_id);
   }
   std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
     auto checked = m_checked->compile(request);
     if (dynamic_cast<Network*>(checked.get())) return Backend::compile(request);
-    return std::make_unique<CheckedNetwork>(m_expected->compile(request), std::move(checked), request, m_id);
+    CompileRequest own = request;
+    own.precision.reset();  // which the expected backend may not know
+    return std::make_unique<CheckedNetwork>(m_expected->compile(own), std::move(checked), request, m_id);
   }
 
  private:

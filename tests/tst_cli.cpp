@@ -13,6 +13,7 @@
 #include "engine/backend.h"
 #include "engine/json.h"
 #include "engine/train/checkpoint.h"
+#include "engine/train/run_record.h"
 
 using namespace strata;
 
@@ -122,7 +123,7 @@ void TestCli::jsonLinesHaveTheirFields() {
 }
 
 void TestCli::optionsOverrideTheProject() {
-  const CliResult result = train({"--epochs", "1", "--seed", "9", "--set", "training.batch_size=64", "--set", "name=Other", "--backend", "reference", "--json"}, "options");
+  const CliResult result = train({"--epochs", "1", "--seed", "9", "--set", "training.batch_size=64", "--set", "name=Other", "--backend", "reference", "--precision", "float32", "--json"}, "options");
   QVERIFY2(result.exitCode == 0, result.err.c_str());
   const auto lines = jsonLines(result.out);
   const Json started = ofEvent(lines, "started")[0];
@@ -131,6 +132,7 @@ void TestCli::optionsOverrideTheProject() {
   QCOMPARE(started["batch_size"].get<int>(), 64);
   QCOMPARE(started["project"].get<std::string>(), std::string("Other"));
   QCOMPARE(started["backend"].get<std::string>(), std::string("reference"));
+  QCOMPARE(readRun(m_folder / "options").precision, std::string("float32"));
   QCOMPARE(ofEvent(lines, "epoch").size(), std::size_t{1});
 }
 
@@ -167,6 +169,10 @@ void TestCli::exitCodes_data() {
   QTest::newRow("no project") << QStringList{"train"} << 2 << "needed a project file";
   QTest::newRow("unknown setting") << QStringList{"train", project, "--set", "training.lr=1"} << 2 << "there is no such setting";
   QTest::newRow("bad setting") << QStringList{"train", project, "--set", "training.epochs=-1"} << 3 << "training.epochs must be";
+  QTest::newRow("unknown precision") << QStringList{"train", project, "--precision", "half"} << 2 << "half not in";
+  QTest::newRow("precision not offered") << QStringList{"train", project, "--backend", "cpu", "--precision", "bfloat16"} << 2
+                                         << "backend cpu: it does not train in bfloat16, only in float32";
+  QTest::newRow("precision not offered to bench") << QStringList{"bench", project, "--backend", "reference", "--precision", "tf32"} << 2 << "does not train in TF32";
   QTest::newRow("unknown backend") << QStringList{"train", project, "--backend", "tpu"} << 2 << "tpu";
   QTest::newRow("bad project") << QStringList{"train", folder + "/bad.strata"} << 3 << "not valid JSON at line 1";
   QTest::newRow("no such project") << QStringList{"train", folder + "/none.strata"} << 4 << "there is no such file";

@@ -56,6 +56,7 @@ class TestTrainer : public QObject {
   void aNetThatOnlyGuessesAfterAllIsStopped();
   void aNetThatIsDeadFromTheStartIsStopped();
   void weightsThatAreNotFiniteNeverStart();
+  void aPrecisionThatIsNotOfferedNeverStarts();
   void oneRunHoldsItsFolder();
   void aCrashedRunReadsAsInterrupted();
   void aFullDiskIsReported();
@@ -470,6 +471,15 @@ void TestTrainer::weightsThatAreNotFiniteNeverStart() {
   const auto failed = runToEnd(job).of<FailedEvent>();
   QCOMPARE(failed.size(), std::size_t{1});
   QCOMPARE(failed[0].layer, std::string("dense1"));
+}
+
+void TestTrainer::aPrecisionThatIsNotOfferedNeverStarts() {
+  TrainJob job = tinyJob();
+  job.precision = Precision::Bfloat16;
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QCOMPARE(failed[0].kind, Error::Kind::Usage);
+  QVERIFY2(failed[0].message.find("does not train in bfloat16, only in float32") != std::string::npos, failed[0].message.c_str());
 }
 
 void TestTrainer::oneRunHoldsItsFolder() {

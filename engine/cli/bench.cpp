@@ -21,6 +21,7 @@ struct BenchOptions {
   std::vector<int> batches;
   int threads = 0, epochs = 1, samples = 12800;
   std::optional<double> density;
+  std::optional<Precision> precision;
   std::uint64_t steps = 0;
   bool explain = false, plans = false;
 };
@@ -74,24 +75,26 @@ struct BenchResult {
   std::vector<double> epochSeconds;
   double loss = 0;  ///< mean over the last epoch
   NetProfile profile;
+  Precision precision = Precision::Float32;
   std::string explanation;
   double predictMedian = 0, predict99 = 0;  ///< seconds, one sample, one thread
 };
 
-CompileRequest requestFor(const Project& project, int batch) {
+CompileRequest requestFor(const Project& project, const BenchOptions& options, int batch) {
   CompileRequest request;
   request.network = project.network;
   request.optimizer = project.training.optimizer;
   request.labelSmoothing = project.training.labelSmoothing;
   request.maxBatch = batch;
   request.seed = project.training.seed;
+  request.precision = options.precision;
   return request;
 }
 
-void benchPrediction(const Project& project, const std::string& backendId, Batches& batches, BenchResult& result) {
+void benchPrediction(const Project& project, const BenchOptions& options, const std::string& backendId, Batches& batches, BenchResult& result) {
   constexpr int kWarmUp = 200, kPredictions = 2000;
   const auto backend = createBackend(backendId, 1);
-  const auto net = backend->compile(requestFor(project, 1));
+  const auto net = backend->compile(requestFor(project, options, 1));
   net->setWeights(initialWeights(project.network, project.training.seed));
   Batch one = batches.at(0);
   one.size = 1;
@@ -111,7 +114,7 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
   result.batch = batchSize;
   result.samples = data.samples().count;
   const auto backend = createBackend(backendId, options.threads);
-  const auto net = backend->compile(requestFor(project, batchSize));
+  const auto net = backend->compile(requestFor(project, options, batchSize));
   net->setWeights(initialWeights(project.network, project.training.seed));
   std::vector<int> indices(std::size_t(result.samples));
   for (int i = 0; i < result.samples; ++i) indices[std::size_t(i)] = i;
@@ -134,8 +137,9 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
     result.loss = lossSum / done;
   }
   if (auto* profiled = dynamic_cast<Profiled*>(net.get())) result.profile = profiled->profile();
+  result.precision = net->precision();
   result.explanation = net->explain();
-  benchPrediction(project, backendId, batches, result);
+  benchPrediction(project, options, backendId, batches, result);
   return result;
 }
 
@@ -152,7 +156,8 @@ PassFlops backwardFlops(const PassWork& work, int batch) {
 void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {
   const auto ms = [](double seconds) { return fixed(1e3 * seconds, 3); };
   const auto column = [](const std::string& text, std::size_t width) { return std::string(text.size() < width ? width - text.size() : 1, ' ') + text; };
-  std::cout << "\nBatch " << r.batch << ", " << grouped(r.samples) << " samples. Zeros are skipped: executed work is less than nominal.\n";
+  std::cout << "\nBatch " << r.batch << ", " << grouped(r.samples) << " samples, in " << precisionName(r.precision)
+            << ". Zeros are skipped: executed work is less than nominal.\n";
   if (!r.profile.passes.empty())
     std::cout << "Pass                    forward ms      backward ms     nominal  executed GFLOP/s  share of peak  live in  live gradient\n"
               << "                      p5    median      p5    median\n";
@@ -187,7 +192,7 @@ void printJson(const std::string& name, const BenchResult& r, const MachinePeak&
                       {"live_inputs", pass.work.inputLive}, {"live_gradients", pass.work.gradientLive},
                       {"forward", pass.work.forward}, {"backward", pass.work.backward}});
   }
-  std::cout << compactJson({{"event", "bench"}, {"net", name}, {"data", data}, {"batch", r.batch}, {"samples", r.samples}, {"isa", peak.isa}, {"threads", peak.threads},
+  std::cout << compactJson({{"event", "bench"}, {"net", name}, {"data", data}, {"batch", r.batch}, {"samples", r.samples}, {"precision", precisionName(r.precision)}, {"isa", peak.isa}, {"threads", peak.threads},
                             {"peak_gflops", peak.flops / 1e9}, {"memory_gbytes", peak.bytes / 1e9}, {"zeros_skipped", true}, {"epoch_seconds", r.epochSeconds}, {"loss", numberOrNull(r.loss)},
                             {"step_ms", {percentile(r.profile.step, 0.05) * 1e3, percentile(r.profile.step, 0.5) * 1e3}},
                             {"predict_ms", {r.predictMedian * 1e3, r.predict99 * 1e3}}, {"passes", passes}})
@@ -204,6 +209,7 @@ int bench(const BenchOptions& options, bool json) {
   if (options.density && (*options.density < 0 || *options.density > 1))
     throw Error(Error::Kind::Usage, "--density", "got " + fixed(*options.density, 2) + ", needed a share from 0 to 1");
   const std::string backend = options.backend.empty() ? "cpu" : options.backend;
+  checkPrecision(*createBackend(backend, options.threads), options.precision);
   const BenchData data = makeData(project, options);
   const MachinePeak peak = measurePeak(options.threads);
   if (!json)
@@ -227,6 +233,7 @@ void addBench(CLI::App& app, Command& command) {
   auto options = std::make_shared<BenchOptions>();
   sub->add_option("project", options->project, "Project file (*.strata); without one --plans takes every template and layer");
   sub->add_option("--backend", options->backend, "Backend; cpu unless told otherwise");
+  addPrecision(*sub, options->precision);
   sub->add_option("--batch", options->batches, "Batch size; several are measured one after the other")->delimiter(',');
   sub->add_option("--threads", options->threads, "Threads; 0: one per core");
   sub->add_option("--epochs", options->epochs, "Epochs to train")->check(CLI::PositiveNumber);

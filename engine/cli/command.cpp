@@ -22,6 +22,13 @@ std::string fixed(double value, int decimals) {
   return text;
 }
 
+void addPrecision(CLI::App& sub, std::optional<Precision>& precision) {
+  static const std::map<std::string, Precision> names{{"float32", Precision::Float32}, {"tf32", Precision::Tf32}, {"bfloat16", Precision::Bfloat16}};
+  sub.add_option_function<std::string>("--precision", [&precision](const std::string& name) { precision = names.at(name); },
+                                       "What to train in: float32, tf32 or bfloat16; by default the backend's own choice")
+      ->check(CLI::IsMember(names));
+}
+
 Path findRun(const std::string& nameOrPath) {
   if (std::filesystem::is_directory(nameOrPath)) return nameOrPath;
   const Path named = runsDir() / nameOrPath;

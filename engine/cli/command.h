@@ -8,6 +8,7 @@
 #include <string>
 
 #include "engine/file.h"
+#include "engine/precision.h"
 
 namespace strata {
 
@@ -27,6 +28,8 @@ void addBench(CLI::App& app, Command& command);
 /// bench --plans: of the project, or of every template and layer when there is none; `batch` in place of the project's.
 int benchPlans(const std::string& project, std::optional<int> batch, bool json);
 
+/// --precision NAME, into `precision`.
+void addPrecision(CLI::App& sub, std::optional<Precision>& precision);
 /// "60,000": groups of three, for people.
 std::string grouped(std::int64_t number);
 /// With that many decimals.

@@ -22,6 +22,7 @@ struct TrainOptions {
   std::string project, backend, dataDir, out, weights, resume, logBatches;
   std::optional<int> epochs;
   std::optional<std::uint64_t> seed;
+  std::optional<Precision> precision;
   std::uint64_t steps = 0;
   int threads = 0;
   std::vector<std::string> settings;
@@ -96,7 +97,8 @@ TrainJob jobFor(const TrainOptions& options) {
   if (!options.resume.empty()) job.resumeFrom = findRun(options.resume);
   job.project = projectFor(options, job.resumeFrom);
   job.backend = options.backend.empty() ? defaultBackendId() : options.backend;
-  createBackend(job.backend, 1);  // an unknown or absent backend is told before a data set is read
+  job.precision = options.precision;
+  checkPrecision(*createBackend(job.backend, 1), job.precision);  // an unknown or absent one is told before a data set is read
   job.threads = options.threads;
   job.maxSteps = options.steps;
   if (!options.weights.empty()) job.startWeights = readWeights(options.weights, job.project.network);
@@ -184,6 +186,7 @@ void addTrain(CLI::App& app, Command& command) {
   sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")->check(CLI::Range(1, 1'000'000'000));
   sub->add_option("--backend", options->backend, "Where to compute: see strata devices");
   sub->add_option("--threads", options->threads, "Processor cores to use; 0: all")->check(CLI::Range(0, 1024));
+  addPrecision(*sub, options->precision);
   sub->add_option("--seed", options->seed, "Seed instead of the project's");
   sub->add_option("--data-dir", options->dataDir, "Folder to look for data sets in first");
   sub->add_option("--out", options->out, "The run folder; by default a new one among your runs");

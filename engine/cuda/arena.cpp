@@ -6,7 +6,7 @@
 namespace strata::cuda {
 namespace {
 
-constexpr std::int64_t kAlignment = 64;  // floats
+constexpr std::int64_t kAlignment = 128;  // values
 
 }  // namespace
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a net's weights lie on the device, and how they travel. Every tensor starts on 256 bytes, as cuDNN and cuBLASLt want it;
+// Where a net's weights lie on the device, and how they travel. Every tensor starts on 256 bytes, as cuDNN and cuBLASLt want it, in a copy in bfloat16 too;
 // kernels of cuDNN convolutions are [K,R,S,C] there, everything else is canonical. Gradients and optimizer state lie likewise.
 #pragma once
 #include <cstdint>

@@ -5,10 +5,6 @@
 
 namespace strata::cuda {
 
-const char* precisionName(Precision precision) {
-  return precision == Precision::Float32 ? "float32" : precision == Precision::Tf32 ? "TF32" : "bfloat16";
-}
-
 std::string ConvGraph::text() const {
   const auto by = [](std::initializer_list<int> sizes) {
     std::string text;

@@ -5,16 +5,14 @@
 #include <compare>
 #include <string>
 
-namespace strata::cuda {
+#include "engine/precision.h"
 
-/// What the multiplications are done in. Sums are always float32; weights, activations and gradients are kept in float32 by
-/// Float32 and Tf32. Bfloat16 is planned (planTable) and not offered yet.
-enum class Precision { Float32, Tf32, Bfloat16 };
-const char* precisionName(Precision precision);  ///< "float32", "TF32", "bfloat16"
+namespace strata::cuda {
 
 struct ConvGraph {
   enum class Kind { Forward, DataGradient, WeightGradient };
-  /// Names of the tensors to bind: x [N,H,W,C], w [K,R,S,C], bias [K], y and dy [N,P,Q,K], dx as x, dw as w.
+  /// Names of the tensors to bind: x [N,H,W,C], w [K,R,S,C], bias [K], y and dy [N,P,Q,K], dx as x, dw as w. With Bfloat16 all of them are
+  /// bfloat16; cuDNN has no engine that would give dw in float32.
   enum Tensor : int { X = 1, W = 2, Bias = 3, Y = 4, Dy = 5, Dx = 6, Dw = 7 };
 
   Kind kind = Kind::Forward;

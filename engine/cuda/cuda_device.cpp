@@ -147,19 +147,20 @@ class LtMatmul : public MatmulPlan {
  public:
   LtMatmul(cublasLtHandle_t handle, const Streams& streams, const Matmul& matmul) : m_handle(handle), m_streams(streams) {
     const CublasLt& lt = cublasLt();
-    const auto compute = matmul.precision == Precision::Float32 ? CUBLAS_COMPUTE_32F : CUBLAS_COMPUTE_32F_FAST_TF32;
+    const auto compute = matmul.precision == Precision::Tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     STRATA_CHECK(lt.descCreate(m_desc.out(), compute, CUDA_R_32F));
     set(CUBLASLT_MATMUL_DESC_TRANSA, matmul.transB ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, matmul.transA ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, matmul.bias ? (matmul.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
                                                    : (matmul.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT));
-    layout(m_b, matmul.transB ? matmul.n : matmul.k, matmul.transB ? matmul.k : matmul.n);
-    layout(m_a, matmul.transA ? matmul.k : matmul.m, matmul.transA ? matmul.m : matmul.k);
-    layout(m_c, matmul.m, matmul.n);
+    if (matmul.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, typeOf(matmul.result));
+    layout(m_b, matmul.operands(), matmul.transB ? matmul.n : matmul.k, matmul.transB ? matmul.k : matmul.n);
+    layout(m_a, matmul.operands(), matmul.transA ? matmul.k : matmul.m, matmul.transA ? matmul.m : matmul.k);
+    layout(m_c, matmul.result, matmul.m, matmul.n);
     choose();
   }
   std::size_t workspaceBytes() const override { return m_chosen.workspaceSize; }
-  void run(Lane lane, const float* a, const float* b, const float* bias, float* c, void* workspace) override {
+  void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) override {
     if (bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     const float one = 1, zero = 0;
     STRATA_CHECK(cublasLt().matmul(m_handle, m_desc.get(), &one, b, m_b.get(), a, m_a.get(), &zero, c, m_c.get(), c, m_c.get(), &m_chosen.algo, workspace,
@@ -173,9 +174,10 @@ class LtMatmul : public MatmulPlan {
   void set(cublasLtMatmulDescAttributes_t attribute, const T& value) {
     STRATA_CHECK(cublasLt().descSet(m_desc.get(), attribute, &value, sizeof value));
   }
+  static cudaDataType_t typeOf(Storage storage) { return storage == Storage::Bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
   /// A row-major matrix, as cuBLASLt sees it: `columns` of it lie together.
-  static void layout(LtLayout& layout, int rows, int columns) {
-    STRATA_CHECK(cublasLt().layoutCreate(layout.out(), CUDA_R_32F, static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(rows), columns));
+  static void layout(LtLayout& layout, Storage storage, int rows, int columns) {
+    STRATA_CHECK(cublasLt().layoutCreate(layout.out(), typeOf(storage), static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(rows), columns));
   }
   void choose() {
     LtPreference preference;
@@ -220,6 +222,7 @@ class CudaDevice : public Device {
   }
 
   std::string name() const override { return m_properties.name; }
+  int capability() const override { return m_properties.major * 10 + m_properties.minor; }
   std::size_t freeBytes() const override {
     std::size_t free = 0, total = 0;
     STRATA_CHECK(cudaMemGetInfo(&free, &total));

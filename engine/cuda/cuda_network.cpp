@@ -12,6 +12,12 @@ namespace {
 
 constexpr std::size_t kReserve = std::size_t{256} << 20;  // left for cuDNN, cuBLASLt and the screen
 constexpr Index kBlockAlignment = 256;
+constexpr int kBfloat16Capability = 80;  // of the first devices whose libraries compute in bfloat16
+
+Precision precisionFor(const CompileRequest& request, const Device& device) {
+  const Precision wanted = request.precision.value_or(Precision::Tf32);
+  return wanted == Precision::Bfloat16 && device.capability() < kBfloat16Capability ? Precision::Float32 : wanted;
+}
 
 std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MB"; }
 
@@ -37,10 +43,11 @@ CudaNetwork::Control::Control(int maxBatch) {
   numbers = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
 }
 
-CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request, Precision precision)
+CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request)
     : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)), m_layout(layoutFor(request.network)),
       m_offsets(request.maxBatch), m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))), m_controlHost(*m_device, m_offsets.size),
-      m_results(*m_device, kRun), m_plans(*m_device), m_shared{*m_device, m_plans, request.maxBatch, precision, request.seed, {}, {}, {}, {},
+      m_results(*m_device, kRun), m_plans(*m_device),
+      m_shared{*m_device, m_plans, request.maxBatch, precisionFor(request, *m_device), request.seed, {}, {}, {}, {}, {},
                                    deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1), deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
@@ -52,6 +59,7 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_hits = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
   for (const Buffer<float>* buffer : {&m_shared.weights, &m_shared.gradients, &m_state})
     if (*buffer) m_device->clear(Lane::Main, buffer->data(), buffer->bytes());
+  if (m_shared.storage() == Storage::Bfloat16) m_shared.rounded = RealBuffer(*m_device, m_shared.arena.size(), Storage::Bfloat16);
   m_device->clear(Lane::Main, m_control.data(), m_control.bytes());
   m_device->synchronize();
 }
@@ -66,7 +74,9 @@ CudaNetwork::~CudaNetwork() {
 }
 
 void CudaNetwork::checkMemory() const {
-  const auto needed = [this](int batch) { return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()); };
+  const Storage storage = storageOf(precisionFor(m_request, *m_device));
+  const std::int64_t rounded = storage == Storage::Float32 ? 0 : m_analysis.parameters * bytesOf(storage);  // the weights' copy
+  const auto needed = [&](int batch) { return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()) + rounded; };
   const auto free = static_cast<std::int64_t>(m_device->freeBytes() - std::min(kReserve, m_device->freeBytes()));
   if (needed(m_request.maxBatch) <= free) return;
   int fits = 0;
@@ -83,6 +93,7 @@ void CudaNetwork::setWeights(const Weights& weights) {
   const std::vector<float> values = m_shared.arena.toDevice(weights.values.data());
   m_device->copyIn(Lane::Main, m_shared.weights.data(), values.data(), m_shared.weights.bytes());
   m_device->synchronize();
+  if (m_shared.rounded) launch(*m_device, Lane::Main, Activate{Act::Linear, m_shared.weights.in(), m_shared.rounded.out()}, m_shared.arena.size());
 }
 
 std::vector<float> CudaNetwork::canonical(const Buffer<float>& buffer, Index offset) const {
@@ -185,7 +196,8 @@ void CudaNetwork::forward(const Batch& batch, float* logits) {
   upload(batch, 0, 0);
   run({batch.size, 1, false, batch.floats ? Key::Source::Floats : Key::Source::Bytes, batch.scale, batch.offset});
   const Tensor& top = m_stages.back()->out;
-  m_device->copyOut(Lane::Main, logits, top.values.data(), static_cast<std::size_t>(batch.size * top.size) * sizeof(float));
+  const Access values = top.values.in(batch.size * top.size).access();
+  m_device->copyOut(Lane::Main, logits, values.data, values.bytes);
   m_device->synchronize();
 }
 
@@ -334,16 +346,18 @@ void CudaNetwork::update() {
   const Index count = m_shared.arena.size();
   const In<float> gradients = m_shared.gradients.in();
   const Update<float> weights = m_shared.weights.update(), state = m_state.update();
+  const Update<Real> rounded = m_shared.rounded ? m_shared.rounded.update() : Update<Real>{};
   const Fields& fields = m_request.optimizer.fields;
   if (m_request.optimizer.type == "adam") {
     launch(*m_device, Lane::Main,
-           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), static_cast<float>(1 - fields.real("beta_1")),
+           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), rounded, static_cast<float>(1 - fields.real("beta_1")),
                 static_cast<float>(1 - fields.real("beta_2")), static_cast<float>(fields.real("epsilon"))},
            count);
   } else if (m_request.optimizer.slotsPerWeight() == 1) {
-    launch(*m_device, Lane::Main, Momentum{cursor, gradients, weights, state, static_cast<float>(fields.real("momentum")), fields.flag("nesterov")}, count);
+    launch(*m_device, Lane::Main,
+           Momentum{cursor, gradients, weights, state, rounded, static_cast<float>(fields.real("momentum")), fields.flag("nesterov")}, count);
   } else {
-    launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights}, count);
+    launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights, rounded}, count);
   }
 }
 
@@ -363,7 +377,11 @@ NonFinite CudaNetwork::findNonFinite(const Batch& batch, std::uint64_t step) {
 }
 
 std::string CudaNetwork::explain() const {
-  std::string text = m_device->name() + ", " + precisionName(m_shared.precision) + "\n";
+  std::string text = m_device->name() + ", " + precisionName(m_shared.precision);
+  if (m_request.precision.value_or(m_shared.precision) != m_shared.precision)
+    text += " instead of " + std::string(precisionName(*m_request.precision)) + ", which needs compute capability 8.0; this device has " +
+            std::to_string(m_device->capability() / 10) + "." + std::to_string(m_device->capability() % 10);
+  text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
   return text;
 }

@@ -13,8 +13,9 @@ namespace strata::cuda {
 
 class CudaNetwork : public CompiledNetwork {
  public:
+  /// Trains in request.precision, or in TF32 when that is open; in float32 instead of bfloat16 on a device before sm_80.
   /// Error::Device, naming the largest batch that fits, when the device has too little free memory.
-  CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request, Precision precision);
+  CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request);
   ~CudaNetwork() override;
 
   void setWeights(const Weights& weights) override;
@@ -29,6 +30,7 @@ class CudaNetwork : public CompiledNetwork {
   void forward(const Batch& batch, float* logits) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
+  Precision precision() const override { return m_shared.precision; }
   std::string explain() const override;
 
   static constexpr int kRun = 64;       ///< most steps between two waits of the host

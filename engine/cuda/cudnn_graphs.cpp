@@ -24,7 +24,7 @@ void check(fe::error_t error, const char* doing) {
   if (error.is_bad()) throw Error(Error::Kind::Device, "cuDNN", std::string(doing) + " failed (" + error.get_message() + ")");
 }
 
-fe::DataType_t storage(Precision precision) { return precision == Precision::Bfloat16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT; }
+fe::DataType_t typeOf(Storage storage) { return storage == Storage::Bfloat16 ? fe::DataType_t::BFLOAT16 : fe::DataType_t::FLOAT; }
 
 // Dimensions are N,C,H,W by cuDNN's convention; the strides say channels last.
 struct Layout {
@@ -35,7 +35,7 @@ Layout channelsLast(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t
 class GraphBuilder {
  public:
   explicit GraphBuilder(const ConvGraph& conv) : m_conv(conv), m_graph(std::make_shared<fe::graph::Graph>()) {
-    m_graph->set_io_data_type(storage(conv.precision)).set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
+    m_graph->set_io_data_type(typeOf(storageOf(conv.precision))).set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
   }
 
   std::shared_ptr<fe::graph::Graph> build() {

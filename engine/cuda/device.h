@@ -18,11 +18,17 @@ namespace strata::cuda {
 enum class Lane { Main, Side };
 inline constexpr int kLanes = 2;
 
-/// C[m,n] = A · B (+ bias[n]) (then ReLU), all row-major float32. transA: A lies as [k,m]; transB: B lies as [n,k].
+/// How activations, and what products multiply, lie in memory.
+constexpr Storage storageOf(Precision precision) { return precision == Precision::Bfloat16 ? Storage::Bfloat16 : Storage::Float32; }
+
+/// C[m,n] = A · B (+ bias[n]) (then ReLU), all row-major. transA: A lies as [k,m]; transB: B lies as [n,k]. With Bfloat16 A and B are bfloat16,
+/// otherwise float32; C and bias lie as `result` says.
 struct Matmul {
   int m = 1, n = 1, k = 1;
   bool transA = false, transB = false, bias = false, relu = false;
   Precision precision = Precision::Float32;
+  Storage result = Storage::Float32;
+  Storage operands() const { return storageOf(precision); }
   auto operator<=>(const Matmul&) const = default;
 };
 
@@ -44,7 +50,7 @@ class MatmulPlan {
  public:
   virtual ~MatmulPlan() = default;
   virtual std::size_t workspaceBytes() const = 0;
-  virtual void run(Lane lane, const float* a, const float* b, const float* bias, float* c, void* workspace) = 0;
+  virtual void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) = 0;
 };
 
 /// Captured work, to be run again as a whole.
@@ -58,6 +64,7 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual std::string name() const = 0;
+  virtual int capability() const = 0;  ///< compute capability: 75 is 7.5
   virtual std::size_t freeBytes() const = 0;
 
   virtual void* allocate(std::size_t bytes) = 0;
@@ -126,6 +133,26 @@ class Buffer {
   Device* m_device = nullptr;
   T* m_data = nullptr;
   Index m_count = 0;
+};
+
+/// Memory on a device for real numbers.
+class RealBuffer {
+ public:
+  RealBuffer() = default;
+  RealBuffer(Device& device, Index count, Storage storage) : m_bytes(device, count * bytesOf(storage)), m_count(count), m_storage(storage) {}
+  Storage storage() const { return m_storage; }
+  explicit operator bool() const { return static_cast<bool>(m_bytes); }
+  /// The first `count` values.
+  In<Real> in(Index count) const { return In<Real>{m_bytes.data(), m_count, m_storage}.slice(0, count); }
+  Out<Real> out(Index count) const { return Out<Real>{m_bytes.data(), m_count, m_storage}.slice(0, count); }
+  Update<Real> update(Index count) const { return Update<Real>{m_bytes.data(), m_count, m_storage}.slice(0, count); }
+  Out<Real> out() const { return out(m_count); }
+  Update<Real> update() const { return update(m_count); }
+
+ private:
+  Buffer<std::byte> m_bytes;
+  Index m_count = 0;
+  Storage m_storage = Storage::Float32;
 };
 
 /// Page-locked memory on the host.

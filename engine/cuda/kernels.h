@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CUDA backend's own kernels. Each is a functor called once for every item; items are independent and run in any order, so
-// the device runs one a thread and tests run the same source in a plain loop. Tensors are [N,H,W,C] float32, dense.
+// the device runs one a thread and tests run the same source in a plain loop. Tensors are [N,H,W,C], dense; those between layers lie
+// in float32 or bfloat16 (Real), all else in float32.
 // Sums over many values go by fixed parts ("partials" [parts, columns]) that Reduce adds up in order: the same bits every time.
 #pragma once
 #include <cmath>
@@ -77,7 +78,7 @@ struct InputImages {
 struct LoadInput {
   static constexpr const char* kName = "LoadInput";
   InputImages images;
-  Out<float> y;
+  Out<Real> y;
   std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, y); }
   STRATA_DEVICE void operator()(Index item) const { y[item] = images.at(images.first(item / images.sampleSize) + item % images.sampleSize); }
 };
@@ -89,7 +90,7 @@ struct InputConvPool {
   Window conv, pool;  ///< pool slides over conv's output
   int k = 1;
   In<float> w, bias;        ///< [R,S,1,K], [K] or unset
-  Out<float> y;             ///< [N,pool.outH,pool.outW,K]
+  Out<Real> y;              ///< [N,pool.outH,pool.outW,K]
   Out<std::int32_t> winner; ///< place in conv's output plane that y took
   std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, w, bias, y, winner); }
 
@@ -132,7 +133,7 @@ struct InputConvPoolGradient {
   InputImages images;
   Window conv, pool;
   int k = 1, batch = 1, samples = 1;
-  In<float> y, dy;          ///< [N,pool.outH,pool.outW,K]
+  In<Real> y, dy;           ///< [N,pool.outH,pool.outW,K]
   In<std::int32_t> winner;
   Out<float> partials;      ///< [parts, R*S*K + K]
   std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, y, dy, winner, partials); }
@@ -167,8 +168,9 @@ struct ConvForward {
   Window window;
   int c = 1, k = 1;
   Act act = Act::Linear;
-  In<float> x, w, bias;
-  Out<float> y;
+  In<Real> x;
+  In<float> w, bias;
+  Out<Real> y;
   std::vector<Access> buffers() const { return accesses(x, w, bias, y); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ki = static_cast<int>(item % k), ox = static_cast<int>(item / k % window.outW);
@@ -191,8 +193,9 @@ struct ConvDataGradient {
   static constexpr const char* kName = "ConvDataGradient";
   Window window;
   int c = 1, k = 1;
-  In<float> dz, w;
-  Out<float> dx;
+  In<Real> dz;
+  In<float> w;
+  Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(dz, w, dx); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW);
@@ -217,7 +220,7 @@ struct ConvWeightGradient {
   static constexpr const char* kName = "ConvWeightGradient";
   Window window;
   int c = 1, k = 1, batch = 1, samples = 1;
-  In<float> x, dz;
+  In<Real> x, dz;
   Out<float> partials;
   std::vector<Access> buffers() const { return accesses(x, dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
@@ -244,8 +247,8 @@ struct ConvWeightGradient {
 struct Activate {
   static constexpr const char* kName = "Activate";
   Act act = Act::Linear;
-  In<float> x;
-  Out<float> y;
+  In<Real> x;
+  Out<Real> y;
   std::vector<Access> buffers() const { return accesses(x, y); }
   STRATA_DEVICE void operator()(Index item) const { y[item] = activated(act, x[item]); }
 };
@@ -253,8 +256,8 @@ struct Activate {
 struct ActivateGradient {
   static constexpr const char* kName = "ActivateGradient";
   Act act = Act::Linear;
-  In<float> y, dy;
-  Out<float> dx;
+  In<Real> y, dy;
+  Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(y, dy, dx); }
   STRATA_DEVICE void operator()(Index item) const { dx[item] = activationGradient(act, y[item], dy[item]); }
 };
@@ -263,9 +266,9 @@ struct ActivateGradient {
 struct ReluBiasGradient {
   static constexpr const char* kName = "ReluBiasGradient";
   int rows = 1, columns = 1, partRows = 1;
-  In<float> y;
-  Update<float> gradient;  ///< dy becomes dz
-  Out<float> partials;     ///< [parts, columns], or unset
+  In<Real> y;
+  Update<Real> gradient;  ///< dy becomes dz
+  Out<float> partials;    ///< [parts, columns], or unset
   std::vector<Access> buffers() const { return accesses(y, gradient, partials); }
   STRATA_DEVICE void operator()(Index item) const {
     const Index column = item % columns, part = item / columns;
@@ -284,7 +287,7 @@ struct ReluBiasGradient {
 struct BiasGradient {
   static constexpr const char* kName = "BiasGradient";
   int rows = 1, columns = 1, partRows = 1;
-  In<float> dz;
+  In<Real> dz;
   Out<float> partials;
   std::vector<Access> buffers() const { return accesses(dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
@@ -300,8 +303,8 @@ struct MaxPool {
   static constexpr const char* kName = "MaxPool";
   Window window;
   int c = 1;
-  In<float> x;
-  Out<float> y;
+  In<Real> x;
+  Out<Real> y;
   Out<std::int32_t> winner;  ///< place in the input plane that y took
   std::vector<Access> buffers() const { return accesses(x, y, winner); }
   STRATA_DEVICE void operator()(Index item) const {
@@ -339,9 +342,9 @@ struct MaxPoolGradient {
   static constexpr const char* kName = "MaxPoolGradient";
   Window window;
   int c = 1;
-  In<float> dy;
+  In<Real> dy;
   In<std::int32_t> winner;
-  Out<float> dx;
+  Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(dy, winner, dx); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW), iy = static_cast<int>(item / c / window.inW % window.inH);
@@ -358,9 +361,9 @@ struct PoolReluGradient {
   static constexpr const char* kName = "PoolReluGradient";
   Window window;
   int c = 1;
-  In<float> y, dy;         ///< pooled
+  In<Real> y, dy;          ///< pooled
   In<std::int32_t> winner;
-  Out<float> dz;           ///< before the ReLU, [N,inH,inW,C]
+  Out<Real> dz;            ///< before the ReLU, [N,inH,inW,C]
   Out<float> partials;     ///< [N, C], or unset
   std::vector<Access> buffers() const { return accesses(y, dy, winner, dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
@@ -392,8 +395,8 @@ struct AvgPool {
   static constexpr const char* kName = "AvgPool";
   Window window;
   int c = 1;
-  In<float> x;
-  Out<float> y;
+  In<Real> x;
+  Out<Real> y;
   std::vector<Access> buffers() const { return accesses(x, y); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ci = static_cast<int>(item % c), ox = static_cast<int>(item / c % window.outW);
@@ -413,8 +416,8 @@ struct AvgPoolGradient {
   static constexpr const char* kName = "AvgPoolGradient";
   Window window;
   int c = 1;
-  In<float> dy;
-  Out<float> dx;
+  In<Real> dy;
+  Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(dy, dx); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW), iy = static_cast<int>(item / c / window.inW % window.inH);
@@ -451,8 +454,8 @@ struct Dropout {
   std::uint64_t seed = 0, stream = 0;  ///< the step is added to the stream
   std::uint32_t threshold = 0;
   float scale = 1;
-  In<float> x;
-  Out<float> y;
+  In<Real> x;
+  Out<Real> y;
   std::vector<Access> buffers() const { return accesses(cursor, params, x, y); }
   STRATA_DEVICE void operator()(Index item) const {
     const std::uint64_t step = params[cursor[0].slot].step;
@@ -548,9 +551,10 @@ struct SoftmaxCrossEntropy {
   In<std::int32_t> numbers, labels;  ///< [ring, maxBatch]; [samples] by sample number
   int batch = 1, maxBatch = 1, classes = 1;
   float smoothing = 0;
-  In<float> logits;
-  Out<float> dlogits, losses;  ///< [N, classes], [N]
-  Out<std::int32_t> hits;      ///< [N]
+  In<Real> logits;
+  Out<Real> dlogits;       ///< [N, classes]
+  Out<float> losses;       ///< [N]
+  Out<std::int32_t> hits;  ///< [N]
   std::vector<Access> buffers() const { return accesses(cursor, numbers, labels, logits, dlogits, losses, hits); }
   STRATA_DEVICE void operator()(Index item) const {
     const int label = labels[numbers[Index{cursor[0].slot} * maxBatch + item]];
@@ -574,13 +578,14 @@ struct SoftmaxCrossEntropy {
   }
 };
 
-/// Ends a backward pass: adds up partials, `to[j]` = sum over parts of from[part, j], for up to kJobs gradients at once; looks for
-/// gradients that are not finite among those and in `finished`, which were written before; and sums the loss, in the last item.
+/// Ends a backward pass: adds up partials, `to[j]` = sum over parts of from[part, j], for up to kJobs gradients at once (one part alone:
+/// a gradient in bfloat16 becomes float32); looks for gradients that are not finite among those and in `finished`, which were written
+/// before; and sums the loss, in the last item.
 struct Reduce {
   static constexpr const char* kName = "Reduce";
   static constexpr int kJobs = 16;
   struct Job {
-    In<float> from;     ///< [parts, stride]; columns from `first` on are read
+    In<Real> from;      ///< [parts, stride]; columns from `first` on are read
     Out<float> to;
     Index parts = 0, stride = 0, first = 0;
   };
@@ -642,8 +647,8 @@ struct Reduce {
   }
 };
 
-/// The optimizers, each over the whole arena in one launch. Item 0 moves the cursor to the next step; nothing else here reads
-/// or writes its slot.
+/// The optimizers, each over the whole arena in one launch; `rounded`, where set, is kept as the bfloat16 copy of the weights. Item 0 moves
+/// the cursor to the next step; nothing else here reads or writes its slot.
 STRATA_DEVICE bool beginUpdate(const Update<StepCursor>& cursor, Index item) {
   if (item == 0) ++cursor[0].slot;
   return cursor[0].healthy && !cursor[0].spoiled;
@@ -654,9 +659,12 @@ struct Sgd {
   Update<StepCursor> cursor;
   In<float> gradients;
   Update<float> weights;
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights); }
+  Update<Real> rounded;
+  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, rounded); }
   STRATA_DEVICE void operator()(Index i) const {
-    if (beginUpdate(cursor, i)) weights[i] -= cursor[0].rate * gradients[i];
+    if (!beginUpdate(cursor, i)) return;
+    weights[i] -= cursor[0].rate * gradients[i];
+    if (rounded) rounded[i] = weights[i];
   }
 };
 
@@ -665,14 +673,16 @@ struct Momentum {
   Update<StepCursor> cursor;
   In<float> gradients;
   Update<float> weights, velocity;
+  Update<Real> rounded;
   float momentum = 0;
   bool nesterov = false;
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, velocity); }
+  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, velocity, rounded); }
   STRATA_DEVICE void operator()(Index i) const {
     if (!beginUpdate(cursor, i)) return;
     const float push = cursor[0].rate * gradients[i], v = momentum * velocity[i] - push;
     velocity[i] = v;
     weights[i] += nesterov ? momentum * v - push : v;
+    if (rounded) rounded[i] = weights[i];
   }
 };
 
@@ -681,8 +691,9 @@ struct Adam {
   Update<StepCursor> cursor;
   In<float> gradients;
   Update<float> weights, mean, square;
+  Update<Real> rounded;
   float fresh1 = 0.1f, fresh2 = 0.001f, epsilon = 1e-7f;  ///< 1 - beta_1, 1 - beta_2
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, mean, square); }
+  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, mean, square, rounded); }
   STRATA_DEVICE void operator()(Index i) const {
     if (!beginUpdate(cursor, i)) return;
     const float g = gradients[i];
@@ -690,6 +701,7 @@ struct Adam {
     mean[i] = m;
     square[i] = v;
     weights[i] -= m * cursor[0].rate / (sqrtf(v) + epsilon);
+    if (rounded) rounded[i] = weights[i];
   }
 };
 

@@ -2,8 +2,6 @@
 // What strata_cuda.so shows to the outside: one symbol.
 #include "engine/cuda/module_api.h"
 
-#include <cstdlib>
-
 #include "engine/cuda/cuda_device.h"
 #include "engine/cuda/cuda_network.h"
 #include "engine/cuda/plan_table.h"
@@ -11,29 +9,20 @@
 namespace strata::cuda {
 namespace {
 
-/// STRATA_CUDA_PRECISION: "tf32" (the default) or "float32".
-Precision precisionWanted() {
-  const char* wanted = std::getenv("STRATA_CUDA_PRECISION");
-  const std::string name = wanted ? wanted : "tf32";
-  if (name == "tf32") return Precision::Tf32;
-  if (name == "float32") return Precision::Float32;
-  throw Error(Error::Kind::Usage, "STRATA_CUDA_PRECISION", "got " + name + ", needed tf32 or float32");
-}
-
 class CudaBackend : public Backend {
  public:
-  CudaBackend() : m_device(makeCudaDevice()), m_precision(precisionWanted()) {}
+  CudaBackend() : m_device(makeCudaDevice()) {}
   const std::string& id() const override { return m_id; }
+  std::vector<Precision> precisions() const override { return {Precision::Tf32, Precision::Float32, Precision::Bfloat16}; }
   /// Nothing runs op by op: a net is compiled as a whole.
   std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
   std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
-    return std::make_unique<CudaNetwork>(m_device, request, m_precision);
+    return std::make_unique<CudaNetwork>(m_device, request);
   }
 
  private:
   std::string m_id = "cuda";
   std::shared_ptr<Device> m_device;
-  Precision m_precision;
 };
 
 const char* unavailableReason() {

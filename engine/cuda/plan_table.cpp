@@ -17,6 +17,7 @@ class ListeningDevice : public Device {
   std::set<ConvGraph> graphs;
 
   std::string name() const override { return "no device"; }
+  int capability() const override { return 80; }
   std::size_t freeBytes() const override { return ~std::size_t{0} >> 1; }
   void* allocate(std::size_t bytes) override {
     m_next += bytes;
@@ -48,7 +49,7 @@ class ListeningDevice : public Device {
   };
   struct NoMatmul : MatmulPlan {
     std::size_t workspaceBytes() const override { return 0; }
-    void run(Lane, const float*, const float*, const float*, float*, void*) override {}
+    void run(Lane, const void*, const void*, const void*, void*, void*) override {}
   };
   std::size_t m_next = std::size_t{1} << 20;
 };
@@ -84,7 +85,8 @@ std::vector<ConvGraph> convGraphsOf(const NetworkSpec& network, int batch, Preci
   CompileRequest request;
   request.network = network;
   request.maxBatch = batch;
-  const CudaNetwork net(device, request, precision);
+  request.precision = precision;
+  const CudaNetwork net(device, request);
   return {device->graphs.begin(), device->graphs.end()};
 }
 

@@ -46,12 +46,12 @@ class BiasSum {
       : m_shared(shared), m_columns(columns), m_partials(shared.device, std::min(maxRows, kParts) * columns) {}
 
   /// Masks dy in place where `y` is set, and adds the sum of dz to the reductions.
-  void run(Lane lane, In<float> y, Update<float> gradient, Out<float> to) {
+  void run(Lane lane, In<Real> y, Update<Real> gradient, Out<float> to) {
     const Index rows = gradient.count / m_columns, each = perPart(rows, kParts), parts = partsOf(rows, each);
     const Out<float> partials = m_partials.out(parts * m_columns);
     const int intRows = static_cast<int>(rows), columns = static_cast<int>(m_columns), partRows = static_cast<int>(each);
     if (y) launch(m_shared.device, lane, ReluBiasGradient{intRows, columns, partRows, y, gradient, partials}, partials.count);
-    else launch(m_shared.device, lane, BiasGradient{intRows, columns, partRows, {gradient.data, gradient.count}, partials}, partials.count);
+    else launch(m_shared.device, lane, BiasGradient{intRows, columns, partRows, {gradient.data, gradient.count, gradient.storage}, partials}, partials.count);
     m_shared.reductions.add({m_partials.in(partials.count), to, parts, m_columns, 0});
   }
 
@@ -61,12 +61,12 @@ class BiasSum {
   Buffer<float> m_partials;
 };
 
-/// Bytes or floats to the floats that the first layer reads.
+/// Bytes or floats to the numbers that the first layer reads.
 class LoadStage : public Stage {
  public:
   explicit LoadStage(Shared& shared) : m_shared(shared) { note = "own kernel LoadInput"; }
   void forward(const Pass& pass) override {
-    const Out<float> y = out.values.out(pass.batch * out.size);
+    const Out<Real> y = out.values.out(pass.batch * out.size);
     launch(m_shared.device, Lane::Main, LoadInput{pass.images, y}, y.count);
   }
   void backward(const Pass&) override {}
@@ -85,7 +85,7 @@ class InputConvPoolStage : public Stage {
     note = "own kernel InputConvPool: bytes, convolution, bias, ReLU and pool in one pass; backward in one more";
   }
   void forward(const Pass& pass) override {
-    const Out<float> y = out.values.out(pass.batch * out.size);
+    const Out<Real> y = out.values.out(pass.batch * out.size);
     launch(m_shared.device, Lane::Main,
            InputConvPool{pass.images, m_conv, m_pool, m_filters, m_shared.weight(m_param), m_bias ? m_shared.weight(m_param + 1) : In<float>{}, y,
                          m_winners.out(y.count)},
@@ -123,18 +123,20 @@ class ConvStage : public Stage {
     if (pool) m_pool = *pool;
     m_pooled = pool != nullptr;
     if (m_pooled) {
-      m_convolved = Buffer<float>(shared.device, shared.maxBatch * m_outSize);
+      m_convolved = RealBuffer(shared.device, shared.maxBatch * m_outSize, shared.storage());
       m_winners = Buffer<std::int32_t>(shared.device, shared.maxBatch * Index{m_pool.outH} * m_pool.outW * filters);
       if (bias) m_poolPartials = Buffer<float>(shared.device, Index{shared.maxBatch} * filters);
     } else if (bias) {
       m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch * Index{window.outH} * window.outW, filters);
     }
     if (m_own) m_partials = Buffer<float>(shared.device, std::min<Index>(shared.maxBatch, maxParts(kernelSize())) * kernelSize());
+    else if (shared.storage() != Storage::Float32) m_rounded = RealBuffer(shared.device, kernelSize(), shared.storage());
     note = m_own ? "own kernels" : "cuDNN";
     if (!m_own) note += " (" + shared.plans.conv(graph(ConvGraph::Kind::Forward, shared.maxBatch))->engine() + ")";
     if (m_pooled) note += ", own kernels MaxPool and PoolReluGradient";
   }
   bool own() const { return m_own; }
+  bool reduced() const { return m_own || m_rounded; }  ///< Reduce writes the kernel's gradient
 
   void prepare(int batch, bool training) override {
     if (!m_own && !(training ? planned(batch) : m_shared.plans.conv(graph(ConvGraph::Kind::Forward, batch)) != nullptr))
@@ -143,17 +145,20 @@ class ConvStage : public Stage {
 
   void forward(const Pass& pass) override {
     const Index count = pass.batch * m_outSize;
-    const Out<float> y = m_pooled ? m_convolved.out(count) : out.values.out(count);
-    const In<float> x = m_in.values.in(pass.batch * m_in.size), bias = m_bias ? m_shared.weight(m_param + 1) : In<float>{};
+    const Out<Real> y = m_pooled ? m_convolved.out(count) : out.values.out(count);
+    const In<Real> x = m_in.values.in(pass.batch * m_in.size);
     if (m_own) {
       launch(m_shared.device, Lane::Main,
-             ConvForward{m_window, m_channels, m_filters, m_relu ? Act::Relu : Act::Linear, x, m_shared.weight(m_param), bias, y}, count);
+             ConvForward{m_window, m_channels, m_filters, m_relu ? Act::Relu : Act::Linear, x, m_shared.weight(m_param),
+                         m_bias ? m_shared.weight(m_param + 1) : In<float>{}, y},
+             count);
     } else {
       run(Lane::Main, ConvGraph::Kind::Forward, pass.batch,
-          {{ConvGraph::X, x.data}, {ConvGraph::W, m_shared.weight(m_param).data}, {ConvGraph::Y, y.data}, {ConvGraph::Bias, bias.data}});
+          {{ConvGraph::X, x.data}, {ConvGraph::W, m_shared.operand(m_param).data}, {ConvGraph::Y, y.data},
+           {ConvGraph::Bias, m_bias ? m_shared.operand(m_param + 1).data : nullptr}});
     }
     if (!m_pooled) return;
-    const Out<float> pooled = out.values.out(pass.batch * out.size);
+    const Out<Real> pooled = out.values.out(pass.batch * out.size);
     launch(m_shared.device, Lane::Main, MaxPool{m_pool, m_filters, m_convolved.in(count), pooled, m_winners.out(pooled.count)}, pooled.count);
   }
 
@@ -166,9 +171,9 @@ class ConvStage : public Stage {
              PoolReluGradient{m_pool, m_filters, out.values.in(count), out.gradients.in(count), m_winners.in(count),
                               m_convolved.out(pass.batch * m_outSize), partials},
              Index{pass.batch} * m_filters);
-      if (m_bias) m_shared.reductions.add({{partials.data, partials.count}, biasGradient, pass.batch, m_filters, 0});
+      if (m_bias) m_shared.reductions.add({m_poolPartials.in(partials.count), biasGradient, pass.batch, m_filters, 0});
     } else if (m_bias) {
-      m_biasSum->run(Lane::Main, m_relu ? out.values.in(count) : In<float>{}, out.gradients.update(count), biasGradient);
+      m_biasSum->run(Lane::Main, m_relu ? out.values.in(count) : In<Real>{}, out.gradients.update(count), biasGradient);
     } else if (m_relu) {
       const Index rows = count / m_filters;
       const int each = static_cast<int>(perPart(rows, kParts));
@@ -182,7 +187,7 @@ class ConvStage : public Stage {
 
  private:
   Index kernelSize() const { return Index{m_window.r} * m_window.s * m_channels * m_filters; }
-  In<float> dz(int batch) const { return m_pooled ? m_convolved.in(batch * m_outSize) : out.gradients.in(batch * m_outSize); }
+  In<Real> dz(int batch) const { return m_pooled ? m_convolved.in(batch * m_outSize) : out.gradients.in(batch * m_outSize); }
 
   ConvGraph graph(ConvGraph::Kind kind, int batch) const {
     ConvGraph graph;
@@ -203,26 +208,31 @@ class ConvStage : public Stage {
     return m_channels > 1 && plans.conv(graph(ConvGraph::Kind::Forward, batch)) && plans.conv(graph(ConvGraph::Kind::WeightGradient, batch)) &&
            (!m_in.gradients || plans.conv(graph(ConvGraph::Kind::DataGradient, batch)));
   }
-  void run(Lane lane, ConvGraph::Kind kind, int batch, std::initializer_list<std::pair<int, const float*>> tensors) {
+  void run(Lane lane, ConvGraph::Kind kind, int batch, std::initializer_list<Bound> tensors) {
     std::vector<Bound> bound;
-    for (const auto& [tensor, data] : tensors)
-      if (data) bound.push_back({tensor, const_cast<float*>(data)});
+    std::ranges::copy_if(tensors, std::back_inserter(bound), [](const Bound& tensor) { return tensor.data != nullptr; });
     m_shared.plans.conv(graph(kind, batch))->run(lane, bound, m_shared.plans.workspace(lane));
   }
 
   void weightGradient(int batch) {
-    const In<float> x = m_in.values.in(batch * m_in.size);
+    const In<Real> x = m_in.values.in(batch * m_in.size);
     const Out<float> to = m_shared.gradient(m_param);
-    if (!m_own) return run(Lane::Side, ConvGraph::Kind::WeightGradient, batch, {{ConvGraph::X, x.data}, {ConvGraph::Dy, dz(batch).data}, {ConvGraph::Dw, to.data}});
+    if (!m_own) {
+      void* dw = m_rounded ? m_rounded.out(kernelSize()).data : to.data;
+      run(Lane::Side, ConvGraph::Kind::WeightGradient, batch, {{ConvGraph::X, x.data}, {ConvGraph::Dy, dz(batch).data}, {ConvGraph::Dw, dw}});
+      if (m_rounded) m_shared.reductions.add({m_rounded.in(kernelSize()), to, 1, kernelSize(), 0});
+      return;
+    }
     const Index each = perPart(batch, maxParts(kernelSize())), parts = partsOf(batch, each);
     const Out<float> partials = m_partials.out(parts * kernelSize());
     launch(m_shared.device, Lane::Side, ConvWeightGradient{m_window, m_channels, m_filters, batch, static_cast<int>(each), x, dz(batch), partials}, partials.count);
-    m_shared.reductions.add({{partials.data, partials.count}, to, parts, kernelSize(), 0});
+    m_shared.reductions.add({m_partials.in(partials.count), to, parts, kernelSize(), 0});
   }
   void dataGradient(int batch) {
-    const Out<float> dx = m_in.gradients.out(batch * m_in.size);
+    const Out<Real> dx = m_in.gradients.out(batch * m_in.size);
     if (m_own) launch(m_shared.device, Lane::Main, ConvDataGradient{m_window, m_channels, m_filters, dz(batch), m_shared.weight(m_param), dx}, dx.count);
-    else run(Lane::Main, ConvGraph::Kind::DataGradient, batch, {{ConvGraph::Dy, dz(batch).data}, {ConvGraph::W, m_shared.weight(m_param).data}, {ConvGraph::Dx, dx.data}});
+    else run(Lane::Main, ConvGraph::Kind::DataGradient, batch,
+             {{ConvGraph::Dy, dz(batch).data}, {ConvGraph::W, m_shared.operand(m_param).data}, {ConvGraph::Dx, dx.data}});
   }
 
   Shared& m_shared;
@@ -233,9 +243,10 @@ class ConvStage : public Stage {
   std::size_t m_param;
   Index m_outSize;            ///< of the convolution, in values a sample
   bool m_own;                 ///< own kernels instead of cuDNN
-  Buffer<float> m_convolved;  ///< with a pool: the convolution's output, then its gradient
+  RealBuffer m_convolved;     ///< with a pool: the convolution's output, then its gradient
   Buffer<std::int32_t> m_winners;
   Buffer<float> m_poolPartials, m_partials;
+  RealBuffer m_rounded;       ///< in bfloat16: the kernel's gradient as cuDNN gives it
   std::unique_ptr<BiasSum> m_biasSum;
 };
 
@@ -253,27 +264,32 @@ class DenseStage : public Stage {
     if (m_in.gradients) m_shared.plans.matmul(dataProduct(batch));
   }
   void forward(const Pass& pass) override {
-    run(Lane::Main, forwardProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), m_shared.weight(m_param),
-        m_bias ? m_shared.weight(m_param + 1) : In<float>{}, out.values.out(pass.batch * out.size));
+    run(Lane::Main, forwardProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), m_shared.operand(m_param), bias(),
+        out.values.out(pass.batch * out.size));
   }
   void backward(const Pass& pass) override {
     const Index count = pass.batch * out.size;
     if (m_relu) mask(count, pass.batch);
     m_shared.device.wait(Lane::Side, Lane::Main);
-    const In<float> dz = out.gradients.in(count);
+    const In<Real> dz = out.gradients.in(count);
     run(Lane::Side, weightProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), dz, {}, m_shared.gradient(m_param));
     if (m_bias && !m_relu) biasGradient(pass.batch);
-    if (m_in.gradients) run(Lane::Main, dataProduct(pass.batch), dz, m_shared.weight(m_param), {}, m_in.gradients.out(pass.batch * m_in.size));
+    if (m_in.gradients) run(Lane::Main, dataProduct(pass.batch), dz, m_shared.operand(m_param), {}, m_in.gradients.out(pass.batch * m_in.size));
   }
 
  private:
   static constexpr int kDirectRows = 256;  ///< up to so many rows the last Reduce adds up itself: one launch less
 
-  Matmul forwardProduct(int batch) const { return {batch, m_units, inputs(), false, false, m_bias, m_relu, m_shared.precision}; }
+  /// In the storage of what it is added to.
+  In<Real> bias() const {
+    if (!m_bias) return {};
+    return out.values.storage() == Storage::Float32 ? m_shared.weight(m_param + 1) : m_shared.operand(m_param + 1);
+  }
+  Matmul forwardProduct(int batch) const { return {batch, m_units, inputs(), false, false, m_bias, m_relu, m_shared.precision, out.values.storage()}; }
   Matmul weightProduct(int batch) const { return {inputs(), m_units, batch, true, false, false, false, m_shared.precision}; }
-  Matmul dataProduct(int batch) const { return {batch, inputs(), m_units, false, true, false, false, m_shared.precision}; }
+  Matmul dataProduct(int batch) const { return {batch, inputs(), m_units, false, true, false, false, m_shared.precision, m_shared.storage()}; }
   int inputs() const { return static_cast<int>(m_in.size); }
-  void run(Lane lane, const Matmul& matmul, In<float> a, In<float> b, In<float> bias, Out<float> c) {
+  void run(Lane lane, const Matmul& matmul, In<Real> a, In<Real> b, In<Real> bias, Out<Real> c) {
     m_shared.plans.matmul(matmul).run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
   }
   void mask(Index count, int batch) {
@@ -303,15 +319,15 @@ class PoolStage : public Stage {
     note = max ? "own kernels MaxPool and MaxPoolGradient" : "own kernels AvgPool and AvgPoolGradient";
   }
   void forward(const Pass& pass) override {
-    const In<float> x = m_in.values.in(pass.batch * m_in.size);
-    const Out<float> y = out.values.out(pass.batch * out.size);
+    const In<Real> x = m_in.values.in(pass.batch * m_in.size);
+    const Out<Real> y = out.values.out(pass.batch * out.size);
     if (m_max) launch(m_shared.device, Lane::Main, MaxPool{m_window, m_channels, x, y, m_winners.out(y.count)}, y.count);
     else launch(m_shared.device, Lane::Main, AvgPool{m_window, m_channels, x, y}, y.count);
   }
   void backward(const Pass& pass) override {
     if (!m_in.gradients) return;
-    const In<float> dy = out.gradients.in(pass.batch * out.size);
-    const Out<float> dx = m_in.gradients.out(pass.batch * m_in.size);
+    const In<Real> dy = out.gradients.in(pass.batch * out.size);
+    const Out<Real> dx = m_in.gradients.out(pass.batch * m_in.size);
     if (m_max) launch(m_shared.device, Lane::Main, MaxPoolGradient{m_window, m_channels, dy, m_winners.in(dy.count), dx}, dx.count);
     else launch(m_shared.device, Lane::Main, AvgPoolGradient{m_window, m_channels, dy, dx}, dx.count);
   }
@@ -362,7 +378,7 @@ class DropoutStage : public Stage {
   }
 
  private:
-  void apply(In<float> x, Out<float> y, bool training) {
+  void apply(In<Real> x, Out<Real> y, bool training) {
     launch(m_shared.device, Lane::Main,
            Dropout{m_shared.cursor, m_shared.params, m_shared.seed, m_stream, training ? m_threshold : 0, training ? m_scale : 1, x, y}, y.count);
   }
@@ -382,6 +398,8 @@ class Lowering {
     std::size_t next = startsFused() ? addInputConvPool() : 0;
     if (next == 0) append(std::make_unique<LoadStage>(m_shared), "input", m_network.input);
     for (; next < m_network.layers.size(); ++next) next = addLayer(next);
+    if (top().values.storage() != Storage::Float32)  // a flatten ended the net
+      append(std::make_unique<ActivationStage>(m_shared, top(), Act::Linear), "logits", Shape::vector(m_network.classes));
     m_shared.arena.finish();
     return std::move(m_stages);
   }
@@ -398,11 +416,12 @@ class Lowering {
   Tensor& append(std::unique_ptr<Stage> stage, const std::string& layers, Shape out) {
     stage->layers = layers;
     stage->out.size = out.size();
-    stage->out.values = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
-    if (m_trained || m_lastOpen) stage->out.gradients = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
+    stage->out.values = RealBuffer(m_shared.device, m_shared.maxBatch * out.size(), m_lastOpen ? Storage::Float32 : m_shared.storage());
+    if (m_trained || m_lastOpen) stage->out.gradients = gradientsOf(out);
     m_stages.push_back(std::move(stage));
     return m_stages.back()->out;
   }
+  RealBuffer gradientsOf(Shape out) { return {m_shared.device, m_shared.maxBatch * out.size(), m_shared.storage()}; }
   Tensor& top() { return m_stages.back()->out; }
 
   /// The layer's kernel and bias; returns the number of its first parameter.
@@ -448,7 +467,7 @@ class Lowering {
     } else if (type(i) == "dropout") {
       append(std::make_unique<DropoutStage>(m_shared, top(), fields(i).real("rate"), static_cast<int>(i)), name(i), out);
     } else if (type(i) == "flatten") {
-      if (m_lastOpen && !top().gradients) top().gradients = Buffer<float>(m_shared.device, m_shared.maxBatch * out.size());
+      if (m_lastOpen && !top().gradients) top().gradients = gradientsOf(out);
     } else {
       throw Error(Error::Kind::Device, name(i), "the CUDA backend does not know layers of type " + type(i), "Train this net on the CPU.");
     }
@@ -466,7 +485,7 @@ class Lowering {
     if (pooled) pool = poolWindow(fields(i + 1), m_analysis.layers[i].out);
     auto stage = std::make_unique<ConvStage>(m_shared, top(), convWindow(fields(i), in), in.c, out.c, fields(i).flag("use_bias"),
                                              activation == Activation::Relu, pooled ? &pool : nullptr, m_params);
-    addParams(i, !stage->own(), stage->own());
+    addParams(i, !stage->own(), stage->reduced());
     append(std::move(stage), pooled ? name(i) + " + " + name(i + 1) : name(i), out);
     addActivation(activation, name(i), out);
     return last;
@@ -489,6 +508,10 @@ class Lowering {
 }  // namespace
 
 In<float> Shared::weight(std::size_t param) const { return weights.in().slice(arena.at(param).offset, arena.at(param).size); }
+In<Real> Shared::operand(std::size_t param) const {
+  if (!rounded) return weight(param);
+  return rounded.in(arena.size()).slice(arena.at(param).offset, arena.at(param).size);
+}
 Out<float> Shared::gradient(std::size_t param) const { return gradients.out().slice(arena.at(param).offset, arena.at(param).size); }
 
 ConvPlan* Plans::conv(const ConvGraph& graph) {

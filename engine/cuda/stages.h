@@ -15,9 +15,9 @@ namespace strata::cuda {
 
 /// A tensor between two stages.
 struct Tensor {
-  Index size = 0;           ///< values in one sample
-  Buffer<float> values;     ///< [maxBatch, size]
-  Buffer<float> gradients;  ///< likewise; empty where nothing before it is trained
+  Index size = 0;        ///< values in one sample
+  RealBuffer values;     ///< [maxBatch, size]
+  RealBuffer gradients;  ///< likewise; empty where nothing before it is trained
 };
 
 /// Plans made so far, by what they compute; and the memory they work in, one a lane.
@@ -60,11 +60,14 @@ struct Shared {
   std::uint64_t seed = 1;
   ArenaLayout arena;
   Buffer<float> weights, gradients;
+  RealBuffer rounded;  ///< the weights in bfloat16, as libraries read them; empty in other precisions
   Reductions reductions;
   In<StepCursor> cursor;  ///< of the control block
   In<StepParams> params;
 
+  Storage storage() const { return storageOf(precision); }
   In<float> weight(std::size_t param) const;
+  In<Real> operand(std::size_t param) const;  ///< the weight for cuDNN and cuBLASLt
   Out<float> gradient(std::size_t param) const;
 };
 
@@ -89,7 +92,7 @@ class Stage {
   std::string note;    ///< what runs it, for explain()
 };
 
-/// The stages of a stack that analyse() accepts. Adds the stack's weights to shared.arena.
+/// The stages of a stack that analyse() accepts. Adds the stack's weights to shared.arena. What the last one puts out, the logits, is float32.
 std::vector<std::unique_ptr<Stage>> makeStages(const NetworkSpec& network, const Analysis& analysis, Shared& shared);
 
 }  // namespace strata::cuda

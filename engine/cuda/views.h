@@ -5,8 +5,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #ifdef __CUDACC__
@@ -40,6 +42,25 @@ STRATA_DEVICE void checkBounds([[maybe_unused]] Index index, [[maybe_unused]] In
 #endif
 }
 
+/// How real numbers lie in memory. They are computed with as float, always.
+enum class Storage : int { Float32, Bfloat16 };
+constexpr Index bytesOf(Storage storage) { return storage == Storage::Float32 ? 4 : 2; }
+
+// bfloat16 is the upper half of a float32.
+STRATA_DEVICE float fromBfloat16(std::uint16_t half) {
+  const std::uint32_t bits = std::uint32_t{half} << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+/// To nearest, ties to even; NaN stays NaN.
+STRATA_DEVICE std::uint16_t toBfloat16(float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  bits = value == value ? bits + 0x7FFF + (bits >> 16 & 1) : bits | 0x400000;
+  return static_cast<std::uint16_t>(bits >> 16);
+}
+
 template <class T, Use kUse>
 struct View {
   T* data = nullptr;
@@ -55,6 +76,54 @@ struct View {
   }
   Access access() const { return {data, static_cast<std::size_t>(count) * sizeof(T), kUse}; }
 };
+
+/// What stands for T in a view of real numbers whose storage is known at run time.
+struct Real {};
+
+/// A number behind such a view.
+class RealRef {
+ public:
+  STRATA_DEVICE RealRef(void* data, Storage storage, Index at) : m_data(data), m_storage(storage), m_at(at) {}
+  RealRef& operator=(const RealRef&) = delete;  // through floats alone
+  STRATA_DEVICE operator float() const {
+    return m_storage == Storage::Float32 ? static_cast<const float*>(m_data)[m_at] : fromBfloat16(static_cast<const std::uint16_t*>(m_data)[m_at]);
+  }
+  STRATA_DEVICE void operator=(float value) const {
+    if (m_storage == Storage::Float32) static_cast<float*>(m_data)[m_at] = value;
+    else static_cast<std::uint16_t*>(m_data)[m_at] = toBfloat16(value);
+  }
+
+ private:
+  void* m_data;
+  Storage m_storage;
+  Index m_at;
+};
+
+template <class T, Use kUse>
+  requires std::is_same_v<std::remove_const_t<T>, Real>
+struct View<T, kUse> {
+  static constexpr bool kRead = kUse == Use::Read;
+  using Number = std::conditional_t<kRead, const float, float>;
+
+  void* data = nullptr;
+  Index count = 0;
+  Storage storage = Storage::Float32;
+  View() = default;
+  View(void* data, Index count, Storage storage) : data(data), count(count), storage(storage) {}
+  View(const View<Number, kUse>& floats) : data(const_cast<float*>(floats.data)), count(floats.count) {}
+  STRATA_DEVICE auto operator[](Index i) const {
+    checkBounds(i, count);
+    if constexpr (kRead) return static_cast<float>(RealRef(data, storage, i));
+    else return RealRef(data, storage, i);
+  }
+  STRATA_DEVICE explicit operator bool() const { return data != nullptr; }
+  View slice(Index offset, Index size) const {
+    if (offset < 0 || size < 0 || offset + size > count) outOfBounds(offset + size, count);
+    return {static_cast<std::byte*>(data) + offset * bytesOf(storage), size, storage};
+  }
+  Access access() const { return {data, static_cast<std::size_t>(count * bytesOf(storage)), kUse}; }
+};
+
 template <class T>
 using In = View<const T, Use::Read>;
 template <class T>

@@ -35,6 +35,7 @@ Json describeEnvironment(const TrainJob& job, const RunRecord& record) {
   return {{"strata", STRATA_VERSION},
           {"started", record.started},
           {"backend", record.backend},
+          {"precision", record.precision},
           {"threads", record.threads},
           {"dataset", record.datasetTitle},
           {"synthetic", record.synthetic},

@@ -143,6 +143,7 @@ RunRecord readRun(const Path& folder) {
   run.project = readProject(folder / "project.json");
   const Json environment = readOptional(folder / "environment.json"), summary = readOptional(folder / "summary.json");
   run.backend = text(environment, "backend");
+  run.precision = text(environment, "precision");
   run.datasetTitle = text(environment, "dataset");
   run.synthetic = environment.contains("synthetic") && environment["synthetic"] == true;
   run.threads = static_cast<int>(integer(environment, "threads"));

@@ -18,6 +18,7 @@ struct RunRecord {
   std::string name;           ///< "20261123-141500-3f2a", or as renamed
   Project project;
   std::string backend;
+  std::string precision;  ///< "float32"; empty in runs of earlier versions
   std::string datasetTitle;   ///< "MNIST", or the synthetic one's
   bool synthetic = false;
   int threads = 0;

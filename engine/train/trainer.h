@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "engine/precision.h"
 #include "engine/project.h"
 #include "engine/train/events.h"
 
@@ -22,6 +23,7 @@ struct TrainJob {
   DataView data;
   std::string backend = "cpu";
   int threads = 0;                       ///< 0: one per core
+  std::optional<Precision> precision;    ///< open: the backend's own choice
   Path runFolder;                        ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;   ///< instead of drawn ones
   Path resumeFrom;                       ///< a run folder: weights, optimizer state and position are taken from its last checkpoint

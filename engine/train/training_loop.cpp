@@ -79,7 +79,8 @@ void TrainingLoop::prepare() {
   const TrainingSpec& training = m_job.project.training;
   const DataView& data = m_job.data;
   m_backend = createBackend(m_job.backend, m_job.threads);
-  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed});
+  checkPrecision(*m_backend, m_job.precision);
+  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed, m_job.precision});
   m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize,
                      m_job.project.data.augmentation);
   m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
@@ -138,6 +139,7 @@ void TrainingLoop::resume() {
 void TrainingLoop::openFolder() {
   m_record.project = m_job.project;
   m_record.backend = m_backend->id();
+  m_record.precision = precisionName(m_net->precision());
   m_record.datasetTitle = m_job.data.dataset->title;
   m_record.synthetic = m_job.data.dataset->synthetic;
   m_record.threads = m_job.threads > 0 ? m_job.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));

@@ -3,6 +3,8 @@
 
 #include <stdexcept>
 
+#include "cuda_sim/storage.h"
+
 namespace strata::cuda {
 
 std::int64_t GraphInterpreter::Tensor::elements() const {
@@ -14,8 +16,9 @@ std::int64_t GraphInterpreter::Tensor::elements() const {
 GraphInterpreter::GraphInterpreter(const std::string& text) {
   const Json json = Json::parse(text);
   for (const Json& item : json.at("tensors")) {
-    if (item.at("data_type") != "FLOAT") throw std::logic_error("the simulated device computes float32 graphs alone");
     Tensor tensor;
+    if (item.at("data_type") == "BFLOAT16") tensor.storage = Storage::Bfloat16;
+    else if (item.at("data_type") != "FLOAT") throw std::logic_error("the simulated device knows float32 and bfloat16 alone");
     item.at("dim").get_to(tensor.dims);
     item.at("stride").get_to(tensor.strides);
     tensor.isVirtual = item.at("is_virtual");
@@ -42,14 +45,18 @@ std::vector<Access> GraphInterpreter::accesses(std::span<const Bound> bound) con
   std::vector<Access> list;
   for (const auto& [tensor, data] : bound) {
     const Tensor& described = m_tensors.at(tensor);
-    list.push_back({data, static_cast<std::size_t>(described.elements()) * sizeof(float), described.written ? Use::Write : Use::Read});
+    list.push_back({data, static_cast<std::size_t>(described.elements() * bytesOf(described.storage)), described.written ? Use::Write : Use::Read});
   }
   return list;
 }
 
 void GraphInterpreter::run(std::span<const Bound> bound) const {
   Memory memory;
-  for (const auto& [tensor, data] : bound) memory.data[tensor] = static_cast<float*>(data);
+  for (const auto& [uid, data] : bound) {
+    const Tensor& tensor = m_tensors.at(uid);
+    if (tensor.storage == Storage::Float32) memory.data[uid] = static_cast<float*>(data);
+    else memory.data[uid] = (memory.owned[uid] = toFloats(data, tensor.elements(), tensor.storage)).data();
+  }
   for (const auto& [uid, tensor] : m_tensors) {
     if (tensor.isVirtual) memory.data[uid] = (memory.owned[uid] = std::vector<float>(static_cast<std::size_t>(tensor.elements()))).data();
     else if (!memory.data.contains(uid)) throw std::logic_error("tensor " + std::to_string(uid) + " was not bound");
@@ -58,6 +65,8 @@ void GraphInterpreter::run(std::span<const Bound> bound) const {
     if (node.tag == "POINTWISE") pointwise(node, memory);
     else convolve(node, memory);
   }
+  for (const auto& [uid, data] : bound)
+    if (const Tensor& tensor = m_tensors.at(uid); tensor.written && tensor.storage != Storage::Float32) fromFloats(memory.owned.at(uid), data, tensor.storage);
 }
 
 // Forward, data gradient and weight gradient are one loop over (n, output pixel, tap, filter, channel) that adds to another tensor.

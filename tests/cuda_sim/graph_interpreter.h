@@ -23,6 +23,7 @@ class GraphInterpreter {
  private:
   struct Tensor {
     std::vector<std::int64_t> dims, strides;  ///< N,C,H,W
+    Storage storage = Storage::Float32;
     bool isVirtual = false, written = false;
     std::int64_t elements() const;            ///< that the strides reach
   };
@@ -33,7 +34,7 @@ class GraphInterpreter {
   };
   struct Memory {
     std::map<int, float*> data;
-    std::map<int, std::vector<float>> owned;
+    std::map<int, std::vector<float>> owned;  ///< what is virtual, or lies in bfloat16
   };
   void convolve(const Node& node, const Memory& memory) const;
   void pointwise(const Node& node, const Memory& memory) const;

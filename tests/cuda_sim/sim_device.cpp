@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cuda_sim/host_kernels.h"
+#include "cuda_sim/storage.h"
 #ifdef STRATA_CUDNN_FRONTEND
 #include "cuda_sim/graph_interpreter.h"
 #include "engine/cuda/cudnn_graphs.h"
@@ -15,8 +16,8 @@
 namespace strata::cuda {
 namespace {
 
-constexpr std::size_t kGuard = 256, kGrain = 4;  // bytes around each allocation; bytes of one "written" mark
-constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32 the poison is a NaN
+constexpr std::size_t kGuard = 256, kGrain = 2;  // bytes around each allocation; bytes of one "written" mark
+constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32, and as bfloat16, the poison is a NaN
 
 class SimGraph : public Graph {
  public:
@@ -32,11 +33,13 @@ class SimMatmul : public MatmulPlan {
  public:
   SimMatmul(SimDevice& device, const Matmul& matmul) : m_device(device), m_matmul(matmul) {}
   std::size_t workspaceBytes() const override { return 1024; }
-  void run(Lane lane, const float* a, const float* b, const float* bias, float* c, void* workspace) override {
-    const auto bytes = [](Index rows, Index columns) { return static_cast<std::size_t>(rows * columns) * sizeof(float); };
-    std::vector<Access> accesses{{a, bytes(m_matmul.m, m_matmul.k), Use::Read}, {b, bytes(m_matmul.k, m_matmul.n), Use::Read},
-                                 {c, bytes(m_matmul.m, m_matmul.n), Use::Write}, {workspace, workspaceBytes(), Use::Write}};
-    if (m_matmul.bias) accesses.push_back({bias, bytes(1, m_matmul.n), Use::Read});
+  void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) override {
+    const auto span = [](const void* data, Index rows, Index columns, Storage storage, Use use) {
+      return Access{data, static_cast<std::size_t>(rows * columns * bytesOf(storage)), use};
+    };
+    std::vector<Access> accesses{span(a, m_matmul.m, m_matmul.k, m_matmul.operands(), Use::Read), span(b, m_matmul.k, m_matmul.n, m_matmul.operands(), Use::Read),
+                                 span(c, m_matmul.m, m_matmul.n, m_matmul.result, Use::Write), {workspace, workspaceBytes(), Use::Write}};
+    if (m_matmul.bias) accesses.push_back(span(bias, 1, m_matmul.n, m_matmul.result, Use::Read));
     m_device.submit({"product", lane, std::move(accesses), [this, a, b, bias, c] {
                        ++m_device.counts.products;
                        compute(a, b, bias, c);
@@ -44,18 +47,20 @@ class SimMatmul : public MatmulPlan {
   }
 
  private:
-  void compute(const float* a, const float* b, const float* bias, float* c) const {
+  void compute(const void* aData, const void* bData, const void* biasData, void* cData) const {
     const Index m = m_matmul.m, n = m_matmul.n, k = m_matmul.k;
-    std::vector<float> transposed;
+    const std::vector<float> aFloats = toFloats(aData, m * k, m_matmul.operands()), bias = toFloats(biasData, m_matmul.bias ? n : 0, m_matmul.result);
+    std::vector<float> bFloats = toFloats(bData, k * n, m_matmul.operands()), result(static_cast<std::size_t>(m * n));
     if (m_matmul.transB) {
-      transposed.resize(static_cast<std::size_t>(n * k));
+      std::vector<float> transposed(bFloats.size());
       for (Index j = 0; j < n; ++j)
-        for (Index l = 0; l < k; ++l) transposed[static_cast<std::size_t>(l * n + j)] = b[j * k + l];
-      b = transposed.data();
+        for (Index l = 0; l < k; ++l) transposed[static_cast<std::size_t>(l * n + j)] = bFloats[static_cast<std::size_t>(j * k + l)];
+      bFloats = std::move(transposed);
     }
+    const float *a = aFloats.data(), *b = bFloats.data();
     for (Index i = 0; i < m; ++i) {
-      float* row = c + i * n;
-      for (Index j = 0; j < n; ++j) row[j] = m_matmul.bias ? bias[j] : 0.0f;
+      float* row = result.data() + i * n;
+      for (Index j = 0; j < n; ++j) row[j] = m_matmul.bias ? bias[static_cast<std::size_t>(j)] : 0.0f;
       for (Index l = 0; l < k; ++l) {
         const float factor = m_matmul.transA ? a[l * m + i] : a[i * k + l];
         if (factor == 0) continue;
@@ -64,6 +69,7 @@ class SimMatmul : public MatmulPlan {
       if (m_matmul.relu)
         for (Index j = 0; j < n; ++j) row[j] = row[j] < 0 ? 0.0f : row[j];
     }
+    fromFloats(result, cData, m_matmul.result);
   }
   SimDevice& m_device;
   Matmul m_matmul;

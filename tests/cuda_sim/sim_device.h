@@ -43,7 +43,9 @@ class SimDevice : public Device {
   std::size_t capacity = std::size_t{8} << 30;
   std::size_t liveBytes() const { return m_live; }  ///< device and host memory not yet released
 
+  int computeCapability = 90;
   std::string name() const override { return "Simulated device"; }
+  int capability() const override { return computeCapability; }
   std::size_t freeBytes() const override { return capacity - m_live; }
   void* allocate(std::size_t bytes) override;
   void release(void* data) noexcept override;
@@ -82,7 +84,7 @@ class SimDevice : public Device {
   };
   struct Allocation {
     std::size_t size = 0;
-    std::vector<bool> written;  ///< byte by byte in fours
+    std::vector<bool> written;  ///< byte by byte in twos
     std::vector<Touch> touches;
   };
   struct Delivery {

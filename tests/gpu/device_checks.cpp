@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What tests/gpu/run cannot ask the program `strata`. No Qt.
-//   device_checks layers BACKEND              every layer at every example trains three steps as `reference` does
+//   device_checks layers BACKEND PRECISION    every layer at every example trains three steps as `reference` does
 //   device_checks weights PROJECT GOT WANTED  two files hold the same weights but for rounding
 // A line a check, "PASS   : name" or "FAIL!  : name what"; ends with 0 when all passed, 1 otherwise.
 #include <algorithm>
@@ -21,6 +21,7 @@ namespace {
 constexpr int kBatch = 5, kClasses = 7, kSteps = 3;  // three steps: on a GPU as plain launches, as a captured graph, as its replay
 constexpr double kRate = 0.1;
 constexpr Tolerance kRounding{1e-4, 1e-6};           // strict float32: sums in another order
+constexpr double kBfloat16 = 4.0 / 512;              // of the largest value: up to four roundings of 2^-9, one behind the other
 constexpr Tolerance kTwentySteps{0, 2e-3};           // as tst_golden
 
 using Problem = std::optional<std::string>;
@@ -47,20 +48,31 @@ NetworkSpec netAround(const LayerDef& def, const Example& example, bool inside) 
   return net;
 }
 
+Tolerance toleranceOf(Precision precision, std::span<const float> wanted) {
+  if (precision != Precision::Bfloat16) return kRounding;
+  double largest = 0;
+  for (const float value : wanted) largest = std::max(largest, std::abs(double(value)));
+  return {0, kBfloat16 * largest};
+}
+
 /// First difference of what a step changed, tensor by tensor from the last.
-Problem compareChanges(const Weights& before, const Weights& got, const Weights& wanted) {
+Problem compareChanges(const Weights& before, const Weights& got, const Weights& wanted, Precision precision) {
+  std::vector<float> changes;
+  for (std::size_t i = 0; i < before.values.size(); ++i) changes.push_back(wanted.values[i] - before.values[i]);
+  const Tolerance tolerance = toleranceOf(precision, changes);
   for (auto place = before.places.rbegin(); place != before.places.rend(); ++place) {
     std::vector<float> gotChange, wantedChange;
     for (auto i = std::size_t(place->offset); i < std::size_t(place->offset + place->size); ++i) {
       gotChange.push_back(got.values[i] - before.values[i]);
       wantedChange.push_back(wanted.values[i] - before.values[i]);
     }
-    if (const auto difference = compareTensors<float>(gotChange, wantedChange, place->shape, kRounding)) return "change of " + place->name + " " + *difference;
+    if (const auto difference = compareTensors<float>(gotChange, wantedChange, place->shape, tolerance)) return "change of " + place->name + " " + *difference;
   }
   return std::nullopt;
 }
 
-Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const NetworkSpec& net) {
+/// In bfloat16 pixels and weights are numbers that it holds exactly, as are most sums of them: what ReLU and pools decide is then the same.
+Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const NetworkSpec& net, Precision precision) {
   CompileRequest request;
   request.network = net;
   request.optimizer.type = "sgd";
@@ -68,20 +80,23 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
     if (def.type == "sgd") request.optimizer.fields = Fields(def.fields);
   request.maxBatch = kBatch;
   request.seed = 5;
-  const auto reference = referenceBackend.compile(request), tested = testedBackend.compile(request);
+  const auto reference = referenceBackend.compile(request);
+  request.precision = precision;
+  const auto tested = testedBackend.compile(request);
+  const bool grid = precision == Precision::Bfloat16;
 
   Rng rng(11, Stream::Test);
   std::vector<std::uint8_t> pixels(std::size_t(kBatch * net.input.size()));
-  for (std::uint8_t& pixel : pixels) pixel = std::uint8_t(rng.below(3) == 0 ? rng.below(256) : 0);
+  for (std::uint8_t& pixel : pixels) pixel = std::uint8_t(grid ? rng.below(3) : rng.below(3) == 0 ? rng.below(256) : 0);
   std::vector<std::int32_t> labels(kBatch);
   for (std::int32_t& label : labels) label = std::int32_t(rng.below(kClasses));
   Batch batch;
   batch.size = kBatch;
   batch.bytes = pixels.data();
-  batch.scale = 1.0f / 255;
+  batch.scale = grid ? 1 : 1.0f / 255;
   batch.labels = labels.data();
   Weights weights = initialWeights(net, 3);
-  for (float& weight : weights.values) weight += rng.uniform(-0.1f, 0.1f);  // biases too
+  for (float& weight : weights.values) weight = grid ? 0.125f * float(int(rng.below(3)) - 1) : weight + rng.uniform(-0.1f, 0.1f);  // biases too
 
   for (std::uint64_t step = 0; step < kSteps; ++step) {
     reference->setWeights(weights);
@@ -89,30 +104,32 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
     std::vector<float> wanted(kBatch * kClasses), got(wanted);
     reference->forward(batch, wanted.data());
     tested->forward(batch, got.data());
-    if (const auto difference = compareTensors<float>(got, wanted, {kBatch, kClasses}, kRounding)) return "output " + *difference;
+    if (const auto difference = compareTensors<float>(got, wanted, {kBatch, kClasses}, toleranceOf(precision, wanted))) return "output " + *difference;
     const LossResult wantedLoss = reference->trainBatch(batch, kRate, step), gotLoss = tested->trainBatch(batch, kRate, step);
-    if (!(std::abs(gotLoss.lossSum - wantedLoss.lossSum) <= kRounding.relative * wantedLoss.lossSum))
+    if (!(std::abs(gotLoss.lossSum - wantedLoss.lossSum) <= (grid ? kBfloat16 : kRounding.relative) * wantedLoss.lossSum))
       return "loss: got " + std::to_string(gotLoss.lossSum) + ", expected " + std::to_string(wantedLoss.lossSum);
     const Weights after = reference->weights();
-    if (const auto difference = compareChanges(weights, tested->weights(), after)) return "step " + std::to_string(step + 1) + ", " + *difference;
-    weights = after;
+    if (const auto difference = compareChanges(weights, tested->weights(), after, precision)) return "step " + std::to_string(step + 1) + ", " + *difference;
+    if (!grid) weights = after;
   }
   return std::nullopt;
 }
 
-bool checkLayers(const std::string& id) {
+bool checkLayers(const std::string& id, const std::string& precisionWanted) {
   const auto reference = createBackend("reference", 1), tested = createBackend(id, 2);
+  const Precision precision = precisionWanted == precisionName(Precision::Bfloat16) ? Precision::Bfloat16 : Precision::Float32;
+  checkPrecision(*tested, precision);
   bool good = true;
   for (const LayerDef& def : allLayers())
     for (std::size_t i = 0; i < def.examples.size(); ++i)
       for (const bool inside : {false, true}) {
         Problem problem;
         try {
-          problem = compareNets(*reference, *tested, netAround(def, def.examples[i], inside));
+          problem = compareNets(*reference, *tested, netAround(def, def.examples[i], inside), precision);
         } catch (const Error& error) {
           problem = error.what();
         }
-        good = report("parity of " + def.type + " " + std::to_string(i + 1) + (inside ? " inside" : " first"), problem) && good;
+        good = report("parity of " + def.type + " " + std::to_string(i + 1) + (inside ? " inside" : " first") + " in " + precisionName(precision), problem) && good;
       }
   return good;
 }
@@ -134,12 +151,13 @@ bool checkWeights(const Path& project, const Path& gotFile, const Path& wantedFi
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (arguments.size() == 2 && arguments[0] == "layers") return checkLayers(arguments[1]) ? 0 : 1;
+    if (arguments.size() == 3 && arguments[0] == "layers" && (arguments[2] == "float32" || arguments[2] == "bfloat16"))
+      return checkLayers(arguments[1], arguments[2]) ? 0 : 1;
     if (arguments.size() == 4 && arguments[0] == "weights") return checkWeights(arguments[1], arguments[2], arguments[3]) ? 0 : 1;
   } catch (const Error& error) {
     report(arguments[0], error.what());
     return 1;
   }
-  std::cerr << "Usage: device_checks layers BACKEND | weights PROJECT GOT WANTED\n";
+  std::cerr << "Usage: device_checks layers BACKEND float32|bfloat16 | weights PROJECT GOT WANTED\n";
   return 2;
 }
