@@ -568,6 +568,19 @@ inline void convInputGradient(const ConvShape& g, const PositionLists& lists, co
   }
 }
 
+/// One channel's gradient of R kernel rows that fill no more than half a vector: of the narrower loads fewer reach over two cache lines.
+template <int R>
+STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
+  HalfVec acc[R];
+  STRATA_UNROLL for (int r = 0; r < R; ++r) acc[r] = loadHalf(gradient + r * gradientRow);
+  for (int e = 0; e < n; ++e) {
+    const float value = values[e];
+    const float* row = onePointer(x + offsets[e]);
+    STRATA_UNROLL for (int r = 0; r < R; ++r, row += xRow) acc[r] += value * loadHalf(row);
+  }
+  STRATA_UNROLL for (int r = 0; r < R; ++r) store(gradient + r * gradientRow, acc[r]);
+}
+
 /// One channel's gradient of a piece of one kernel row, from its list.
 template <int NB>
 STRATA_INLINE void addPatchRow(const float* values, const std::int32_t* offsets, int n, const float* x, float* gradient) {
@@ -588,6 +601,10 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
       const float *values = lists.list.values + std::int64_t{k} * lists.capacity, *in = x + r * xRow;
       const std::int32_t* offsets = lists.list.offsets + std::int64_t{k} * lists.capacity;
       float* out = gradient + r * gradientRow + k * rowSize;
+      if (2 * g.s * g.c <= kLanes) {
+        withConstant<7>(g.r - r < atOnce ? g.r - r : atOnce, [&](auto rows) { addNarrowRows<decltype(rows)::value>(values, offsets, n, in, xRow, out, gradientRow); });
+        continue;
+      }
       if (atOnce > 1) {
         withRows(g.r - r < atOnce ? g.r - r : atOnce, g.rowVecs, [&](auto rows, auto nb) {
           constexpr int kRows = decltype(rows)::value, kVecs = decltype(nb)::value;

@@ -28,6 +28,11 @@ typedef std::int32_t IntVec __attribute__((vector_size(kLanes * 4)));
 typedef float LooseVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 typedef std::int32_t LooseIntVec __attribute__((vector_size(kLanes * 4), aligned(4), may_alias));
 
+typedef float HalfVec __attribute__((vector_size(kLanes * 2)));
+typedef float LooseHalfVec __attribute__((vector_size(kLanes * 2), aligned(4), may_alias));
+
+STRATA_INLINE HalfVec loadHalf(const float* p) { return *reinterpret_cast<const LooseHalfVec*>(p); }
+STRATA_INLINE void store(float* p, HalfVec v) { *reinterpret_cast<LooseHalfVec*>(p) = v; }
 STRATA_INLINE Vec load(const float* p) { return *reinterpret_cast<const LooseVec*>(p); }
 STRATA_INLINE void store(float* p, Vec v) { *reinterpret_cast<LooseVec*>(p) = v; }
 STRATA_INLINE IntVec load(const std::int32_t* p) { return *reinterpret_cast<const LooseIntVec*>(p); }
