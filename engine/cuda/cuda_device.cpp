@@ -251,8 +251,9 @@ class CudaDevice : public Device {
     STRATA_CHECK(cudaStreamWaitEvent(m_streams[waiter], event, 0));
   }
   void synchronize() override {
-    for (const Stream& lane : m_streams.lanes) STRATA_CHECK(cudaStreamSynchronize(lane.handle));
+    for (const Lane lane : {Lane::Main, Lane::Side}) synchronize(lane);
   }
+  void synchronize(Lane lane) override { STRATA_CHECK(cudaStreamSynchronize(m_streams[lane])); }
 
   void beginCapture() override { STRATA_CHECK(cudaStreamBeginCapture(m_streams[Lane::Main], cudaStreamCaptureModeThreadLocal)); }
   std::unique_ptr<Graph> endCapture() override {

@@ -71,6 +71,7 @@ class Device {
 
   virtual void wait(Lane waiter, Lane other) = 0;  ///< what follows on `waiter` runs after all that is on `other` so far
   virtual void synchronize() = 0;                  ///< the host waits for both lanes
+  virtual void synchronize(Lane lane) = 0;         ///< the host waits for one
 
   virtual void beginCapture() = 0;  ///< from the main lane; the side lane joins by wait()
   virtual std::unique_ptr<Graph> endCapture() = 0;

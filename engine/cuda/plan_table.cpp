@@ -30,6 +30,7 @@ class ListeningDevice : public Device {
   void clear(Lane, void*, std::size_t) override {}
   void wait(Lane, Lane) override {}
   void synchronize() override {}
+  void synchronize(Lane) override {}
   void beginCapture() override {}
   std::unique_ptr<Graph> endCapture() override { return nullptr; }
   void abortCapture() noexcept override {}
