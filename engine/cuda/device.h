@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "engine/cuda/conv_graph.h"
@@ -23,6 +24,10 @@ struct Matmul {
   int m = 1, n = 1, k = 1;
   bool transA = false, transB = false, bias = false, relu = false;
   Precision precision = Precision::Float32;
+  std::string text() const {  ///< "product 128x1152x10+bias+relu, B transposed"
+    return "product " + std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) + (bias ? "+bias" : "") + (relu ? "+relu" : "") +
+           (transA ? ", A transposed" : "") + (transB ? ", B transposed" : "");
+  }
   auto operator<=>(const Matmul&) const = default;
 };
 

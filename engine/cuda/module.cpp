@@ -20,9 +20,17 @@ Precision precisionWanted() {
   throw Error(Error::Kind::Usage, "STRATA_CUDA_PRECISION", "got " + name + ", needed tf32 or float32");
 }
 
+/// STRATA_CUDA_PLANS: "timed" (the default), or "heuristics", which is the deterministic mode.
+bool timedPlansWanted() {
+  const char* wanted = std::getenv("STRATA_CUDA_PLANS");
+  const std::string name = wanted ? wanted : "timed";
+  if (name != "timed" && name != "heuristics") throw Error(Error::Kind::Usage, "STRATA_CUDA_PLANS", "got " + name + ", needed timed or heuristics");
+  return name == "timed";
+}
+
 class CudaBackend : public Backend {
  public:
-  CudaBackend() : m_device(makeCudaDevice()), m_precision(precisionWanted()) {}
+  CudaBackend() : m_device(makeCudaDevice(timedPlansWanted())), m_precision(precisionWanted()) {}
   const std::string& id() const override { return m_id; }
   /// Nothing runs op by op: a net is compiled as a whole.
   std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }

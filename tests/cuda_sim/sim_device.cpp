@@ -30,7 +30,7 @@ class SimGraph : public Graph {
 
 class SimMatmul : public MatmulPlan {
  public:
-  SimMatmul(SimDevice& device, const Matmul& matmul) : m_device(device), m_matmul(matmul) {}
+  SimMatmul(SimDevice& device, const Matmul& matmul, const std::string&) : m_device(device), m_matmul(matmul) {}
   std::size_t workspaceBytes() const override { return 1024; }
   void run(Lane lane, const float* a, const float* b, const float* bias, float* c, void* workspace) override {
     const auto bytes = [](Index rows, Index columns) { return static_cast<std::size_t>(rows * columns) * sizeof(float); };
@@ -72,9 +72,9 @@ class SimMatmul : public MatmulPlan {
 #ifdef STRATA_CUDNN_FRONTEND
 class SimConv : public ConvPlan {
  public:
-  SimConv(SimDevice& device, const ConvGraph& graph) : m_device(device), m_graph(convGraphJson(graph)) {}
+  SimConv(SimDevice& device, const ConvGraph& graph, const std::string& engine) : m_device(device), m_graph(convGraphJson(graph)), m_engine(engine) {}
   std::size_t workspaceBytes() const override { return 4096; }
-  std::string engine() const override { return "interpreted"; }
+  std::string engine() const override { return m_engine; }
   void run(Lane lane, std::span<const Bound> tensors, void* workspace) override {
     std::vector<Access> accesses = m_graph.accesses(tensors);
     accesses.push_back({workspace, workspaceBytes(), Use::Write});
@@ -87,6 +87,7 @@ class SimConv : public ConvPlan {
  private:
   SimDevice& m_device;
   GraphInterpreter m_graph;
+  std::string m_engine;
 };
 #endif
 
@@ -258,7 +259,7 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
   notCapturing("planConv");
   fault(FaultKind::Plan, "planning a convolution");
 #ifdef STRATA_CUDNN_FRONTEND
-  if (loadCudnn().empty()) return std::make_unique<SimConv>(*this, graph);
+  if (loadCudnn().empty()) return plan<ConvGraph, SimConv>(graph);
 #endif
   return nullptr;  // then own kernels compute it
 }
@@ -266,7 +267,23 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
 std::unique_ptr<MatmulPlan> SimDevice::planMatmul(const Matmul& matmul) {
   notCapturing("planMatmul");
   fault(FaultKind::Plan, "planning a product");
-  return std::make_unique<SimMatmul>(*this, matmul);
+  return plan<Matmul, SimMatmul>(matmul);
+}
+
+template <class Shape, class Plan>
+std::unique_ptr<Plan> SimDevice::plan(const Shape& shape) {
+  if (!choice) return std::make_unique<Plan>(*this, shape, "interpreted");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < planSeconds.size(); ++i) names.push_back("candidate " + std::to_string(i));
+  const auto chosen = choice->choose(shape.precision, shape.text(), names, [](std::size_t) { return true; }, [&](std::size_t i) {
+    Plan plan(*this, shape, names[i]);
+    return timed(*this, shape, plan, [&](const std::function<void()>& work) {
+      work();
+      ++counts.timings;
+      return planSeconds[i];
+    });
+  });
+  return std::make_unique<Plan>(*this, shape, names.at(*chosen));
 }
 
 void SimDevice::submit(Work work) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/plan_choice.h"
 
 namespace strata::cuda {
 
@@ -24,7 +24,7 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0;  ///< waits: of the host
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0;  ///< waits: of the host
   };
 
   SimDevice() = default;
@@ -36,6 +36,10 @@ class SimDevice : public Device {
   void failAt(FaultKind kind, int number, bool always);
   void heal();
   int calls(FaultKind kind) const { return m_calls[static_cast<std::size_t>(kind)]; }  ///< since failAt() or the start
+
+  /// Where `choice` is set, each plan is offered as many times as there are `planSeconds`, and each of those takes so long.
+  PlanChoice* choice = nullptr;
+  std::vector<double> planSeconds;
 
   Counts counts;                                    ///< of work run, replayed graphs included
   std::vector<std::string> log;                     ///< one line for each piece of work run, when `logging`
@@ -98,6 +102,8 @@ class SimDevice : public Device {
     std::vector<std::byte> bytes;
   };
 
+  template <class Shape, class Plan>
+  std::unique_ptr<Plan> plan(const Shape& shape);
   void fault(FaultKind kind, const std::string& what);
   static std::size_t orderOf(Lane lane, bool inGraph) { return inGraph && lane == Lane::Side ? kGraphSide : static_cast<std::size_t>(lane); }
   void execute(const Work& work, bool inGraph);
