@@ -179,7 +179,8 @@ class CudnnPlan : public ConvPlan {
  public:
   template <class Handles>
   CudnnPlan(std::shared_ptr<fe::graph::Graph> graph, std::size_t plan, std::shared_ptr<Handles> handles)
-      : m_graph(std::move(graph)), m_plan(static_cast<std::int64_t>(plan)), m_outcome(outcomeOf(*m_graph, plan)), m_handles(handles->handles), m_keepAlive(std::move(handles)) {}
+      : m_graph(std::move(graph)), m_plan(static_cast<std::int64_t>(plan)), m_outcome(outcomeOf(*m_graph, plan)), m_handles(handles->handles),
+        m_keepAlive(std::move(handles)) {}
 
   std::size_t workspaceBytes() const override { return m_outcome.workspaceBytes; }
   std::string engine() const override { return m_outcome.engine; }
