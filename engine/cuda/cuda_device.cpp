@@ -36,9 +36,8 @@ bool isLost(cudaError_t status) {
 [[noreturn]] void fail(cudaError_t status, const char* call) {
   (void)cudaGetLastError();  // a refusal must not come up again at the next call; a lost device says so anyway
   const std::string meaning = std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
-  if (isLost(status)) throw Error(Error::Kind::Device, "CUDA", "the device is lost, " + meaning, "The last checkpoint is kept. Resume the run, or train on the CPU.");
-  if (status == cudaErrorMemoryAllocation)
-    throw Error(Error::Kind::Device, "CUDA", "the device is out of memory, " + meaning, "Choose a smaller batch, or close other programs that use the GPU.");
+  if (isLost(status)) throw deviceLost("CUDA", meaning);
+  if (status == cudaErrorMemoryAllocation) throw deviceOutOfMemory("CUDA", meaning);
   throw Error(Error::Kind::Device, "CUDA", meaning);
 }
 
@@ -197,7 +196,8 @@ class LtMatmul : public MatmulPlan {
     STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace, sizeof kMostWorkspace));
     int found = 0;
     m_kernels.resize(PlanChoice::kCandidates);
-    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), PlanChoice::kCandidates, m_kernels.data(), &found));
+    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), PlanChoice::kCandidates,
+                                      m_kernels.data(), &found));
     m_kernels.resize(static_cast<std::size_t>(found));
     std::erase_if(m_kernels, [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
     if (m_kernels.empty()) throw Error(Error::Kind::Device, "cuBLASLt", "there is no kernel for a product of this size");

@@ -15,6 +15,14 @@
 
 namespace strata::cuda {
 
+/// After it nothing on the device can be used again in this process. `call` says what failed, and how.
+inline Error deviceLost(const std::string& device, const std::string& call) {
+  return {Error::Kind::Device, device, "the device is lost, " + call, "The last checkpoint is kept. Resume the run, or train on the CPU."};
+}
+inline Error deviceOutOfMemory(const std::string& device, const std::string& call) {
+  return {Error::Kind::Device, device, "the device is out of memory, " + call, "Choose a smaller batch, or close other programs that use the GPU."};
+}
+
 /// Work on one lane runs in order; work on two lanes runs side by side unless Device::wait() says otherwise.
 enum class Lane { Main, Side };
 inline constexpr int kLanes = 2;

@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,7 @@
 
 namespace strata {
 
+class Backend;
 struct Orders;
 
 /// Everything a run needs, by value.
@@ -22,6 +24,7 @@ struct TrainJob {
   DataView data;
   std::string backend = "cpu";
   int threads = 0;                       ///< 0: one per core
+  std::function<std::unique_ptr<Backend>()> makeBackend;  ///< for one that createBackend() does not know; instead of `backend` and `threads`
   Path runFolder;                        ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;   ///< instead of drawn ones
   Path resumeFrom;                       ///< a run folder: weights, optimizer state and position are taken from its last checkpoint

@@ -113,10 +113,15 @@ void SimDevice::heal() {
 
 void SimDevice::fault(FaultKind kind, const std::string& what) {
   const int call = m_calls[static_cast<std::size_t>(kind)]++;
-  if (m_lost) throw Error(Error::Kind::Device, name(), what + " failed, the device is lost");
+  if (m_lost) throw deviceLost(name(), what + " failed");
   if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
   m_lost = m_faultAlways;
-  if (m_lost) m_sources.clear(), m_deliveries.clear();
+  if (m_lost) {
+    m_sources.clear();
+    m_deliveries.clear();
+    throw deviceLost(name(), what + " failed");
+  }
+  if (kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
   throw Error(Error::Kind::Device, name(), what + " failed");
 }
 
@@ -127,7 +132,7 @@ void SimDevice::notCapturing(const char* what) const {
 void* SimDevice::allocate(std::size_t bytes) {
   notCapturing("allocate");
   fault(FaultKind::Allocation, "allocating " + std::to_string(bytes) + " bytes");
-  if (bytes > freeBytes()) throw Error(Error::Kind::Device, name(), "the device is out of memory");
+  if (bytes > freeBytes()) throw deviceOutOfMemory(name(), "allocating " + std::to_string(bytes) + " bytes failed");
   auto* base = static_cast<std::byte*>(std::malloc(bytes + 2 * kGuard));
   std::memset(base, kGuardByte, bytes + 2 * kGuard);
   std::memset(base + kGuard, kPoison, bytes);
@@ -206,7 +211,7 @@ void SimDevice::synchronize() {
 
 void SimDevice::synchronize(Lane lane) {
   notCapturing("synchronize");
-  if (m_lost) throw Error(Error::Kind::Device, name(), "waiting failed, the device is lost");
+  if (m_lost) throw deviceLost(name(), "waiting failed");
   ++counts.waits;
   const auto done = static_cast<std::size_t>(lane);
   m_seen[done][done] = m_now[done];
