@@ -123,6 +123,20 @@ std::string convGraphJson(const ConvGraph& graph) {
   return json.dump();
 }
 
+namespace {
+
+/// The frontend calls a shared CUDA runtime and would take one of CUDA 12 where that is installed too. It can be told by this variable alone, in
+/// which a person may have named another.
+void nameCudart() {
+  for (const char* path : {"libcudart.so.13", STRATA_CUDART_PATH})
+    if (dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+      setenv("CUDNN_FRONTEND_CUDART_LIB_NAME", path, 0);
+      return;
+    }
+}
+
+}  // namespace
+
 std::string loadCudnn() {
   if (fe::cudnn_dlhandle) return "";
   const char* named = std::getenv("STRATA_CUDNN");
@@ -133,6 +147,7 @@ std::string loadCudnn() {
       const std::size_t number = version ? version() : 0;
       if (number / 10000 == 9) {
         fe::cudnn_dlhandle = library;
+        nameCudart();
         return "";
       }
       problem = "cuDNN is of another major version, got " + std::to_string(number / 10000) + ", needed 9";
