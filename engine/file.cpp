@@ -161,11 +161,18 @@ std::uint64_t Reader::u64le() {
   return value;
 }
 
-Path userDataDir() {
-  // The base directory specification: a relative XDG_DATA_HOME is to be ignored.
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data && Path(data).is_absolute()) return Path(data) / "strata";
-  if (const char* home = std::getenv("HOME"); home && *home) return Path(home) / ".local" / "share" / "strata";
-  throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for your data", "Set HOME or XDG_DATA_HOME");
+namespace {
+
+// The base directory specification: a relative folder in the variable is to be ignored.
+Path userDir(const char* variable, const Path& inHome) {
+  if (const char* folder = std::getenv(variable); folder && Path(folder).is_absolute()) return Path(folder) / "strata";
+  if (const char* home = std::getenv("HOME"); home && *home) return Path(home) / inHome / "strata";
+  throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for your data", std::string("Set HOME or ") + variable);
 }
+
+}  // namespace
+
+Path userDataDir() { return userDir("XDG_DATA_HOME", ".local/share"); }
+Path userCacheDir() { return userDir("XDG_CACHE_HOME", ".cache"); }
 
 }  // namespace strata

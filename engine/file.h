@@ -65,5 +65,7 @@ class Reader {
 
 /// Where the user's data live: $XDG_DATA_HOME/strata, or ~/.local/share/strata. Created on first use by whoever writes.
 Path userDataDir();
+/// Where what can be made again lives: $XDG_CACHE_HOME/strata, or ~/.cache/strata. Likewise.
+Path userCacheDir();
 
 }  // namespace strata

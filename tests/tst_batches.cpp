@@ -37,6 +37,7 @@ class TestBatches : public QObject {
   void initTestCase();
   void fileOrderIsNotCopied();
   void shuffleIsAPureFunctionOfSeedAndEpoch();
+  void numbersNameTheSamples();
   void labelsStayWithTheirSamples();
   void preprocessingMeansTheSame_data();
   void preprocessingMeansTheSame();
@@ -87,6 +88,20 @@ void TestBatches::shuffleIsAPureFunctionOfSeedAndEpoch() {
   QCOMPARE(sorted, all());
   batches.startEpoch(2, false, 1);
   QCOMPARE(orderOf(batches), all());
+}
+
+void TestBatches::numbersNameTheSamples() {
+  Batches batches = make(all());
+  batches.startEpoch(2, true, 9);
+  const std::vector<int> order = orderOf(batches);
+  const auto named = [&](int index, int count) {
+    const std::span<const int> numbers = batches.numbers(index, count);
+    return std::vector<int>(numbers.begin(), numbers.end());
+  };
+  QCOMPARE(named(0, 5), order);
+  QCOMPARE(named(1, 1), std::vector<int>(order.begin() + 5, order.begin() + 10));
+  QCOMPARE(named(3, 8), std::vector<int>(order.begin() + 15, order.end()));  // no more than there are
+  QVERIFY(named(2, 0).empty());
 }
 
 void TestBatches::labelsStayWithTheirSamples() {

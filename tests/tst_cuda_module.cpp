@@ -40,6 +40,13 @@ class TestCudaModule : public QObject {
     const double asked = static_cast<double>(timer.nsecsElapsed()) / 1e6 - loaded;
     qInfo("loaded in %.1f ms; cuDNN and cuBLASLt asked in %.1f ms more: %s", loaded, asked, reason.empty() ? "both are here" : reason.c_str());
     QVERIFY(reason.empty() || reason.back() == '.');
+    if (const QByteArray cudart = qgetenv("CUDNN_FRONTEND_CUDART_LIB_NAME"); !cudart.isEmpty()) {  // cuDNN's frontend is told to take CUDA 13
+      int version = 0;
+      const auto ask = reinterpret_cast<int (*)(int*)>(dlsym(dlopen(cudart, RTLD_NOW | RTLD_LOCAL), "cudaRuntimeGetVersion"));
+      QVERIFY(ask && ask(&version) == 0);
+      qInfo("shared CUDA runtime for cuDNN's frontend: %s, %d", cudart.constData(), version);
+      QCOMPARE(version / 1000, 13);
+    }
     if (probeCuda().driverProblem.empty()) return;
     try {
       const std::unique_ptr<Backend> backend(module->create());

@@ -405,6 +405,58 @@ class TestCudaSim : public QObject {
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
   }
 
+  // Samples that do not fit pass through the device in chunks of eight batches, each on its way before the one in front of it is trained on: the
+  // same bits as from samples that lie there, plain and moved, over epochs that end with a short batch. The device sees that no copy overtakes the
+  // training, no kernel a copy, and the host no copy out of its memory: for that it waits once a chunk, beside the once a run.
+  void streams_data() {
+    QTest::addColumn<int>("shift");
+    QTest::addColumn<double>("rotate");
+    QTest::newRow("as they are") << 0 << 0.0;
+    QTest::newRow("moved on the device") << 2 << 15.0;
+  }
+  void streams() {
+    QFETCH(int, shift);
+    QFETCH(double, rotate);
+    const Net net = smallNet("adam");
+    const Samples samples = randomSamples(net.request.network, 45 * kMaxBatch - 2);
+    std::vector<int> order(static_cast<std::size_t>(samples.count));
+    std::iota(order.begin(), order.end(), 0);
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    Twins large(net), small(net);
+    small.device->capacity = small.device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
+    small.device->logging = true;
+    std::uint64_t step = 0;
+    for (int epoch = 0; epoch < 4; ++epoch) {
+      batches.startEpoch(epoch, true, 3);
+      for (const auto& [first, count, chunks] : {std::tuple{0, 1, 2}, {1, 15, 1}, {16, 29, 3}}) {  // chunks that set out meanwhile
+        std::vector<double> rates(static_cast<std::size_t>(count), 0.01);
+        small.device->log.clear();
+        small.device->counts = {};
+        const std::vector<LossResult> got = small.cuda.trainRun(batches, first, rates, step), wanted = large.cuda.trainRun(batches, first, rates, step);
+        QCOMPARE(got.size(), rates.size());
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          QCOMPARE(got[i].lossSum, wanted[i].lossSum);
+          QCOMPARE(got[i].hits, wanted[i].hits);
+        }
+        QCOMPARE(std::ranges::count(small.device->log, "copy in (side)"), 2 * chunks);
+        if (step > 0) QCOMPARE(small.device->counts.waits, chunks + 1);
+        step += rates.size();
+      }
+      const auto at = [&](const std::string& work) { return std::ranges::find(small.device->log, work) - small.device->log.begin(); };
+      if (epoch == 3) QVERIFY(at("copy in (side)") < at("SoftmaxCrossEntropy"));
+      if (epoch == 3) QCOMPARE(small.device->counts.graphs, 3 + 5);  // three whole chunks and the last, which has a short batch
+    }
+    QCOMPARE(small.cuda.weights(), large.cuda.weights());
+    QCOMPARE(small.cuda.optimizerState(), large.cuda.optimizerState());
+    // Another order of the same samples is another chunk, and so is another list of them.
+    std::ranges::reverse(order);
+    Batches reversed(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    reversed.startEpoch(0, false, 3);
+    QCOMPARE(small.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum, large.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum);
+    QCOMPARE(small.cuda.weights(), large.cuda.weights());
+    small.device->synchronize();  // looks at the sources of the last copies
+  }
+
   // Augmentation on the device moves each sample to the very bytes that the host moves it to.
   void augmentation_data() {
     QTest::addColumn<int>("channels");
@@ -576,31 +628,31 @@ class TestCudaSim : public QObject {
   void faults_data() {
     QTest::addColumn<int>("kind");
     QTest::addColumn<bool>("always");
-    QTest::addColumn<bool>("run");
+    QTest::addColumn<int>("way");
     QTest::addColumn<Precision>("precision");
     const char* names[] = {"allocations", "copies", "work", "plans"};
+    const char* ways[] = {"batches", "runs of steps", "streamed samples"};
     for (int kind = 0; kind < cuda::kFaultKinds; ++kind)
       for (const bool always : {false, true})
-        for (const bool run : {false, true})
+        for (int way = 0; way < 3; ++way)
           for (const Precision precision : kCompared)
-            QTest::addRow("%s, %s, %s, %s", names[kind], always ? "the device is lost" : "once", run ? "runs of steps" : "batches", precisionName(precision))
-                << kind << always << run << precision;
+            QTest::addRow("%s, %s, %s, %s", names[kind], always ? "the device is lost" : "once", ways[way], precisionName(precision)) << kind << always << way << precision;
   }
   void faults() {
     QFETCH(int, kind);
     QFETCH(bool, always);
-    QFETCH(bool, run);
+    QFETCH(int, way);
     QFETCH(Precision, precision);
     Net net = smallNet("adam");
     net.request.precision = precision;
     const auto device = std::make_shared<SimDevice>();
-    const std::vector<float> expected = trainThrough(device, net, run, nullptr);
+    const std::vector<float> expected = trainThrough(device, net, static_cast<Way>(way), nullptr);
     const int calls = device->calls(static_cast<FaultKind>(kind));
     QVERIFY(calls > 3);
     for (int number = 0; number < calls; ++number) {
       device->failAt(static_cast<FaultKind>(kind), number, always);
       std::string message;
-      const std::vector<float> got = trainThrough(device, net, run, &message);
+      const std::vector<float> got = trainThrough(device, net, static_cast<Way>(way), &message);
       QVERIFY2(message.starts_with("Simulated device: ") && message.ends_with("."), message.c_str());
       QCOMPARE(device->liveBytes(), 0u);
       QCOMPARE(got, expected);
@@ -611,8 +663,8 @@ class TestCudaSim : public QObject {
   // The simulator itself: it must see what it is there to see.
   void simulatorSees_data() {
     QTest::addColumn<int>("breach");
-    const char* names[] = {"past the end", "freed", "never written", "race", "no join", "clean"};
-    for (int i = 0; i < 6; ++i) QTest::newRow(names[i]) << i;
+    const char* names[] = {"past the end", "freed", "never written", "race", "no join", "clean", "beside a graph's side lane", "a copy's source"};
+    for (int i = 0; i < 8; ++i) QTest::newRow(names[i]) << i;
   }
   void simulatorSees() {
     QFETCH(int, breach);
@@ -628,18 +680,26 @@ class TestCudaSim : public QObject {
       if (breach == 1) a = Buffer<float>();
       if (breach == 1 || breach == 2) launch(device, Lane::Main, Activate{Act::Relu, x, b.out()}, 8);
       if (breach == 3) launch(device, Lane::Side, Activate{Act::Relu, x, b.out()}, 8);
-      if (breach >= 4) {
+      if (breach >= 4 && breach <= 6) {
         Capture capture(device);
         device.wait(Lane::Side, Lane::Main);
         launch(device, Lane::Side, Activate{Act::Relu, x, b.out()}, 8);
-        if (breach == 5) device.wait(Lane::Main, Lane::Side);
+        if (breach != 4) device.wait(Lane::Main, Lane::Side);
         capture.finish()->launch();
+        if (breach == 6) device.clear(Lane::Side, a.data(), a.bytes());
         device.synchronize();
+      }
+      if (breach == 7) {  // waiting for the other lane is not enough
+        std::vector<float> source(8);
+        device.copyIn(Lane::Side, b.data(), source.data(), b.bytes());
+        device.synchronize(Lane::Main);
+        source[3] = 1;
+        device.synchronize(Lane::Side);
       }
     } catch (const SimBreach& error) {
       seen = error.what();
     }
-    const char* words[] = {"element 8 of 8", "not allocated", "never written", "races", "not joined", ""};
+    const char* words[] = {"element 8 of 8", "not allocated", "never written", "races", "not joined", "", "races", "source of a copy changed"};
     QVERIFY2(breach == 5 ? seen.isEmpty() : seen.contains(words[breach]), qPrintable(seen));
   }
 
@@ -759,11 +819,13 @@ class TestCudaSim : public QObject {
                      Shape::image(14, 14, 1), false, optimizer);
   }
 
+  enum class Way { Batches, Runs, Streamed };
+
   /// Six steps, one by one or two at once, each from the weights and state that those before left. After a fault, a new net goes on on a
   /// healed device.
-  static std::vector<float> trainThrough(const std::shared_ptr<SimDevice>& device, const Net& net, bool run, std::string* message) {
+  static std::vector<float> trainThrough(const std::shared_ptr<SimDevice>& device, const Net& net, Way way, std::string* message) {
     if (!message) device->heal();
-    const Samples samples = randomSamples(net.request.network, 4 * kMaxBatch);
+    const Samples samples = randomSamples(net.request.network, 18 * kMaxBatch);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
     Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {1, 10});
@@ -772,16 +834,18 @@ class TestCudaSim : public QObject {
     std::unique_ptr<CudaNetwork> cuda;
     for (std::uint64_t step = 0; step < 6;) try {
         if (!cuda) {
+          device->capacity = std::size_t{8} << 30;
           cuda = std::make_unique<CudaNetwork>(device, net.request);
+          if (way == Way::Streamed) device->capacity = device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
           cuda->setWeights(weights);
           if (!state.empty()) cuda->setOptimizerState(state);
         }
-        if (run) cuda->trainRun(batches, static_cast<int>(step % 4), std::vector<double>(2, 0.01), step);
+        if (way != Way::Batches) cuda->trainRun(batches, static_cast<int>(step) + 6, std::vector<double>(2, 0.01), step);  // into the second chunk
         else cuda->trainBatch(net.batch(kMaxBatch), 0.01, step);
         Weights newWeights = cuda->weights();
         state = cuda->optimizerState();
         weights = std::move(newWeights);
-        step += run ? 2 : 1;
+        step += way == Way::Batches ? 1 : 2;
       } catch (const Error& error) {
         if (!message) throw;
         *message = error.what();

@@ -148,6 +148,10 @@ void TestFiles::userDataFollowTheEnvironment() {
   qputenv("XDG_DATA_HOME", "relative");  // to be ignored, says the specification
   qputenv("HOME", "/home/somebody");
   QCOMPARE(userDataDir(), Path("/home/somebody/.local/share/strata"));
+  qunsetenv("XDG_CACHE_HOME");
+  QCOMPARE(userCacheDir(), Path("/home/somebody/.cache/strata"));
+  qputenv("XDG_CACHE_HOME", "/elsewhere");
+  QCOMPARE(userCacheDir(), Path("/elsewhere/strata"));
   qunsetenv("HOME");
   QVERIFY(refusedWith(Error::Kind::File, [] { userDataDir(); }).contains("is not set"));
 }

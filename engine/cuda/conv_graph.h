@@ -3,7 +3,10 @@
 // Kernels are [K,R,S,C] here, as cuDNN wants them for channels last (the canonical layout is [R,S,C,K]).
 #pragma once
 #include <compare>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/precision.h"
 
@@ -24,6 +27,7 @@ struct ConvGraph {
   bool bias = false, relu = false;         ///< forward only
 
   std::string text() const;                ///< "forward+bias+relu 128x12x12x24 -> 48, 5x5"
+  std::vector<std::pair<Tensor, std::int64_t>> tensors() const;  ///< that are to be bound, each with its count of values
   auto operator<=>(const ConvGraph&) const = default;
 };
 

@@ -5,7 +5,9 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "engine/cuda/cudnn_graphs.h"
 #include "engine/cuda/kernel_table.h"
@@ -34,9 +36,8 @@ bool isLost(cudaError_t status) {
 [[noreturn]] void fail(cudaError_t status, const char* call) {
   (void)cudaGetLastError();  // a refusal must not come up again at the next call; a lost device says so anyway
   const std::string meaning = std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
-  if (isLost(status)) throw Error(Error::Kind::Device, "CUDA", "the device is lost, " + meaning, "The last checkpoint is kept. Resume the run, or train on the CPU.");
-  if (status == cudaErrorMemoryAllocation)
-    throw Error(Error::Kind::Device, "CUDA", "the device is out of memory, " + meaning, "Choose a smaller batch, or close other programs that use the GPU.");
+  if (isLost(status)) throw deviceLost("CUDA", meaning);
+  if (status == cudaErrorMemoryAllocation) throw deviceOutOfMemory("CUDA", meaning);
   throw Error(Error::Kind::Device, "CUDA", meaning);
 }
 
@@ -60,6 +61,7 @@ struct CublasLt {
   decltype(&cublasLtMatmulPreferenceSetAttribute) preferenceSet = nullptr;
   decltype(&cublasLtMatmulAlgoGetHeuristic) heuristic = nullptr;
   decltype(&cublasLtGetStatusString) text = nullptr;
+  decltype(&cublasLtGetVersion) version = nullptr;
   std::string problem;
 };
 
@@ -90,6 +92,7 @@ CublasLt loadCublasLt() {
   resolve("cublasLtMatmulPreferenceSetAttribute", lt.preferenceSet);
   resolve("cublasLtMatmulAlgoGetHeuristic", lt.heuristic);
   resolve("cublasLtGetStatusString", lt.text);
+  resolve("cublasLtGetVersion", lt.version);
   return lt;
 }
 
@@ -132,7 +135,7 @@ struct Stream {
 };
 struct Event {
   cudaEvent_t handle = nullptr;
-  Event() { STRATA_CHECK(cudaEventCreateWithFlags(&handle, cudaEventDisableTiming)); }
+  explicit Event(unsigned flags = cudaEventDisableTiming) { STRATA_CHECK(cudaEventCreateWithFlags(&handle, flags)); }
   Event(const Event&) = delete;
   Event& operator=(const Event&) = delete;
   ~Event() { (void)cudaEventDestroy(handle); }
@@ -157,8 +160,18 @@ class LtMatmul : public MatmulPlan {
     layout(m_b, matmul.operands(), matmul.transB ? matmul.n : matmul.k, matmul.transB ? matmul.k : matmul.n);
     layout(m_a, matmul.operands(), matmul.transA ? matmul.k : matmul.m, matmul.transA ? matmul.m : matmul.k);
     layout(m_c, matmul.result, matmul.m, matmul.n);
-    choose();
+    askHeuristics();
   }
+  /// Of the kernels that can be taken, best first by heuristics: cuBLASLt's own words for each.
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const cublasLtMatmulHeuristicResult_t& kernel : m_kernels) {
+      std::string& name = names.emplace_back();
+      for (const std::uint64_t word : kernel.algo.data) name.append(name.empty() ? "" : " ").append(std::to_string(word));
+    }
+    return names;
+  }
+  void take(std::size_t kernel) { m_chosen = m_kernels[kernel]; }
   std::size_t workspaceBytes() const override { return m_chosen.workspaceSize; }
   void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) override {
     if (bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
@@ -179,19 +192,24 @@ class LtMatmul : public MatmulPlan {
   static void layout(LtLayout& layout, Storage storage, int rows, int columns) {
     STRATA_CHECK(cublasLt().layoutCreate(layout.out(), typeOf(storage), static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(rows), columns));
   }
-  void choose() {
+  void askHeuristics() {
     LtPreference preference;
     STRATA_CHECK(cublasLt().preferenceCreate(preference.out()));
     STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace, sizeof kMostWorkspace));
     int found = 0;
-    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), 1, &m_chosen, &found));
-    if (found == 0) throw Error(Error::Kind::Device, "cuBLASLt", "there is no kernel for a product of this size");
+    m_kernels.resize(PlanChoice::kCandidates);
+    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), PlanChoice::kCandidates,
+                                      m_kernels.data(), &found));
+    m_kernels.resize(static_cast<std::size_t>(found));
+    std::erase_if(m_kernels, [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
+    if (m_kernels.empty()) throw Error(Error::Kind::Device, "cuBLASLt", "there is no kernel for a product of this size");
   }
 
   cublasLtHandle_t m_handle;
   const Streams& m_streams;
   LtDesc m_desc;
   LtLayout m_a, m_b, m_c;
+  std::vector<cublasLtMatmulHeuristicResult_t> m_kernels;
   cublasLtMatmulHeuristicResult_t m_chosen{};
 };
 
@@ -216,9 +234,10 @@ class CudaGraph : public Graph {
 
 class CudaDevice : public Device {
  public:
-  CudaDevice() : m_cudnn({m_streams[Lane::Main], m_streams[Lane::Side]}) {
+  explicit CudaDevice(bool timedPlans) : m_cudnn({m_streams[Lane::Main], m_streams[Lane::Side]}) {
     STRATA_CHECK(cublasLt().create(m_lt.out()));
     STRATA_CHECK(cudaGetDeviceProperties(&m_properties, 0));
+    if (timedPlans) startTiming();
   }
 
   std::string name() const override { return m_properties.name; }
@@ -254,8 +273,9 @@ class CudaDevice : public Device {
     STRATA_CHECK(cudaStreamWaitEvent(m_streams[waiter], event, 0));
   }
   void synchronize() override {
-    for (const Stream& lane : m_streams.lanes) STRATA_CHECK(cudaStreamSynchronize(lane.handle));
+    for (const Lane lane : {Lane::Main, Lane::Side}) synchronize(lane);
   }
+  void synchronize(Lane lane) override { STRATA_CHECK(cudaStreamSynchronize(m_streams[lane])); }
 
   void beginCapture() override { STRATA_CHECK(cudaStreamBeginCapture(m_streams[Lane::Main], cudaStreamCaptureModeThreadLocal)); }
   std::unique_ptr<Graph> endCapture() override {
@@ -272,12 +292,54 @@ class CudaDevice : public Device {
   void launchKernel(Lane lane, int kernel, const void* functor, Index items, const std::vector<Access>&) override {
     check(static_cast<cudaError_t>(launchOnStream(m_streams[lane], kernel, functor, items)), kernelName(kernel));
   }
-  std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) override { return m_cudnn.plan(graph); }
-  std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) override { return std::make_unique<LtMatmul>(m_lt.get(), m_streams, matmul); }
+  std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) override {
+    return m_cudnn.plan(graph, m_choice, [&](ConvPlan& plan) { return timed(*this, graph, plan, m_clock); });
+  }
+  std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) override {
+    auto plan = std::make_unique<LtMatmul>(m_lt.get(), m_streams, matmul);
+    const auto chosen = m_choice.choose(
+        matmul.precision, matmul.text(), plan->names(), [](std::size_t) { return true; },
+        [&](std::size_t i) {
+          plan->take(i);
+          return timed(*this, matmul, *plan, m_clock);
+        });
+    plan->take(*chosen);
+    return plan;
+  }
 
  private:
+  static constexpr int kRepetitions = 5;
+
+  void startTiming() {
+    int driver = 0;
+    STRATA_CHECK(cudaDriverGetVersion(&driver));
+    try {
+      m_choice = PlanChoice(userCacheDir(), {name(), std::to_string(driver), "cuDNN " + cudnnVersion() + " cuBLASLt " + std::to_string(cublasLt().version())});
+    } catch (const Error&) {
+      // no home: nowhere to keep what would be found
+    }
+  }
+  /// The least of a few runs on the main lane, after one that loads what is loaded lazily.
+  double seconds(const std::function<void()>& work) const {
+    work();
+    float least = std::numeric_limits<float>::infinity();
+    for (int i = 0; i < kRepetitions; ++i) {
+      float milliseconds = 0;
+      STRATA_CHECK(cudaEventRecord(m_start.handle, m_streams[Lane::Main]));
+      work();
+      STRATA_CHECK(cudaEventRecord(m_stop.handle, m_streams[Lane::Main]));
+      STRATA_CHECK(cudaEventSynchronize(m_stop.handle));
+      STRATA_CHECK(cudaEventElapsedTime(&milliseconds, m_start.handle, m_stop.handle));
+      least = std::min(least, milliseconds);
+    }
+    return least / 1000;
+  }
+
   Streams m_streams;
   Event m_events[kLanes];
+  Event m_start{cudaEventDefault}, m_stop{cudaEventDefault};
+  PlanChoice m_choice;
+  Clock m_clock = [this](const std::function<void()>& work) { return seconds(work); };
   Cudnn m_cudnn;
   LtHandle m_lt;
   cudaDeviceProp m_properties{};
@@ -290,10 +352,10 @@ std::string librariesProblem() {
   return cublasLt().problem;
 }
 
-std::shared_ptr<Device> makeCudaDevice() {
+std::shared_ptr<Device> makeCudaDevice(bool timedPlans) {
   if (const std::string problem = librariesProblem(); !problem.empty()) throw Error(Error::Kind::Device, "CUDA", problem);
   STRATA_CHECK(cudaSetDevice(0));
-  return std::make_shared<CudaDevice>();
+  return std::make_shared<CudaDevice>(timedPlans);
 }
 
 }  // namespace strata::cuda

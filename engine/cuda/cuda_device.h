@@ -12,7 +12,7 @@ namespace strata::cuda {
 /// Why cuDNN or cuBLASLt cannot be used, in one sentence; "" when they can. Loads both.
 std::string librariesProblem();
 
-/// GPU number 0. Error::Device when it does not start.
-std::shared_ptr<Device> makeCudaDevice();
+/// GPU number 0. With `timedPlans` timings choose plans where they may (plan_choice.h), else heuristics alone. Error::Device when it does not start.
+std::shared_ptr<Device> makeCudaDevice(bool timedPlans);
 
 }  // namespace strata::cuda

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "engine/rng.h"
 
@@ -41,6 +42,7 @@ CudaNetwork::Control::Control(int maxBatch) {
   results = place(kRun * Index{sizeof(StepResult)});
   labels = place(maxBatch * Index{sizeof(std::int32_t)});
   numbers = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
+  drawn = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
 }
 
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request)
@@ -135,14 +137,22 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
 
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  if (steps > kRun || !makeResident(batches.samples())) return CompiledNetwork::trainRun(batches, first, learningRates, step);
+  const Key::Source source = steps > kRun ? Key::Source::Bytes : placeSamples(batches.samples());
+  if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
+  const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
   for (int i = 0; i < steps; ++i) {
     setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(batches.epoch()));
-    std::ranges::copy(batches.numbers(first + i), hostAt<std::int32_t>(m_offsets.numbers) + Index{i} * m_request.maxBatch);
+    const std::span<const int> numbers = batches.numbers(first + i);
+    const Index slot = Index{i} * m_request.maxBatch;
+    std::ranges::copy(numbers, hostAt<std::int32_t>(streamed ? m_offsets.drawn : m_offsets.numbers) + slot);
+    if (!streamed) continue;
+    const int before = (first + i) % kCaptured;  // batches of its chunk
+    std::int32_t* places = hostAt<std::int32_t>(m_offsets.numbers) + slot;
+    std::iota(places, places + numbers.size(), static_cast<std::int32_t>(batches.numbers(first + i - before, before).size()));
   }
   sendControl(steps);
-  Key key{1, 1, true, Key::Source::Resident, batches.scaling().first, batches.scaling().second};
+  Key key{1, 1, true, source, batches.scaling().first, batches.scaling().second};
   if (batches.augmentation().any()) {
     key.shift = batches.augmentation().shift;
     key.rotate = batches.augmentation().rotate;
@@ -150,10 +160,19 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
     key.ground = batches.ground();
     if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, m_request.maxBatch * m_request.network.input.size());
     if (!m_moves) m_moves = Buffer<Move>(*m_device, m_request.maxBatch);
+    if (streamed)
+      m_device->copyIn(Lane::Main, m_control.data() + m_offsets.drawn, m_controlHost.data() + m_offsets.drawn,
+                       static_cast<std::size_t>(steps) * static_cast<std::size_t>(m_request.maxBatch) * sizeof(std::int32_t));
   }
   for (int i = 0; i < steps; i += key.steps) {
+    const bool together = !streamed || (first + i) % kCaptured == 0;  // the coming batches, in one chunk
     key.batch = sizeOf(i);
-    key.steps = i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;  // only an epoch's last batch is short
+    key.steps = together && i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;  // only an epoch's last batch is short
+    if (streamed) {
+      const int chunk = (first + i) / kCaptured;
+      key.half = chunk % 2;
+      bringChunk(batches, chunk);
+    }
     run(key);
   }
   return results(steps);
@@ -162,7 +181,7 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
 /// The losses of the steps done, up to the first that is not finite.
 std::vector<LossResult> CudaNetwork::results(int steps) {
   m_device->copyOut(Lane::Main, m_results.data(), m_control.data() + m_offsets.results, static_cast<std::size_t>(steps) * sizeof(StepResult));
-  m_device->synchronize();
+  m_device->synchronize(Lane::Main);  // not for samples that are on their way
   std::vector<LossResult> results;
   for (int i = 0; i < steps; ++i) {
     results.push_back({m_results[i].spoiled ? std::nan("") : m_results[i].lossSum, m_results[i].hits});
@@ -171,25 +190,68 @@ std::vector<LossResult> CudaNetwork::results(int steps) {
   return results;
 }
 
-// Once for a data set. False where there is no room; then batches are sent one by one.
-bool CudaNetwork::makeResident(const Samples& samples) {
-  if (m_resident == &samples) return m_pixels.data() != nullptr;
+// Once for a data set. All on the device where there is room, else two chunks at a time; Bytes where not even those fit.
+CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
+  if (m_samples == &samples) return m_source;
   m_device->synchronize();
   m_programs.clear();  // graphs hold addresses
   m_pixels = Buffer<std::uint8_t>();
   m_labels = Buffer<std::int32_t>();
-  m_resident = &samples;
+  m_pixelsHost.reset();
+  m_labelsHost.reset();
+  for (Half& half : m_halves) half = {};
+  m_source = Key::Source::Bytes;
+  m_samples = &samples;
   for (const std::int32_t label : samples.labels) checkLabel(label);
-  const std::size_t bytes = samples.pixels.size() + samples.labels.size() * sizeof(std::int32_t);
-  if (bytes + kReserve > m_device->freeBytes()) return false;
-  Buffer<std::uint8_t> pixels(*m_device, static_cast<Index>(samples.pixels.size()));
-  Buffer<std::int32_t> labels(*m_device, static_cast<Index>(samples.labels.size()));
-  m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
-  m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
+  const Index size = m_request.network.input.size(), chunks = Index{2} * kCaptured * m_request.maxBatch;
+  const auto fits = [&](Index count) { return static_cast<std::size_t>(count * (size + Index{sizeof(std::int32_t)})) + kReserve <= m_device->freeBytes(); };
+  const bool resident = fits(samples.count);
+  if (!resident && !fits(chunks)) return m_source;
+  Buffer<std::uint8_t> pixels(*m_device, (resident ? samples.count : chunks) * size);
+  Buffer<std::int32_t> labels(*m_device, resident ? samples.count : chunks);
+  if (resident) {
+    m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
+    m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
+  } else {
+    m_device->clear(Lane::Main, pixels.data(), pixels.bytes());  // the last chunk of an epoch may leave a part of its half as it is
+    m_device->clear(Lane::Main, labels.data(), labels.bytes());
+    m_pixelsHost.emplace(*m_device, chunks * size);
+    m_labelsHost.emplace(*m_device, chunks);
+  }
   m_device->synchronize();
   m_pixels = std::move(pixels);
   m_labels = std::move(labels);
-  return true;
+  return m_source = resident ? Key::Source::Resident : Key::Source::Streamed;
+}
+
+/// What follows on the main lane can train on the chunk; and the next one of the epoch sets out, to arrive while it does.
+void CudaNetwork::bringChunk(const Batches& batches, int chunk) {
+  sendChunk(batches, chunk);
+  if (Half& half = m_halves[chunk % 2]; !half.arrived) {
+    m_device->wait(Lane::Main, Lane::Side);
+    half.arrived = true;
+  }
+  if ((chunk + 1) * kCaptured < batches.count()) sendChunk(batches, chunk + 1);
+}
+
+// Nothing to do when it is there or on its way: a chunk is known by its samples.
+void CudaNetwork::sendChunk(const Batches& batches, int chunk) {
+  Half& half = m_halves[chunk % 2];
+  const std::span<const int> numbers = batches.numbers(chunk * kCaptured, kCaptured);
+  if (std::ranges::equal(half.numbers, numbers)) return;
+  half = {};
+  m_device->synchronize(Lane::Side);  // the copy out of this half of the host's memory, two chunks ago
+  const Samples& samples = batches.samples();
+  const Index size = m_request.network.input.size(), first = chunk % 2 * m_labels.size() / 2;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const Index to = first + static_cast<Index>(i);
+    std::copy_n(samples.pixels.data() + numbers[i] * size, size, m_pixelsHost->data() + to * size);
+    (*m_labelsHost)[to] = samples.labels[static_cast<std::size_t>(numbers[i])];
+  }
+  m_device->wait(Lane::Side, Lane::Main);  // the steps that read this half of the device's memory
+  m_device->copyIn(Lane::Side, m_pixels.data() + first * size, m_pixelsHost->data() + first * size, numbers.size() * static_cast<std::size_t>(size));
+  m_device->copyIn(Lane::Side, m_labels.data() + first, m_labelsHost->data() + first, numbers.size() * sizeof(std::int32_t));
+  half.numbers.assign(numbers.begin(), numbers.end());
 }
 
 void CudaNetwork::forward(const Batch& batch, float* logits) {
@@ -269,7 +331,7 @@ void CudaNetwork::execute(const Key& key) {
   pass.images.cursor = m_shared.cursor;
   pass.images.numbers = deviceAt<const std::int32_t, Use::Read>(m_offsets.numbers, Index{kRun} * m_request.maxBatch);
   if (key.source == Key::Source::Floats) pass.images.floats = m_floats.in(key.batch * size);
-  else pass.images.bytes = key.source == Key::Source::Resident && !key.moved() ? m_pixels.in() : m_bytes.in(key.batch * size);
+  else pass.images.bytes = key.onDevice() && !key.moved() ? part(m_pixels, key) : m_bytes.in(key.batch * size);
   pass.images.inOrder = key.moved();
   pass.images.sampleSize = size;
   pass.images.maxBatch = m_request.maxBatch;
@@ -284,15 +346,17 @@ void CudaNetwork::executeStep(const Key& key, const Pass& pass) {
   if (key.training) executeBackward(key, pass);
 }
 
-/// The batch's samples out of the resident ones into m_bytes, each by its own draw.
+/// The batch's samples out of those on the device into m_bytes, each by its own draw.
 void CudaNetwork::moveSamples(const Key& key, const Pass& pass) {
   const Shape& shape = m_request.network.input;
   const auto stream = static_cast<std::uint64_t>(strata::Stream::Augment) << 56;
+  const Index ring = Index{kRun} * m_request.maxBatch;
+  const auto drawn = deviceAt<const std::int32_t, Use::Read>(key.source == Key::Source::Streamed ? m_offsets.drawn : m_offsets.numbers, ring);
   launch(*m_device, Lane::Main,
-         DrawMoves{m_shared.cursor, m_shared.params, pass.images.numbers, m_request.maxBatch, key.augmentSeed, stream, key.shift, key.rotate, m_moves.out(key.batch)},
+         DrawMoves{m_shared.cursor, m_shared.params, drawn, m_request.maxBatch, key.augmentSeed, stream, key.shift, key.rotate, m_moves.out(key.batch)},
          key.batch);
   launch(*m_device, Lane::Main,
-         MoveSamples{m_shared.cursor, pass.images.numbers, m_pixels.in(), m_moves.in(key.batch), m_request.maxBatch, shape.h, shape.w, shape.c, key.ground,
+         MoveSamples{m_shared.cursor, pass.images.numbers, part(m_pixels, key), m_moves.in(key.batch), m_request.maxBatch, shape.h, shape.w, shape.c, key.ground,
                      m_bytes.out(key.batch * shape.size())},
          key.batch * shape.size());
 }
@@ -303,7 +367,7 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   SoftmaxCrossEntropy loss;
   loss.cursor = m_shared.cursor;
   loss.numbers = pass.images.numbers;
-  loss.labels = key.source == Key::Source::Resident ? m_labels.in() : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
+  loss.labels = key.onDevice() ? part(m_labels, key) : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
   loss.batch = key.batch;
   loss.maxBatch = m_request.maxBatch;
   loss.classes = static_cast<int>(logits.size);

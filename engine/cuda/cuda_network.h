@@ -23,8 +23,8 @@ class CudaNetwork : public CompiledNetwork {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
-  /// On samples that lie on the device as bytes, and are augmented there: the host sends the order, and waits once for the results of all. Where
-  /// the samples do not fit, batch by batch.
+  /// On samples that lie on the device as bytes, and are augmented there: the host sends the order, and waits once for the results of all. Samples
+  /// that do not fit arrive a chunk of kCaptured batches ahead of the training. Where two chunks do not fit either, batch by batch.
   std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) override;
   int runLength() const override { return kRun; }
   void forward(const Batch& batch, float* logits) override;
@@ -44,13 +44,15 @@ class CudaNetwork : public CompiledNetwork {
   struct Key {
     int batch = 1, steps = 1;
     bool training = false;
-    enum class Source { Bytes, Floats, Resident } source = Source::Bytes;
+    enum class Source { Bytes, Floats, Resident, Streamed } source = Source::Bytes;
     float scale = 1, offset = 0;
-    int shift = 0;      ///< augmentation of resident samples
+    int half = 0;       ///< of the streamed samples' memory
+    int shift = 0;      ///< augmentation on the device
     double rotate = 0;
     std::uint64_t augmentSeed = 0;
     std::uint8_t ground = 0;
     bool moved() const { return shift > 0 || rotate > 0; }
+    bool onDevice() const { return source == Source::Resident || source == Source::Streamed; }
     auto operator<=>(const Key&) const = default;
   };
   struct Program {
@@ -61,13 +63,20 @@ class CudaNetwork : public CompiledNetwork {
   /// Views into the block that carries all small values to the device and back, each way in one copy. Rings hold kRun steps.
   struct Control {
     explicit Control(int maxBatch);
-    Index cursor = 0, params = 0, results = 0, labels = 0, numbers = 0, size = 0;  ///< offsets in bytes
+    /// Offsets in bytes. `numbers`: where a batch's samples lie; `drawn`: what streamed ones are called in the data set, from which they are moved.
+    Index cursor = 0, params = 0, results = 0, labels = 0, numbers = 0, drawn = 0, size = 0;
   };
 
   template <class T>
   T* hostAt(Index offset) const { return reinterpret_cast<T*>(m_controlHost.data() + offset); }
   template <class T, Use kUse>
   View<T, kUse> deviceAt(Index offset, Index count) const { return {reinterpret_cast<T*>(m_control.data() + offset), count}; }
+  /// What a step may read of the samples that lie on the device.
+  template <class T>
+  In<T> part(const Buffer<T>& buffer, const Key& key) const {
+    const Index half = buffer.size() / 2;
+    return key.source == Key::Source::Streamed ? buffer.in().slice(key.half * half, half) : buffer.in();
+  }
 
   void checkMemory() const;
   void upload(const Batch& batch, double rate, std::uint64_t step);
@@ -75,7 +84,9 @@ class CudaNetwork : public CompiledNetwork {
   void setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch = 0);
   void sendControl(int steps);
   std::vector<LossResult> results(int steps);
-  bool makeResident(const Samples& samples);
+  Key::Source placeSamples(const Samples& samples);
+  void bringChunk(const Batches& batches, int chunk);
+  void sendChunk(const Batches& batches, int chunk);
   void run(const Key& key);
   void execute(const Key& key);
   void executeStep(const Key& key, const Pass& pass);
@@ -93,9 +104,18 @@ class CudaNetwork : public CompiledNetwork {
   Buffer<std::byte> m_control;
   HostBuffer<std::byte> m_controlHost;
   HostBuffer<StepResult> m_results;       ///< [kRun]
-  const Samples* m_resident = nullptr;    ///< whose pixels and labels lie on the device
-  Buffer<std::uint8_t> m_pixels;
-  Buffer<std::int32_t> m_labels;
+  /// Chunk number `chunk` of an epoch, on its way to its half of m_pixels and m_labels or there. Even chunks go to the first half.
+  struct Half {
+    std::vector<int> numbers;  ///< of its samples, in the order in which they lie there
+    bool arrived = false;      ///< what follows on the main lane runs after its copy
+  };
+  const Samples* m_samples = nullptr;     ///< whose pixels and labels lie on the device, or pass through it
+  Key::Source m_source = Key::Source::Bytes;  ///< how trainRun() gets at them
+  Buffer<std::uint8_t> m_pixels;          ///< all, or two chunks
+  Buffer<std::int32_t> m_labels;          ///< likewise
+  std::optional<HostBuffer<std::uint8_t>> m_pixelsHost;  ///< two chunks
+  std::optional<HostBuffer<std::int32_t>> m_labelsHost;
+  Half m_halves[2];
   Buffer<std::uint8_t> m_bytes;           ///< the batch's samples, as sent or as moved
   Buffer<Move> m_moves;                   ///< [maxBatch]
   Buffer<float> m_floats;

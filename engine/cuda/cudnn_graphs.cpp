@@ -86,23 +86,30 @@ class GraphBuilder {
   std::shared_ptr<fe::graph::Graph> m_graph;
 };
 
-/// Up to a finished execution plan. Heuristics choose, never a timing, and engines whose sums depend on the order in which
-/// threads arrive are left out: the same bits on every run.
-fe::error_t planGraph(fe::graph::Graph& graph, Precision precision, std::shared_ptr<fe::DeviceProperties> device) {
+/// Asks heuristics for plans, best first. Those whose sums depend on the order in which threads arrive cannot be built: the same bits on every run.
+fe::error_t askHeuristics(fe::graph::Graph& graph, Precision precision, std::shared_ptr<fe::DeviceProperties> device) {
   graph.set_device_properties(std::move(device));
   if (auto error = graph.build_operation_graph(); error.is_bad()) return error;
   if (auto error = graph.create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}); error.is_bad()) return error;
   graph.deselect_numeric_notes({fe::NumericalNote_t::NONDETERMINISTIC});
   if (precision == Precision::Float32) graph.deselect_numeric_notes({fe::NumericalNote_t::TENSOR_CORE});
-  return graph.build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE);
+  return {};
 }
 
-PlanOutcome outcomeOf(fe::graph::Graph& graph, fe::error_t error) {
-  if (error.is_bad()) return {"", 0, error.get_message()};
+std::vector<std::string> planNames(const fe::graph::Graph& graph) {
+  std::vector<std::string> names(static_cast<std::size_t>(graph.get_execution_plan_count()));
+  for (std::size_t i = 0; i < names.size(); ++i) check(graph.get_plan_name_at_index(static_cast<std::int64_t>(i), names[i]), "naming a plan");
+  return names;
+}
+
+bool buildPlan(fe::graph::Graph& graph, std::size_t plan) { return graph.build_plan_at_index(static_cast<std::int64_t>(plan)).is_good(); }
+
+PlanOutcome outcomeOf(const fe::graph::Graph& graph, std::size_t plan) {
   PlanOutcome outcome;
   std::int64_t bytes = 0;
-  check(graph.get_plan_name(outcome.engine), "naming a plan");
-  check(graph.get_workspace_size(bytes), "sizing a plan's workspace");
+  const auto index = static_cast<std::int64_t>(plan);
+  check(graph.get_plan_name_at_index(index, outcome.engine), "naming a plan");
+  check(graph.get_workspace_size_plan_at_index(index, bytes), "sizing a plan's workspace");
   outcome.engine = outcome.engine.substr(0, outcome.engine.find('_'));  // the engine alone; its knobs follow
   outcome.workspaceBytes = static_cast<std::size_t>(bytes);
   return outcome;
@@ -116,6 +123,20 @@ std::string convGraphJson(const ConvGraph& graph) {
   return json.dump();
 }
 
+namespace {
+
+/// The frontend calls a shared CUDA runtime and would take one of CUDA 12 where that is installed too. It can be told by this variable alone, in
+/// which a person may have named another.
+void nameCudart() {
+  for (const char* path : {"libcudart.so.13", STRATA_CUDART_PATH})
+    if (dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+      setenv("CUDNN_FRONTEND_CUDART_LIB_NAME", path, 0);
+      return;
+    }
+}
+
+}  // namespace
+
 std::string loadCudnn() {
   if (fe::cudnn_dlhandle) return "";
   const char* named = std::getenv("STRATA_CUDNN");
@@ -126,6 +147,7 @@ std::string loadCudnn() {
       const std::size_t number = version ? version() : 0;
       if (number / 10000 == 9) {
         fe::cudnn_dlhandle = library;
+        nameCudart();
         return "";
       }
       problem = "cuDNN is of another major version, got " + std::to_string(number / 10000) + ", needed 9";
@@ -137,11 +159,19 @@ std::string loadCudnn() {
   return problem + ". Install cuDNN 9 for CUDA 13, or name its libcudnn.so.9 in STRATA_CUDNN.";
 }
 
-PlanOutcome planOnDescribed(const ConvGraph& conv, const std::string& deviceJson) {
+std::string cudnnVersion() {
+  const std::size_t number = fe::detail::get_backend_version();
+  return std::to_string(number / 10000) + "." + std::to_string(number / 100 % 100) + "." + std::to_string(number % 100);
+}
+
+PlanOutcome planOnDescribed(const ConvGraph& conv, const std::string& deviceJson, PlanChoice& choice, const std::function<double(std::size_t)>& seconds) {
   const auto device = std::make_shared<fe::DeviceProperties>();
   check(device->deserialize(std::vector<std::uint8_t>(deviceJson.begin(), deviceJson.end())), "reading a device's description");
   const auto graph = GraphBuilder(conv).build();
-  return outcomeOf(*graph, planGraph(*graph, conv.precision, device));
+  if (auto error = askHeuristics(*graph, conv.precision, device); error.is_bad()) return {"", 0, error.get_message()};
+  const auto chosen = choice.choose(conv.precision, conv.text(), planNames(*graph), [&](std::size_t i) { return buildPlan(*graph, i); }, seconds);
+  if (!chosen) return {"", 0, "no plan of the heuristics can be built"};
+  return outcomeOf(*graph, *chosen);
 }
 
 struct Cudnn::Handles {
@@ -163,19 +193,21 @@ void checkStatus(cudnnStatus_t status, const char* doing) {
 class CudnnPlan : public ConvPlan {
  public:
   template <class Handles>
-  CudnnPlan(std::shared_ptr<fe::graph::Graph> graph, PlanOutcome outcome, std::shared_ptr<Handles> handles)
-      : m_graph(std::move(graph)), m_outcome(std::move(outcome)), m_handles(handles->handles), m_keepAlive(std::move(handles)) {}
+  CudnnPlan(std::shared_ptr<fe::graph::Graph> graph, std::size_t plan, std::shared_ptr<Handles> handles)
+      : m_graph(std::move(graph)), m_plan(static_cast<std::int64_t>(plan)), m_outcome(outcomeOf(*m_graph, plan)), m_handles(handles->handles),
+        m_keepAlive(std::move(handles)) {}
 
   std::size_t workspaceBytes() const override { return m_outcome.workspaceBytes; }
   std::string engine() const override { return m_outcome.engine; }
   void run(Lane lane, std::span<const Bound> tensors, void* workspace) override {
     std::unordered_map<std::int64_t, void*> pointers;
     for (const Bound& bound : tensors) pointers[bound.tensor] = bound.data;
-    check(m_graph->execute(m_handles[static_cast<int>(lane)], pointers, workspace), "running a convolution");
+    check(m_graph->execute_plan_at_index(m_handles[static_cast<int>(lane)], pointers, workspace, m_plan), "running a convolution");
   }
 
  private:
   std::shared_ptr<fe::graph::Graph> m_graph;
+  std::int64_t m_plan;
   PlanOutcome m_outcome;
   cudnnHandle_t* m_handles;
   std::shared_ptr<void> m_keepAlive;
@@ -194,11 +226,16 @@ Cudnn::Cudnn(void* const (&streams)[kLanes]) : m_handles(std::make_shared<Handle
 
 Cudnn::~Cudnn() = default;
 
-std::unique_ptr<ConvPlan> Cudnn::plan(const ConvGraph& conv) {
-  auto graph = GraphBuilder(conv).build();
-  PlanOutcome outcome = outcomeOf(*graph, planGraph(*graph, conv.precision, m_handles->device));
-  if (!outcome.problem.empty()) return nullptr;
-  return std::make_unique<CudnnPlan>(std::move(graph), std::move(outcome), m_handles);
+std::unique_ptr<ConvPlan> Cudnn::plan(const ConvGraph& conv, PlanChoice& choice, const std::function<double(ConvPlan&)>& seconds) {
+  const auto graph = GraphBuilder(conv).build();
+  if (askHeuristics(*graph, conv.precision, m_handles->device).is_bad()) return nullptr;
+  const auto chosen = choice.choose(
+      conv.precision, conv.text(), planNames(*graph), [&](std::size_t i) { return buildPlan(*graph, i); },
+      [&](std::size_t i) {
+        CudnnPlan plan(graph, i, m_handles);
+        return seconds(plan);
+      });
+  return chosen ? std::make_unique<CudnnPlan>(graph, *chosen, m_handles) : nullptr;
 }
 
 }  // namespace strata::cuda

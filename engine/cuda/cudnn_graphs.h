@@ -5,9 +5,12 @@
 #include <memory>
 #include <string>
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/plan_choice.h"
 
 namespace strata::cuda {
+
+/// Of the cuDNN that loadCudnn() found: "9.19.0".
+std::string cudnnVersion();
 
 /// Loads cuDNN 9. Returns why it cannot be used, in one sentence, or "".
 std::string loadCudnn();
@@ -21,16 +24,17 @@ struct PlanOutcome {
   std::size_t workspaceBytes = 0;
   std::string problem;  ///< empty when planned
 };
-/// Plans for a device that need not be present, given as cuDNN's JSON description of it. Needs loadCudnn(), but no driver.
-PlanOutcome planOnDescribed(const ConvGraph& graph, const std::string& deviceJson);
+/// Plans for a device that need not be present, given as cuDNN's JSON description of it. `seconds` is what `choice` times with, where it does.
+/// Needs loadCudnn(), but no driver.
+PlanOutcome planOnDescribed(const ConvGraph& graph, const std::string& deviceJson, PlanChoice& choice, const std::function<double(std::size_t)>& seconds);
 
 /// cuDNN on the current device, bound to one stream (cudaStream_t) a lane.
 class Cudnn {
  public:
   explicit Cudnn(void* const (&streams)[kLanes]);  ///< Error::Device
   ~Cudnn();
-  /// Null when there is no engine for the graph.
-  std::unique_ptr<ConvPlan> plan(const ConvGraph& graph);
+  /// Null when there is no engine for the graph. `seconds` times a plan for `choice`.
+  std::unique_ptr<ConvPlan> plan(const ConvGraph& graph, PlanChoice& choice, const std::function<double(ConvPlan&)>& seconds);
 
  private:
   struct Handles;

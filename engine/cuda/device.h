@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "engine/cuda/conv_graph.h"
@@ -13,6 +14,14 @@
 #include "engine/error.h"
 
 namespace strata::cuda {
+
+/// After it nothing on the device can be used again in this process. `call` says what failed, and how.
+inline Error deviceLost(const std::string& device, const std::string& call) {
+  return {Error::Kind::Device, device, "the device is lost, " + call, "The last checkpoint is kept. Resume the run, or train on the CPU."};
+}
+inline Error deviceOutOfMemory(const std::string& device, const std::string& call) {
+  return {Error::Kind::Device, device, "the device is out of memory, " + call, "Choose a smaller batch, or close other programs that use the GPU."};
+}
 
 /// Work on one lane runs in order; work on two lanes runs side by side unless Device::wait() says otherwise.
 enum class Lane { Main, Side };
@@ -29,6 +38,10 @@ struct Matmul {
   Precision precision = Precision::Float32;
   Storage result = Storage::Float32;
   Storage operands() const { return storageOf(precision); }
+  std::string text() const {  ///< "product 128x1152x10+bias+relu, B transposed"
+    return "product " + std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) + (bias ? "+bias" : "") + (relu ? "+relu" : "") +
+           (transA ? ", A transposed" : "") + (transB ? ", B transposed" : "") + (result != operands() ? ", into float32" : "");
+  }
   auto operator<=>(const Matmul&) const = default;
 };
 
@@ -78,6 +91,7 @@ class Device {
 
   virtual void wait(Lane waiter, Lane other) = 0;  ///< what follows on `waiter` runs after all that is on `other` so far
   virtual void synchronize() = 0;                  ///< the host waits for both lanes
+  virtual void synchronize(Lane lane) = 0;         ///< the host waits for one
 
   virtual void beginCapture() = 0;  ///< from the main lane; the side lane joins by wait()
   virtual std::unique_ptr<Graph> endCapture() = 0;

@@ -9,9 +9,17 @@
 namespace strata::cuda {
 namespace {
 
+/// STRATA_CUDA_PLANS: "timed" (the default), or "heuristics", which is the deterministic mode.
+bool timedPlansWanted() {
+  const char* wanted = std::getenv("STRATA_CUDA_PLANS");
+  const std::string name = wanted ? wanted : "timed";
+  if (name != "timed" && name != "heuristics") throw Error(Error::Kind::Usage, "STRATA_CUDA_PLANS", "got " + name + ", needed timed or heuristics");
+  return name == "timed";
+}
+
 class CudaBackend : public Backend {
  public:
-  CudaBackend() : m_device(makeCudaDevice()) {}
+  CudaBackend() : m_device(makeCudaDevice(timedPlansWanted())) {}
   const std::string& id() const override { return m_id; }
   std::vector<Precision> precisions() const override { return {Precision::Tf32, Precision::Float32, Precision::Bfloat16}; }
   /// Nothing runs op by op: a net is compiled as a whole.

@@ -31,6 +31,7 @@ class ListeningDevice : public Device {
   void clear(Lane, void*, std::size_t) override {}
   void wait(Lane, Lane) override {}
   void synchronize() override {}
+  void synchronize(Lane) override {}
   void beginCapture() override {}
   std::unique_ptr<Graph> endCapture() override { return nullptr; }
   void abortCapture() noexcept override {}
@@ -93,11 +94,12 @@ std::vector<ConvGraph> convGraphsOf(const NetworkSpec& network, int batch, Preci
 std::vector<PlannedConv> plansFor(const NetworkSpec& network, int batch) {
   if (const std::string problem = loadCudnn(); !problem.empty()) throw Error(Error::Kind::Device, "CUDA", problem);
   const std::vector<DescribedGpu> gpus = describedGpus();
+  PlanChoice heuristics;
   std::vector<PlannedConv> plans;
   for (const Precision precision : {Precision::Float32, Precision::Tf32, Precision::Bfloat16})
     for (const ConvGraph& graph : convGraphsOf(network, batch, precision))
       for (const DescribedGpu& gpu : gpus) {
-        const PlanOutcome outcome = planOnDescribed(graph, gpu.description);
+        const PlanOutcome outcome = planOnDescribed(graph, gpu.description, heuristics, {});
         plans.push_back({graph.text(), precisionName(precision), gpu.name + " (sm_" + std::to_string(gpu.capability) + ")", outcome.engine,
                          static_cast<std::int64_t>(outcome.workspaceBytes), outcome.problem.empty() ? "" : fallbackOf(outcome, gpu, precision)});
       }

@@ -26,9 +26,9 @@ void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
 
 int Batches::count() const { return static_cast<int>((m_order.size() + static_cast<std::size_t>(m_batchSize) - 1) / static_cast<std::size_t>(m_batchSize)); }
 
-std::span<const int> Batches::numbers(int index) const {
-  const std::size_t begin = static_cast<std::size_t>(index) * static_cast<std::size_t>(m_batchSize);
-  return {m_order.data() + begin, std::min<std::size_t>(static_cast<std::size_t>(m_batchSize), m_order.size() - begin)};
+std::span<const int> Batches::numbers(int index, int count) const {
+  const auto batchSize = static_cast<std::size_t>(m_batchSize), begin = static_cast<std::size_t>(index) * batchSize;
+  return {m_order.data() + begin, std::min(static_cast<std::size_t>(count) * batchSize, m_order.size() - begin)};
 }
 
 std::pair<float, float> Batches::scaling() const {

@@ -32,8 +32,9 @@ class Batches {
   /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
 
-  /// For whoever keeps all samples at hand: which of samples() batch `index` is made of, before any augmentation; valid until startEpoch().
-  std::span<const int> numbers(int index) const;
+  /// For whoever keeps samples at hand: which of samples() batch `index`, or `count` batches from there on, as far as there are so many, are made
+  /// of, before any augmentation; valid until startEpoch().
+  std::span<const int> numbers(int index, int count = 1) const;
   const Samples& samples() const { return m_samples; }
   const Augmentation& augmentation() const { return m_augmentation; }
   std::uint64_t seed() const { return m_seed; }    ///< of the augmentation, as startEpoch() was told; likewise

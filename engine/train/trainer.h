@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 
 namespace strata {
 
+class Backend;
 struct Orders;
 
 /// Everything a run needs, by value.
@@ -24,6 +26,7 @@ struct TrainJob {
   std::string backend = "cpu";
   int threads = 0;                       ///< 0: one per core
   std::optional<Precision> precision;    ///< open: the backend's own choice
+  std::function<std::unique_ptr<Backend>()> makeBackend;  ///< for one that createBackend() does not know; instead of `backend` and `threads`
   Path runFolder;                        ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;   ///< instead of drawn ones
   Path resumeFrom;                       ///< a run folder: weights, optimizer state and position are taken from its last checkpoint

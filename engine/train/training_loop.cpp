@@ -78,7 +78,7 @@ void TrainingLoop::prepare() {
   checkJob();
   const TrainingSpec& training = m_job.project.training;
   const DataView& data = m_job.data;
-  m_backend = createBackend(m_job.backend, m_job.threads);
+  m_backend = m_job.makeBackend ? m_job.makeBackend() : createBackend(m_job.backend, m_job.threads);
   checkPrecision(*m_backend, m_job.precision);
   m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed, m_job.precision});
   m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize,

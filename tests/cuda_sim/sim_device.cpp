@@ -31,7 +31,7 @@ class SimGraph : public Graph {
 
 class SimMatmul : public MatmulPlan {
  public:
-  SimMatmul(SimDevice& device, const Matmul& matmul) : m_device(device), m_matmul(matmul) {}
+  SimMatmul(SimDevice& device, const Matmul& matmul, const std::string&) : m_device(device), m_matmul(matmul) {}
   std::size_t workspaceBytes() const override { return 1024; }
   void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) override {
     const auto span = [](const void* data, Index rows, Index columns, Storage storage, Use use) {
@@ -78,9 +78,9 @@ class SimMatmul : public MatmulPlan {
 #ifdef STRATA_CUDNN_FRONTEND
 class SimConv : public ConvPlan {
  public:
-  SimConv(SimDevice& device, const ConvGraph& graph) : m_device(device), m_graph(convGraphJson(graph)) {}
+  SimConv(SimDevice& device, const ConvGraph& graph, const std::string& engine) : m_device(device), m_graph(convGraphJson(graph)), m_engine(engine) {}
   std::size_t workspaceBytes() const override { return 4096; }
-  std::string engine() const override { return "interpreted"; }
+  std::string engine() const override { return m_engine; }
   void run(Lane lane, std::span<const Bound> tensors, void* workspace) override {
     std::vector<Access> accesses = m_graph.accesses(tensors);
     accesses.push_back({workspace, workspaceBytes(), Use::Write});
@@ -93,6 +93,7 @@ class SimConv : public ConvPlan {
  private:
   SimDevice& m_device;
   GraphInterpreter m_graph;
+  std::string m_engine;
 };
 #endif
 
@@ -118,10 +119,15 @@ void SimDevice::heal() {
 
 void SimDevice::fault(FaultKind kind, const std::string& what) {
   const int call = m_calls[static_cast<std::size_t>(kind)]++;
-  if (m_lost) throw Error(Error::Kind::Device, name(), what + " failed, the device is lost");
+  if (m_lost) throw deviceLost(name(), what + " failed");
   if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
   m_lost = m_faultAlways;
-  if (m_lost) m_sources.clear(), m_deliveries.clear();
+  if (m_lost) {
+    m_sources.clear();
+    m_deliveries.clear();
+    throw deviceLost(name(), what + " failed");
+  }
+  if (kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
   throw Error(Error::Kind::Device, name(), what + " failed");
 }
 
@@ -132,7 +138,7 @@ void SimDevice::notCapturing(const char* what) const {
 void* SimDevice::allocate(std::size_t bytes) {
   notCapturing("allocate");
   fault(FaultKind::Allocation, "allocating " + std::to_string(bytes) + " bytes");
-  if (bytes > freeBytes()) throw Error(Error::Kind::Device, name(), "the device is out of memory");
+  if (bytes > freeBytes()) throw deviceOutOfMemory(name(), "allocating " + std::to_string(bytes) + " bytes failed");
   auto* base = static_cast<std::byte*>(std::malloc(bytes + 2 * kGuard));
   std::memset(base, kGuardByte, bytes + 2 * kGuard);
   std::memset(base + kGuard, kPoison, bytes);
@@ -171,21 +177,21 @@ void SimDevice::releaseHost(void* data) noexcept {
 
 void SimDevice::copyIn(Lane lane, void* to, const void* from, std::size_t bytes) {
   fault(FaultKind::Copy, "copying to the device");
-  submit({"copy in", lane, {{to, bytes, Use::Write}}, [this, to, from, bytes] {
+  submit({"copy in", lane, {{to, bytes, Use::Write}}, [this, lane, to, from, bytes] {
             ++counts.copies;
             std::memcpy(to, from, bytes);
             const auto* first = static_cast<const std::byte*>(from);
-            m_sources.push_back({from, {first, first + bytes}});
+            m_sources.push_back({lane, from, {first, first + bytes}});
           }});
 }
 
 void SimDevice::copyOut(Lane lane, void* to, const void* from, std::size_t bytes) {
   fault(FaultKind::Copy, "copying from the device");
-  submit({"copy out", lane, {{from, bytes, Use::Read}}, [this, to, from, bytes] {
+  submit({"copy out", lane, {{from, bytes, Use::Read}}, [this, lane, to, from, bytes] {
             ++counts.copies;
             std::memset(to, kPoison, bytes);  // it is there after synchronize(), not before
             const auto* first = static_cast<const std::byte*>(from);
-            m_deliveries.push_back({to, {first, first + bytes}});
+            m_deliveries.push_back({lane, to, {first, first + bytes}});
           }});
 }
 
@@ -204,15 +210,26 @@ void SimDevice::wait(Lane waiter, Lane other) {
 }
 
 void SimDevice::synchronize() {
+  synchronize(Lane::Side);
+  synchronize(Lane::Main);
+  --counts.waits;  // one for both
+}
+
+void SimDevice::synchronize(Lane lane) {
   notCapturing("synchronize");
-  if (m_lost) throw Error(Error::Kind::Device, name(), "waiting failed, the device is lost");
+  if (m_lost) throw deviceLost(name(), "waiting failed");
   ++counts.waits;
-  for (auto& seen : m_seen) std::copy_n(m_now, kLanes, seen);
+  const auto done = static_cast<std::size_t>(lane);
+  m_seen[done][done] = m_now[done];
+  for (auto& seen : m_seen)
+    for (std::size_t i = 0; i < kOrders; ++i) seen[i] = std::max(seen[i], m_seen[done][i]);
   for (const Source& source : m_sources)
-    if (std::memcmp(source.from, source.bytes.data(), source.bytes.size()) != 0) throw SimBreach("the source of a copy changed before synchronize()");
-  m_sources.clear();
-  for (const Delivery& delivery : m_deliveries) std::memcpy(delivery.to, delivery.bytes.data(), delivery.bytes.size());
-  m_deliveries.clear();
+    if (source.lane == lane && std::memcmp(source.from, source.bytes.data(), source.bytes.size()) != 0)
+      throw SimBreach("the source of a copy changed before synchronize()");
+  std::erase_if(m_sources, [&](const Source& source) { return source.lane == lane; });
+  for (const Delivery& delivery : m_deliveries)
+    if (delivery.lane == lane) std::memcpy(delivery.to, delivery.bytes.data(), delivery.bytes.size());
+  std::erase_if(m_deliveries, [&](const Delivery& delivery) { return delivery.lane == lane; });
   for (const auto& [data, allocation] : m_allocations) checkGuards(data, allocation.size, "synchronize");
 }
 
@@ -253,7 +270,7 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
   notCapturing("planConv");
   fault(FaultKind::Plan, "planning a convolution");
 #ifdef STRATA_CUDNN_FRONTEND
-  if (loadCudnn().empty()) return std::make_unique<SimConv>(*this, graph);
+  if (loadCudnn().empty()) return plan<ConvGraph, SimConv>(graph);
 #endif
   return nullptr;  // then own kernels compute it
 }
@@ -261,32 +278,48 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
 std::unique_ptr<MatmulPlan> SimDevice::planMatmul(const Matmul& matmul) {
   notCapturing("planMatmul");
   fault(FaultKind::Plan, "planning a product");
-  return std::make_unique<SimMatmul>(*this, matmul);
+  return plan<Matmul, SimMatmul>(matmul);
+}
+
+template <class Shape, class Plan>
+std::unique_ptr<Plan> SimDevice::plan(const Shape& shape) {
+  if (!choice) return std::make_unique<Plan>(*this, shape, "interpreted");
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < planSeconds.size(); ++i) names.push_back("candidate " + std::to_string(i));
+  const auto chosen = choice->choose(shape.precision, shape.text(), names, [](std::size_t) { return true; }, [&](std::size_t i) {
+    Plan plan(*this, shape, names[i]);
+    return timed(*this, shape, plan, [&](const std::function<void()>& work) {
+      work();
+      ++counts.timings;
+      return planSeconds[i];
+    });
+  });
+  return std::make_unique<Plan>(*this, shape, names.at(*chosen));
 }
 
 void SimDevice::submit(Work work) {
   if (work.name == "product" || work.name == "convolution") fault(FaultKind::Work, "running a " + work.name);
   if (m_capturing) m_captured.push_back(std::move(work));
-  else execute(work);
+  else execute(work, false);
 }
 
 void SimDevice::replay(const std::vector<Work>& work) {
   fault(FaultKind::Work, "launching a graph");
   ++counts.graphs;
-  for (const Work& item : work) execute(item);
+  for (const Work& item : work) execute(item, true);
 }
 
-void SimDevice::execute(const Work& work) {
-  const auto lane = static_cast<std::size_t>(work.lane), other = static_cast<std::size_t>(work.other);
+void SimDevice::execute(const Work& work, bool inGraph) {
+  const std::size_t lane = orderOf(work.lane, inGraph), other = orderOf(work.other, inGraph);
   if (work.isWait) {
     m_seen[lane][other] = m_now[other];
-    for (std::size_t i = 0; i < kLanes; ++i) m_seen[lane][i] = std::max(m_seen[lane][i], m_seen[other][i]);
+    for (std::size_t i = 0; i < kOrders; ++i) m_seen[lane][i] = std::max(m_seen[lane][i], m_seen[other][i]);
     return;
   }
   ++m_now[lane];
   if (logging) log.push_back(work.name + (work.lane == Lane::Side ? " (side)" : ""));
   m_reversed = !m_reversed;  // items are independent: their order must not matter
-  for (const Access& access : work.accesses) prepare(work, access);
+  for (const Access& access : work.accesses) prepare(work, lane, access);
   try {
     work.run();
   } catch (const std::out_of_range& breach) {
@@ -304,10 +337,10 @@ std::pair<std::byte* const, SimDevice::Allocation>& SimDevice::find(const std::s
 }
 
 // Checks one access, and poisons what will be overwritten: whoever relied on the old values, or leaves a hole, will be seen.
-void SimDevice::prepare(const Work& work, const Access& access) {
+void SimDevice::prepare(const Work& work, std::size_t lane, const Access& access) {
   auto& [base, allocation] = find(work.name, access);
   const auto begin = static_cast<std::size_t>(static_cast<const std::byte*>(access.data) - base), end = begin + access.bytes;
-  checkOrder(work, allocation, begin, end, access.use != Use::Read);
+  checkOrder(work, lane, allocation, begin, end, access.use != Use::Read);
   const auto first = allocation.written.begin() + static_cast<std::ptrdiff_t>(begin / kGrain);
   const auto last = allocation.written.begin() + static_cast<std::ptrdiff_t>((end + kGrain - 1) / kGrain);
   if (access.use == Use::Write) {
@@ -318,16 +351,15 @@ void SimDevice::prepare(const Work& work, const Access& access) {
   }
 }
 
-void SimDevice::checkOrder(const Work& work, Allocation& allocation, std::size_t begin, std::size_t end, bool write) {
-  const auto lane = static_cast<std::size_t>(work.lane);
+void SimDevice::checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin, std::size_t end, bool write) {
   for (const Touch& touch : allocation.touches) {
-    if (touch.end <= begin || touch.begin >= end || (!touch.write && !write) || touch.lane == work.lane) continue;
-    if (m_seen[lane][static_cast<std::size_t>(touch.lane)] < touch.time) throw SimBreach(work.name + " races with work on the other lane");
+    if (touch.end <= begin || touch.begin >= end || (!touch.write && !write) || touch.lane == lane) continue;
+    if (m_seen[lane][touch.lane] < touch.time) throw SimBreach(work.name + " races with work on the other lane");
   }
   std::erase_if(allocation.touches, [&](const Touch& touch) {
-    return touch.begin >= begin && touch.end <= end && (write || (!touch.write && touch.lane == work.lane));
+    return touch.begin >= begin && touch.end <= end && (write || (!touch.write && touch.lane == lane));
   });
-  allocation.touches.push_back({begin, end, work.lane, m_now[lane], write});
+  allocation.touches.push_back({begin, end, lane, m_now[lane], write});
 }
 
 void SimDevice::checkGuards(const std::byte* data, std::size_t size, const char* when) const {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda/device.h"
+#include "engine/cuda/plan_choice.h"
 
 namespace strata::cuda {
 
@@ -24,7 +24,7 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0;  ///< waits: of the host
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0;  ///< waits: of the host
   };
 
   SimDevice() = default;
@@ -36,6 +36,10 @@ class SimDevice : public Device {
   void failAt(FaultKind kind, int number, bool always);
   void heal();
   int calls(FaultKind kind) const { return m_calls[static_cast<std::size_t>(kind)]; }  ///< since failAt() or the start
+
+  /// Where `choice` is set, each plan is offered as many times as there are `planSeconds`, and each of those takes so long.
+  PlanChoice* choice = nullptr;
+  std::vector<double> planSeconds;
 
   Counts counts;                                    ///< of work run, replayed graphs included
   std::vector<std::string> log;                     ///< one line for each piece of work run, when `logging`
@@ -56,6 +60,7 @@ class SimDevice : public Device {
   void clear(Lane lane, void* data, std::size_t bytes) override;
   void wait(Lane waiter, Lane other) override;
   void synchronize() override;
+  void synchronize(Lane lane) override;
   void beginCapture() override;
   std::unique_ptr<Graph> endCapture() override;
   void abortCapture() noexcept override;
@@ -76,9 +81,10 @@ class SimDevice : public Device {
   void replay(const std::vector<Work>& work);
 
  private:
+  /// What a captured graph has on the side lane joins its main lane, but knows nothing of what is on the device's side lane.
+  static constexpr std::size_t kGraphSide = kLanes, kOrders = kLanes + 1;
   struct Touch {
-    std::size_t begin = 0, end = 0;
-    Lane lane = Lane::Main;
+    std::size_t begin = 0, end = 0, lane = 0;
     long time = 0;
     bool write = false;
   };
@@ -88,18 +94,23 @@ class SimDevice : public Device {
     std::vector<Touch> touches;
   };
   struct Delivery {
+    Lane lane = Lane::Main;
     void* to = nullptr;
     std::vector<std::byte> bytes;
   };
   struct Source {
+    Lane lane = Lane::Main;
     const void* from = nullptr;
     std::vector<std::byte> bytes;
   };
 
+  template <class Shape, class Plan>
+  std::unique_ptr<Plan> plan(const Shape& shape);
   void fault(FaultKind kind, const std::string& what);
-  void execute(const Work& work);
-  void prepare(const Work& work, const Access& access);
-  void checkOrder(const Work& work, Allocation& allocation, std::size_t begin, std::size_t end, bool write);
+  static std::size_t orderOf(Lane lane, bool inGraph) { return inGraph && lane == Lane::Side ? kGraphSide : static_cast<std::size_t>(lane); }
+  void execute(const Work& work, bool inGraph);
+  void prepare(const Work& work, std::size_t lane, const Access& access);
+  void checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin, std::size_t end, bool write);
   std::pair<std::byte* const, Allocation>& find(const std::string& who, const Access& access);
   void checkGuards(const std::byte* data, std::size_t size, const char* when) const;
   void notCapturing(const char* what) const;
@@ -107,7 +118,7 @@ class SimDevice : public Device {
   std::map<std::byte*, Allocation> m_allocations;
   std::map<void*, std::size_t> m_hostAllocations;
   std::size_t m_live = 0;
-  long m_now[kLanes] = {}, m_seen[kLanes][kLanes] = {};
+  long m_now[kOrders] = {}, m_seen[kOrders][kOrders] = {};
   std::vector<Delivery> m_deliveries;
   std::vector<Source> m_sources;
   bool m_capturing = false, m_reversed = false;
