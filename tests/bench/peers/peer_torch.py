@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A net of nets.json trained in PyTorch on the CPU: MNIST in file order, or seeded noise where the input is not 28x28x1.
-usage: peer_torch.py [epochs] [--net NAME] [--batch N] [--lr R] [--threads N] [--seed N] [--last] [--compile] [--bf16]
+usage: peer_torch.py [epochs] [--net NAME] [--nets FILE] [--batch N] [--lr R] [--threads N] [--seed N] [--density D --samples N] [--last] [--compile] [--bf16]
+  --density noise with that share of values that are not zero, instead of MNIST
   --last channels-last memory, --compile torch.compile, --bf16 autocast; the fastest of these is the peer to beat."""
 import argparse, json, pathlib, time, numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 from mnist import load
 a = argparse.ArgumentParser(); a.add_argument("epochs", nargs="?", type=int, default=3); a.add_argument("--net", default="seed")
 a.add_argument("--batch", type=int, default=128); a.add_argument("--lr", type=float, default=None); a.add_argument("--threads", type=int); a.add_argument("--seed", type=int, default=0)
+a.add_argument("--nets", default=pathlib.Path(__file__).parent / "nets.json"); a.add_argument("--density", type=float); a.add_argument("--samples", type=int)
 for f in ("last", "compile", "bf16"): a.add_argument("--" + f, action="store_true")
 a = a.parse_args(); torch.manual_seed(a.seed)
 if a.threads: torch.set_num_threads(a.threads)
-spec = json.loads((pathlib.Path(__file__).parent / "nets.json").read_text())[a.net]
+spec = json.loads(pathlib.Path(a.nets).read_text())[a.net]
 lr = a.lr or (0.5 if a.net == "seed" else 0.05); h, w, c = spec["input"]
-if (h, w, c) == (28, 28, 1): x, y, u, v = load()
+if (h, w, c) == (28, 28, 1) and a.density is None: x, y, u, v = load()
 else:
-    r = np.random.default_rng(0); n = spec["samples"]
-    x, u = r.random((n, h, w, c), np.float32), r.random((n // 6, h, w, c), np.float32); y, v = r.integers(0, 10, n), r.integers(0, 10, n // 6)
+    r = np.random.default_rng(0); n = a.samples or spec["samples"]; density = 1 if a.density is None else a.density
+    x, u = (r.random((m, h, w, c), np.float32) * (r.random((m, h, w, c), np.float32) < density) for m in (n, n // 6)); y, v = r.integers(0, 10, n), r.integers(0, 10, n // 6)
 x, u, y, v = *(torch.from_numpy(t).permute(0, 3, 1, 2).contiguous() for t in (x, u)), torch.from_numpy(y), torch.from_numpy(v)
 act = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}; mods, flat = [], 0
 for L in spec["layers"]:
