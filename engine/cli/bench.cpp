@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <thread>
 
 #include "datasets/datasets.h"
 #include "engine/backend.h"
@@ -77,7 +78,7 @@ struct BenchResult {
   NetProfile profile;
   Precision precision = Precision::Float32;
   std::string explanation;
-  double predictMedian = 0, predict99 = 0;  ///< seconds, one sample, one thread
+  std::vector<double> predictions, predictionsBeside;  ///< seconds, one sample, one thread: alone, and while training runs
 };
 
 CompileRequest requestFor(const Project& project, const BenchOptions& options, int batch) {
@@ -91,22 +92,40 @@ CompileRequest requestFor(const Project& project, const BenchOptions& options, i
   return request;
 }
 
-void benchPrediction(const Project& project, const BenchOptions& options, const std::string& backendId, Batches& batches, BenchResult& result) {
-  constexpr int kWarmUp = 200, kPredictions = 2000;
+/// Seconds that predictions take, `pause` apart, as those of a drawing that is being made.
+std::vector<double> timePredictions(CompiledNetwork& net, const Batch& one, int classes, int count, std::chrono::microseconds pause) {
+  std::vector<float> logits(static_cast<std::size_t>(classes));
+  std::vector<double> times;
+  for (int i = 0; i < count; ++i) {
+    std::this_thread::sleep_for(pause);
+    const auto start = std::chrono::steady_clock::now();
+    net.forward(one, logits.data());
+    times.push_back(secondsSince(start));
+  }
+  return times;
+}
+
+/// Alone, and beside `trainer`, which goes on training meanwhile.
+void benchPrediction(const Project& project, const BenchOptions& options, const std::string& backendId, Batches& batches, CompiledNetwork& trainer, BenchResult& result) {
+  constexpr int kWarmUp = 200, kPredictions = 2000, kBeside = 500;
   const auto backend = createBackend(backendId, 1);
   const auto net = backend->compile(requestFor(project, options, 1));
   net->setWeights(initialWeights(project.network, project.training.seed));
+  const int classes = project.network.classes;
+  std::vector<float> sample(static_cast<std::size_t>(project.network.input.size()));
   Batch one = batches.at(0);
+  const float* floats = one.floats;
+  for (std::size_t i = 0; i < sample.size(); ++i) sample[i] = floats ? floats[i] : float(one.bytes[i]) * one.scale + one.offset;
   one.size = 1;
-  std::vector<float> logits(std::size_t(project.network.classes));
-  std::vector<double> times;
-  for (int i = 0; i < kWarmUp + kPredictions; ++i) {
-    const auto start = std::chrono::steady_clock::now();
-    net->forward(one, logits.data());
-    if (i >= kWarmUp) times.push_back(secondsSince(start));
-  }
-  result.predictMedian = percentile(times, 0.5);
-  result.predict99 = percentile(times, 0.99);
+  one.bytes = nullptr;
+  one.floats = sample.data();
+  timePredictions(*net, one, classes, kWarmUp, {});
+  result.predictions = timePredictions(*net, one, classes, kPredictions, {});
+  const std::jthread training([&](std::stop_token stop) {
+    const std::vector<double> rates(std::size_t(std::min(trainer.runLength(), batches.count())), project.training.optimizer.learningRate());
+    for (std::uint64_t step = 0; !stop.stop_requested(); step += rates.size()) trainer.trainRun(batches, 0, rates, step);
+  });
+  result.predictionsBeside = timePredictions(*net, one, classes, kBeside, std::chrono::milliseconds(2));
 }
 
 BenchResult benchBatch(const Project& project, const BenchData& data, const BenchOptions& options, const std::string& backendId, int batchSize) {
@@ -139,7 +158,7 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
   if (auto* profiled = dynamic_cast<Profiled*>(net.get())) result.profile = profiled->profile();
   result.precision = net->precision();
   result.explanation = net->explain();
-  benchPrediction(project, options, backendId, batches, result);
+  benchPrediction(project, options, backendId, batches, *net, result);
   return result;
 }
 
@@ -177,7 +196,8 @@ void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {
               << ms(percentile(r.profile.update, 0.5)) << " ms; step " << ms(percentile(r.profile.step, 0.05)) << " / " << ms(percentile(r.profile.step, 0.5)) << " ms (5th percentile / median)\n";
   std::cout << "Epoch:";
   for (const double seconds : r.epochSeconds) std::cout << " " << fixed(seconds, 2) << " s";
-  std::cout << "; mean loss " << fixed(r.loss, 4) << "\nOne prediction, one thread: " << ms(r.predictMedian) << " ms median, " << ms(r.predict99) << " ms 99th percentile\n";
+  std::cout << "; mean loss " << fixed(r.loss, 4) << "\nOne prediction, one thread: " << ms(percentile(r.predictions, 0.5)) << " ms median, " << ms(percentile(r.predictions, 0.99))
+            << " ms 99th percentile; while training runs " << ms(percentile(r.predictionsBeside, 0.5)) << " ms median, " << ms(percentile(r.predictionsBeside, 0.99)) << " ms 99th percentile\n";
   if (explain) std::cout << r.explanation;
 }
 
@@ -195,7 +215,8 @@ void printJson(const std::string& name, const BenchResult& r, const MachinePeak&
   std::cout << compactJson({{"event", "bench"}, {"net", name}, {"data", data}, {"batch", r.batch}, {"samples", r.samples}, {"precision", precisionName(r.precision)}, {"isa", peak.isa}, {"threads", peak.threads},
                             {"peak_gflops", peak.flops / 1e9}, {"memory_gbytes", peak.bytes / 1e9}, {"zeros_skipped", true}, {"epoch_seconds", r.epochSeconds}, {"loss", numberOrNull(r.loss)},
                             {"step_ms", {percentile(r.profile.step, 0.05) * 1e3, percentile(r.profile.step, 0.5) * 1e3}},
-                            {"predict_ms", {r.predictMedian * 1e3, r.predict99 * 1e3}}, {"passes", passes}})
+                            {"predict_ms", {percentile(r.predictions, 0.5) * 1e3, percentile(r.predictions, 0.99) * 1e3}},
+                            {"predict_while_training_ms", {percentile(r.predictionsBeside, 0.5) * 1e3, percentile(r.predictionsBeside, 0.99) * 1e3}}, {"passes", passes}})
             << std::endl;
 }
 
