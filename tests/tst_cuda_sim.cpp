@@ -768,7 +768,7 @@ class TestCudaSim : public QObject {
     const int perStep = (counts.launches + counts.convolutions + counts.products) / steps;
     qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps, counts.convolutions / steps, counts.products / steps,
           cuda.explain().c_str());
-    QVERIFY(perStep <= 18);
+    QCOMPARE(perStep, 16);
     const auto samples = static_cast<std::int64_t>(mnist->train.pixels.size() + mnist->train.labels.size() * sizeof(std::int32_t));
     QVERIFY(static_cast<std::int64_t>(device->liveBytes()) - samples < analyse(lesson.network).trainingBytes(128, 0));
   }

@@ -283,6 +283,30 @@ struct ReluBiasGradient {
   }
 };
 
+/// The same for a dense layer below a narrow one, whose data gradient is taken along: dy, dz times kernel, is never stored. Items as above.
+struct NarrowReluBiasGradient {
+  static constexpr const char* kName = "NarrowReluBiasGradient";
+  int rows = 1, columns = 1, partRows = 1, units = 1;
+  In<Real> y;
+  In<Real> above, kernel;  ///< of the narrow layer: dz [rows, units], [columns, units]
+  Out<Real> dz;
+  Out<float> partials;     ///< [parts, columns], or unset
+  std::vector<Access> buffers() const { return accesses(y, above, kernel, dz, partials); }
+  STRATA_DEVICE void operator()(Index item) const {
+    const Index column = item % columns, part = item / columns;
+    const Index end = rows < (part + 1) * partRows ? rows : (part + 1) * partRows;
+    float sum = 0;
+    for (Index row = part * partRows; row < end; ++row) {
+      float dy = 0;
+      for (int unit = 0; unit < units; ++unit) dy += above[row * units + unit] * kernel[column * units + unit];
+      const Index at = row * columns + column;
+      dz[at] = activationGradient(Act::Relu, y[at], dy);
+      sum += dz[at];
+    }
+    if (partials) partials[item] = sum;
+  }
+};
+
 /// The bias gradient of a layer without ReLU; items as above.
 struct BiasGradient {
   static constexpr const char* kName = "BiasGradient";
@@ -707,7 +731,7 @@ struct Adam {
 
 /// All of them; a kernel's number is its place here.
 using Kernels = std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient, Activate,
-                           ActivateGradient, ReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
+                           ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
                            DrawMoves, MoveSamples, SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
