@@ -654,6 +654,7 @@ class TestCudaSim : public QObject {
       std::string message;
       const std::vector<float> got = trainThrough(device, net, static_cast<Way>(way), &message);
       QVERIFY2(message.starts_with("Simulated device: ") && message.ends_with("."), message.c_str());
+      QVERIFY2((message.find("the device is lost, ") != std::string::npos) == always, message.c_str());  // whichever call or library notices it
       QCOMPARE(device->liveBytes(), 0u);
       QCOMPARE(got, expected);
     }

@@ -119,16 +119,13 @@ void SimDevice::heal() {
 
 void SimDevice::fault(FaultKind kind, const std::string& what) {
   const int call = m_calls[static_cast<std::size_t>(kind)]++;
-  if (m_lost) throw deviceLost(name(), what + " failed");
-  if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
-  m_lost = m_faultAlways;
-  if (m_lost) {
-    m_sources.clear();
-    m_deliveries.clear();
-    throw deviceLost(name(), what + " failed");
+  if (!m_lost) {
+    if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
+    if (!m_faultAlways && kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
+    if (m_faultAlways) m_sources.clear(), m_deliveries.clear();
+    m_lost = m_faultAlways;
   }
-  if (kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
-  throw Error(Error::Kind::Device, name(), what + " failed");
+  throw libraryError(name(), what + " failed", m_lost ? "its context is gone" : "");
 }
 
 void SimDevice::notCapturing(const char* what) const {
