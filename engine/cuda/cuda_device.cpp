@@ -213,11 +213,11 @@ class LtMatmul : public MatmulPlan {
     STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace, sizeof kMostWorkspace));
     int found = 0;
     m_kernels.resize(PlanChoice::kCandidates);
-    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), PlanChoice::kCandidates,
-                                      m_kernels.data(), &found));
+    const cublasStatus_t status = cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(),
+                                                       PlanChoice::kCandidates, m_kernels.data(), &found);
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "asking for kernels");
     m_kernels.resize(static_cast<std::size_t>(found));
     std::erase_if(m_kernels, [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
-    if (m_kernels.empty()) throw Error(Error::Kind::Device, "cuBLASLt", "there is no kernel for a product of this size");
   }
 
   cublasLtHandle_t m_handle;
@@ -318,6 +318,7 @@ class CudaDevice : public Device {
           plan->take(i);
           return timed(*this, matmul, *plan, m_clock);
         });
+    if (!chosen) return nullptr;
     plan->take(*chosen);
     return plan;
   }

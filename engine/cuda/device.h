@@ -107,6 +107,7 @@ class Device {
   virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items, const std::vector<Access>& buffers) = 0;
   /// Null when cuDNN has no engine for the graph: then own kernels do it.
   virtual std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) = 0;
+  /// Null when cuBLASLt has no kernel for the product: likewise.
   virtual std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) = 0;
 };
 

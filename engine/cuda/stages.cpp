@@ -275,7 +275,7 @@ class DenseStage : public Stage {
   }
 
   void prepare(int batch, bool training) override {
-    m_shared.plans.matmul(forwardProduct(batch));
+    if (!m_shared.plans.matmul(forwardProduct(batch))) note = "own kernel Product: cuBLASLt has none for this size";
     if (!training) return;
     m_shared.plans.matmul(weightProduct(batch));
     if (givesDataGradient()) m_shared.plans.matmul(dataProduct(batch));
@@ -308,7 +308,8 @@ class DenseStage : public Stage {
   Matmul dataProduct(int batch) const { return {batch, inputs(), m_units, false, true, false, false, m_shared.precision, m_shared.storage()}; }
   int inputs() const { return static_cast<int>(m_in.size); }
   void run(Lane lane, const Matmul& matmul, In<Real> a, In<Real> b, In<Real> bias, Out<Real> c) {
-    m_shared.plans.matmul(matmul).run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
+    if (MatmulPlan* plan = m_shared.plans.matmul(matmul)) plan->run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
+    else launch(m_shared.device, lane, Product{matmul.m, matmul.n, matmul.k, matmul.transA, matmul.transB, matmul.relu, a, b, bias, c}, c.count);
   }
   bool givesDataGradient() const { return m_in.gradients && !m_takenAlong; }
   Narrow narrow(int batch) const { return {out.gradients.in(batch * out.size), m_shared.operand(m_param), m_units}; }
@@ -538,23 +539,19 @@ In<Real> Shared::operand(std::size_t param) const {
 Out<float> Shared::gradient(std::size_t param) const { return gradients.out().slice(arena.at(param).offset, arena.at(param).size); }
 
 ConvPlan* Plans::conv(const ConvGraph& graph) {
-  auto found = m_convs.find(graph);
-  if (found == m_convs.end()) {
-    auto plan = m_device.planConv(graph);
-    if (plan) reserve(plan->workspaceBytes());
-    found = m_convs.emplace(graph, std::move(plan)).first;
-  }
-  return found->second.get();
+  const auto found = m_convs.find(graph);
+  return found != m_convs.end() ? found->second.get() : add(m_convs, graph, m_device.planConv(graph));
 }
 
-MatmulPlan& Plans::matmul(const Matmul& matmul) {
-  auto found = m_matmuls.find(matmul);
-  if (found == m_matmuls.end()) {
-    auto plan = m_device.planMatmul(matmul);
-    reserve(plan->workspaceBytes());
-    found = m_matmuls.emplace(matmul, std::move(plan)).first;
-  }
-  return *found->second;
+MatmulPlan* Plans::matmul(const Matmul& matmul) {
+  const auto found = m_matmuls.find(matmul);
+  return found != m_matmuls.end() ? found->second.get() : add(m_matmuls, matmul, m_device.planMatmul(matmul));
+}
+
+template <class Shape, class Plan>
+Plan* Plans::add(std::map<Shape, std::unique_ptr<Plan>>& plans, const Shape& shape, std::unique_ptr<Plan> plan) {
+  if (plan) reserve(plan->workspaceBytes());
+  return (plans[shape] = std::move(plan)).get();
 }
 
 void Plans::reserve(std::size_t bytes) {
