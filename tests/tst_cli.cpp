@@ -58,6 +58,8 @@ class TestCli : public QObject {
   void optionsOverrideTheProject();
   void logsEveryBatch();
   void resumesToTheSameBits();
+  void resumesAsItBegan();
+  void helpNamesThePrecision();
   void exitCodes_data();
   void exitCodes();
   void errorsAreJsonToo();
@@ -152,6 +154,46 @@ void TestCli::resumesToTheSameBits() {
   QVERIFY(result.out.find("Resuming at step 11\n") != std::string::npos);
   const Checkpoint whole = readCheckpoint(m_folder / "whole" / "checkpoints" / "last.safetensors"), part = readCheckpoint(m_folder / "part" / "checkpoints" / "last.safetensors");
   QVERIFY(whole.weights == part.weights);
+}
+
+// Backend and precision are the run's own unless given; another backend chooses its own precision.
+void TestCli::resumesAsItBegan() {
+  QCOMPARE(train({"--steps", "5", "--backend", "reference"}, "began").exitCode, 0);
+  const auto resumed = [this](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments{"train", "--resume", path("began"), "--steps", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return runStrata(arguments);
+  };
+  const CliResult plain = resumed({});
+  QVERIFY2(plain.exitCode == 0, plain.err.c_str());
+  QCOMPARE(readRun(m_folder / "began").backend, std::string("reference"));
+
+  Json environment = parseJson(readText(m_folder / "began" / "environment.json"), "environment.json");
+  environment["precision"] = "bfloat16";
+  writeText(m_folder / "began" / "environment.json", environment.dump());
+  const CliResult kept = resumed({});
+  QCOMPARE(kept.exitCode, 2);
+  QVERIFY2(kept.err.find("backend reference: it does not train in bfloat16") != std::string::npos, kept.err.c_str());
+  const CliResult given = resumed({"--precision", "float32"});
+  QVERIFY2(given.exitCode == 0, given.err.c_str());
+  writeText(m_folder / "began" / "environment.json", environment.dump());
+  const CliResult other = resumed({"--backend", "cpu"});
+  QVERIFY2(other.exitCode == 0, other.err.c_str());
+  QCOMPARE(readRun(m_folder / "began").backend, std::string("cpu"));
+  QCOMPARE(readRun(m_folder / "began").precision, std::string("float32"));
+
+  environment["backend"] = "check:reference,cpu";  // of the table alone: what a file names is not to be put together
+  writeText(m_folder / "began" / "environment.json", environment.dump());
+  QCOMPARE(resumed({}).exitCode, 0);
+  QVERIFY(readRun(m_folder / "began").backend != "check:reference,cpu");
+}
+
+void TestCli::helpNamesThePrecision() {
+  for (const char* command : {"train", "bench"}) {
+    const CliResult help = runStrata({command, "--help"});
+    QCOMPARE(help.exitCode, 0);
+    QVERIFY2(help.out.find("What to train in: float32, tf32 or bfloat16") != std::string::npos, help.out.c_str());
+  }
 }
 
 void TestCli::exitCodes_data() {

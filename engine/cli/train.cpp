@@ -91,14 +91,26 @@ std::shared_ptr<const Dataset> datasetFor(const Project& project, const std::str
   }
 }
 
+/// A run that is resumed goes on as it began where the options leave it open: other backends and precisions leave other bits.
+void chooseBackend(TrainJob& job, const TrainOptions& options) {
+  RunRecord run;
+  if (!job.resumeFrom.empty()) run = readRun(job.resumeFrom);
+  job.backend = options.backend;
+  for (const BackendDef& def : allBackends())
+    if (job.backend.empty() && def.id == run.backend) job.backend = def.id;
+  if (job.backend.empty()) job.backend = defaultBackendId();
+  job.precision = options.precision;
+  for (const Precision precision : {Precision::Float32, Precision::Tf32, Precision::Bfloat16})
+    if (!job.precision && job.backend == run.backend && run.precision == precisionName(precision)) job.precision = precision;
+  checkPrecision(*createBackend(job.backend, 1), job.precision);
+}
+
 TrainJob jobFor(const TrainOptions& options) {
   TrainJob job;
   if (options.project.empty() && options.resume.empty()) throw Error(Error::Kind::Usage, "strata train", "needed a project file, or --resume and a run");
   if (!options.resume.empty()) job.resumeFrom = findRun(options.resume);
   job.project = projectFor(options, job.resumeFrom);
-  job.backend = options.backend.empty() ? defaultBackendId() : options.backend;
-  job.precision = options.precision;
-  checkPrecision(*createBackend(job.backend, 1), job.precision);  // an unknown or absent one is told before a data set is read
+  chooseBackend(job, options);  // an unknown or absent one is told before a data set is read
   job.threads = options.threads;
   job.maxSteps = options.steps;
   if (!options.weights.empty()) job.startWeights = readWeights(options.weights, job.project.network);
@@ -184,7 +196,7 @@ void addTrain(CLI::App& app, Command& command) {
   sub->add_option("PROJECT", options->project, "A project file (.strata); with --resume the run's own unless given");
   sub->add_option("--epochs", options->epochs, "Epochs to train instead of the project's")->check(CLI::Range(1, 1'000'000));
   sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")->check(CLI::Range(1, 1'000'000'000));
-  sub->add_option("--backend", options->backend, "Where to compute: see strata devices");
+  sub->add_option("--backend", options->backend, "Where to compute: see strata devices; with --resume the run's own unless given");
   sub->add_option("--threads", options->threads, "Processor cores to use; 0: all")->check(CLI::Range(0, 1024));
   addPrecision(*sub, options->precision);
   sub->add_option("--seed", options->seed, "Seed instead of the project's");

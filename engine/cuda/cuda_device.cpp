@@ -26,19 +26,34 @@ bool isLost(cudaError_t status) {
     case cudaErrorInvalidAddressSpace:
     case cudaErrorInvalidPc:
     case cudaErrorLaunchFailure:
+    case cudaErrorAssert:
     case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorContained:
+    case cudaErrorExternalDevice:
     case cudaErrorDevicesUnavailable:
     case cudaErrorContextIsDestroyed: return true;
     default: return false;
   }
 }
 
+std::string meaningOf(cudaError_t status) { return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")"; }
+
+/// For libraryError(): a context that cannot even say how much memory is free is gone, whatever it answers. Waits for nothing, and may be asked in
+/// a capture.
+std::string contextError() {
+  std::size_t free = 0, total = 0;
+  const cudaError_t status = cudaMemGetInfo(&free, &total);
+  (void)cudaGetLastError();
+  return status == cudaSuccess ? "" : meaningOf(status);
+}
+
 [[noreturn]] void fail(cudaError_t status, const char* call) {
   (void)cudaGetLastError();  // a refusal must not come up again at the next call; a lost device says so anyway
-  const std::string meaning = std::string(call) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  const std::string meaning = std::string(call) + ": " + meaningOf(status);
   if (isLost(status)) throw deviceLost("CUDA", meaning);
   if (status == cudaErrorMemoryAllocation) throw deviceOutOfMemory("CUDA", meaning);
-  throw Error(Error::Kind::Device, "CUDA", meaning);
+  throw libraryError("CUDA", meaning, contextError());
 }
 
 void check(cudaError_t status, const char* call) {
@@ -102,7 +117,7 @@ const CublasLt& cublasLt() {
 }
 
 void check(cublasStatus_t status, const char* call) {
-  if (status != CUBLAS_STATUS_SUCCESS) throw Error(Error::Kind::Device, "cuBLASLt", std::string(call) + ": " + cublasLt().text(status));
+  if (status != CUBLAS_STATUS_SUCCESS) throw libraryError("cuBLASLt", std::string(call) + ": " + cublasLt().text(status), contextError());
 }
 
 /// Owns a handle that a plain function destroys.
@@ -198,11 +213,11 @@ class LtMatmul : public MatmulPlan {
     STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace, sizeof kMostWorkspace));
     int found = 0;
     m_kernels.resize(PlanChoice::kCandidates);
-    STRATA_CHECK(cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(), PlanChoice::kCandidates,
-                                      m_kernels.data(), &found));
+    const cublasStatus_t status = cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(),
+                                                       PlanChoice::kCandidates, m_kernels.data(), &found);
+    if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "asking for kernels");
     m_kernels.resize(static_cast<std::size_t>(found));
     std::erase_if(m_kernels, [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
-    if (m_kernels.empty()) throw Error(Error::Kind::Device, "cuBLASLt", "there is no kernel for a product of this size");
   }
 
   cublasLtHandle_t m_handle;
@@ -234,7 +249,7 @@ class CudaGraph : public Graph {
 
 class CudaDevice : public Device {
  public:
-  explicit CudaDevice(bool timedPlans) : m_cudnn({m_streams[Lane::Main], m_streams[Lane::Side]}) {
+  explicit CudaDevice(bool timedPlans) : m_cudnn({m_streams[Lane::Main], m_streams[Lane::Side]}, contextError) {
     STRATA_CHECK(cublasLt().create(m_lt.out()));
     STRATA_CHECK(cudaGetDeviceProperties(&m_properties, 0));
     if (timedPlans) startTiming();
@@ -303,6 +318,7 @@ class CudaDevice : public Device {
           plan->take(i);
           return timed(*this, matmul, *plan, m_clock);
         });
+    if (!chosen) return nullptr;
     plan->take(*chosen);
     return plan;
   }
@@ -354,7 +370,10 @@ std::string librariesProblem() {
 
 std::shared_ptr<Device> makeCudaDevice(bool timedPlans) {
   if (const std::string problem = librariesProblem(); !problem.empty()) throw Error(Error::Kind::Device, "CUDA", problem);
-  STRATA_CHECK(cudaSetDevice(0));
+  if (const cudaError_t status = cudaSetDevice(0); status != cudaSuccess) {  // as yet there may be no context that could be asked
+    const std::string meaning = "cudaSetDevice(0): " + meaningOf(status);
+    throw isLost(status) ? deviceLost("CUDA", meaning) : Error(Error::Kind::Device, "CUDA", meaning);
+  }
   return std::make_shared<CudaDevice>(timedPlans);
 }
 

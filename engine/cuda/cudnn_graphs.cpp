@@ -175,6 +175,7 @@ PlanOutcome planOnDescribed(const ConvGraph& conv, const std::string& deviceJson
 }
 
 struct Cudnn::Handles {
+  std::function<std::string()> contextError;
   cudnnHandle_t handles[kLanes] = {};
   std::shared_ptr<fe::DeviceProperties> device = std::make_shared<fe::DeviceProperties>();
   ~Handles() {
@@ -195,14 +196,15 @@ class CudnnPlan : public ConvPlan {
   template <class Handles>
   CudnnPlan(std::shared_ptr<fe::graph::Graph> graph, std::size_t plan, std::shared_ptr<Handles> handles)
       : m_graph(std::move(graph)), m_plan(static_cast<std::int64_t>(plan)), m_outcome(outcomeOf(*m_graph, plan)), m_handles(handles->handles),
-        m_keepAlive(std::move(handles)) {}
+        m_contextError(handles->contextError), m_keepAlive(std::move(handles)) {}
 
   std::size_t workspaceBytes() const override { return m_outcome.workspaceBytes; }
   std::string engine() const override { return m_outcome.engine; }
   void run(Lane lane, std::span<const Bound> tensors, void* workspace) override {
     std::unordered_map<std::int64_t, void*> pointers;
     for (const Bound& bound : tensors) pointers[bound.tensor] = bound.data;
-    check(m_graph->execute_plan_at_index(m_handles[static_cast<int>(lane)], pointers, workspace, m_plan), "running a convolution");
+    if (auto error = m_graph->execute_plan_at_index(m_handles[static_cast<int>(lane)], pointers, workspace, m_plan); error.is_bad())
+      throw libraryError("cuDNN", "running a convolution failed (" + error.get_message() + ")", m_contextError());
   }
 
  private:
@@ -210,12 +212,14 @@ class CudnnPlan : public ConvPlan {
   std::int64_t m_plan;
   PlanOutcome m_outcome;
   cudnnHandle_t* m_handles;
+  const std::function<std::string()>& m_contextError;
   std::shared_ptr<void> m_keepAlive;
 };
 
 }  // namespace
 
-Cudnn::Cudnn(void* const (&streams)[kLanes]) : m_handles(std::make_shared<Handles>()) {
+Cudnn::Cudnn(void* const (&streams)[kLanes], std::function<std::string()> contextError) : m_handles(std::make_shared<Handles>()) {
+  m_handles->contextError = std::move(contextError);
   for (int lane = 0; lane < kLanes; ++lane) {
     checkStatus(fe::detail::create_handle(&m_handles->handles[lane]), "starting cuDNN");
     checkStatus(fe::detail::set_stream(m_handles->handles[lane], static_cast<cudaStream_t>(streams[lane])), "binding cuDNN to a stream");
@@ -228,14 +232,17 @@ Cudnn::~Cudnn() = default;
 
 std::unique_ptr<ConvPlan> Cudnn::plan(const ConvGraph& conv, PlanChoice& choice, const std::function<double(ConvPlan&)>& seconds) {
   const auto graph = GraphBuilder(conv).build();
-  if (askHeuristics(*graph, conv.precision, m_handles->device).is_bad()) return nullptr;
-  const auto chosen = choice.choose(
-      conv.precision, conv.text(), planNames(*graph), [&](std::size_t i) { return buildPlan(*graph, i); },
-      [&](std::size_t i) {
-        CudnnPlan plan(graph, i, m_handles);
-        return seconds(plan);
-      });
-  return chosen ? std::make_unique<CudnnPlan>(graph, *chosen, m_handles) : nullptr;
+  std::optional<std::size_t> chosen;
+  if (askHeuristics(*graph, conv.precision, m_handles->device).is_good())
+    chosen = choice.choose(
+        conv.precision, conv.text(), planNames(*graph), [&](std::size_t i) { return buildPlan(*graph, i); },
+        [&](std::size_t i) {
+          CudnnPlan plan(graph, i, m_handles);
+          return seconds(plan);
+        });
+  if (chosen) return std::make_unique<CudnnPlan>(graph, *chosen, m_handles);
+  if (const std::string lost = m_handles->contextError(); !lost.empty()) throw deviceLost("cuDNN", "no plan can be built; " + lost);
+  return nullptr;
 }
 
 }  // namespace strata::cuda

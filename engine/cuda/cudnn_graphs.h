@@ -28,12 +28,12 @@ struct PlanOutcome {
 /// Needs loadCudnn(), but no driver.
 PlanOutcome planOnDescribed(const ConvGraph& graph, const std::string& deviceJson, PlanChoice& choice, const std::function<double(std::size_t)>& seconds);
 
-/// cuDNN on the current device, bound to one stream (cudaStream_t) a lane.
+/// cuDNN on the current device, bound to one stream (cudaStream_t) a lane. Its failures are told as libraryError() has it.
 class Cudnn {
  public:
-  explicit Cudnn(void* const (&streams)[kLanes]);  ///< Error::Device
+  Cudnn(void* const (&streams)[kLanes], std::function<std::string()> contextError);  ///< Error::Device
   ~Cudnn();
-  /// Null when there is no engine for the graph. `seconds` times a plan for `choice`.
+  /// Null when there is no engine for the graph. `seconds` times a plan for `choice`. Error::Device when the device is lost.
   std::unique_ptr<ConvPlan> plan(const ConvGraph& graph, PlanChoice& choice, const std::function<double(ConvPlan&)>& seconds);
 
  private:

@@ -22,6 +22,12 @@ inline Error deviceLost(const std::string& device, const std::string& call) {
 inline Error deviceOutOfMemory(const std::string& device, const std::string& call) {
   return {Error::Kind::Device, device, "the device is out of memory, " + call, "Choose a smaller batch, or close other programs that use the GPU."};
 }
+/// A library's own error, unless it is merely the first to notice that the device is gone. `contextError`: what the device's context answers every
+/// call with from then on, "" while it is alive.
+inline Error libraryError(const std::string& library, const std::string& call, const std::string& contextError) {
+  if (!contextError.empty()) return deviceLost(library, call + "; " + contextError);
+  return {Error::Kind::Device, library, call};
+}
 
 /// Work on one lane runs in order; work on two lanes runs side by side unless Device::wait() says otherwise.
 enum class Lane { Main, Side };
@@ -101,6 +107,7 @@ class Device {
   virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items, const std::vector<Access>& buffers) = 0;
   /// Null when cuDNN has no engine for the graph: then own kernels do it.
   virtual std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) = 0;
+  /// Null when cuBLASLt has no kernel for the product: likewise.
   virtual std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) = 0;
 };
 

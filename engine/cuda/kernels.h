@@ -244,6 +244,22 @@ struct ConvWeightGradient {
   }
 };
 
+/// A product for which cuBLASLt has no kernel; Matmul in device.h says what the fields mean. An item is one value of C.
+struct Product {
+  static constexpr const char* kName = "Product";
+  int m = 1, n = 1, k = 1;
+  bool transA = false, transB = false, relu = false;
+  In<Real> a, b, bias;
+  Out<Real> c;
+  std::vector<Access> buffers() const { return accesses(a, b, bias, c); }
+  STRATA_DEVICE void operator()(Index item) const {
+    const Index row = item / n, column = item % n;
+    float sum = bias ? bias[column] : 0.0f;
+    for (Index i = 0; i < k; ++i) sum += a[transA ? i * m + row : row * k + i] * b[transB ? column * k + i : i * n + column];
+    c[item] = activated(relu ? Act::Relu : Act::Linear, sum);
+  }
+};
+
 struct Activate {
   static constexpr const char* kName = "Activate";
   Act act = Act::Linear;
@@ -262,7 +278,16 @@ struct ActivateGradient {
   STRATA_DEVICE void operator()(Index item) const { dx[item] = activationGradient(act, y[item], dy[item]); }
 };
 
-/// ReLU's mask, in place, and the bias gradient in one pass over [rows, columns]; an item is one column of one part of `partRows` rows.
+/// What one item of a sum over [rows, columns] adds up: one column of one part of `partRows` rows.
+struct ColumnPart {
+  Index column, first, end;
+};
+STRATA_DEVICE ColumnPart columnPart(Index item, int rows, int columns, int partRows) {
+  const Index first = item / columns * partRows;
+  return {item % columns, first, first + partRows < rows ? first + partRows : rows};
+}
+
+/// ReLU's mask, in place, and the bias gradient in one pass over [rows, columns]; items as columnPart() says.
 struct ReluBiasGradient {
   static constexpr const char* kName = "ReluBiasGradient";
   int rows = 1, columns = 1, partRows = 1;
@@ -271,13 +296,35 @@ struct ReluBiasGradient {
   Out<float> partials;    ///< [parts, columns], or unset
   std::vector<Access> buffers() const { return accesses(y, gradient, partials); }
   STRATA_DEVICE void operator()(Index item) const {
-    const Index column = item % columns, part = item / columns;
-    const Index end = rows < (part + 1) * partRows ? rows : (part + 1) * partRows;
+    const auto [column, first, end] = columnPart(item, rows, columns, partRows);
     float sum = 0;
-    for (Index row = part * partRows; row < end; ++row) {
+    for (Index row = first; row < end; ++row) {
       const Index at = row * columns + column;
       gradient[at] = activationGradient(Act::Relu, y[at], gradient[at]);
       sum += gradient[at];
+    }
+    if (partials) partials[item] = sum;
+  }
+};
+
+/// The same for a dense layer below a narrow one, whose data gradient is taken along: dy, dz times kernel, is never stored. Items as above.
+struct NarrowReluBiasGradient {
+  static constexpr const char* kName = "NarrowReluBiasGradient";
+  int rows = 1, columns = 1, partRows = 1, units = 1;
+  In<Real> y;
+  In<Real> above, kernel;  ///< of the narrow layer: dz [rows, units], [columns, units]
+  Out<Real> dz;
+  Out<float> partials;     ///< [parts, columns], or unset
+  std::vector<Access> buffers() const { return accesses(y, above, kernel, dz, partials); }
+  STRATA_DEVICE void operator()(Index item) const {
+    const auto [column, first, end] = columnPart(item, rows, columns, partRows);
+    float sum = 0;
+    for (Index row = first; row < end; ++row) {
+      float dy = 0;
+      for (int unit = 0; unit < units; ++unit) dy += above[row * units + unit] * kernel[column * units + unit];
+      const Index at = row * columns + column;
+      dz[at] = activationGradient(Act::Relu, y[at], dy);
+      sum += dz[at];
     }
     if (partials) partials[item] = sum;
   }
@@ -291,10 +338,9 @@ struct BiasGradient {
   Out<float> partials;
   std::vector<Access> buffers() const { return accesses(dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
-    const Index column = item % columns, part = item / columns;
-    const Index end = rows < (part + 1) * partRows ? rows : (part + 1) * partRows;
+    const auto [column, first, end] = columnPart(item, rows, columns, partRows);
     float sum = 0;
-    for (Index row = part * partRows; row < end; ++row) sum += dz[row * columns + column];
+    for (Index row = first; row < end; ++row) sum += dz[row * columns + column];
     partials[item] = sum;
   }
 };
@@ -706,8 +752,8 @@ struct Adam {
 };
 
 /// All of them; a kernel's number is its place here.
-using Kernels = std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient, Activate,
-                           ActivateGradient, ReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
+using Kernels = std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient, Product, Activate,
+                           ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
                            DrawMoves, MoveSamples, SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 

@@ -22,7 +22,7 @@ Json sourceJson(const PlanSource& source) { return {{"version", 1}, {"device", s
 
 }  // namespace
 
-PlanChoice::PlanChoice(const Path& folder, PlanSource source) 
+PlanChoice::PlanChoice(const Path& folder, PlanSource source)
     : m_file(folder / fileName(source)), m_source(std::move(source)), m_kept(kept()), m_timing(true) {}
 
 std::map<std::string, std::string> PlanChoice::kept() const {

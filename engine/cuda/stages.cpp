@@ -39,20 +39,33 @@ Index maxParts(Index columns) { return std::clamp(kPartialFloats / std::max<Inde
 Index perPart(Index count, Index parts) { return (count + parts - 1) / parts; }
 Index partsOf(Index count, Index each) { return (count + each - 1) / each; }
 
-/// Bias gradients over [rows, columns] by parts; what dense layers and convolutions share.
+/// A narrow dense layer from whose dz [rows, units] and kernel [columns, units] the layer below takes its dy, instead of finding it there.
+struct Narrow {
+  In<Real> dz, kernel;
+  int units = 0;
+};
+
+/// ReLU's mask and the bias gradient over [rows, columns] by parts; what dense layers and convolutions share.
 class BiasSum {
  public:
-  BiasSum(Shared& shared, Index maxRows, Index columns)
-      : m_shared(shared), m_columns(columns), m_partials(shared.device, std::min(maxRows, kParts) * columns) {}
+  BiasSum(Shared& shared, Index maxRows, Index columns, bool bias)
+      : m_shared(shared), m_columns(columns), m_partials(shared.device, bias ? std::min(maxRows, kParts) * columns : 0) {}
 
-  /// Masks dy in place where `y` is set, and adds the sum of dz to the reductions.
-  void run(Lane lane, In<Real> y, Update<Real> gradient, Out<float> to) {
+  /// Masks dy in place where `y` is set, and adds the sum of dz to the reductions where `to` is set.
+  void run(Lane lane, In<Real> y, Update<Real> gradient, Out<float> to, const Narrow& above = {}) {
     const Index rows = gradient.count / m_columns, each = perPart(rows, kParts), parts = partsOf(rows, each);
-    const Out<float> partials = m_partials.out(parts * m_columns);
+    const Out<float> partials = to ? m_partials.out(parts * m_columns) : Out<float>{};
     const int intRows = static_cast<int>(rows), columns = static_cast<int>(m_columns), partRows = static_cast<int>(each);
-    if (y) launch(m_shared.device, lane, ReluBiasGradient{intRows, columns, partRows, y, gradient, partials}, partials.count);
-    else launch(m_shared.device, lane, BiasGradient{intRows, columns, partRows, {gradient.data, gradient.count, gradient.storage}, partials}, partials.count);
-    m_shared.reductions.add({m_partials.in(partials.count), to, parts, m_columns, 0});
+    const Index items = parts * m_columns;
+    if (above.dz) {
+      const Out<Real> dz{gradient.data, gradient.count, gradient.storage};
+      launch(m_shared.device, lane, NarrowReluBiasGradient{intRows, columns, partRows, above.units, y, above.dz, above.kernel, dz, partials}, items);
+    } else if (y) {
+      launch(m_shared.device, lane, ReluBiasGradient{intRows, columns, partRows, y, gradient, partials}, items);
+    } else {
+      launch(m_shared.device, lane, BiasGradient{intRows, columns, partRows, {gradient.data, gradient.count, gradient.storage}, partials}, items);
+    }
+    if (to) m_shared.reductions.add({m_partials.in(items), to, parts, m_columns, 0});
   }
 
  private:
@@ -126,8 +139,8 @@ class ConvStage : public Stage {
       m_convolved = RealBuffer(shared.device, shared.maxBatch * m_outSize, shared.storage());
       m_winners = Buffer<std::int32_t>(shared.device, shared.maxBatch * Index{m_pool.outH} * m_pool.outW * filters);
       if (bias) m_poolPartials = Buffer<float>(shared.device, Index{shared.maxBatch} * filters);
-    } else if (bias) {
-      m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch * Index{window.outH} * window.outW, filters);
+    } else if (bias || relu) {
+      m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch * Index{window.outH} * window.outW, filters, bias);
     }
     if (m_own) m_partials = Buffer<float>(shared.device, std::min<Index>(shared.maxBatch, maxParts(kernelSize())) * kernelSize());
     else if (shared.storage() != Storage::Float32) m_rounded = RealBuffer(shared.device, kernelSize(), shared.storage());
@@ -172,13 +185,8 @@ class ConvStage : public Stage {
                               m_convolved.out(pass.batch * m_outSize), partials},
              Index{pass.batch} * m_filters);
       if (m_bias) m_shared.reductions.add({m_poolPartials.in(partials.count), biasGradient, pass.batch, m_filters, 0});
-    } else if (m_bias) {
+    } else if (m_biasSum) {
       m_biasSum->run(Lane::Main, m_relu ? out.values.in(count) : In<Real>{}, out.gradients.update(count), biasGradient);
-    } else if (m_relu) {
-      const Index rows = count / m_filters;
-      const int each = static_cast<int>(perPart(rows, kParts));
-      launch(m_shared.device, Lane::Main, ReluBiasGradient{static_cast<int>(rows), m_filters, each, out.values.in(count), out.gradients.update(count), {}},
-             partsOf(rows, each) * m_filters);
     }
     m_shared.device.wait(Lane::Side, Lane::Main);
     weightGradient(pass.batch);
@@ -254,14 +262,23 @@ class DenseStage : public Stage {
  public:
   DenseStage(Shared& shared, Tensor& in, int units, bool bias, bool relu, std::size_t param)
       : m_shared(shared), m_in(in), m_units(units), m_bias(bias), m_relu(relu), m_param(param) {
-    if (bias || relu) m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch, units);
+    if (bias || relu) m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch, units, bias);
     note = std::string("cuBLASLt, bias") + (relu ? " and ReLU" : "") + " in its epilogue";
   }
+  static constexpr int kNarrow = 16;  ///< most units of a layer whose data gradient the ReLU layer below takes along: one product less
+
+  /// Of a ReLU layer; `above`, which is narrow, is what reads its output.
+  void takeAlong(DenseStage& above) {
+    m_above = &above;
+    above.m_takenAlong = true;
+    note += "; takes the data gradient of the layer above along, in own kernel NarrowReluBiasGradient";
+  }
+
   void prepare(int batch, bool training) override {
-    m_shared.plans.matmul(forwardProduct(batch));
+    if (!m_shared.plans.matmul(forwardProduct(batch))) note = "own kernel Product: cuBLASLt has none for this size";
     if (!training) return;
     m_shared.plans.matmul(weightProduct(batch));
-    if (m_in.gradients) m_shared.plans.matmul(dataProduct(batch));
+    if (givesDataGradient()) m_shared.plans.matmul(dataProduct(batch));
   }
   void forward(const Pass& pass) override {
     run(Lane::Main, forwardProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), m_shared.operand(m_param), bias(),
@@ -269,12 +286,13 @@ class DenseStage : public Stage {
   }
   void backward(const Pass& pass) override {
     const Index count = pass.batch * out.size;
-    if (m_relu) mask(count, pass.batch);
+    const Out<float> toBias = m_bias ? m_shared.gradient(m_param + 1) : Out<float>{};
+    if (m_relu) m_biasSum->run(Lane::Main, out.values.in(count), out.gradients.update(count), toBias, m_above ? m_above->narrow(pass.batch) : Narrow{});
     m_shared.device.wait(Lane::Side, Lane::Main);
     const In<Real> dz = out.gradients.in(count);
     run(Lane::Side, weightProduct(pass.batch), m_in.values.in(pass.batch * m_in.size), dz, {}, m_shared.gradient(m_param));
-    if (m_bias && !m_relu) biasGradient(pass.batch);
-    if (m_in.gradients) run(Lane::Main, dataProduct(pass.batch), dz, m_shared.operand(m_param), {}, m_in.gradients.out(pass.batch * m_in.size));
+    if (m_bias && !m_relu) biasGradient(pass.batch, toBias);
+    if (givesDataGradient()) run(Lane::Main, dataProduct(pass.batch), dz, m_shared.operand(m_param), {}, m_in.gradients.out(pass.batch * m_in.size));
   }
 
  private:
@@ -290,17 +308,15 @@ class DenseStage : public Stage {
   Matmul dataProduct(int batch) const { return {batch, inputs(), m_units, false, true, false, false, m_shared.precision, m_shared.storage()}; }
   int inputs() const { return static_cast<int>(m_in.size); }
   void run(Lane lane, const Matmul& matmul, In<Real> a, In<Real> b, In<Real> bias, Out<Real> c) {
-    m_shared.plans.matmul(matmul).run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
+    if (MatmulPlan* plan = m_shared.plans.matmul(matmul)) plan->run(lane, a.data, b.data, bias.data, c.data, m_shared.plans.workspace(lane));
+    else launch(m_shared.device, lane, Product{matmul.m, matmul.n, matmul.k, matmul.transA, matmul.transB, matmul.relu, a, b, bias, c}, c.count);
   }
-  void mask(Index count, int batch) {
-    if (m_bias) return m_biasSum->run(Lane::Main, out.values.in(count), out.gradients.update(count), m_shared.gradient(m_param + 1));
-    const int each = static_cast<int>(perPart(batch, kParts));
-    launch(m_shared.device, Lane::Main, ReluBiasGradient{batch, m_units, each, out.values.in(count), out.gradients.update(count), {}}, partsOf(batch, each) * m_units);
-  }
-  void biasGradient(int batch) {
+  bool givesDataGradient() const { return m_in.gradients && !m_takenAlong; }
+  Narrow narrow(int batch) const { return {out.gradients.in(batch * out.size), m_shared.operand(m_param), m_units}; }
+  void biasGradient(int batch, Out<float> to) {
     const Index count = batch * out.size;
-    if (batch <= kDirectRows) m_shared.reductions.add({out.gradients.in(count), m_shared.gradient(m_param + 1), batch, m_units, 0});
-    else m_biasSum->run(Lane::Side, {}, out.gradients.update(count), m_shared.gradient(m_param + 1));
+    if (batch <= kDirectRows) m_shared.reductions.add({out.gradients.in(count), to, batch, m_units, 0});
+    else m_biasSum->run(Lane::Side, {}, out.gradients.update(count), to);
   }
 
   Shared& m_shared;
@@ -309,6 +325,8 @@ class DenseStage : public Stage {
   bool m_bias, m_relu;
   std::size_t m_param;
   std::unique_ptr<BiasSum> m_biasSum;
+  const DenseStage* m_above = nullptr;  ///< whose data gradient this layer takes along
+  bool m_takenAlong = false;            ///< the layer below does so with this one's
 };
 
 class PoolStage : public Stage {
@@ -414,6 +432,7 @@ class Lowering {
   bool startsFused() const { return !m_network.layers.empty() && type(0) == "conv2d" && m_network.input.c == 1 && isReluBeforeMaxPool(0); }
 
   Tensor& append(std::unique_ptr<Stage> stage, const std::string& layers, Shape out) {
+    m_reluDense = nullptr;
     stage->layers = layers;
     stage->out.size = out.size();
     stage->out.values = RealBuffer(m_shared.device, m_shared.maxBatch * out.size(), m_lastOpen ? Storage::Float32 : m_shared.storage());
@@ -458,7 +477,11 @@ class Lowering {
       const Activation activation = activationOf(fields(i));
       Tensor& input = top();
       const std::size_t param = addParams(i, false, false);
-      append(std::make_unique<DenseStage>(m_shared, input, out.c, fields(i).flag("use_bias"), activation == Activation::Relu, param), name(i), out);
+      auto stage = std::make_unique<DenseStage>(m_shared, input, out.c, fields(i).flag("use_bias"), activation == Activation::Relu, param);
+      DenseStage* const dense = stage.get();
+      if (m_reluDense && out.c <= DenseStage::kNarrow) m_reluDense->takeAlong(*dense);
+      append(std::move(stage), name(i), out);
+      if (activation == Activation::Relu) m_reluDense = dense;
       addActivation(activation, name(i), out);
     } else if (type(i) == "max_pool2d" || type(i) == "avg_pool2d") {
       append(std::make_unique<PoolStage>(m_shared, top(), poolWindow(fields(i), in), in.c, type(i) == "max_pool2d"), name(i), out);
@@ -503,6 +526,7 @@ class Lowering {
   std::size_t m_params = 0;
   bool m_trained = false;   ///< something so far has weights: gradients must flow here
   bool m_lastOpen = false;  ///< the layer being added is the last: the loss writes its gradient
+  DenseStage* m_reluDense = nullptr;  ///< the last stage, where it is such a layer
 };
 
 }  // namespace
@@ -515,23 +539,19 @@ In<Real> Shared::operand(std::size_t param) const {
 Out<float> Shared::gradient(std::size_t param) const { return gradients.out().slice(arena.at(param).offset, arena.at(param).size); }
 
 ConvPlan* Plans::conv(const ConvGraph& graph) {
-  auto found = m_convs.find(graph);
-  if (found == m_convs.end()) {
-    auto plan = m_device.planConv(graph);
-    if (plan) reserve(plan->workspaceBytes());
-    found = m_convs.emplace(graph, std::move(plan)).first;
-  }
-  return found->second.get();
+  const auto found = m_convs.find(graph);
+  return found != m_convs.end() ? found->second.get() : add(m_convs, graph, m_device.planConv(graph));
 }
 
-MatmulPlan& Plans::matmul(const Matmul& matmul) {
-  auto found = m_matmuls.find(matmul);
-  if (found == m_matmuls.end()) {
-    auto plan = m_device.planMatmul(matmul);
-    reserve(plan->workspaceBytes());
-    found = m_matmuls.emplace(matmul, std::move(plan)).first;
-  }
-  return *found->second;
+MatmulPlan* Plans::matmul(const Matmul& matmul) {
+  const auto found = m_matmuls.find(matmul);
+  return found != m_matmuls.end() ? found->second.get() : add(m_matmuls, matmul, m_device.planMatmul(matmul));
+}
+
+template <class Shape, class Plan>
+Plan* Plans::add(std::map<Shape, std::unique_ptr<Plan>>& plans, const Shape& shape, std::unique_ptr<Plan> plan) {
+  if (plan) reserve(plan->workspaceBytes());
+  return (plans[shape] = std::move(plan)).get();
 }
 
 void Plans::reserve(std::size_t bytes) {

@@ -24,14 +24,16 @@ struct Tensor {
 class Plans {
  public:
   explicit Plans(Device& device) : m_device(device) {}
-  /// Null when cuDNN has no engine for it.
+  /// Null when cuDNN, or cuBLASLt, has nothing for it.
   ConvPlan* conv(const ConvGraph& graph);
-  MatmulPlan& matmul(const Matmul& matmul);
+  MatmulPlan* matmul(const Matmul& matmul);
   void* workspace(Lane lane) const { return m_workspaces[static_cast<int>(lane)].data(); }
   /// Rises when a workspace was replaced: graphs captured before are void.
   int generation() const { return m_generation; }
 
  private:
+  template <class Shape, class Plan>
+  Plan* add(std::map<Shape, std::unique_ptr<Plan>>& plans, const Shape& shape, std::unique_ptr<Plan> plan);
   void reserve(std::size_t bytes);
   Device& m_device;
   std::map<ConvGraph, std::unique_ptr<ConvPlan>> m_convs;

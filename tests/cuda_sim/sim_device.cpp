@@ -17,6 +17,7 @@ namespace strata::cuda {
 namespace {
 
 constexpr std::size_t kGuard = 256, kGrain = 2;  // bytes around each allocation; bytes of one "written" mark
+constexpr std::size_t kLibraryAlignment = 256;    // cudaMalloc's; cuBLASLt takes it for granted unless told otherwise
 constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32, and as bfloat16, the poison is a NaN
 
 class SimGraph : public Graph {
@@ -119,16 +120,13 @@ void SimDevice::heal() {
 
 void SimDevice::fault(FaultKind kind, const std::string& what) {
   const int call = m_calls[static_cast<std::size_t>(kind)]++;
-  if (m_lost) throw deviceLost(name(), what + " failed");
-  if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
-  m_lost = m_faultAlways;
-  if (m_lost) {
-    m_sources.clear();
-    m_deliveries.clear();
-    throw deviceLost(name(), what + " failed");
+  if (!m_lost) {
+    if (m_faultKind != static_cast<int>(kind) || call != m_faultNumber) return;
+    if (!m_faultAlways && kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
+    if (m_faultAlways) m_sources.clear(), m_deliveries.clear();
+    m_lost = m_faultAlways;
   }
-  if (kind == FaultKind::Allocation) throw deviceOutOfMemory(name(), what + " failed");
-  throw Error(Error::Kind::Device, name(), what + " failed");
+  throw libraryError(name(), what + " failed", m_lost ? "its context is gone" : "");
 }
 
 void SimDevice::notCapturing(const char* what) const {
@@ -278,7 +276,7 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
 std::unique_ptr<MatmulPlan> SimDevice::planMatmul(const Matmul& matmul) {
   notCapturing("planMatmul");
   fault(FaultKind::Plan, "planning a product");
-  return plan<Matmul, SimMatmul>(matmul);
+  return hasProducts ? plan<Matmul, SimMatmul>(matmul) : nullptr;
 }
 
 template <class Shape, class Plan>
@@ -340,6 +338,8 @@ std::pair<std::byte* const, SimDevice::Allocation>& SimDevice::find(const std::s
 void SimDevice::prepare(const Work& work, std::size_t lane, const Access& access) {
   auto& [base, allocation] = find(work.name, access);
   const auto begin = static_cast<std::size_t>(static_cast<const std::byte*>(access.data) - base), end = begin + access.bytes;
+  if ((work.name == "product" || work.name == "convolution") && begin % kLibraryAlignment != 0)
+    throw SimBreach("a " + work.name + " is given what does not start on 256 bytes");
   checkOrder(work, lane, allocation, begin, end, access.use != Use::Read);
   const auto first = allocation.written.begin() + static_cast<std::ptrdiff_t>(begin / kGrain);
   const auto last = allocation.written.begin() + static_cast<std::ptrdiff_t>((end + kGrain - 1) / kGrain);

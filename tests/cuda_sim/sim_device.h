@@ -48,6 +48,7 @@ class SimDevice : public Device {
   std::size_t liveBytes() const { return m_live; }  ///< device and host memory not yet released
 
   int computeCapability = 90;
+  bool hasProducts = true;  ///< otherwise the backend's own kernel computes them
   std::string name() const override { return "Simulated device"; }
   int capability() const override { return computeCapability; }
   std::size_t freeBytes() const override { return capacity - m_live; }
