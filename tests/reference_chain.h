@@ -53,6 +53,39 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
   return result;
 }
 
+/// A drawn stack: conv, maybe pool, maybe a second conv or another layer between, dense, maybe another dense.
+inline NetworkSpec madeStack(Rng& rng) {
+  const auto pick = [&](std::initializer_list<int> from) { return *(from.begin() + rng.below(std::uint32_t(from.size()))); };
+  const auto activation = [&] { return std::vector<std::string>{"relu", "relu", "relu", "linear", "tanh", "sigmoid"}[rng.below(6)]; };
+  NetworkSpec spec;
+  spec.classes = 2 + int(rng.below(9));
+  spec.input = Shape::image(5 + int(rng.below(12)), 5 + int(rng.below(12)), pick({1, 1, 2, 3, 8, 11}));
+  const auto conv = [&](const std::string& name, int largest) {
+    spec.layers.push_back(layer("conv2d", name, {{"filters", pick({1, 3, 6, 8, 16, 20, 24, 40, 72})}, {"kernel_size", Json::array({1 + rng.below(std::uint32_t(largest)), 1 + rng.below(std::uint32_t(largest))})},
+                                                 {"strides", Json::array({1 + rng.below(5) / 3, 1 + rng.below(5) / 3})}, {"padding", rng.below(2) ? "same" : "valid"},
+                                                 {"activation", activation()}, {"use_bias", rng.below(5) > 0}}));
+  };
+  if (rng.below(6) > 0) {
+    conv("conv1", 5);
+    if (rng.below(2)) {
+      const bool average = rng.below(4) == 0;  // of 2 or 4 values at most: a third is not exact, and a ReLU after it may then fall either way
+      spec.layers.push_back(layer(average ? "avg_pool2d" : "max_pool2d", "pool1", {{"pool_size", Json::array({1 + rng.below(2), 1 + rng.below(average ? 2 : 3)})}, {"padding", "same"}}));
+    }
+    if (rng.below(5) == 0) spec.layers.push_back(layer("max_pool2d", "pool2", {{"pool_size", 2}, {"strides", 1}, {"padding", "same"}}));
+    if (rng.below(3) == 0) spec.layers.push_back(layer("activation", "act1", {{"activation", "relu"}}));
+    if (rng.below(2)) {
+      const Shape now = analyse(spec).layers.back().out;
+      conv("conv2", std::min({3, now.h, now.w}));
+      const Shape then = analyse(spec).layers.back().out;
+      if (rng.below(2) && then.h > 1 && then.w > 1) spec.layers.push_back(layer("max_pool2d", "pool3"));
+    }
+  }
+  spec.layers.push_back(layer("flatten", "flatten"));
+  if (rng.below(2)) spec.layers.push_back(layer("dense", "dense1", {{"units", pick({1, 5, 16, 70, 130})}, {"activation", activation()}}));
+  spec.layers.push_back(layer("dense", "dense2", {{"units", spec.classes}}));
+  return spec;
+}
+
 /// How the inputs of a made-up batch are drawn.
 enum class Inputs { Dense, Sparse, Zero, Ties };
 

@@ -2,6 +2,7 @@
 // The cpu backend gives the same bits from run to run and for every number of threads.
 #include <QTest>
 
+#include "engine/cpu/isa.h"
 #include "reference_chain.h"
 
 using namespace strata;
@@ -12,6 +13,9 @@ class TestCpuDeterminism : public QObject {
  private slots:
   void sameBits_data();
   void sameBits();
+  void sameBitsOfDrawnStacks_data();
+  void sameBitsOfDrawnStacks();
+  void cleanup() { qunsetenv("STRATA_ISA"); }
 };
 
 namespace {
@@ -33,7 +37,7 @@ NetworkSpec smoothNet() {
   return spec;
 }
 
-Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads) {
+Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads, std::uint64_t steps) {
   CompileRequest request;
   request.network = spec;
   for (const ChoiceDef& def : allOptimizers())
@@ -42,8 +46,8 @@ Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threa
   const auto net = backend->compile(request);
   net->setWeights(initialWeights(spec, 1));
   Rng rng(2, Stream::Test);
-  for (std::uint64_t step = 0; step < 6; ++step) {
-    const MadeBatch made(spec, step == 5 ? 77 : 128, Inputs::Sparse, rng);
+  for (std::uint64_t step = 0; step < steps; ++step) {
+    const MadeBatch made(spec, step + 1 == steps ? 77 : 128, Inputs::Sparse, rng);
     net->trainBatch(made.batch, 0.05, step);
   }
   return net->weights();
@@ -63,10 +67,29 @@ void TestCpuDeterminism::sameBits() {
   QFETCH(bool, smooth);
   QFETCH(QString, optimizer);
   const NetworkSpec spec = smooth ? smoothNet() : convNet();
-  const Weights once = trained(spec, optimizer.toStdString(), 1);
+  const Weights once = trained(spec, optimizer.toStdString(), 1, 6);
   QVERIFY(once != initialWeights(spec, 1));
   for (const int threads : {1, 2, 4})
-    for (int run = 0; run < 2; ++run) QVERIFY2(trained(spec, optimizer.toStdString(), threads) == once, qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
+    for (int run = 0; run < 2; ++run) QVERIFY2(trained(spec, optimizer.toStdString(), threads, 6) == once, qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
+}
+
+void TestCpuDeterminism::sameBitsOfDrawnStacks_data() {
+  QTest::addColumn<int>("number");
+  QTest::addColumn<QByteArray>("isa");
+  for (int number = 0; number < 10; ++number)
+    for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+      if (isaRunsHere(isa)) QTest::addRow("%d %s", number, isaName(isa)) << number << QByteArray(isaName(isa));
+}
+
+void TestCpuDeterminism::sameBitsOfDrawnStacks() {
+  QFETCH(int, number);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  Rng rng(3, Stream::Test, std::uint64_t(number));
+  const NetworkSpec spec = madeStack(rng);
+  const Weights once = trained(spec, "sgd", 1, 3);
+  QVERIFY(once != initialWeights(spec, 1));
+  for (const int threads : {2, 4}) QVERIFY2(trained(spec, "sgd", threads, 3) == once, qPrintable(QString("%1 threads\n%2").arg(threads).arg(QString::fromStdString(networkToJson(spec).dump()))));
 }
 
 QTEST_GUILESS_MAIN(TestCpuDeterminism)
