@@ -16,6 +16,8 @@ class TestCpuKernels : public QObject {
  private slots:
   void gradients_data();
   void gradients();
+  void fewChannelsBeforePadding_data();
+  void fewChannelsBeforePadding();
   void optimizersAgreeWithTheReference_data();
   void optimizersAgreeWithTheReference();
   void weightsAndStateComeBack();
@@ -44,6 +46,26 @@ std::vector<double> gradientsOf(const NetworkSpec& spec, const Weights& weights,
   return gradients;
 }
 
+/// The loss and every gradient of a drawn batch beside those in double precision.
+void compareGradients(const NetworkSpec& spec, Rng& rng) {
+  QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
+  const Weights weights = coarseWeights(spec, rng);
+  const MadeBatch made(spec, 1 + int(rng.below(37)), Inputs(rng.below(8) ? rng.below(4) : 2), rng);
+  double lossSum = 0;
+  const ChainResult expected = runChain(spec, weights, made.batch);
+  const std::vector<double> got = gradientsOf(spec, weights, made.batch, lossSum);
+  QVERIFY2(std::abs(lossSum - expected.lossSum) <= 1e-5 * std::abs(expected.lossSum) + 1e-6, qPrintable(QString("loss %1, expected %2").arg(lossSum).arg(expected.lossSum)));
+  for (const TensorPlace& place : weights.places) {
+    double largest = 0, error = 0;
+    for (std::int64_t i = place.offset; i < place.offset + place.size; ++i) {
+      largest = std::max(largest, std::abs(expected.gradients[std::size_t(i)]));
+      error = std::max(error, std::abs(got[std::size_t(i)] - expected.gradients[std::size_t(i)]));
+    }
+    constexpr double kRounding = 3e-8;  // of single terms as large as 1, which may cancel
+    QVERIFY2(error <= 1e-5 * largest + kRounding, qPrintable(QString("%1: error %2, largest gradient %3\n%4").arg(QString::fromStdString(place.name)).arg(error).arg(largest).arg(QString::fromStdString(networkToJson(spec).dump()))));
+  }
+}
+
 }  // namespace
 
 void TestCpuKernels::gradients_data() {
@@ -62,23 +84,30 @@ void TestCpuKernels::gradients() {
   qputenv("STRATA_ISA", isa);
   Rng rng(7, Stream::Test, std::uint64_t(number));
   const NetworkSpec spec = madeStack(rng);
-  QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
-  const Weights weights = coarseWeights(spec, rng);
-  const MadeBatch made(spec, 1 + int(rng.below(37)), Inputs(rng.below(8) ? rng.below(4) : 2), rng);
+  compareGradients(spec, rng);
+}
 
-  double lossSum = 0;
-  const ChainResult expected = runChain(spec, weights, made.batch);
-  const std::vector<double> got = gradientsOf(spec, weights, made.batch, lossSum);
-  QVERIFY2(std::abs(lossSum - expected.lossSum) <= 1e-5 * std::abs(expected.lossSum) + 1e-6, qPrintable(QString("loss %1, expected %2").arg(lossSum).arg(expected.lossSum)));
-  for (const TensorPlace& place : weights.places) {
-    double largest = 0, error = 0;
-    for (std::int64_t i = place.offset; i < place.offset + place.size; ++i) {
-      largest = std::max(largest, std::abs(expected.gradients[std::size_t(i)]));
-      error = std::max(error, std::abs(got[std::size_t(i)] - expected.gradients[std::size_t(i)]));
-    }
-    constexpr double kRounding = 3e-8;  // of single terms as large as 1, which may cancel
-    QVERIFY2(error <= 1e-5 * largest + kRounding, qPrintable(QString("%1: error %2, largest gradient %3\n%4").arg(QString::fromStdString(place.name)).arg(error).arg(largest).arg(QString::fromStdString(networkToJson(spec).dump()))));
-  }
+// Unpooled pixels of few channels are stored two at a time, past their end; the frame behind them must stay zero.
+void TestCpuKernels::fewChannelsBeforePadding_data() {
+  QTest::addColumn<int>("filters");
+  QTest::addColumn<QByteArray>("isa");
+  for (const int filters : {1, 2, 4, 8})
+    for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+      if (isaRunsHere(isa)) QTest::addRow("%d %s", filters, isaName(isa)) << filters << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::fewChannelsBeforePadding() {
+  QFETCH(int, filters);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  NetworkSpec spec;
+  spec.classes = 3;
+  spec.input = Shape::image(10, 10, 1);
+  spec.layers = {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "tanh"}}),
+                 layer("conv2d", "conv2", {{"filters", 5}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}), layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 3}})};
+  Rng rng(7, Stream::Test, std::uint64_t(filters));
+  compareGradients(spec, rng);
 }
 
 void TestCpuKernels::optimizersAgreeWithTheReference_data() {

@@ -148,7 +148,7 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std:
 }
 
 /// storePixels() of unpooled pixels for at most half a vector of channels: two neighbours at a time, whose channels lie side by side. Writes up to
-/// a vector past each, so pixels must come in the order of y. Pairs must not lie across the end of a row.
+/// a vector past each, so pixels must come in the order of y, which must have no frame. Pairs must not lie across the end of a row.
 STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, const std::int32_t* offsets, Frame y) {
   constexpr int kHalf = kLanes / 2;
   Vec pairs[kHalf];
@@ -176,7 +176,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
   for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
-  const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0;
+  const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
   int live = count, dead = 0;
   if (rows) {
     live = g.framePixels();
