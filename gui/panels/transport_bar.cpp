@@ -206,11 +206,12 @@ void TransportBar::refresh() {
 
 void TransportBar::refreshText() {
   const bool idle = !m_session.active() && !m_session.hasRun();
-  const bool standIn = idle && !m_loader.loading() && !m_loader.standInReason().isEmpty();
-  m_state->setText(m_session.stateWord());
-  setTone(m_dot, dotTone(m_session.state(), m_session.stateWord()));
+  const bool loading = idle && m_loader.loading(), standIn = idle && !loading && !m_loader.standInReason().isEmpty();
+  const QString word = loading ? tr("Getting ready") : m_session.stateWord();  // what only takes a moment is no fault
+  m_state->setText(word);
+  setTone(m_dot, dotTone(m_session.state(), word));
   QString facts = m_session.stateFacts();
-  if (idle && m_loader.loading()) facts = m_loader.facts();
+  if (loading) facts = m_loader.facts();
   if (standIn) facts = tr("synthetic digits; %1").arg(m_loader.standInReason());
   if (!m_loader.fetching().empty()) facts = tr("getting %1").arg(sourceTitle(m_loader.fetching()));
   m_facts->setText(facts);
