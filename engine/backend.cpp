@@ -40,7 +40,7 @@ std::unique_ptr<Backend> createBackend(const std::string& id, int threads) {
   for (const BackendDef& def : allBackends()) {
     if (def.id == id) {
       if (const std::string reason = def.unavailableReason(); !reason.empty())
-        throw Error(Error::Kind::Device, "backend " + id, reason, "Choose another device.");
+        throw Error(Error::Kind::Device, "backend " + id, reason, "Choose another device; \"strata devices\" lists them.");
       return def.create(threads);
     }
     known += (known.empty() ? "" : ", ") + def.id;

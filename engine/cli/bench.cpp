@@ -114,8 +114,7 @@ void benchPrediction(const Project& project, const BenchOptions& options, const 
   const int classes = project.network.classes;
   std::vector<float> sample(static_cast<std::size_t>(project.network.input.size()));
   Batch one = batches.at(0);
-  const float* floats = one.floats;
-  for (std::size_t i = 0; i < sample.size(); ++i) sample[i] = floats ? floats[i] : float(one.bytes[i]) * one.scale + one.offset;
+  for (std::size_t i = 0; i < sample.size(); ++i) sample[i] = one.floats ? one.floats[i] : float(one.bytes[i]) * one.scale + one.offset;
   one.size = 1;
   one.bytes = nullptr;
   one.floats = sample.data();

@@ -39,7 +39,8 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
       m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
-      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
+      m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 &&
+                     plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
       m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
@@ -203,8 +204,10 @@ bool ConvPass::denseGradients(int n, Scratch& scratch, float* gradient, float* b
   const Frame dy = m_y.inside(n, m_y.gradients);
   const std::int64_t size = std::int64_t{m_shape.outH} * m_shape.outW * m_shape.k;
   const int live = m_kernels.maskGradient(m_shape, dy, m_y.inside(n, m_y.values));
-  const double byLists = double(m_shape.r) * m_shape.rowVecs, products = (m_shape.patchVecs > 0 ? m_shape.patchVecs : byLists) + (m_plan.inputGradient ? byLists : 0);  // vectors, of each value
-  if (double(live) * byLists * (m_plan.inputGradient ? 2 : 1) < (m_kernels.listsBelow * products - kListCost) * double(size)) return false;
+  // Products of vectors for each value: by lists, and by register blocks.
+  const double rows = double(m_shape.r) * m_shape.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
+  const double byLists = rows + inputGradient, byBlocks = (m_shape.patchVecs > 0 ? m_shape.patchVecs : rows) + inputGradient;
+  if (double(live) * byLists < (m_kernels.listsBelow * byBlocks - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
   const float* x = m_x.sample(n, m_x.values);
@@ -224,9 +227,9 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   if (std::int64_t{live} * g.s * (width / m_lanes) * 2 > std::int64_t{g.outH} * g.outW * g.k * g.rowVecs) return false;
   for (int row = 1; row < g.rows; ++row)
     for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
-  const PoolShape pixels{g.k, g.outH, g.outW, g.outH, g.outW};
-  const int passed = m_kernels.frameGradient(g, m_average ? m_average->shape() : pixels, m_plan.activation, m_average ? m_average->gradientOf(n) : m_y.inside(n, m_y.gradients),
-                                             m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
+  const PoolShape pool = m_average ? m_average->shape() : PoolShape{g.k, g.outH, g.outW, g.outH, g.outW};
+  const Frame dy = m_average ? m_average->gradientOf(n) : m_y.inside(n, m_y.gradients);
+  const int passed = m_kernels.frameGradient(g, pool, m_plan.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
   ++m_samplesFromInputs;
