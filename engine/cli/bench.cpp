@@ -201,19 +201,18 @@ void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {
 }
 
 void printJson(const std::string& name, const BenchResult& r, const MachinePeak& peak, const std::string& data) {
+  const auto both = [](const std::vector<double>& seconds) { return Json{percentile(seconds, 0.05) * 1e3, percentile(seconds, 0.5) * 1e3}; };
   Json passes = Json::array();
   for (const PassTimes& pass : r.profile.passes) {
     const PassFlops forward = forwardFlops(pass.work, r.batch), backward = backwardFlops(pass.work, r.batch);
-    passes.push_back({{"name", pass.work.name},
-                      {"forward_ms", {percentile(pass.forward, 0.05) * 1e3, percentile(pass.forward, 0.5) * 1e3}},
-                      {"backward_ms", {percentile(pass.backward, 0.05) * 1e3, percentile(pass.backward, 0.5) * 1e3}},
+    passes.push_back({{"name", pass.work.name}, {"forward_ms", both(pass.forward)}, {"backward_ms", both(pass.backward)},
                       {"nominal_flop", forward.nominal + backward.nominal}, {"executed_flop", forward.executed + backward.executed},
                       {"live_inputs", pass.work.inputLive}, {"live_gradients", pass.work.gradientLive},
                       {"forward", pass.work.forward}, {"backward", pass.work.backward}});
   }
   std::cout << compactJson({{"event", "bench"}, {"net", name}, {"data", data}, {"batch", r.batch}, {"samples", r.samples}, {"precision", precisionName(r.precision)}, {"isa", peak.isa}, {"threads", peak.threads},
                             {"peak_gflops", peak.flops / 1e9}, {"memory_gbytes", peak.bytes / 1e9}, {"zeros_skipped", true}, {"epoch_seconds", r.epochSeconds}, {"loss", numberOrNull(r.loss)},
-                            {"step_ms", {percentile(r.profile.step, 0.05) * 1e3, percentile(r.profile.step, 0.5) * 1e3}},
+                            {"input_ms", both(r.profile.input)}, {"loss_ms", both(r.profile.loss)}, {"update_ms", both(r.profile.update)}, {"step_ms", both(r.profile.step)},
                             {"predict_ms", {percentile(r.predictions, 0.5) * 1e3, percentile(r.predictions, 0.99) * 1e3}},
                             {"predict_while_training_ms", {percentile(r.predictionsBeside, 0.5) * 1e3, percentile(r.predictionsBeside, 0.99) * 1e3}}, {"passes", passes}})
             << std::endl;

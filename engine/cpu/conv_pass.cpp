@@ -37,7 +37,7 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
 
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average, const Kernels& kernels, int threads)
     : m_plan(plan), m_shape(plan.shape), m_lanes(kernels.lanes),
-      m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 8))),
+      m_tile(int(std::clamp<std::int64_t>(3 * kCacheFloats / x.sampleSize(), 1, 4))),
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
       m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 &&
                      plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
@@ -67,7 +67,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   for (Scratch& scratch : m_scratch) {
     if (g.planes) {
       const int pixels = window > 1 ? m_lanes : 4 * m_lanes;
-      scratch.phases = Array<float>(std::size_t(g.planeStep()) * g.rows * g.phaseStride());
+      scratch.phases = Array<float>(std::size_t(g.planeStep()) * g.rows * g.phaseStride(m_lanes));
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
       scratch.tileCodes = Array<std::uint8_t>(width * pixels);
@@ -75,7 +75,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.livePixels = Array<std::int32_t>(std::size_t(pixelsListed));
       for (int i = 0; i < pixelsListed; ++i) scratch.livePixels[std::size_t(i)] = i % rowStep < g.outW ? i / rowStep * g.outW + i % rowStep : -1;
       scratch.deadPixels = Array<std::int32_t>(places);
-      scratch.pixelMasks = Array<std::uint32_t>(places);
+      scratch.pieces = Array<PlanePiece>(places);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands

@@ -48,9 +48,9 @@ class ConvPass : public Pass {
     Array<float> phases, planes, tile;
     Array<std::uint8_t> tileCodes;
     Array<std::int32_t> livePixels, deadPixels;
-    Array<std::uint32_t> pixelMasks;
+    Array<PlanePiece> pieces;
     PlaneScratch forPlanes(const Array<std::int32_t>& offsets) const {
-      return {phases.data(), planes.data(), tile.data(), tileCodes.data(), livePixels.data(), deadPixels.data(), pixelMasks.data(), offsets.data()};
+      return {phases.data(), planes.data(), tile.data(), tileCodes.data(), livePixels.data(), deadPixels.data(), pieces.data(), offsets.data()};
     }
   };
 

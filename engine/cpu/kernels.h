@@ -43,7 +43,7 @@ struct ConvShape {
   int planeRows() const { return (poolH - 1) * sy + r; }
   int planeCols() const { return (poolW - 1) * sx + s; }
   int planeStep() const { return sx * poolW * c; }  ///< floats from a pooled pixel's input to the next one's
-  int phaseStride() const { return planeStep() == 1 ? cols : (cols * c + planeStep() - 1) / planeStep(); }
+  int phaseStride(int lanes) const { return planeStep() == 1 ? cols : ((cols * c + planeStep() - 1) / planeStep() + lanes - 1) / lanes * lanes; }
   int planeStride(int lanes) const { return (outH * outW + lanes - 1) / lanes * lanes; }
   bool rowsArePlanes() const { return planeStep() == 1 && sy == 1 && poolH * poolW == 1; }  ///< then pixels are those of the frame
   int framePixels() const { return (outH - 1) * cols + outW; }
@@ -57,12 +57,18 @@ struct ConvShape {
 /// of the input, for kernels 3 or 5 wide; by lists, several pixels at a time, for few input channels; by register blocks that multiply everything; by register blocks with pixels as lanes, for few input channels.
 enum class ConvMethod { Lists, Columns, Wide, Dense, Planes };
 
+/// Up to a vector of neighbouring pooled pixels: where they lie after a plane's first, which of them are put into the plane, and where.
+struct PlanePiece {
+  std::int32_t from, to;
+  std::uint32_t mask;
+};
+
 /// What convForwardPlanes() works in.
 struct PlaneScratch {
   float *phases = nullptr, *planes = nullptr, *tile = nullptr;
   std::uint8_t* codes = nullptr;
   std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels; `live` lists all of them, with -1 between two rows of a frame
-  std::uint32_t* masks = nullptr;
+  PlanePiece* pieces = nullptr;                   ///< outH * outW of them are enough
   const std::int32_t* offsets = nullptr;          ///< of each pooled pixel in y
 };
 

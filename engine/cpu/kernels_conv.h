@@ -538,18 +538,33 @@ STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const List
   }
 }
 
+/// Writes the visits of all live positions, lists of equal length together: the processor then foresees where each ends. Returns how many.
+STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* order, int positions, std::int32_t* visits) {
+  constexpr int kLengths = 16;
+  const auto bucket = [](int n) { return n < kLengths ? n : kLengths - 1; };
+  int next[kLengths] = {};
+  for (int i = 0; i < positions; ++i) ++next[bucket(lists.starts[i + 1] - lists.starts[i])];
+  int count = 0;
+  next[0] = 0;
+  for (int& at : next) {
+    const int some = at;
+    at = count;
+    count += some;
+  }
+  for (int i = 0; i < positions; ++i, order += 2) {
+    const int from = lists.starts[order[1]], n = lists.starts[order[1] + 1] - from;
+    if (n == 0) continue;
+    std::int32_t* visit = visits + 3 * next[bucket(n)]++;
+    visit[0] = order[0], visit[1] = from, visit[2] = n;
+  }
+  return count;
+}
+
 inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx) {
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
   const std::int64_t rowSize = g.rowVecs * kLanes;
   const int positions = g.outH * g.poolH * g.outW * g.poolW, piece = pieceOf(g.rowVecs);
-  int count = 0;
-  for (int i = 0; i < positions; ++i, order += 2) {
-    const int from = lists.starts[order[1]], n = lists.starts[order[1] + 1] - from;
-    visits[3 * count] = order[0];
-    visits[3 * count + 1] = from;
-    visits[3 * count + 2] = n;
-    count += n > 0;
-  }
+  const int count = sortVisits(lists, order, positions, visits);
   const std::int64_t dxRow = std::int64_t{g.cols} * g.c, weightRow = g.k * rowSize;
   const int atOnce = rowsAtOnce(g.rowVecs);
   for (int r = 0; r < g.r; r += atOnce) {

@@ -32,45 +32,55 @@ inline void splitPhases(const ConvShape& g, const float* x, int step, int stride
     }
 }
 
-/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next.
-inline void fillPlanes(const ConvShape& g, const float* x, const PlaneScratch& scratch) {
-  const int step = g.planeStep(), stride = g.phaseStride(), planeStride = g.planeStride(kLanes);
-  const float* rows = x;
-  if (step > 1) {
-    splitPhases(g, x, step, stride, scratch.phases);
-    rows = scratch.phases;
+/// The values other than zero that a vector of pooled pixels meets in any plane; `from` is where those of the first plane lie.
+STRATA_INLINE unsigned livePixels(const ConvShape& g, const float* from) {
+  const int step = g.planeStep(), stride = g.phaseStride(kLanes), planeRows = g.planeRows(), planeCols = g.planeCols() * g.c;
+  IntVec any{};
+  for (int phase = 0; phase < step && phase < planeCols; ++phase) {
+    const float* row = from + std::int64_t{phase} * g.rows * stride;
+    for (int u = 0; u < planeRows; ++u, row += stride)
+      for (const float *at = row, *end = row + (planeCols - phase + step - 1) / step; at < end; ++at) any |= reinterpret_cast<IntVec>(load(at));
   }
-  float* plane = scratch.planes;
-  for (int u = 0; u < g.planeRows(); ++u)
-    for (int o = 0; o < g.planeCols() * g.c; ++o, plane += planeStride) {
-      const float* from = rows + (std::int64_t{o % step} * g.rows + u) * stride + o / step;
-      float* to = plane;
-      for (int i = 0; i < g.outH; ++i, from += g.sy * g.poolH * stride, to += g.outW)
-        for (int j = 0; j < g.outW; j += kLanes) store(to + j, load(from + j));
-    }
+  return bits(any != IntVec{});
 }
 
-/// Moves the pixels that meet a value other than zero to the front of every plane and lists them; returns how many there are.
-inline int packPlanes(const ConvShape& g, const PlaneScratch& scratch) {
-  const int count = g.outH * g.outW, planes = g.planeRows() * g.planeCols() * g.c, planeStride = g.planeStride(kLanes);
+/// Cuts the pooled pixels into pieces of rows, with `pack` without those that meet zeros alone, and lists both kinds. Returns how many
+/// pixels are live.
+inline int cutPieces(const ConvShape& g, bool pack, const float* rows, const PlaneScratch& scratch) {
+  const int rowStep = g.sy * g.poolH * g.phaseStride(kLanes);
   int live = 0, dead = 0;
-  for (int i = 0; i < count; i += kLanes) {
-    IntVec any{};
-    for (int plane = 0; plane < planes; ++plane) any |= reinterpret_cast<IntVec>(load(scratch.planes + std::int64_t{plane} * planeStride + i));
-    const unsigned inside = count - i < kLanes ? (1u << (count - i)) - 1 : ~0u >> (32 - kLanes), mask = bits(any != IntVec{}) & inside;
-    scratch.masks[i / kLanes] = mask;
-    live += compress(mask, ramp() + all(i), scratch.live + live);
-    dead += compress(~mask & inside, ramp() + all(i), scratch.dead + dead);
+  PlanePiece* piece = scratch.pieces;
+  for (int i = 0; i < g.outH; ++i)
+    for (int j = 0; j < g.outW; j += kLanes, ++piece) {
+      const unsigned inside = g.outW - j < kLanes ? (1u << (g.outW - j)) - 1 : ~0u >> (32 - kLanes);
+      const int from = i * rowStep + j;
+      const unsigned mask = pack ? inside & livePixels(g, rows + from) : inside;
+      *piece = {from, live, mask};
+      const IntVec pixels = ramp() + all(i * g.outW + j);
+      live += compress(mask, pixels, scratch.live + live);
+      dead += compress(~mask & inside, pixels, scratch.dead + dead);
+    }
+  return live;
+}
+
+/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next. Returns how many pixels they hold.
+inline int fillPlanes(const ConvShape& g, bool pack, const float* x, const PlaneScratch& scratch) {
+  const int step = g.planeStep(), count = g.outH * g.outW;
+  const float* rows = x;
+  if (step > 1) {
+    splitPhases(g, x, step, g.phaseStride(kLanes), scratch.phases);
+    rows = scratch.phases;
   }
-  if (live + kLanes > count) {  // nothing to win
-    for (int i = 0; i < count; ++i) scratch.live[i] = i;
-    return count;
-  }
-  for (int plane = 0; plane < planes; ++plane) {
-    float* values = scratch.planes + std::int64_t{plane} * planeStride;
-    int at = 0;
-    for (int i = 0; i < count; i += kLanes) at += compress(scratch.masks[i / kLanes], load(values + i), values + at);
-  }
+  int live = cutPieces(g, pack, rows, scratch);
+  if (live < count && live + kLanes > count) live = cutPieces(g, false, rows, scratch);  // too few to pass over
+  const int stride = g.phaseStride(kLanes), planeStride = g.planeStride(kLanes);
+  const PlanePiece *pieces = scratch.pieces, *end = pieces + g.outH * ((g.outW + kLanes - 1) / kLanes);
+  float* to = scratch.planes;
+  for (int u = 0; u < g.planeRows(); ++u)
+    for (int o = 0; o < g.planeCols() * g.c; ++o, to += planeStride) {
+      const float* from = rows + (std::int64_t{o % step} * g.rows + u) * stride + o / step;
+      for (const PlanePiece* piece = pieces; piece < end; ++piece) compress(piece->mask, load(from + piece->from), to + piece->to);
+    }
   return live;
 }
 
@@ -181,8 +191,8 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   if (rows) {
     live = g.framePixels();
   } else {
-    fillPlanes(g, x, scratch);
-    if (pack) live = packPlanes(g, scratch), dead = count - live;
+    live = fillPlanes(g, pack, x, scratch);
+    dead = count - live;
   }
   for (int i = 0; i < dead; ++i) {  // pixels that meet zeros alone
     const int pixel = scratch.dead[i];
