@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace strata {
 namespace {
@@ -17,7 +18,7 @@ constexpr int kRoom = 16;                    // lists are written a vector at a 
 
 }  // namespace
 
-void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
+void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
   g.panels = (vecs + kPanelVecs - 1) / kPanelVecs;
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
@@ -28,7 +29,7 @@ void ConvPass::plan(ConvShape& g, const Kernels& kernels) {
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
   const int window = g.poolH * g.poolW;
-  g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2));
+  g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
   g.columns = !g.planes && g.widePixels == 0 && g.sx == 1 && (g.s == 3 || g.s == 5) && kernels.widePixels(g.panelVecs) > 2;
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
@@ -58,24 +59,17 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     m_state[slot] = Array<float>(m_transposed.size());
     m_biasState[slot] = Array<float>(width);
   }
-  if (g.planes) {
-    m_pixelOffsets = Array<std::int32_t>(places);
-    for (int i = 0; i < int(places); ++i) m_pixelOffsets[std::size_t(i)] = (i / g.outW * y.cols + i % g.outW) * g.k;
-  }
   if (plan.inputGradient) orderPositions();
-  if (window > 1) m_codes = Array<std::uint8_t>(places * width * x.batch);
+  if (window > 1) m_codes = Array<std::uint8_t>(std::size_t(codesSize() * x.batch));
+  if (g.planes) makePixelLists();
   for (Scratch& scratch : m_scratch) {
     if (g.planes) {
       const int pixels = window > 1 ? m_lanes : 4 * m_lanes;
       scratch.phases = Array<float>(std::size_t(g.planeStep()) * g.rows * g.phaseStride(m_lanes));
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
-      scratch.tileCodes = Array<std::uint8_t>(width * pixels);
-      const int rowStep = g.rowsArePlanes() && !m_packPixels ? g.cols : g.outW, pixelsListed = (g.outH - 1) * rowStep + g.outW;
-      scratch.livePixels = Array<std::int32_t>(std::size_t(pixelsListed));
-      for (int i = 0; i < pixelsListed; ++i) scratch.livePixels[std::size_t(i)] = i % rowStep < g.outW ? i / rowStep * g.outW + i % rowStep : -1;
-      scratch.deadPixels = Array<std::int32_t>(places);
       scratch.pieces = Array<PlanePiece>(places);
+      if (window > 1) scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
@@ -102,6 +96,25 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
     scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
   }
+}
+
+void ConvPass::makePixelLists() {
+  const ConvShape& g = m_shape;
+  const int count = g.outH * g.outW;
+  m_places = Array<PixelPlace>(std::size_t(count));
+  for (int i = 0; i < count; ++i) {
+    const int y = i / g.outW, x = i % g.outW;
+    m_places[std::size_t(i)] = {(y * m_y.cols + x) * g.k, (y * g.poolH * g.sy * g.cols + x * g.poolW * g.sx) * g.c};
+  }
+  const bool preset = g.rowsArePlanes() && !m_packPixels;
+  const std::size_t lists = m_codes.size() > 0 ? std::size_t(m_x.batch) : m_scratch.size(), size = std::size_t(preset ? g.framePixels() : count), room = size + kRoom;
+  m_pixels = Array<std::int32_t>(2 * room * lists);
+  for (std::size_t i = 0; i < lists; ++i) m_pixelLists.push_back({m_pixels.data() + 2 * room * i, m_pixels.data() + 2 * room * i + room});
+  for (PixelLists& list : m_pixelLists)
+    for (; preset && list.liveCount < int(size); ++list.liveCount) {
+      const int y = list.liveCount / g.cols, x = list.liveCount % g.cols;
+      list.live[list.liveCount] = x < g.outW ? y * g.outW + x : -1;
+    }
 }
 
 /// Column by column: patches of positions that follow one another lie in different rows, so that no sum waits for the one before it to
@@ -154,7 +167,7 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_bias.data(), scratch.forPlanes(m_pixelOffsets), y, codesOf(n))
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_bias.data(), scratch.forPlanes(), m_places.data(), pixelsOf(n, scratch), y, codesOf(n))
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
@@ -171,6 +184,7 @@ void ConvPass::backward(const Step& step) {
     std::fill_n(biasGradient, m_bias.size(), 0.f);
     Scratch& scratch = m_scratch[std::size_t(thread)];
     for (int n = step.begin(part); n < step.end(part); n += m_tile) backwardTile(n, std::min(n + m_tile, step.end(part)), scratch, gradient, biasGradient);
+    if (scratch.biasSums.size() > 0) addBiasSums(scratch, biasGradient);
     if (m_mayUseInputs) addInputSums(scratch, gradient);
     if (m_shape.patchVecs > 0) addPatchSums(scratch, gradient);
   });
@@ -190,7 +204,9 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
       for (int row = 0; row < g.outH; ++row)
         m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     if (g.poolH * g.poolW == 1 && denseGradients(n, scratch, gradient, biasGradient)) continue;
-    const int live = m_kernels.channelLists(g, dy, y, codesOf(n), std::int32_t((n - begin) * m_x.sampleSize()), biasGradient, channels);
+    const std::int32_t base = std::int32_t((n - begin) * m_x.sampleSize());
+    const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
+                                                 : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
     m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
     if (!m_plan.inputGradient) continue;
     m_kernels.positionLists(g, dy, y, codesOf(n), positions);
@@ -234,6 +250,11 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
   ++m_samplesFromInputs;
   return true;
+}
+
+void ConvPass::addBiasSums(Scratch& scratch, float* biasGradient) const {
+  for (int k = 0; k < m_shape.k; ++k)
+    for (int lane = 0; lane < m_lanes; ++lane) biasGradient[k] += std::exchange(scratch.biasSums[std::size_t(k * m_lanes + lane)], 0.f);
 }
 
 void ConvPass::addInputSums(Scratch& scratch, float* gradient) const {

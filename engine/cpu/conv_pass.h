@@ -20,7 +20,7 @@ class ConvPass : public Pass {
   };
 
   /// Fills in what follows from the kernels' width and the cache: panels, bands and groups.
-  static void plan(ConvShape& shape, const Kernels& kernels);
+  static void plan(ConvShape& shape, bool inputGradient, const Kernels& kernels);
 
   /// `average` is an average pooling of y that is done with each sample, or null.
   ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average, const Kernels& kernels, int threads);
@@ -45,13 +45,9 @@ class ConvPass : public Pass {
     Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchGradients, patchSums;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     // For convForwardPlanes().
-    Array<float> phases, planes, tile;
-    Array<std::uint8_t> tileCodes;
-    Array<std::int32_t> livePixels, deadPixels;
+    Array<float> phases, planes, tile, biasSums;
     Array<PlanePiece> pieces;
-    PlaneScratch forPlanes(const Array<std::int32_t>& offsets) const {
-      return {phases.data(), planes.data(), tile.data(), tileCodes.data(), livePixels.data(), deadPixels.data(), pieces.data(), offsets.data()};
-    }
+    PlaneScratch forPlanes() const { return {phases.data(), planes.data(), tile.data(), pieces.data()}; }
   };
 
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
@@ -59,8 +55,16 @@ class ConvPass : public Pass {
   void forwardSample(int sample, Scratch& scratch);
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
-    return m_shape.poolH * m_shape.poolW == 1 ? nullptr : m_codes.data() + std::int64_t{sample} * m_shape.outH * m_shape.outW * std::int64_t(m_bias.size());
+    return m_codes.data() + sample * codesSize();
   }
+  /// Of one sample, whether pixel by pixel or by runs of pixels; 0 without pooling.
+  std::int64_t codesSize() const {
+    if (m_shape.poolH * m_shape.poolW == 1) return 0;
+    return m_shape.planes ? m_shape.planeStride(m_lanes) * m_shape.k : std::int64_t{m_shape.outH} * m_shape.outW * std::int64_t(m_bias.size());
+  }
+  PixelLists& pixelsOf(int sample, const Scratch& scratch) { return m_pixelLists[m_codes.size() > 0 ? std::size_t(sample) : std::size_t(&scratch - m_scratch.data())]; }
+  void makePixelLists();
+  void addBiasSums(Scratch& scratch, float* biasGradient) const;
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
   void orderPositions();
@@ -84,7 +88,9 @@ class ConvPass : public Pass {
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
   Array<float> m_wide;            ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
-  Array<std::int32_t> m_pixelOffsets;   ///< of each pooled pixel in the output, for convForwardPlanes()
+  Array<PixelPlace> m_places;     ///< of the pooled pixels, for convForwardPlanes()
+  Array<std::int32_t> m_pixels;   ///< what m_pixelLists point to
+  std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   Array<float> m_gradients;       ///< [parts][r][k][rowSize]

@@ -66,11 +66,23 @@ struct PlanePiece {
 /// What convForwardPlanes() works in.
 struct PlaneScratch {
   float *phases = nullptr, *planes = nullptr, *tile = nullptr;
-  std::uint8_t* codes = nullptr;
-  std::int32_t *live = nullptr, *dead = nullptr;  ///< numbers of pooled pixels; `live` lists all of them, with -1 between two rows of a frame
-  PlanePiece* pieces = nullptr;                   ///< outH * outW of them are enough
-  const std::int32_t* offsets = nullptr;          ///< of each pooled pixel in y
+  PlanePiece* pieces = nullptr;  ///< outH * outW of them are enough
 };
+
+/// A sample's pooled pixels as convForwardPlanes() takes them: those that meet a value other than zero, and the others. Where the input's
+/// rows serve as planes all are live, and -1 stands for what lies between two rows of the frame.
+struct PixelLists {
+  std::int32_t *live = nullptr, *dead = nullptr;
+  int liveCount = 0, deadCount = 0;
+};
+
+/// Where each pooled pixel lies: its first channel in the output, and its window in the input.
+struct PixelPlace {
+  std::int32_t out, in;
+};
+
+/// What convForwardPlanes() writes for a channel that ReLU let nothing through of, instead of a place in the window of 2 x 2.
+inline constexpr std::uint8_t kNoPlace = 4;
 
 /// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes], those
 /// outputs' gradients, [patchRows * outW][k], and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
@@ -139,9 +151,14 @@ struct Kernels {
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
-  /// weights [panels][r][s*c][panelVecs * lanes]. With `pack` pixels that meet zeros alone are passed over.
-  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
-                             std::uint8_t* codes);
+  /// weights [panels][r][s*c][panelVecs * lanes]. With `pack` pixels that meet zeros alone are passed over. codes [live pixels / lanes][k][lanes],
+  /// channels that ReLU let nothing through of marked by kNoPlace.
+  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch,
+                             const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
+  /// channelLists() of what convForwardPlanes() has pooled. Dead pixels meet zeros and are not listed. biasSums [k][lanes] are of the live
+  /// pixels, biasGradient [k] of the others.
+  int (*planeChannelLists)(const ConvShape& shape, Frame dy, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+                           std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
   /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.

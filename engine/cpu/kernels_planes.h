@@ -44,35 +44,33 @@ STRATA_INLINE unsigned livePixels(const ConvShape& g, const float* from) {
   return bits(any != IntVec{});
 }
 
-/// Cuts the pooled pixels into pieces of rows, with `pack` without those that meet zeros alone, and lists both kinds. Returns how many
-/// pixels are live.
-inline int cutPieces(const ConvShape& g, bool pack, const float* rows, const PlaneScratch& scratch) {
+/// Cuts the pooled pixels into pieces of rows, with `pack` without those that meet zeros alone, and lists both kinds.
+inline void cutPieces(const ConvShape& g, bool pack, const float* rows, PlanePiece* piece, PixelLists& pixels) {
   const int rowStep = g.sy * g.poolH * g.phaseStride(kLanes);
   int live = 0, dead = 0;
-  PlanePiece* piece = scratch.pieces;
   for (int i = 0; i < g.outH; ++i)
     for (int j = 0; j < g.outW; j += kLanes, ++piece) {
       const unsigned inside = g.outW - j < kLanes ? (1u << (g.outW - j)) - 1 : ~0u >> (32 - kLanes);
       const int from = i * rowStep + j;
       const unsigned mask = pack ? inside & livePixels(g, rows + from) : inside;
       *piece = {from, live, mask};
-      const IntVec pixels = ramp() + all(i * g.outW + j);
-      live += compress(mask, pixels, scratch.live + live);
-      dead += compress(~mask & inside, pixels, scratch.dead + dead);
+      const IntVec numbers = ramp() + all(i * g.outW + j);
+      live += compress(mask, numbers, pixels.live + live);
+      dead += compress(~mask & inside, numbers, pixels.dead + dead);
     }
-  return live;
+  pixels.liveCount = live, pixels.deadCount = dead;
 }
 
-/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next. Returns how many pixels they hold.
-inline int fillPlanes(const ConvShape& g, bool pack, const float* x, const PlaneScratch& scratch) {
-  const int step = g.planeStep(), count = g.outH * g.outW;
+/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next.
+inline void fillPlanes(const ConvShape& g, bool pack, const float* x, const PlaneScratch& scratch, PixelLists& pixels) {
+  const int step = g.planeStep();
   const float* rows = x;
   if (step > 1) {
     splitPhases(g, x, step, g.phaseStride(kLanes), scratch.phases);
     rows = scratch.phases;
   }
-  int live = cutPieces(g, pack, rows, scratch);
-  if (live < count && live + kLanes > count) live = cutPieces(g, false, rows, scratch);  // too few to pass over
+  cutPieces(g, pack, rows, scratch.pieces, pixels);
+  if (pixels.deadCount > 0 && pixels.deadCount < kLanes) cutPieces(g, false, rows, scratch.pieces, pixels);  // too few to pass over
   const int stride = g.phaseStride(kLanes), planeStride = g.planeStride(kLanes);
   const PlanePiece *pieces = scratch.pieces, *end = pieces + g.outH * ((g.outW + kLanes - 1) / kLanes);
   float* to = scratch.planes;
@@ -81,7 +79,6 @@ inline int fillPlanes(const ConvShape& g, bool pack, const float* x, const Plane
       const float* from = rows + (std::int64_t{o % step} * g.rows + u) * stride + o / step;
       for (const PlanePiece* piece = pieces; piece < end; ++piece) compress(piece->mask, load(from + piece->from), to + piece->to);
     }
-  return live;
 }
 
 inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
@@ -126,7 +123,11 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
     }
     probe += sum - sum;
     best += bias;
-    if (g.relu) best = best < Vec{} ? Vec{} : best;
+    if (g.relu) {
+      const IntVec none = best <= Vec{};
+      best = none ? Vec{} : best;
+      place = none ? all(std::int32_t{kNoPlace}) : place;
+    }
     store(tile, best);
     storeBytes(codes, place);
     return;
@@ -139,27 +140,33 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
   }
 }
 
-/// Turns kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed; those below 0 are passed over.
-STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, const std::uint8_t* tileCodes, int stride, const std::int32_t* pixels, int count, int channel,
-                               const std::int32_t* offsets, Frame y, std::uint8_t* codes) {
-  const int some = g.k - channel, codeStride = g.panels * g.panelVecs * kLanes;
+/// Turns up to kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed; those below 0 are passed over.
+STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, int channel, const PixelPlace* places, Frame y) {
+  const int some = g.k - channel;
+  constexpr int kHalf = kLanes / 2;
+  float* out = y.data + channel;
+  tile += std::int64_t{channel} * stride;
+  if (some == kHalf) {  // each row holds two pixels
+    Vec rows[kHalf];
+    STRATA_UNROLL for (int c = 0; c < kHalf; ++c) rows[c] = load(tile + std::int64_t{c} * stride);
+    transposeHalves(rows);
+    STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
+      if (i < count && pixels[i] >= 0) store(out + places[pixels[i]].out, half<0>(rows[i]));
+      if (i + kHalf < count && pixels[i + kHalf] >= 0) store(out + places[pixels[i + kHalf]].out, half<kHalf>(rows[i]));
+    }
+    return;
+  }
   Vec rows[kLanes];
-  STRATA_UNROLL for (int c = 0; c < kLanes; ++c) rows[c] = load(tile + std::int64_t{channel + c} * stride);
+  STRATA_UNROLL for (int c = 0; c < kLanes; ++c) rows[c] = load(tile + std::int64_t{c} * stride);
   transposeTile(rows);
-  alignas(64) std::uint8_t codeRows[kLanes * kLanes] = {};
-  if (codes) transposeBytes(tileCodes + std::int64_t{channel} * stride, stride, kLanes, codeRows);
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
-    if (i >= count) break;
-    const int pixel = pixels[i];
-    if (pixel < 0) continue;
-    storeSome(y.data + offsets[pixel] + channel, rows[i], some);
-    if (codes) std::memcpy(codes + std::int64_t{pixel} * codeStride + channel, codeRows + i * kLanes, kLanes);
+    if (i < count && pixels[i] >= 0) storeSome(out + places[pixels[i]].out, rows[i], some);
   }
 }
 
 /// storePixels() of unpooled pixels for at most half a vector of channels: two neighbours at a time, whose channels lie side by side. Writes up to
 /// a vector past each, so pixels must come in the order of y, which must have no frame. Pairs must not lie across the end of a row.
-STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, const std::int32_t* offsets, Frame y) {
+STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, const PixelPlace* places, Frame y) {
   constexpr int kHalf = kLanes / 2;
   Vec pairs[kHalf];
   STRATA_UNROLL for (int c = 0; c < kHalf; ++c) pairs[c] = c < g.k ? load(tile + std::int64_t{c} * stride) : Vec{};
@@ -174,40 +181,31 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   const unsigned one = (1u << g.k) - 1, both = one | one << kHalf;
   STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
     if (2 * i >= count) break;
-    if (pixels[2 * i] >= 0) compress(both, pairs[i], y.data + offsets[pixels[2 * i]]);
+    if (pixels[2 * i] >= 0) compress(both, pairs[i], y.data + places[pixels[2 * i]].out);
   }
 }
 
-inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch, Frame y,
-                               std::uint8_t* codes) {
+inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch,
+                               const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
   const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
-  const int count = g.outH * g.outW, codeStride = g.panels * g.panelVecs * kLanes;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
   for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
-  int live = count, dead = 0;
-  if (rows) {
-    live = g.framePixels();
-  } else {
-    live = fillPlanes(g, pack, x, scratch);
-    dead = count - live;
-  }
-  for (int i = 0; i < dead; ++i) {  // pixels that meet zeros alone
-    const int pixel = scratch.dead[i];
-    float* out = y.data + scratch.offsets[pixel];
+  if (!rows) fillPlanes(g, pack, x, scratch, pixels);
+  for (int i = 0; i < pixels.deadCount; ++i) {
+    float* out = y.data + places[pixels.dead[i]].out;
     for (int channel = 0; channel < g.k; channel += kLanes) {
       Vec v = load(bias + channel);
       if (g.relu) v = v < Vec{} ? Vec{} : v;
       storeSome(out + channel, v, g.k - channel);
     }
-    if (codes) std::memset(codes + std::int64_t{pixel} * codeStride, 0, std::size_t(codeStride));
   }
   const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, width = g.panelVecs * kLanes;
   const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
   Vec probe{};
-  for (int first = 0; first < live; first += atOnce) {
+  for (int first = 0; first < pixels.liveCount; first += atOnce) {
     for (int panel = 0; panel < g.panels; ++panel) {
       const int channels = g.k - panel * width < width ? g.k - panel * width : width, blocks = (channels + kPlaneChannels - 1) / kPlaneChannels;
       for (int block = 0; block < blocks; ++block) {
@@ -218,21 +216,77 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
           addPlanes<C>(g, acc, planes + first, steps, weights + panel * panelSize + from);
           STRATA_UNROLL for (int c = 0; c < C; ++c) {
             const int channel = panel * width + from + c;
-            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, scratch.codes + channel * atOnce, probe);
+            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, codes + std::int64_t{first} * g.k + channel * kLanes, probe);
           }
         });
       }
     }
-    for (int i = 0; i < atOnce && first + i < live; i += kLanes) {
+    for (int i = 0; i < atOnce && first + i < pixels.liveCount; i += kLanes) {
+      const std::int32_t* numbers = pixels.live + first + i;
+      const int count = pixels.liveCount - first - i;
       if (pairs) {
-        storePairs(g, scratch.tile + i, atOnce, scratch.live + first + i, live - first - i, scratch.offsets, y);
+        storePairs(g, scratch.tile + i, atOnce, numbers, count, places, y);
         continue;
       }
-      for (int channel = 0; channel < g.k; channel += kLanes)
-        storePixels(g, scratch.tile + i, scratch.codes + i, atOnce, scratch.live + first + i, live - first - i, channel, scratch.offsets, y, codes);
+      for (int channel = 0; channel < g.k; channel += kLanes) storePixels(g, scratch.tile + i, atOnce, numbers, count, channel, places, y);
     }
   }
   return sumOf(probe);
+}
+
+/// The gradients of a run of live pixels and up to kLanes channels, one channel a row.
+STRATA_INLINE void gradientRows(const float* const (&pixels)[kLanes], int channel, int some, Vec (&rows)[kLanes]) {
+  constexpr int kHalf = kLanes / 2;
+  if (some > kHalf) {
+    STRATA_UNROLL for (int i = 0; i < kLanes; ++i) rows[i] = load(pixels[i] + channel);
+    transposeTile(rows);
+    return;
+  }
+  Vec pairs[kHalf];
+  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] = joinHalves(loadHalf(pixels[i] + channel), loadHalf(pixels[i + kHalf] + channel));
+  transposeHalves(pairs);
+  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) rows[i] = pairs[i];
+}
+
+inline int planeChannelLists(const ConvShape& g, Frame dy, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+                             std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
+  const int rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
+  int total = 0;
+  for (int first = 0; first < pixels.liveCount; first += kLanes) {
+    const int count = pixels.liveCount - first < kLanes ? pixels.liveCount - first : kLanes;
+    const float* gradients[kLanes];
+    alignas(64) std::int32_t corners[kLanes];
+    for (int i = 0; i < kLanes; ++i) {
+      const PixelPlace place = places[pixels.live[first + (i < count ? i : 0)]];
+      gradients[i] = dy.data + place.out;
+      corners[i] = base + place.in;
+    }
+    const IntVec inside = ramp() < all(count);
+    for (int i = 0; i < g.k; i += kLanes) {
+      const int some = g.k - i < kLanes ? g.k - i : kLanes;
+      Vec rows[kLanes];
+      gradientRows(gradients, i, some, rows);
+      STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
+        if (c >= some) break;
+        const int channel = i + c;
+        const IntVec place = loadBytes(codes + std::int64_t{first} * g.k + channel * kLanes), passed = inside & (place != all(std::int32_t{kNoPlace}));
+        float* sums = biasSums + channel * kLanes;
+        store(sums, load(sums) + (passed ? rows[c] : Vec{}));
+        const int slot = channel * to.capacity + to.counts[channel];
+        const int n = compress(bits(passed & (rows[c] != Vec{})), rows[c], load(corners) + windowOffset(place, g.poolW, rowStep, colStep), to.list.values + slot, to.list.offsets + slot);
+        to.counts[channel] += n;
+        total += n;
+      }
+    }
+  }
+  for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {  // dead pixels all have the same output
+    Vec sum{};
+    for (int i = 0; i < pixels.deadCount; ++i) sum += load(dy.data + places[pixels.dead[i]].out + channel);
+    const Vec out = load(y.data + places[pixels.dead[0]].out + channel);
+    if (g.relu) sum = out <= Vec{} ? Vec{} : sum;
+    storeSome(biasGradient + channel, loadSome(biasGradient + channel, g.k - channel) + sum, g.k - channel);
+  }
+  return total;
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

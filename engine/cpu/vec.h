@@ -217,6 +217,57 @@ STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
 #endif
 }
 
+/// zip() within each half of a vector.
+template <int First>
+STRATA_INLINE Vec zipHalves(Vec a, Vec b) {
+  constexpr int f = First, n = kLanes, h = kLanes / 2;
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n, h + f + 2, h + f + 2 + n, h + f + 3, h + f + 3 + n);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n);
+#else
+  return __builtin_shufflevector(a, b, f, f + n, h + f, h + f + n);
+#endif
+}
+
+STRATA_INLINE Vec joinHalves(HalfVec low, HalfVec high) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+#else
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3);
+#endif
+}
+/// Half the lanes of v, from First on.
+template <int First>
+STRATA_INLINE HalfVec half(Vec v) {
+  constexpr int f = First;
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(v, v, f, f + 1, f + 2, f + 3, f + 4, f + 5, f + 6, f + 7);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(v, v, f, f + 1, f + 2, f + 3);
+#else
+  return __builtin_shufflevector(v, v, f, f + 1);
+#endif
+}
+
+/// Transposes two square tiles of half as many lanes at once: the halves of the rows.
+STRATA_INLINE void transposeHalves(Vec (&rows)[kLanes / 2]) {
+  constexpr int n = kLanes / 2;
+#pragma GCC unroll 4
+  for (int round = 1; round < n; round *= 2) {
+    Vec next[n];
+#pragma GCC unroll 8
+    for (int i = 0; i < n / 2; ++i) {
+      next[2 * i] = zipHalves<0>(rows[i], rows[i + n / 2]);
+      next[2 * i + 1] = zipHalves<n / 2>(rows[i], rows[i + n / 2]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) rows[i] = next[i];
+  }
+}
+
 /// Transposes a square tile of bytes: row i of the result is at to + i * lanes. Row i of the source lies at from + i * stride; only
 /// `count` rows are there, others are anything.
 STRATA_INLINE void transposeBytes(const std::uint8_t* from, std::int64_t stride, int count, std::uint8_t* to) {
