@@ -10,7 +10,6 @@ constexpr int kPanelVecs = 8;    // as in kernels_dense.h
 constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRoom = 16;        // lists are written a vector at a time
-constexpr std::int64_t kKeptFloats = 1 << 19;  // weights up to 2 MB, a second cache, are kept transposed as well
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
@@ -34,7 +33,8 @@ void DensePass::SampleLists::allocate(int width, int chunkSize, int batch) {
 
 DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
     : m_plan(plan), m_kernels(kernels), m_x(x), m_y(y), m_in(int(x.shape.size())), m_out(y.shape.c), m_panel(y.panel), m_panels(y.panels()),
-      m_inPanel(panelFor(m_in, kernels)), m_inPanels((m_in + m_inPanel - 1) / m_inPanel), m_block(x.panel ? x.panel : kBlock),
+      m_inPanel(panelFor(m_in, kernels)), m_inPanels((m_in + m_inPanel - 1) / m_inPanel), m_outChunk(std::max(1, kChunk / m_panel) * m_panel),
+      m_block(x.panel ? x.panel : kBlock),
       m_blocks((m_in + m_block - 1) / m_block), m_scratch(std::size_t(threads)) {
   m_weights = Array<float>(std::size_t(m_panels) * m_in * m_panel);
   m_bias = Array<float>(std::size_t(m_panels) * m_panel);
@@ -44,10 +44,8 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
   }
   if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
   if (plan.inputGradient) {
-    if (std::int64_t{m_in} * m_out <= kKeptFloats) m_transposed = Array<float>(std::size_t(m_inPanels) * m_out * m_inPanel);
-    else
-      for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_out) * m_inPanel);
-    if (plan.gradientHasZeros) m_outputs.allocate(m_out, std::max(1, kChunk / m_panel) * m_panel, x.batch);
+    for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);
+    if (plan.gradientHasZeros) m_outputs.allocate(m_out, m_outChunk, x.batch);
   }
   for (Scratch& scratch : m_scratch) {
     scratch.values = Array<float>(std::size_t(m_block + kRoom) * (x.batch + kRoom));
@@ -109,14 +107,21 @@ void DensePass::backward(const Step& step) {
   const Panels dx = m_x.matrix(m_x.gradients);
   const bool lists = m_plan.gradientHasZeros && listsPay(m_outputs, step.batch, m_out);
   ++m_gradientBy[lists];
-  const int rows = m_transposed.size() > 0 ? rowsOf(m_inPanels) : step.batch, groups = tasksOf(step.batch, rows);
+  const int rows = m_inPanels >= 4 ? step.batch : rowsOf(m_inPanels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_inPanels * groups, [&](int task, int thread) {
-    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), first = panel * m_inPanel;
-    const int vecs = m_inPanel / m_kernels.lanes, width = std::min(m_inPanel, m_in - first);
-    float* out = dx.data + first / dx.panel * dx.panelStride + first % dx.panel;
-    const float* weights = transposedPanel(panel, m_scratch[std::size_t(thread)]);
-    if (lists) m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, m_outputs.chunk, begin, end, weights, vecs, out, dx.rowStride, width);
-    else m_kernels.denseInputGradientDense(dz, begin, end, weights, vecs, out, dx.rowStride, width);
+    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), feature = panel * m_inPanel;
+    const int vecs = m_inPanel / m_kernels.lanes, width = std::min(m_inPanel, m_in - feature);
+    float *out = dx.data + feature / dx.panel * dx.panelStride + feature % dx.panel, *transposed = m_scratch[std::size_t(thread)].transposed.data();
+    for (int first = 0; first < m_out; first += m_outChunk) {
+      const int past = std::min(first + m_outChunk, m_out);
+      transposeChunk(first, past, panel, transposed);
+      if (lists) {
+        m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, first / m_outChunk, begin, end, transposed, vecs, out, dx.rowStride, width);
+        continue;
+      }
+      const float* ahead = m_weights.data() + (std::int64_t{past / m_panel} * m_in + feature) * m_panel;  // what is turned over next
+      m_kernels.denseInputGradientDense(dz, first, past, begin, end, transposed, ahead, vecs, out, dx.rowStride, width);
+    }
   });
 }
 
@@ -135,7 +140,6 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
     else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
-    if (m_transposed.size() > 0) deriveTransposed(begin, end, panel);
   }
   return probe;
 }
@@ -149,25 +153,10 @@ float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
   return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
 }
 
-/// One panel of inputs as rows of [out][inPanel].
-const float* DensePass::transposedPanel(int panel, Scratch& scratch) {
-  if (m_transposed.size() > 0) return m_transposed.data() + std::int64_t{panel} * m_out * m_inPanel;
-  const int first = panel * m_inPanel, count = std::min(m_inPanel, m_in - first);
-  for (int n0 = 0; n0 < m_out; n0 += m_panel)
-    m_kernels.transpose(m_weights.data() + std::int64_t{n0 / m_panel} * m_in * m_panel + std::int64_t{first} * m_panel, m_panel, count, std::min(m_panel, m_out - n0),
-                        scratch.transposed.data() + std::int64_t{n0} * m_inPanel, m_inPanel);
-  return scratch.transposed.data();
-}
-
-// Columns `panel` of the weights of features [begin, end), which lie in one or two panels of the inputs.
-void DensePass::deriveTransposed(int begin, int end, int panel) {
-  const int n0 = panel * m_panel, count = std::min(m_panel, m_out - n0);
-  for (int k = begin; k < end;) {
-    const int inPanel = k / m_inPanel, stop = std::min(end, (inPanel + 1) * m_inPanel);
-    m_kernels.transpose(m_weights.data() + (std::int64_t{panel} * m_in + k) * m_panel, m_panel, stop - k, count,
-                        m_transposed.data() + (std::int64_t{inPanel} * m_out + n0) * m_inPanel + k % m_inPanel, m_inPanel);
-    k = stop;
-  }
+void DensePass::transposeChunk(int begin, int end, int inPanel, float* to) const {
+  const int feature = inPanel * m_inPanel, count = std::min(m_inPanel, m_in - feature);
+  for (int n = begin; n < end; n += m_panel, to += std::int64_t{m_panel} * m_inPanel)
+    m_kernels.transpose(m_weights.data() + (std::int64_t{n / m_panel} * m_in + feature) * m_panel, m_panel, count, std::min(m_panel, end - n), to, m_inPanel);
 }
 
 // Canonical: kernel [in][out], then bias [out].
@@ -185,11 +174,7 @@ void DensePass::toCanonical(const Array<float>& panels, const Array<float>& bias
   if (m_plan.hasBias) std::copy_n(bias.data(), m_out, canonical);
 }
 
-void DensePass::setWeights(const float* canonical) {
-  fromCanonical(canonical, m_weights, m_bias);
-  if (m_transposed.size() == 0) return;
-  for (int panel = 0; panel < m_panels; ++panel) deriveTransposed(0, m_in, panel);
-}
+void DensePass::setWeights(const float* canonical) { fromCanonical(canonical, m_weights, m_bias); }
 void DensePass::getWeights(float* canonical) const { toCanonical(m_weights, m_bias, canonical); }
 void DensePass::setState(int slot, const float* canonical) { fromCanonical(canonical, m_state[slot], m_biasState[slot]); }
 void DensePass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }

@@ -53,8 +53,8 @@ class DensePass : public Pass {
   /// Whether lists are worth it for what has been listed, a function of the live share alone.
   bool listsPay(const SampleLists& lists, int batch, int width) const;
   float updateBias(const Step& step, const UpdateRule& rule);
-  void deriveTransposed(int begin, int end, int panel);
-  const float* transposedPanel(int panel, Scratch& scratch);
+  /// The weights between the outputs [begin, end) and one panel of inputs, as rows [end - begin][inPanel].
+  void transposeChunk(int begin, int end, int inPanel, float* to) const;
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
 
@@ -62,10 +62,9 @@ class DensePass : public Pass {
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const int m_in, m_out, m_panel, m_panels;        ///< of the outputs
-  const int m_inPanel, m_inPanels;                 ///< of the inputs, for their gradient
+  const int m_inPanel, m_inPanels, m_outChunk;     ///< of the inputs, for their gradient; outputs whose weights are turned over at a time
   int m_block, m_blocks;                           ///< features updated by one task
   Array<float> m_weights;                          ///< [panels][in][panel]
-  Array<float> m_transposed;                       ///< derived: [inPanels][out][inPanel]; empty where that would take too long to write and read
   Array<float> m_bias;                             ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients

@@ -182,10 +182,12 @@ struct Kernels {
   int (*listSample)(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at);
   float (*denseForward)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
                         int vecs, bool relu, float* y, std::int64_t rowStride);
-  void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* transposed, int vecs,
+  /// Adds what chunk `c` of the outputs contributes to one panel of input gradients; transposed [chunk][vecs * lanes] are that chunk's weights.
+  void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int c, int begin, int end, const float* transposed, int vecs,
                              float* dx, std::int64_t rowStride, int width);
   float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
-  void (*denseInputGradientDense)(const Panels& dz, int begin, int end, const float* transposed, int vecs, float* dx, std::int64_t rowStride, int width);
+  void (*denseInputGradientDense)(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
+                                  std::int64_t rowStride, int width);
   void (*denseWeightGradientDense)(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient);
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Convolution kernels on lists of live values; see kernels.h for the idea. Included once per instruction set.
 #pragma once
+#include <type_traits>
+
 #include "engine/cpu/kernels.h"
 #include "engine/cpu/vec.h"
 
@@ -92,25 +94,41 @@ STRATA_INLINE void storeRowGroups(float* to, std::int64_t rowStride, const Vec (
   }
 }
 
+/// Asks for one cache line after another, so that they come from memory while something else is worked on. Asking past the end does no harm.
+struct LinesAhead {
+  const float* at;
+  void next() {
+    __builtin_prefetch(at, 0, 2);
+    at += 16;
+  }
+};
+struct NothingAhead {
+  void next() {}
+};
+
 /// Register blocks multiply everything: acc[p][NB] += sum over n steps t of in[p * pStep + t * tStep] times the vectors rows[t * rowStep].
 /// Rows of `in` are reached four from one pointer; the compiler alone would keep a pointer for each, more than there are registers.
-template <int P, int NB>
-STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep) {
-  constexpr int kPointers = (P + 3) / 4;
+/// Every fourth step asks for a line of what is `ahead`.
+template <int P, int NB, class Ahead = NothingAhead>
+STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, Ahead&& ahead = {}) {
+  constexpr int kPointers = (P + 3) / 4, kSteps = std::is_same_v<std::remove_reference_t<Ahead>, NothingAhead> ? 1 << 30 : 4;
   const float* from[kPointers];
   STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = in + 4 * q * pStep;
   const std::int64_t pStep3 = 3 * pStep;
-  for (int t = 0; t < n; ++t) {
-    Vec row[NB];
-    loadRow(row, rows);
-    STRATA_UNROLL for (int p = 0; p < P; ++p) {
-      const int place = p % 4;
-      const float* pointer = from[p / 4];
-      const float value = place == 3 ? pointer[pStep3] : pointer[place * pStep];
-      STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[p * NB + i] += value * row[i];
+  for (int t0 = 0; t0 < n; t0 += kSteps) {
+    ahead.next();
+    for (int t = 0, steps = n - t0 < kSteps ? n - t0 : kSteps; t < steps; ++t) {
+      Vec row[NB];
+      loadRow(row, rows);
+      STRATA_UNROLL for (int p = 0; p < P; ++p) {
+        const int place = p % 4;
+        const float* pointer = from[p / 4];
+        const float value = place == 3 ? pointer[pStep3] : pointer[place * pStep];
+        STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[p * NB + i] += value * row[i];
+      }
+      STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = onePointer(from[q] + tStep);
+      rows = onePointer(rows + rowStep);
     }
-    STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = onePointer(from[q] + tStep);
-    rows = onePointer(rows + rowStep);
   }
 }
 

@@ -51,29 +51,28 @@ inline float denseForward(const ListView& list, const std::int32_t* starts, int 
   return sumOf(probe);
 }
 
-/// One panel of `width` input gradients for samples [begin, end).
-inline void denseInputGradient(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* transposed, int vecs,
+/// One panel of `width` input gradients for samples [begin, end): what chunk `c` of the outputs adds to them.
+inline void denseInputGradient(const ListView& list, const std::int32_t* starts, int chunks, int c, int begin, int end, const float* transposed, int vecs,
                                float* dx, std::int64_t rowStride, int width) {
   withConstant<kPanelVecs>(vecs, [&](auto nb) {
     constexpr int kVecs = decltype(nb)::value;
-    for (int c = 0; c < chunks; ++c)
-      for (int s = begin; s < end; ++s) {
-        const std::int32_t* at = starts + std::int64_t{s} * (chunks + 1) + c;
-        float* out = dx + s * rowStride;
-        Vec acc[kVecs];
-        STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] = c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
-        addRows(acc, list.values + at[0], list.offsets + at[0], at[1] - at[0], transposed + std::int64_t{c} * chunk * kVecs * kLanes);
-        STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
-          if (i * kLanes < width) storeSome(out + i * kLanes, acc[i], width - i * kLanes);
-        }
+    for (int s = begin; s < end; ++s) {
+      const std::int32_t* at = starts + std::int64_t{s} * (chunks + 1) + c;
+      float* out = dx + s * rowStride;
+      Vec acc[kVecs];
+      STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] = c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
+      addRows(acc, list.values + at[0], list.offsets + at[0], at[1] - at[0], transposed);
+      STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
+        if (i * kLanes < width) storeSome(out + i * kLanes, acc[i], width - i * kLanes);
       }
+    }
   });
 }
 
 /// The features of a matrix in stretches that lie together in memory and whose weights fit the first cache: calls body(first, count).
 template <class Body>
 STRATA_INLINE void eachStretch(const Panels& x, Body&& body) {
-  constexpr int kMost = 64;
+  constexpr int kMost = 128;
   for (int j = 0; j < x.width;) {
     const int panelLeft = x.panel - j % x.panel, left = x.width - j < panelLeft ? x.width - j : panelLeft, count = left < kMost ? left : kMost;
     body(j, count);
@@ -85,32 +84,23 @@ STRATA_INLINE const float* valueAt(const Panels& x, int sample, int feature) {
   return x.data + feature / x.panel * x.panelStride + sample * x.rowStride + feature % x.panel;
 }
 
-/// Asks for the weights of the next stretch, [count][NB vectors], a share for each of the `work` rows from `done` to done + P, so that they
-/// come from memory while this stretch is worked on. Asking past the end does no harm.
-template <int NB>
-STRATA_INLINE void fetchAhead(const float* rows, std::int64_t rowStep, int count, int done, int work, int P) {
-  for (int t = count * done / work; t < count * (done + P) / work; ++t) {
-    STRATA_UNROLL for (int v = 0; v < NB; ++v) __builtin_prefetch(rows + t * rowStep + v * kLanes, 0, 2);
-  }
-}
-
 /// denseForward() by register blocks: every input is multiplied.
 inline float denseForwardDense(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride) {
   const int width = vecs * kLanes;
   Vec probe{};
   eachStretch(x, [&](int first, int count) {
     const bool last = first + count == x.width;
+    LinesAhead nextStretch{weights + std::int64_t{first + count} * width};
     eachBlockPiece(vecs, [&](auto nb, int at) {
       constexpr int NB = decltype(nb)::value;
       const float* w = weights + std::int64_t{first} * width + at * kLanes;
       eachBlock<NB>(end - begin, [&](auto rows, int row) {
         constexpr int P = decltype(rows)::value;
-        fetchAhead<NB>(w + std::int64_t{count} * width, width, count, row, end - begin, P);
         float* out = y + (begin + row) * rowStride + at * kLanes;
         Vec acc[P * NB];
         if (first == 0) loadRowGroups<P, NB>(acc, bias + at * kLanes, 0);
         else loadRowGroups<P, NB>(acc, out, rowStride);
-        addProducts<P, NB>(acc, valueAt(x, begin + row, first), x.rowStride, 1, count, w, width);
+        addProducts<P, NB>(acc, valueAt(x, begin + row, first), x.rowStride, 1, count, w, width, nextStretch);
         if (last) {
           STRATA_UNROLL for (int i = 0; i < P * NB; ++i) {
             probe += acc[i] - acc[i];
@@ -124,28 +114,32 @@ inline float denseForwardDense(const Panels& x, int begin, int end, const float*
   return sumOf(probe);
 }
 
-/// denseInputGradient() by register blocks.
-inline void denseInputGradientDense(const Panels& dz, int begin, int end, const float* transposed, int vecs, float* dx, std::int64_t rowStride, int width) {
-  eachStretch(dz, [&](int first, int count) {
+/// denseInputGradient() by register blocks, of the outputs [first, past), whose chunk lies in one panel of dz or holds whole ones. Asks for
+/// what is `ahead` meanwhile.
+inline void denseInputGradientDense(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
+                                    std::int64_t rowStride, int width) {
+  LinesAhead nextChunk{ahead};
+  for (int j = first; j < past;) {
+    const int count = past - j < dz.panel ? past - j : dz.panel;
     eachBlockPiece(vecs, [&](auto nb, int at) {
       constexpr int NB = decltype(nb)::value;
       if (at * kLanes >= width) return;
-      const float* w = transposed + (std::int64_t{first} * vecs + at) * kLanes;
+      const float* w = transposed + (std::int64_t{j - first} * vecs + at) * kLanes;
       eachBlock<NB>(end - begin, [&](auto rows, int row) {
         constexpr int P = decltype(rows)::value;
-        fetchAhead<NB>(w + std::int64_t{count} * vecs * kLanes, vecs * kLanes, count, row, end - begin, P);
         float* out = dx + (begin + row) * rowStride + at * kLanes;
         Vec acc[P * NB] = {};
-        addProducts<P, NB>(acc, valueAt(dz, begin + row, first), dz.rowStride, 1, count, w, vecs * kLanes);
+        addProducts<P, NB>(acc, valueAt(dz, begin + row, j), dz.rowStride, 1, count, w, vecs * kLanes, nextChunk);
         STRATA_UNROLL for (int p = 0; p < P; ++p, out += rowStride) {
           STRATA_UNROLL for (int i = 0; i < NB; ++i) {
             const int some = width - (at + i) * kLanes;
-            if (some > 0) storeSome(out + i * kLanes, first == 0 ? acc[p * NB + i] : acc[p * NB + i] + loadSome(out + i * kLanes, some), some);
+            if (some > 0) storeSome(out + i * kLanes, j == 0 ? acc[p * NB + i] : acc[p * NB + i] + loadSome(out + i * kLanes, some), some);
           }
         }
       });
     });
-  });
+    j += count;
+  }
 }
 
 /// denseWeightGradient() by register blocks, of the features [begin, end), which lie in one panel of x.
