@@ -132,12 +132,15 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
   const Panels x = m_x.matrix(m_x.values);
   if (m_listInputs && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
+  Panels block{scratch.values.data(), 0, m_block, m_block, end - begin};
+  if (!m_listInputs)  // side by side: in x a sample lies pages after the one before, too many for the processor's table of pages
+    for (int n = 0; n < step.batch; ++n) std::copy_n(x.data + begin / x.panel * x.panelStride + n * x.rowStride + begin % x.panel, end - begin, block.data + std::int64_t{n} * m_block);
   float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
     const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const int vecs = m_panel / m_kernels.lanes;
     if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(x, step.batch, begin, end, dz, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(block, step.batch, dz, vecs, scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
   }

@@ -142,15 +142,15 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
   }
 }
 
-/// denseWeightGradient() by register blocks, of the features [begin, end), which lie in one panel of x.
-inline void denseWeightGradientDense(const Panels& x, int samples, int begin, int end, const float* dz, int vecs, float* gradient) {
+/// denseWeightGradient() by register blocks, of the features of x, which lie in one panel.
+inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, int vecs, float* gradient) {
   const int width = vecs * kLanes;
   eachBlockPiece(vecs, [&](auto nb, int at) {
     constexpr int NB = decltype(nb)::value;
-    eachBlock<NB>(end - begin, [&](auto features, int j) {
+    eachBlock<NB>(x.width, [&](auto features, int j) {
       constexpr int P = decltype(features)::value;
       Vec acc[P * NB] = {};
-      addProducts<P, NB>(acc, valueAt(x, 0, begin + j), 1, x.rowStride, samples, dz + at * kLanes, width);
+      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + at * kLanes, width);
       storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);
     });
   });
