@@ -153,16 +153,17 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
   if (m_x.hasZeros && !g.planes) {
-    std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, lastStart = std::int64_t{g.rows} * (g.cols + 1) - 1;
+    std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, live;
     if (g.widePixels) {
       m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
       size = g.bandInputs();
-      lastStart = std::int64_t{g.bands()} * (g.rows + 1) - 1;
+      live = lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1];
+      method = chooseMethod(live, size);
     } else {
-      m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
+      live = m_kernels.countLive(x, int(size));
+      method = chooseMethod(live, size);
+      if (method != ConvMethod::Dense) m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
     }
-    const std::int64_t live = lists.starts[lastStart];
-    method = chooseMethod(live, size);
     m_inputDensity.add(live, size);
   }
   ++m_samplesBy[int(method)];

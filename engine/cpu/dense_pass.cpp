@@ -55,29 +55,28 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
   }
 }
 
-void DensePass::list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part) {
+bool DensePass::list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part) {
+  const std::int64_t size = std::int64_t{step.end(part) - step.begin(part)} * rows.width;
   std::int64_t live = 0;
-  for (int n = step.begin(part); n < step.end(part); ++n) {
-    std::int32_t* starts = lists.starts.data() + std::int64_t{n} * (lists.chunks + 1);
-    live += m_kernels.listSample(rows, n, lists.chunk, scale, lists.view(), starts, n * lists.capacity) - n * lists.capacity;
-  }
-  density.add(live, std::int64_t{step.end(part) - step.begin(part)} * rows.width);
-}
-
-bool DensePass::listsPay(const SampleLists& lists, int batch, int width) const {
-  std::int64_t live = 0;
-  for (int n = 0; n < batch; ++n) {
-    const std::int32_t* starts = lists.starts.data() + std::int64_t{n} * (lists.chunks + 1);
-    live += starts[lists.chunks] - starts[0];
-  }
-  return double(live) < m_kernels.listsBelow * batch * width;
+  for (int n = step.begin(part); n < step.end(part); ++n)
+    for (int first = 0; first < rows.width; first += rows.panel)
+      live += m_kernels.countLive(rows.data + first / rows.panel * rows.panelStride + n * rows.rowStride, std::min(rows.panel, rows.width - first));
+  density.add(live, size);
+  if (double(live) >= m_kernels.listsBelow * double(size)) return false;
+  for (int n = step.begin(part); n < step.end(part); ++n)
+    m_kernels.listSample(rows, n, lists.chunk, scale, lists.view(), lists.starts.data() + std::int64_t{n} * (lists.chunks + 1), n * lists.capacity);
+  return true;
 }
 
 void DensePass::forward(const Step& step) {
   m_finite = true;
   const Panels x = m_x.matrix(m_x.values);
-  if (m_x.hasZeros) step.pool.run(step.parts(), [&](int part, int) { list(step, x, m_panel, m_inputs, m_inputDensity, part); });
-  m_listInputs = m_x.hasZeros && listsPay(m_inputs, step.batch, m_in);
+  std::atomic<bool> listed = m_x.hasZeros;  // every part
+  if (m_x.hasZeros)
+    step.pool.run(step.parts(), [&](int part, int) {
+      if (!list(step, x, m_panel, m_inputs, m_inputDensity, part)) listed = false;
+    });
+  m_listInputs = listed;
   ++m_forwardBy[m_listInputs];
   const int rows = rowsOf(m_panels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_panels * groups, [&](int task, int) {
@@ -95,17 +94,18 @@ void DensePass::forward(const Step& step) {
 
 void DensePass::backward(const Step& step) {
   const Panels dz = m_y.matrix(m_y.gradients);
+  std::atomic<bool> listed = m_plan.inputGradient && m_plan.gradientHasZeros;  // every part
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     for (int panel = 0; panel < m_panels; ++panel) {
       const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
       if (!(m_kernels.activationGradient(m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
     }
-    if (m_plan.inputGradient && m_plan.gradientHasZeros) list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part);
+    if (m_plan.inputGradient && m_plan.gradientHasZeros && !list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part)) listed = false;
   });
   if (!m_plan.inputGradient) return;
   const Panels dx = m_x.matrix(m_x.gradients);
-  const bool lists = m_plan.gradientHasZeros && listsPay(m_outputs, step.batch, m_out);
+  const bool lists = listed;
   ++m_gradientBy[lists];
   const int rows = m_inPanels >= 4 ? step.batch : rowsOf(m_inPanels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_inPanels * groups, [&](int task, int thread) {

@@ -49,9 +49,9 @@ class DensePass : public Pass {
     Array<std::int32_t> offsets, counts;
   };
 
-  void list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
-  /// Whether lists are worth it for what has been listed, a function of the live share alone.
-  bool listsPay(const SampleLists& lists, int batch, int width) const;
+  /// Lists a part's live values, unless there are so many that register blocks are faster; that is a function of the live share alone.
+  /// Returns whether it has.
+  bool list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
   float updateBias(const Step& step, const UpdateRule& rule);
   /// The weights between the outputs [begin, end) and one panel of inputs, as rows [end - begin][inPanel].
   void transposeChunk(int begin, int end, int inPanel, float* to) const;

@@ -144,6 +144,8 @@ struct Kernels {
 
   // Convolution, one sample at a time. A result called probe is not 0 when a value was not finite.
   void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
+  /// How many of n values are not zero: whether lists are worth making is known before they are made.
+  int (*countLive)(const float* x, int n);
   /// Offsets are column * colScale + channel * scale.
   void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
   /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].

@@ -172,6 +172,12 @@ inline void bytesToFloats(const std::uint8_t* from, float scale, float offset, i
   }
 }
 
+inline int countLive(const float* x, int n) {
+  int live = 0;
+  for (int i = 0; i < n; i += kLanes) live += __builtin_popcount(bits(loadSome(x + i, n - i) != Vec{}));
+  return live;
+}
+
 inline void listRows(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists) {
   int at = 0;
   const IntVec lane = ramp() * scale;
