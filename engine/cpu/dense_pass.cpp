@@ -139,9 +139,9 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   for (int panel = 0; panel < m_panels; ++panel) {
     const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const int vecs = m_panel / m_kernels.lanes;
-    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(block, step.batch, dz, vecs, scratch.gradient.data());
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
+    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(block, step.batch, dz, m_weights.data() + at, vecs, scratch.gradient.data());
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
   }
   return probe;

@@ -190,7 +190,7 @@ struct Kernels {
   float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
   void (*denseInputGradientDense)(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
                                   std::int64_t rowStride, int width);
-  void (*denseWeightGradientDense)(const Panels& x, int samples, const float* dz, int vecs, float* gradient);
+  void (*denseWeightGradientDense)(const Panels& x, int samples, const float* dz, const float* ahead, int vecs, float* gradient);
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
 

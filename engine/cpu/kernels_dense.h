@@ -142,15 +142,16 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
   }
 }
 
-/// denseWeightGradient() by register blocks, of the features of x, which lie in one panel.
-inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, int vecs, float* gradient) {
+/// denseWeightGradient() by register blocks, of the features of x, which lie in one panel. Asks for what is `ahead` meanwhile.
+inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, const float* ahead, int vecs, float* gradient) {
   const int width = vecs * kLanes;
+  LinesAhead weights{ahead};
   eachBlockPiece(vecs, [&](auto nb, int at) {
     constexpr int NB = decltype(nb)::value;
     eachBlock<NB>(x.width, [&](auto features, int j) {
       constexpr int P = decltype(features)::value;
       Vec acc[P * NB] = {};
-      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + at * kLanes, width);
+      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + at * kLanes, width, weights);
       storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);
     });
   });
