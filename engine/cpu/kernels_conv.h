@@ -108,16 +108,17 @@ struct NothingAhead {
 
 /// Register blocks multiply everything: acc[p][NB] += sum over n steps t of in[p * pStep + t * tStep] times the vectors rows[t * rowStep].
 /// Rows of `in` are reached four from one pointer; the compiler alone would keep a pointer for each, more than there are registers.
-/// Every fourth step asks for a line of what is `ahead`.
+/// Steps come in `rounds` of n, after each of which both pointers jump, and after each of which a line of what is `ahead` is asked for.
 template <int P, int NB, class Ahead = NothingAhead>
-STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, Ahead&& ahead = {}) {
-  constexpr int kPointers = (P + 3) / 4, kSteps = std::is_same_v<std::remove_reference_t<Ahead>, NothingAhead> ? 1 << 30 : 4;
+STRATA_INLINE void addRounds(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, int rounds,
+                             std::int64_t inJump, std::int64_t rowJump, Ahead&& ahead = {}) {
+  constexpr int kPointers = (P + 3) / 4;
   const float* from[kPointers];
   STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = in + 4 * q * pStep;
   const std::int64_t pStep3 = 3 * pStep;
-  for (int t0 = 0; t0 < n; t0 += kSteps) {
+  for (int round = 0; round < rounds; ++round) {
     ahead.next();
-    for (int t = 0, steps = n - t0 < kSteps ? n - t0 : kSteps; t < steps; ++t) {
+    for (int t = 0; t < n; ++t) {
       Vec row[NB];
       loadRow(row, rows);
       STRATA_UNROLL for (int p = 0; p < P; ++p) {
@@ -129,7 +130,18 @@ STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t
       STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = onePointer(from[q] + tStep);
       rows = onePointer(rows + rowStep);
     }
+    STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = onePointer(from[q] + inJump);
+    rows = onePointer(rows + rowJump);
   }
+}
+
+/// n steps, of which every fourth asks for a line of what is `ahead`.
+template <int P, int NB, class Ahead = NothingAhead>
+STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, Ahead&& ahead = {}) {
+  constexpr int kSteps = std::is_same_v<std::remove_reference_t<Ahead>, NothingAhead> ? 0 : 4;
+  const int fours = kSteps ? n / kSteps : 0, done = fours * kSteps;
+  if constexpr (kSteps > 0) addRounds<P, NB>(acc, in, pStep, tStep, kSteps, rows, rowStep, fours, 0, 0, ahead);
+  if (done < n) addRounds<P, NB>(acc, in + done * tStep, pStep, tStep, n - done, rows + done * rowStep, rowStep, 1, 0, 0);
 }
 
 inline constexpr int kBlockVecs = 3;  ///< widest register block
@@ -718,8 +730,7 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
         float* out = gradient + (std::int64_t{r} * g.k + k) * rowSize + at * kLanes;
         Vec acc[P * NB];
         loadRowGroups<P, NB>(acc, out, rowSize);
-        for (int oy = 0; oy < g.outH; ++oy)
-          addProducts<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + k, 1, g.k, g.outW, x + (std::int64_t{oy} * g.sy + r) * xRow + at * kLanes, g.sx * g.c);
+        addRounds<P, NB>(acc, dy.data + k, 1, g.k, g.outW, x + r * xRow + at * kLanes, g.sx * g.c, g.outH, dy.rowStride - g.outW * g.k, g.sy * xRow - g.outW * g.sx * g.c);
         storeRowGroups<P, NB>(out, rowSize, acc);
       });
     });
