@@ -153,17 +153,12 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
   if (m_x.hasZeros && !g.planes) {
-    std::int64_t size = std::int64_t{g.rows} * g.cols * g.c, live;
-    if (g.widePixels) {
-      m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
-      size = g.bandInputs();
-      live = lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1];
-      method = chooseMethod(live, size);
-    } else {
-      live = m_kernels.countLive(x, int(size));
-      method = chooseMethod(live, size);
-      if (method != ConvMethod::Dense) m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
-    }
+    const bool bands = g.widePixels > 0;
+    const std::int64_t size = bands ? g.bandInputs() : std::int64_t{g.rows} * g.cols * g.c;
+    if (bands) m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
+    const std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, int(size));
+    method = chooseMethod(live, size);
+    if (!bands && method != ConvMethod::Dense) m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
     m_inputDensity.add(live, size);
   }
   ++m_samplesBy[int(method)];

@@ -170,14 +170,7 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   constexpr int kHalf = kLanes / 2;
   Vec pairs[kHalf];
   STRATA_UNROLL for (int c = 0; c < kHalf; ++c) pairs[c] = c < g.k ? load(tile + std::int64_t{c} * stride) : Vec{};
-  STRATA_UNROLL for (int round = 1; round < kHalf; round *= 2) {  // as transposeTile()
-    Vec next[kHalf];
-    STRATA_UNROLL for (int i = 0; i < kHalf / 2; ++i) {
-      next[2 * i] = zip<0>(pairs[i], pairs[i + kHalf / 2]);
-      next[2 * i + 1] = zip<kHalf>(pairs[i], pairs[i + kHalf / 2]);
-    }
-    STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] = next[i];
-  }
+  interleave<false>(pairs);
   const unsigned one = (1u << g.k) - 1, both = one | one << kHalf;
   STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
     if (2 * i >= count) break;
@@ -216,7 +209,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
           addPlanes<C>(g, acc, planes + first, steps, weights + panel * panelSize + from);
           STRATA_UNROLL for (int c = 0; c < C; ++c) {
             const int channel = panel * width + from + c;
-            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, codes + std::int64_t{first} * g.k + channel * kLanes, probe);
+            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
           }
         });
       }
@@ -245,7 +238,7 @@ STRATA_INLINE void gradientRows(const float* const (&pixels)[kLanes], int channe
   Vec pairs[kHalf];
   STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] = joinHalves(loadHalf(pixels[i] + channel), loadHalf(pixels[i + kHalf] + channel));
   transposeHalves(pairs);
-  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) rows[i] = pairs[i];
+  STRATA_UNROLL for (int i = 0; i < kLanes; ++i) rows[i] = i < kHalf ? pairs[i] : Vec{};
 }
 
 inline int planeChannelLists(const ConvShape& g, Frame dy, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,

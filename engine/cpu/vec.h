@@ -181,6 +181,37 @@ STRATA_INLINE Vec unzip(Vec a, Vec b) {
 #endif
 }
 
+/// zip() within each half of a vector.
+template <int First>
+STRATA_INLINE Vec zipHalves(Vec a, Vec b) {
+  constexpr int f = First, n = kLanes, h = kLanes / 2;
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n, h + f + 2, h + f + 2 + n, h + f + 3, h + f + 3 + n);
+#elif defined(__AVX2__)
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n);
+#else
+  return __builtin_shufflevector(a, b, f, f + n, h + f, h + f + n);
+#endif
+}
+
+/// log2(N) rounds that interleave row i with row i + N / 2, or their halves: of as many rows as lanes, or of half as many with halves, that makes the
+/// transpose; of half as many without, neighbouring columns of it side by side.
+template <bool Halves, int N>
+STRATA_INLINE void interleave(Vec (&rows)[N]) {
+#pragma GCC unroll 4
+  for (int round = 1; round < N; round *= 2) {
+    Vec next[N];
+#pragma GCC unroll 8
+    for (int i = 0; i < N / 2; ++i) {
+      const Vec a = rows[i], b = rows[i + N / 2];
+      next[2 * i] = Halves ? zipHalves<0>(a, b) : zip<0>(a, b);
+      next[2 * i + 1] = Halves ? zipHalves<kLanes / 4>(a, b) : zip<kLanes / 2>(a, b);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) rows[i] = next[i];
+  }
+}
+
 /// Transposes a square tile in registers.
 STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
 #if defined(__AVX2__) && !defined(__AVX512F__)  // 24 shuffles, where lanes that cross the halves make the general way cost 48
@@ -202,31 +233,8 @@ STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
     rows[i] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x20));
     rows[i + 4] = Vec(_mm256_permute2f128_ps(b[i], b[i + 4], 0x31));
   }
-#else  // log2(lanes) rounds that interleave row i with row i + lanes / 2
-#pragma GCC unroll 4
-  for (int round = 1; round < kLanes; round *= 2) {
-    Vec next[kLanes];
-#pragma GCC unroll 8
-    for (int i = 0; i < kLanes / 2; ++i) {
-      next[2 * i] = zip<0>(rows[i], rows[i + kLanes / 2]);
-      next[2 * i + 1] = zip<kLanes / 2>(rows[i], rows[i + kLanes / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
-  }
-#endif
-}
-
-/// zip() within each half of a vector.
-template <int First>
-STRATA_INLINE Vec zipHalves(Vec a, Vec b) {
-  constexpr int f = First, n = kLanes, h = kLanes / 2;
-#if defined(__AVX512F__)
-  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n, h + f + 2, h + f + 2 + n, h + f + 3, h + f + 3 + n);
-#elif defined(__AVX2__)
-  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n);
 #else
-  return __builtin_shufflevector(a, b, f, f + n, h + f, h + f + n);
+  interleave<false>(rows);
 #endif
 }
 
@@ -253,20 +261,7 @@ STRATA_INLINE HalfVec half(Vec v) {
 }
 
 /// Transposes two square tiles of half as many lanes at once: the halves of the rows.
-STRATA_INLINE void transposeHalves(Vec (&rows)[kLanes / 2]) {
-  constexpr int n = kLanes / 2;
-#pragma GCC unroll 4
-  for (int round = 1; round < n; round *= 2) {
-    Vec next[n];
-#pragma GCC unroll 8
-    for (int i = 0; i < n / 2; ++i) {
-      next[2 * i] = zipHalves<0>(rows[i], rows[i + n / 2]);
-      next[2 * i + 1] = zipHalves<n / 2>(rows[i], rows[i + n / 2]);
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < n; ++i) rows[i] = next[i];
-  }
-}
+STRATA_INLINE void transposeHalves(Vec (&rows)[kLanes / 2]) { interleave<true>(rows); }
 
 /// Transposes a square tile of bytes: row i of the result is at to + i * lanes. Row i of the source lies at from + i * stride; only
 /// `count` rows are there, others are anything.
