@@ -8,7 +8,7 @@
 namespace strata {
 namespace {
 
-constexpr int kPanelVecs = 8;                // as in kernels_dense.h
+constexpr int kPanelVecs = 8, kColumnVecs = 4;  // widest panels: as in kernels_dense.h, and for ConvMethod::Columns (kWideVecs)
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
@@ -16,11 +16,17 @@ constexpr int kPackBelow = 8;                // moving a pixel of a plane costs 
 constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
+/// Whether ConvMethod::Columns has a kernel for the shape.
+bool mayUseColumns(const ConvShape& g) { return !g.planes && g.sx == 1 && (g.s == 3 || g.s == 5); }
+
 }  // namespace
 
 void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
-  const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
-  g.panels = (vecs + kPanelVecs - 1) / kPanelVecs;
+  const int window = g.poolH * g.poolW;
+  g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
+  const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes, rowFloats = g.s * g.c * kernels.lanes;  // of one kernel row, a vector of channels out
+  const int most = mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kColumnVecs)) : kPanelVecs;
+  g.panels = (vecs + most - 1) / most;
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   g.patchVecs = (g.r * g.s * g.c + kernels.lanes - 1) / kernels.lanes;
@@ -28,12 +34,10 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   if (g.patchVecs > 0) g.patchRows = int(std::clamp<std::int64_t>(4 * kCacheFloats / (std::int64_t{g.outW} * g.patchVecs * kernels.lanes), 1, g.outH));
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
-  const int window = g.poolH * g.poolW;
-  g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
-  g.columns = !g.planes && g.widePixels == 0 && g.sx == 1 && (g.s == 3 || g.s == 5) && kernels.widePixels(g.panelVecs) > 2;
+  g.columns = g.widePixels == 0 && mayUseColumns(g);
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
-  g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(kCacheFloats / 2 / bandRow, 1, g.outH));
+  g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(4 * kCacheFloats / bandRow, 1, g.outH));
 }
 
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average, const Kernels& kernels, int threads)
@@ -154,9 +158,9 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
   if (m_x.hasZeros && !g.planes) {
     const bool bands = g.widePixels > 0;
-    const std::int64_t size = bands ? g.bandInputs() : std::int64_t{g.rows} * g.cols * g.c;
+    const std::int64_t size = bands ? g.bandInputs() : m_x.shape.size();
     if (bands) m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
-    const std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, int(size));
+    const std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, g.rows * g.cols * g.c);
     method = chooseMethod(live, size);
     if (!bands && method != ConvMethod::Dense) m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
     m_inputDensity.add(live, size);

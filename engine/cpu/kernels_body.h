@@ -9,7 +9,7 @@
 namespace strata::STRATA_ISA_NAMESPACE {
 
 /// More registers make larger blocks, and those are what lists compete with.
-inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6, kColumnsBelow = 0.65;
+inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6, kColumnsBelow = kRegisters >= 32 ? 0.55 : 0.65;
 
 constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
