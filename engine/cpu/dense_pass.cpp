@@ -43,6 +43,7 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_biasState[slot] = Array<float>(m_bias.size());
   }
   if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
+  m_pieces = Array<float>(std::size_t(m_panels) * y.batch * m_panel);
   if (plan.inputGradient) {
     for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);
     if (plan.gradientHasZeros) m_outputs.allocate(m_out, m_outChunk, x.batch);
@@ -98,8 +99,10 @@ void DensePass::backward(const Step& step) {
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     for (int panel = 0; panel < m_panels; ++panel) {
-      const std::int64_t at = (std::int64_t{panel} * m_y.batch + begin) * m_panel;
+      const std::int64_t panelStart = std::int64_t{panel} * m_y.batch * m_panel, at = panelStart + std::int64_t{begin} * m_panel;
       if (!(m_kernels.activationGradient(m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
+      if (!m_listInputs)
+        m_kernels.cutIntoPieces(m_y.gradients.data() + panelStart, begin, begin + count, m_panel / m_kernels.lanes, m_y.batch, m_pieces.data() + panelStart);
     }
     if (m_plan.inputGradient && m_plan.gradientHasZeros && !list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part)) listed = false;
   });
@@ -114,7 +117,7 @@ void DensePass::backward(const Step& step) {
     float *out = dx.data + feature / dx.panel * dx.panelStride + feature % dx.panel, *transposed = m_scratch[std::size_t(thread)].transposed.data();
     for (int first = 0; first < m_out; first += m_outChunk) {
       const int past = std::min(first + m_outChunk, m_out);
-      transposeChunk(first, past, panel, transposed);
+      transposeChunk(first, past, panel, !lists, transposed);
       if (lists) {
         m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, first / m_outChunk, begin, end, transposed, vecs, out, dx.rowStride, width);
         continue;
@@ -141,7 +144,7 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
     const int vecs = m_panel / m_kernels.lanes;
     const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
     if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(block, step.batch, dz, m_weights.data() + at, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + std::int64_t{panel} * m_y.batch * m_panel, m_y.batch, m_weights.data() + at, vecs, scratch.gradient.data());
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
   }
   return probe;
@@ -156,10 +159,14 @@ float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
   return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
 }
 
-void DensePass::transposeChunk(int begin, int end, int inPanel, float* to) const {
-  const int feature = inPanel * m_inPanel, count = std::min(m_inPanel, m_in - feature);
-  for (int n = begin; n < end; n += m_panel, to += std::int64_t{m_panel} * m_inPanel)
-    m_kernels.transpose(m_weights.data() + (std::int64_t{n / m_panel} * m_in + feature) * m_panel, m_panel, count, std::min(m_panel, end - n), to, m_inPanel);
+void DensePass::transposeChunk(int begin, int end, int inPanel, bool pieces, float* to) const {
+  const int feature = inPanel * m_inPanel, width = std::min(m_inPanel, m_in - feature), lanes = m_kernels.lanes;
+  for (int at = 0, take = 0; at < width; at += take) {
+    take = pieces ? pieceVecs((m_inPanel - at) / lanes) * lanes : m_inPanel;
+    for (int n = begin; n < end; n += m_panel)
+      m_kernels.transpose(m_weights.data() + (std::int64_t{n / m_panel} * m_in + feature + at) * m_panel, m_panel, std::min(take, width - at), std::min(m_panel, end - n),
+                          to + std::int64_t{end - begin} * at + (n - begin) * take, take);
+  }
 }
 
 // Canonical: kernel [in][out], then bias [out].

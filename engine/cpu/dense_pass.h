@@ -53,8 +53,8 @@ class DensePass : public Pass {
   /// Returns whether it has.
   bool list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
   float updateBias(const Step& step, const UpdateRule& rule);
-  /// The weights between the outputs [begin, end) and one panel of inputs, as rows [end - begin][inPanel].
-  void transposeChunk(int begin, int end, int inPanel, float* to) const;
+  /// The weights between the outputs [begin, end) and one panel of inputs, as rows [end - begin][inPanel], for register blocks in pieces.
+  void transposeChunk(int begin, int end, int inPanel, bool pieces, float* to) const;
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
 
@@ -67,6 +67,7 @@ class DensePass : public Pass {
   Array<float> m_weights;                          ///< [panels][in][panel]
   Array<float> m_bias;                             ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
+  Array<float> m_pieces;                           ///< [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
   bool m_listInputs = true;                        ///< of this batch, else register blocks: forward and for the weight gradient
   std::vector<Scratch> m_scratch;

@@ -119,6 +119,10 @@ struct Panels {
   int panel = 0, width = 0;
 };
 
+/// Register blocks take a row of vectors in pieces of so many. What they read often is kept in pieces, [piece][rows][vecs * lanes]: cut out of
+/// wider rows, a piece would meet itself in the first cache.
+constexpr int pieceVecs(int left) { return left == 4 ? 2 : left < 3 ? left : 3; }
+
 /// Average pooling of one sample, without frames. Windows that reach over the edge count only what is inside.
 struct PoolShape {
   int c = 1, inH = 1, inW = 1, outH = 1, outW = 1;
@@ -188,9 +192,13 @@ struct Kernels {
   void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int c, int begin, int end, const float* transposed, int vecs,
                              float* dx, std::int64_t rowStride, int width);
   float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
+  /// Rows [begin, end) of a matrix [rows][vecs * lanes] into its pieces.
+  void (*cutIntoPieces)(const float* from, int begin, int end, int vecs, int rows, float* pieces);
+  /// transposed is in pieces of past - first rows.
   void (*denseInputGradientDense)(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
                                   std::int64_t rowStride, int width);
-  void (*denseWeightGradientDense)(const Panels& x, int samples, const float* dz, const float* ahead, int vecs, float* gradient);
+  /// dz is in pieces of `rows` rows.
+  void (*denseWeightGradientDense)(const Panels& x, int samples, const float* dz, int rows, const float* ahead, int vecs, float* gradient);
   int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
   void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
 

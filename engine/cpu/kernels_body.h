@@ -15,7 +15,7 @@ constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
           bytesToFloats, countLive, listRows, listBands, convForward, convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, frameGradient, convWeightGradientByInputs,
-          listSample, denseForward, denseInputGradient, denseForwardDense, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
+          listSample, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }
 

@@ -144,7 +144,7 @@ STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t
   if (done < n) addRounds<P, NB>(acc, in + done * tStep, pStep, tStep, n - done, rows + done * rowStep, rowStep, 1, 0, 0);
 }
 
-inline constexpr int kBlockVecs = 3;  ///< widest register block
+inline constexpr int kBlockVecs = 3;  ///< widest register block, as pieceVecs() makes them
 /// Rows of a register block of `vecs` vectors.
 constexpr int blockRows(int vecs) { return (kRegisters - 4) / vecs < 12 ? (kRegisters - 4) / vecs : 12; }
 
@@ -152,7 +152,7 @@ constexpr int blockRows(int vecs) { return (kRegisters - 4) / vecs < 12 ? (kRegi
 template <class Body>
 STRATA_INLINE void eachBlockPiece(int vecs, Body&& body) {
   for (int at = 0; at < vecs;) {
-    const int left = vecs - at, take = left == 4 ? 2 : left < kBlockVecs ? left : kBlockVecs;
+    const int take = pieceVecs(vecs - at);
     withConstant<kBlockVecs>(take, [&](auto nb) { body(nb, at); });
     at += take;
   }

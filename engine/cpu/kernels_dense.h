@@ -114,6 +114,17 @@ inline float denseForwardDense(const Panels& x, int begin, int end, const float*
   return sumOf(probe);
 }
 
+inline void cutIntoPieces(const float* from, int begin, int end, int vecs, int rows, float* pieces) {
+  eachBlockPiece(vecs, [&](auto nb, int at) {
+    constexpr int NB = decltype(nb)::value;
+    for (int row = begin; row < end; ++row) {
+      Vec piece[NB];
+      loadRow(piece, from + (std::int64_t{row} * vecs + at) * kLanes);
+      storeRow(pieces + (std::int64_t{rows} * at + row * NB) * kLanes, piece);
+    }
+  });
+}
+
 /// denseInputGradient() by register blocks, of the outputs [first, past), whose chunk lies in one panel of dz or holds whole ones. Asks for
 /// what is `ahead` meanwhile.
 inline void denseInputGradientDense(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
@@ -124,12 +135,12 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
     eachBlockPiece(vecs, [&](auto nb, int at) {
       constexpr int NB = decltype(nb)::value;
       if (at * kLanes >= width) return;
-      const float* w = transposed + (std::int64_t{j - first} * vecs + at) * kLanes;
+      const float* w = transposed + (std::int64_t{past - first} * at + (j - first) * NB) * kLanes;
       eachBlock<NB>(end - begin, [&](auto rows, int row) {
         constexpr int P = decltype(rows)::value;
         float* out = dx + (begin + row) * rowStride + at * kLanes;
         Vec acc[P * NB] = {};
-        addProducts<P, NB>(acc, valueAt(dz, begin + row, j), dz.rowStride, 1, count, w, vecs * kLanes, nextChunk);
+        addProducts<P, NB>(acc, valueAt(dz, begin + row, j), dz.rowStride, 1, count, w, NB * kLanes, nextChunk);
         STRATA_UNROLL for (int p = 0; p < P; ++p, out += rowStride) {
           STRATA_UNROLL for (int i = 0; i < NB; ++i) {
             const int some = width - (at + i) * kLanes;
@@ -143,7 +154,7 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
 }
 
 /// denseWeightGradient() by register blocks, of the features of x, which lie in one panel. Asks for what is `ahead` meanwhile.
-inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, const float* ahead, int vecs, float* gradient) {
+inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, int rows, const float* ahead, int vecs, float* gradient) {
   const int width = vecs * kLanes;
   LinesAhead weights{ahead};
   eachBlockPiece(vecs, [&](auto nb, int at) {
@@ -151,7 +162,7 @@ inline void denseWeightGradientDense(const Panels& x, int samples, const float* 
     eachBlock<NB>(x.width, [&](auto features, int j) {
       constexpr int P = decltype(features)::value;
       Vec acc[P * NB] = {};
-      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + at * kLanes, width, weights);
+      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + std::int64_t{rows} * at * kLanes, NB * kLanes, weights);
       storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);
     });
   });
