@@ -92,7 +92,6 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     if (g.patchVecs > 0) {
       const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
       scratch.patches = Array<float>(positions * patch);
-      scratch.patchGradients = Array<float>(positions * g.k);
       scratch.patchSums = Array<float>(g.k * patch);
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
@@ -228,7 +227,7 @@ bool ConvPass::denseGradients(int n, Scratch& scratch, float* gradient, float* b
   ++m_samplesDense;
   const float* x = m_x.sample(n, m_x.values);
   if (m_shape.patchVecs == 0) m_kernels.convWeightGradientDense(m_shape, dy, x, gradient, biasGradient);
-  else m_kernels.convWeightGradientPatches(m_shape, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()}, biasGradient);
+  else m_kernels.convWeightGradientPatches(m_shape, dy, x, {scratch.patches.data(), scratch.patchSums.data()}, biasGradient);
   if (m_plan.inputGradient) m_kernels.convInputGradientDense(m_shape, dy, m_transposed.data(), m_x.sample(n, m_x.gradients));
   return true;
 }

@@ -42,7 +42,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchGradients, patchSums;
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchSums;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     // For convForwardPlanes().
     Array<float> phases, planes, tile, biasSums;

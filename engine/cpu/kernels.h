@@ -84,10 +84,10 @@ struct PixelPlace {
 /// What convForwardPlanes() writes for a channel that ReLU let nothing through of, instead of a place in the window of 2 x 2.
 inline constexpr std::uint8_t kNoPlace = 4;
 
-/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes], those
-/// outputs' gradients, [patchRows * outW][k], and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
+/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes],
+/// and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
 struct PatchScratch {
-  float *patches = nullptr, *gradients = nullptr, *sums = nullptr;
+  float *patches = nullptr, *sums = nullptr;
 };
 
 /// A tensor of one sample, [h][w][c] inside a larger frame.

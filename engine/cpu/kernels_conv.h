@@ -751,9 +751,8 @@ inline void fillPatches(const ConvShape& g, const float* x, int oy0, int oy1, fl
 inline void convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient) {
   const int width = g.patchVecs * kLanes, rowSize = g.outW * g.k;
   for (int oy = 0; oy < g.outH; oy += g.patchRows) {
-    const int end = oy + g.patchRows < g.outH ? oy + g.patchRows : g.outH, positions = (end - oy) * g.outW;
+    const int end = oy + g.patchRows < g.outH ? oy + g.patchRows : g.outH;
     fillPatches(g, x, oy, end, scratch.patches);
-    for (int row = oy; row < end; ++row) std::memcpy(scratch.gradients + std::int64_t{row - oy} * rowSize, dy.data + std::int64_t{row} * dy.rowStride, sizeof(float) * std::size_t(rowSize));
     eachBlockPiece(g.patchVecs, [&](auto nb, int at) {
       constexpr int NB = decltype(nb)::value;
       eachBlock<NB>(g.k, [&](auto channels, int k) {
@@ -761,7 +760,7 @@ inline void convWeightGradientPatches(const ConvShape& g, Frame dy, const float*
         float* sums = scratch.sums + std::int64_t{k} * width + at * kLanes;
         Vec acc[P * NB];
         loadRowGroups<P, NB>(acc, sums, width);
-        addProducts<P, NB>(acc, scratch.gradients + k, 1, g.k, positions, scratch.patches + at * kLanes, width);
+        addRounds<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + k, 1, g.k, g.outW, scratch.patches + at * kLanes, width, end - oy, dy.rowStride - rowSize, 0);
         storeRowGroups<P, NB>(sums, width, acc);
       });
     });
