@@ -8,7 +8,6 @@
 namespace strata {
 namespace {
 
-constexpr int kPanelVecs = 8, kColumnVecs = 4;  // widest panels: as in kernels_dense.h, and for ConvMethod::Columns (kWideVecs)
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
@@ -24,16 +23,17 @@ bool mayUseColumns(const ConvShape& g) { return !g.planes && g.sx == 1 && (g.s =
 void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   const int window = g.poolH * g.poolW;
   g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
-  const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes, rowFloats = g.s * g.c * kernels.lanes;  // of one kernel row, a vector of channels out
-  const int most = mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kColumnVecs)) : kPanelVecs;
+  const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
+  const std::int64_t rowFloats = std::int64_t{g.s} * g.c * kernels.lanes;  // of one kernel row, a vector of channels out
+  const int most = mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kWideVecs)) : kPanelVecs;
   g.panels = (vecs + most - 1) / most;
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   g.patchVecs = (g.r * g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   if (g.poolH * g.poolW > 1 || g.patchVecs > kPatchesBelow * g.r * g.rowVecs) g.patchVecs = 0;
   if (g.patchVecs > 0) g.patchRows = int(std::clamp<std::int64_t>(4 * kCacheFloats / (std::int64_t{g.outW} * g.patchVecs * kernels.lanes), 1, g.outH));
-  const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes, slice = width * g.s * g.c;
-  g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / slice, 1, g.r));
+  const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes;
+  g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
   g.columns = g.widePixels == 0 && mayUseColumns(g);
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;

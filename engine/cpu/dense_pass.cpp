@@ -6,7 +6,6 @@
 namespace strata {
 namespace {
 
-constexpr int kPanelVecs = 8;    // as in kernels_dense.h
 constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRoom = 16;        // lists are written a vector at a time
@@ -140,11 +139,10 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
     for (int n = 0; n < step.batch; ++n) std::copy_n(x.data + begin / x.panel * x.panelStride + n * x.rowStride + begin % x.panel, end - begin, block.data + std::int64_t{n} * m_block);
   float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
-    const float* dz = m_y.gradients.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const int vecs = m_panel / m_kernels.lanes;
-    const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
-    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, dz, vecs, scratch.gradient.data());
-    else m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + std::int64_t{panel} * m_y.batch * m_panel, m_y.batch, m_weights.data() + at, vecs, scratch.gradient.data());
+    const std::int64_t panelStart = std::int64_t{panel} * m_y.batch * m_panel, at = (std::int64_t{panel} * m_in + begin) * m_panel;
+    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + panelStart, vecs, scratch.gradient.data());
+    else m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + panelStart, m_y.batch, m_weights.data() + at, vecs, scratch.gradient.data());
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
   }
   return probe;

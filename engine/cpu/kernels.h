@@ -119,6 +119,9 @@ struct Panels {
   int panel = 0, width = 0;
 };
 
+inline constexpr int kPanelVecs = 8;  ///< vectors in the widest panel of outputs
+inline constexpr int kWideVecs = 4;   ///< the same where several pixels are worked on together: ConvMethod::Columns and Wide
+
 /// Register blocks take a row of vectors in pieces of so many. What they read often is kept in pieces, [piece][rows][vecs * lanes]: cut out of
 /// wider rows, a piece would meet itself in the first cache.
 constexpr int pieceVecs(int left) { return left == 4 ? 2 : left < 3 ? left : 3; }

@@ -24,8 +24,7 @@ STRATA_INLINE void withConstant(int n, Body&& body) {
   }
 }
 
-/// Vectors of a panel that addBandWide() handles, and the output pixels it works on together.
-inline constexpr int kWideVecs = 4;
+/// Output pixels that addBandWide() and addBandColumns() work on together.
 constexpr int widePixels(int vecs) { return (kRegisters < 32 ? 12 : 24) / vecs < 8 ? (kRegisters < 32 ? 12 : 24) / vecs : 8; }
 
 inline constexpr int kMaxVecs = kRegisters - 1 < 15 ? kRegisters - 1 : 15;  // accumulators beside one broadcast value

@@ -5,8 +5,6 @@
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
-inline constexpr int kPanelVecs = 8;  // widest panel of outputs
-
 /// A chunk is a whole number of panels, or a part of the only one.
 inline int listSample(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at) {
   const IntVec lane = ramp() * scale;
