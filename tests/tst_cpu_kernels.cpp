@@ -18,6 +18,8 @@ class TestCpuKernels : public QObject {
   void gradients();
   void fewChannelsBeforePadding_data();
   void fewChannelsBeforePadding();
+  void deadChannels_data();
+  void deadChannels();
   void optimizersAgreeWithTheReference_data();
   void optimizersAgreeWithTheReference();
   void weightsAndStateComeBack();
@@ -30,30 +32,29 @@ namespace {
 
 constexpr int kCases = 320;
 
-/// The gradient of the first step, told from the weights before and after it at a rate so high that their own size does not matter.
-std::vector<double> gradientsOf(const NetworkSpec& spec, const Weights& weights, const Batch& batch, double& lossSum) {
-  constexpr double kRate = 1 << 20;
-  const auto backend = createBackend("cpu", 2);
+CompileRequest requestFor(const NetworkSpec& spec, int maxBatch = 40) {
   CompileRequest request;
   request.network = spec;
-  request.maxBatch = batch.size;
-  const auto net = backend->compile(request);
-  net->setWeights(weights);
-  lossSum = net->trainBatch(batch, kRate, 0).lossSum;
-  const Weights after = net->weights();
+  request.maxBatch = maxBatch;
+  return request;
+}
+
+/// The gradient of a step, told from the weights before and after it at a rate so high that their own size does not matter.
+std::vector<double> gradientsOf(CompiledNetwork& net, const Weights& weights, const Batch& batch, double& lossSum) {
+  constexpr double kRate = 1 << 20;
+  net.setWeights(weights);
+  lossSum = net.trainBatch(batch, kRate, 0).lossSum;
+  const Weights after = net.weights();
   std::vector<double> gradients(after.values.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) gradients[i] = (double(weights.values[i]) - double(after.values[i])) / kRate;
   return gradients;
 }
 
-/// The loss and every gradient of a drawn batch beside those in double precision.
-void compareGradients(const NetworkSpec& spec, Rng& rng) {
-  QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
-  const Weights weights = coarseWeights(spec, rng);
-  const MadeBatch made(spec, 1 + int(rng.below(37)), Inputs(rng.below(8) ? rng.below(4) : 2), rng);
+/// The loss and every gradient of a batch beside those in double precision.
+void compareGradients(const NetworkSpec& spec, CompiledNetwork& net, const Weights& weights, const MadeBatch& made) {
   double lossSum = 0;
   const ChainResult expected = runChain(spec, weights, made.batch);
-  const std::vector<double> got = gradientsOf(spec, weights, made.batch, lossSum);
+  const std::vector<double> got = gradientsOf(net, weights, made.batch, lossSum);
   QVERIFY2(std::abs(lossSum - expected.lossSum) <= 1e-5 * std::abs(expected.lossSum) + 1e-6, qPrintable(QString("loss %1, expected %2").arg(lossSum).arg(expected.lossSum)));
   for (const TensorPlace& place : weights.places) {
     double largest = 0, error = 0;
@@ -64,6 +65,15 @@ void compareGradients(const NetworkSpec& spec, Rng& rng) {
     constexpr double kRounding = 3e-8;  // of single terms as large as 1, which may cancel
     QVERIFY2(error <= 1e-5 * largest + kRounding, qPrintable(QString("%1: error %2, largest gradient %3\n%4").arg(QString::fromStdString(place.name)).arg(error).arg(largest).arg(QString::fromStdString(networkToJson(spec).dump()))));
   }
+}
+
+/// The same of a drawn batch.
+void compareGradients(const NetworkSpec& spec, Rng& rng) {
+  QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
+  const Weights weights = coarseWeights(spec, rng);
+  const MadeBatch made(spec, 1 + int(rng.below(37)), Inputs(rng.below(8) ? rng.below(4) : 2), rng);
+  const auto backend = createBackend("cpu", 2);
+  compareGradients(spec, *backend->compile(requestFor(spec, made.batch.size)), weights, made);
 }
 
 }  // namespace
@@ -110,6 +120,45 @@ void TestCpuKernels::fewChannelsBeforePadding() {
   compareGradients(spec, rng);
 }
 
+// What ReLU holds at zero in a whole batch is left out of the backward pass, and is another part of the net in every batch.
+void TestCpuKernels::deadChannels_data() {
+  QTest::addColumn<QByteArray>("second");
+  QTest::addColumn<bool>("pooled");
+  QTest::addColumn<int>("filters");
+  QTest::addColumn<QByteArray>("isa");
+  for (const char* second : {R"({"filters": 20, "kernel_size": 5, "activation": "relu"})", R"({"filters": 7, "kernel_size": 3, "padding": "same", "activation": "tanh"})",
+                             R"({"filters": 33, "kernel_size": [3, 2], "strides": 2, "use_bias": false, "activation": "relu"})"})
+    for (const bool pooled : {false, true})
+      for (const int filters : {24, 40})
+        for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+          if (isaRunsHere(isa)) QTest::addRow("%s %s %d %s", second, pooled ? "pooled" : "bare", filters, isaName(isa)) << QByteArray(second) << pooled << filters << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::deadChannels() {
+  QFETCH(QByteArray, second);
+  QFETCH(bool, pooled);
+  QFETCH(int, filters);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  NetworkSpec spec;
+  spec.classes = 3;
+  spec.input = Shape::image(13, 12, 2);
+  spec.layers = {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
+                 layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}), layer("dense", "dense2", {{"units", 3}})};
+  if (pooled) spec.layers.insert(spec.layers.begin() + 2, layer("max_pool2d", "pool2", {{"pool_size", Json::array({2, 1})}}));
+  QVERIFY2(analyse(spec).ok(), second);
+  const auto backend = createBackend("cpu", 2);
+  const auto net = backend->compile(requestFor(spec));
+  for (const int deadOfTen : {6, 3, 10, 0, 8}) {
+    Rng rng(7, Stream::Test, std::uint64_t(deadOfTen));
+    Weights weights = coarseWeights(spec, rng);
+    for (const TensorPlace& place : weights.places)
+      for (std::int64_t i = 0; i < place.size; ++i)
+        if ((place.name == "conv1.bias" || place.name == "dense1.bias") && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
+    compareGradients(spec, *net, weights, MadeBatch(spec, deadOfTen == 3 ? 9 : 40, Inputs::Dense, rng));
+  }
+}
+
 void TestCpuKernels::optimizersAgreeWithTheReference_data() {
   QTest::addColumn<QByteArray>("optimizer");
   QTest::addColumn<double>("momentum");
@@ -130,13 +179,6 @@ NetworkSpec smallNet() {
   spec.layers = {layer("conv2d", "conv1", {{"filters", 12}, {"activation", "relu"}}), layer("max_pool2d", "pool1"), layer("flatten", "flatten"),
                  layer("dense", "dense1", {{"units", 20}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 5}})};
   return spec;
-}
-
-CompileRequest requestFor(const NetworkSpec& spec) {
-  CompileRequest request;
-  request.network = spec;
-  request.maxBatch = 32;
-  return request;
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ struct PassFlops {
 PassFlops forwardFlops(const PassWork& work, int batch) { return {2 * work.macs * batch, 2 * work.macs * batch * work.inputLive}; }
 PassFlops backwardFlops(const PassWork& work, int batch) {
   const double all = 2 * work.macs * batch;
-  return {all * (work.inputGradient + work.weightGradient), all * (work.inputGradient * work.gradientLive + work.weightGradient * work.weightGradientLive)};
+  return {all * (work.inputGradient + work.weightGradient), all * work.channelsLive * (work.inputGradient * work.gradientLive + work.weightGradient * work.weightGradientLive)};
 }
 
 void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {

@@ -47,6 +47,7 @@ struct Buffer {
   int panel = 0;                              ///< 0 for images
   int batch = 0;
   bool hasZeros = false;                      ///< zeros are to be expected
+  bool rectified = false;                     ///< all zeros are ReLU's: their gradients will not be used
   Array<float> values, gradients;
 
   void allocate(int maxBatch, bool withGradients) {

@@ -2,6 +2,7 @@
 #include "engine/cpu/conv_pass.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -13,6 +14,7 @@ constexpr double kListCost = 1.5;            // putting a value on a list costs 
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
 constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
+constexpr double kPackedBelow = 0.9;         // the same for leaving out dead channels
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 /// Whether ConvMethod::Columns has a kernel for the shape.
@@ -46,7 +48,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
       m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 &&
                      plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
-      m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_scratch(std::size_t(threads)) {
+      m_mayPack(x.rectified && plan.inputGradient), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_back(plan.shape), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
@@ -64,6 +66,10 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     m_biasState[slot] = Array<float>(width);
   }
   if (plan.inputGradient) orderPositions();
+  if (m_mayPack) {
+    m_liveChannels = Array<std::uint32_t>(std::size_t(kMostParts) * channelWords());
+    m_packedWeights = Array<float>(m_transposed.size());
+  }
   if (window > 1) m_codes = Array<std::uint8_t>(std::size_t(codesSize() * x.batch));
   if (g.planes) makePixelLists();
   for (Scratch& scratch : m_scratch) {
@@ -93,6 +99,11 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
       scratch.patches = Array<float>(positions * patch);
       scratch.patchSums = Array<float>(g.k * patch);
+    }
+    if (m_mayPack) {
+      scratch.packedX = Array<float>(std::size_t(x.sampleSize()) * m_tile);
+      scratch.packedDx = Array<float>(std::size_t(x.sampleSize()));
+      scratch.gradientRow = Array<float>(std::size_t(rowSize()));
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
@@ -129,7 +140,7 @@ void ConvPass::orderPositions() {
   std::int32_t* at = m_order.data();
   for (int ox = 0; ox < convW; ++ox)
     for (int oy = 0; oy < convH; ++oy) {
-      *at++ = (oy * g.sy * g.cols + ox * g.sx) * g.c;
+      *at++ = oy * g.sy * g.cols + ox * g.sx;
       *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
     }
 }
@@ -137,7 +148,9 @@ void ConvPass::orderPositions() {
 void ConvPass::forward(const Step& step) {
   m_finite = true;
   step.pool.run(step.parts(), [&](int part, int thread) {
-    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(n, m_scratch[std::size_t(thread)]);
+    std::uint32_t* live = step.training && m_mayPack ? m_liveChannels.data() + part * channelWords() : nullptr;
+    if (live) std::fill_n(live, channelWords(), 0u);
+    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(n, m_scratch[std::size_t(thread)], live);
   });
 }
 
@@ -149,9 +162,10 @@ ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   return density < m_kernels.listsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
-void ConvPass::forwardSample(int n, Scratch& scratch) {
+void ConvPass::forwardSample(int n, Scratch& scratch, std::uint32_t* liveChannels) {
   const ConvShape& g = m_shape;
   const float* x = m_x.sample(n, m_x.values);
+  if (liveChannels) m_kernels.markChannels(x, framePixels(), g.c, liveChannels);
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
@@ -175,11 +189,34 @@ void ConvPass::forwardSample(int n, Scratch& scratch) {
   if (m_average) m_average->forwardSample(m_kernels, n);
 }
 
+/// A channel that ReLU holds at zero throughout the batch gets no weight gradient and needs none for its values. Packing copies x, dx and the
+/// weights, which must be won back by shorter rows.
+void ConvPass::chooseChannels(const Step& step) {
+  m_back = m_shape;
+  int live = 0;
+  for (int word = 0; word < channelWords(); ++word) {
+    for (int part = 1; part < step.parts(); ++part) m_liveChannels[std::size_t(word)] |= m_liveChannels[std::size_t(part * channelWords() + word)];
+    live += std::popcount(m_liveChannels[std::size_t(word)]);
+  }
+  const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
+  m_packed = live > 0 && vecs < kPackedBelow * m_shape.rowVecs;
+  m_channelDensity.add(m_packed ? live : m_shape.c, m_shape.c);
+  if (!m_packed) return;
+  m_back.c = live, m_back.rowVecs = vecs;
+  if (m_shape.patchVecs > 0) m_back.patchVecs = (m_shape.r * taps + m_lanes - 1) / m_lanes;
+  for (int row = 0; row < m_shape.r * m_shape.k; ++row) {
+    float* to = m_packedWeights.data() + row * gradientRowSize();
+    m_kernels.packChannels(m_transposed.data() + row * rowSize(), m_shape.s, m_shape.c, m_liveChannels.data(), to);
+    std::fill(to + taps, to + gradientRowSize(), 0.f);
+  }
+}
+
 void ConvPass::backward(const Step& step) {
+  if (m_mayPack) chooseChannels(step);
   step.pool.run(step.parts(), [&](int part, int thread) {
     float* gradient = m_gradients.data() + m_transposed.size() * part;
     float* biasGradient = m_biasGradients.data() + m_bias.size() * part;
-    std::fill_n(gradient, m_transposed.size(), 0.f);
+    std::fill_n(gradient, m_back.r * m_back.k * gradientRowSize(), 0.f);
     std::fill_n(biasGradient, m_bias.size(), 0.f);
     Scratch& scratch = m_scratch[std::size_t(thread)];
     for (int n = step.begin(part); n < step.end(part); n += m_tile) backwardTile(n, std::min(n + m_tile, step.end(part)), scratch, gradient, biasGradient);
@@ -190,10 +227,11 @@ void ConvPass::backward(const Step& step) {
 }
 
 void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
-  const ConvShape& g = m_shape;
-  const int places = g.outH * g.outW;
-  const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
-  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), places * m_tile + kRoom};
+  const ConvShape& g = m_back;
+  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), g.outH * g.outW * m_tile + kRoom};
+  const std::int64_t sampleSize = m_packed ? std::int64_t{framePixels()} * g.c : m_x.sampleSize();
+  float* x = m_packed ? scratch.packedX.data() : m_x.sample(begin, m_x.values);
+  for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), framePixels(), m_shape.c, m_liveChannels.data(), x + (n - begin) * sampleSize);
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
@@ -202,33 +240,43 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     if (!g.relu && m_plan.activation != Activation::Linear)
       for (int row = 0; row < g.outH; ++row)
         m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
-    if (g.poolH * g.poolW == 1 && denseGradients(n, scratch, gradient, biasGradient)) continue;
-    const std::int32_t base = std::int32_t((n - begin) * m_x.sampleSize());
-    const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
-                                                 : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
-    m_gradientDensity.add(live, std::int64_t{places} * g.poolH * g.poolW * g.k);
-    if (!m_plan.inputGradient) continue;
-    m_kernels.positionLists(g, dy, y, codesOf(n), positions);
-    m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), m_transposed.data(), m_x.sample(n, m_x.gradients));
+    const std::int64_t base = (n - begin) * sampleSize;
+    float* dx = m_packed ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
+    const bool dense = g.poolH * g.poolW == 1 && denseGradients(n, x + base, dx, scratch, gradient, biasGradient);
+    if (!dense) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
+    if (m_packed) m_kernels.unpackChannels(dx, framePixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
   }
-  m_kernels.convWeightGradient(g, channels, m_x.sample(begin, m_x.values), gradient);
+  m_kernels.convWeightGradient(g, channels, x, gradient);
+}
+
+/// The input's gradient, and the lists for that of the weights.
+void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient) {
+  const ConvShape& g = m_back;
+  const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
+  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
+                                               : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
+  m_gradientDensity.add(live, std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k);
+  if (!m_plan.inputGradient) return;
+  const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
+  m_kernels.positionLists(g, dy, y, codesOf(n), positions);
+  m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), transposed(), dx);
 }
 
 /// Where most gradients are live, register blocks are faster. False where they are not.
-bool ConvPass::denseGradients(int n, Scratch& scratch, float* gradient, float* biasGradient) {
+bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient) {
+  const ConvShape& g = m_back;
   const Frame dy = m_y.inside(n, m_y.gradients);
-  const std::int64_t size = std::int64_t{m_shape.outH} * m_shape.outW * m_shape.k;
-  const int live = m_kernels.maskGradient(m_shape, dy, m_y.inside(n, m_y.values));
+  const std::int64_t size = std::int64_t{g.outH} * g.outW * g.k;
+  const int live = m_kernels.maskGradient(g, dy, m_y.inside(n, m_y.values));
   // Products of vectors for each value: by lists, and by register blocks.
-  const double rows = double(m_shape.r) * m_shape.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
-  const double byLists = rows + inputGradient, byBlocks = (m_shape.patchVecs > 0 ? m_shape.patchVecs : rows) + inputGradient;
+  const double rows = double(g.r) * g.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
+  const double byLists = rows + inputGradient, byBlocks = (g.patchVecs > 0 ? g.patchVecs : rows) + inputGradient;
   if (double(live) * byLists < (m_kernels.listsBelow * byBlocks - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
-  const float* x = m_x.sample(n, m_x.values);
-  if (m_shape.patchVecs == 0) m_kernels.convWeightGradientDense(m_shape, dy, x, gradient, biasGradient);
-  else m_kernels.convWeightGradientPatches(m_shape, dy, x, {scratch.patches.data(), scratch.patchSums.data()}, biasGradient);
-  if (m_plan.inputGradient) m_kernels.convInputGradientDense(m_shape, dy, m_transposed.data(), m_x.sample(n, m_x.gradients));
+  if (g.patchVecs == 0) m_kernels.convWeightGradientDense(g, dy, x, gradient, biasGradient);
+  else m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchSums.data()}, biasGradient);
+  if (m_plan.inputGradient) m_kernels.convInputGradientDense(g, dy, transposed(), dx);
   return true;
 }
 
@@ -267,22 +315,24 @@ void ConvPass::addInputSums(Scratch& scratch, float* gradient) const {
 }
 
 void ConvPass::addPatchSums(Scratch& scratch, float* gradient) const {
-  const int taps = m_shape.s * m_shape.c;
-  for (int r = 0; r < m_shape.r; ++r)
-    for (int k = 0; k < m_shape.k; ++k)
-      m_kernels.addInPlace(gradient + r * sliceSize() + k * rowSize(), scratch.patchSums.data() + std::int64_t{k} * m_shape.patchVecs * m_lanes + r * taps, taps);
+  const ConvShape& g = m_back;
+  const int taps = g.s * g.c;
+  for (int r = 0; r < g.r; ++r)
+    for (int k = 0; k < g.k; ++k)
+      m_kernels.addInPlace(gradient + (std::int64_t{r} * g.k + k) * gradientRowSize(), scratch.patchSums.data() + std::int64_t{k} * g.patchVecs * m_lanes + r * taps, taps);
   std::fill_n(scratch.patchSums.data(), scratch.patchSums.size(), 0.f);
 }
 
 void ConvPass::gradientTask(const Step& step, int row) {
-  float* sum = m_gradients.data() + row * sliceSize();
-  for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(sum, sum + std::int64_t(m_transposed.size()) * part, sliceSize());
-  if (!(m_kernels.probe(sum, sliceSize()) == 0)) m_finite = false;
+  const std::int64_t size = m_back.k * gradientRowSize();
+  float* sum = m_gradients.data() + row * size;
+  for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(sum, sum + std::int64_t(m_transposed.size()) * part, size);
+  if (!(m_kernels.probe(sum, size) == 0)) m_finite = false;
   if (row > 0) return;
   for (int part = 1; part < step.parts(); ++part) m_kernels.addInPlace(m_biasGradients.data(), m_biasGradients.data() + m_bias.size() * part, m_bias.size());
 }
 
-float ConvPass::updateTask(const Step&, int task, int, const UpdateRule& rule) {
+float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& rule) {
   if (task == m_shape.r) {
     if (!m_plan.hasBias) return 0;
     return m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), m_biasState[0].data(), m_biasState[1].data(), m_shape.k);
@@ -291,7 +341,13 @@ float ConvPass::updateTask(const Step&, int task, int, const UpdateRule& rule) {
   float probe = 0;
   for (int k = 0; k < m_shape.k; ++k) {
     const std::int64_t at = task * sliceSize() + k * rowSize();
-    probe += m_kernels.update(rule, m_transposed.data() + at, m_gradients.data() + at, m_state[0].data() + at, m_state[1].data() + at, used);
+    const float* gradient = m_gradients.data() + (std::int64_t{task} * m_shape.k + k) * gradientRowSize();
+    if (m_packed) {
+      float* row = m_scratch[std::size_t(thread)].gradientRow.data();
+      m_kernels.unpackChannels(gradient, m_shape.s, m_shape.c, m_liveChannels.data(), row);
+      gradient = row;
+    }
+    probe += m_kernels.update(rule, m_transposed.data() + at, gradient, m_state[0].data() + at, m_state[1].data() + at, used);
   }
   deriveForward(task);
   return probe;
@@ -344,9 +400,11 @@ PassWork ConvPass::work() const {
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
+  work.channelsLive = m_channelDensity.share();
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
   else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
+  if (work.channelsLive < 1) work.backward += ", input channels that a whole batch leaves dead left out";
   return work;
 }
 

@@ -42,7 +42,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchSums;
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     // For convForwardPlanes().
     Array<float> phases, planes, tile, biasSums;
@@ -50,9 +50,12 @@ class ConvPass : public Pass {
     PlaneScratch forPlanes() const { return {phases.data(), planes.data(), tile.data(), pieces.data()}; }
   };
 
+  const float* transposed() const { return (m_packed ? m_packedWeights : m_transposed).data(); }
+  int channelWords() const { return (m_shape.c + m_lanes - 1) / m_lanes; }
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
-  void forwardSample(int sample, Scratch& scratch);
+  void forwardSample(int sample, Scratch& scratch, std::uint32_t* liveChannels);
+  void chooseChannels(const Step& step);
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
     return m_codes.data() + sample * codesSize();
@@ -67,8 +70,11 @@ class ConvPass : public Pass {
   void addBiasSums(Scratch& scratch, float* biasGradient) const;
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
+  std::int64_t gradientRowSize() const { return std::int64_t{m_back.rowVecs} * m_lanes; }
+  int framePixels() const { return m_shape.rows * m_shape.cols; }
   void orderPositions();
-  bool denseGradients(int sample, Scratch& scratch, float* gradient, float* biasGradient);
+  void listGradients(int sample, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient);
+  bool denseGradients(int sample, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
   void addInputSums(Scratch& scratch, float* gradient) const;
   void addPatchSums(Scratch& scratch, float* gradient) const;
@@ -81,6 +87,7 @@ class ConvPass : public Pass {
   const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
   const bool m_packPixels;        ///< that meet anything but zeros, for convForwardPlanes()
   const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
+  const bool m_mayPack;           ///< x without the channels that are dead in a whole batch, for the backward pass
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const std::unique_ptr<AveragePoolPass> m_average;
@@ -93,13 +100,17 @@ class ConvPass : public Pass {
   std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
-  Array<float> m_gradients;       ///< [parts][r][k][rowSize]
+  ConvShape m_back;               ///< of this batch's backward pass: that of the packed x, where packing pays
+  bool m_packed = false;          ///< whether it does
+  Array<std::uint32_t> m_liveChannels;  ///< as of markChannels(), [parts]; in the first part's place then those of the batch
+  Array<float> m_packedWeights;   ///< m_transposed for m_back
+  Array<float> m_gradients;       ///< [parts][r][k][gradientRowSize], parts as far apart as m_transposed is large
   Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]
   Array<float> m_state[2], m_biasState[2];
   Array<std::uint8_t> m_codes;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
-  Density m_inputDensity, m_gradientDensity;
+  Density m_inputDensity, m_gradientDensity, m_channelDensity;
   std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs

@@ -153,6 +153,11 @@ struct Kernels {
   void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
   /// How many of n values are not zero: whether lists are worth making is known before they are made.
   int (*countLive)(const float* x, int n);
+  /// Sets the bits of the channels that hold a value other than zero: of channel i bit i % lanes of live[i / lanes].
+  void (*markChannels)(const float* x, int pixels, int c, std::uint32_t* live);
+  /// [pixels][c] without the channels that are not marked, and back, zeros in their place.
+  void (*packChannels)(const float* from, int pixels, int c, const std::uint32_t* live, float* to);
+  void (*unpackChannels)(const float* from, int pixels, int c, const std::uint32_t* live, float* to);
   /// Offsets are column * colScale + channel * scale.
   void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
   /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].
@@ -170,7 +175,7 @@ struct Kernels {
                            std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
-  /// order [positions][2]: a position's first float in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
+  /// order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
   void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
   /// By register blocks, which multiply everything. The gradient must lie before the activation: maskGradient() sees to that, for nets

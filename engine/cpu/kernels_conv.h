@@ -189,6 +189,30 @@ inline int countLive(const float* x, int n) {
   return live;
 }
 
+inline void markChannels(const float* x, int pixels, int c, std::uint32_t* live) {
+  for (int i = 0; i < c; i += kLanes, ++live) {
+    const int some = c - i < kLanes ? c - i : kLanes;
+    if (*live == (1u << some) - 1) continue;
+    IntVec any{};
+    for (int pixel = 0; pixel < pixels; ++pixel) any |= reinterpret_cast<IntVec>(loadSome(x + std::int64_t{pixel} * c + i, some));
+    *live |= bits(any != IntVec{});
+  }
+}
+
+inline void packChannels(const float* from, int pixels, int c, const std::uint32_t* live, float* to) {
+  for (int pixel = 0; pixel < pixels; ++pixel, from += c)
+    for (int i = 0; i < c; i += kLanes) to += compress(live[i / kLanes], load(from + i), to);
+}
+
+inline void unpackChannels(const float* from, int pixels, int c, const std::uint32_t* live, float* to) {
+  for (int pixel = 0; pixel < pixels; ++pixel, to += c)
+    for (int i = 0; i < c; i += kLanes) {
+      const unsigned mask = live[i / kLanes];
+      storeSome(to + i, expand(mask, from), c - i);
+      from += __builtin_popcount(mask);
+    }
+}
+
 inline void listRows(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists) {
   int at = 0;
   const IntVec lane = ramp() * scale;
@@ -574,7 +598,7 @@ STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const List
 }
 
 /// Writes the visits of all live positions, lists of equal length together: the processor then foresees where each ends. Returns how many.
-STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* order, int positions, std::int32_t* visits) {
+STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* order, int positions, int c, std::int32_t* visits) {
   constexpr int kLengths = 16;
   const auto bucket = [](int n) { return n < kLengths ? n : kLengths - 1; };
   int next[kLengths] = {};
@@ -590,7 +614,7 @@ STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* ord
     const int from = lists.starts[order[1]], n = lists.starts[order[1] + 1] - from;
     if (n == 0) continue;
     std::int32_t* visit = visits + 3 * next[bucket(n)]++;
-    visit[0] = order[0], visit[1] = from, visit[2] = n;
+    visit[0] = order[0] * c, visit[1] = from, visit[2] = n;
   }
   return count;
 }
@@ -599,7 +623,7 @@ inline void convInputGradient(const ConvShape& g, const PositionLists& lists, co
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
   const std::int64_t rowSize = g.rowVecs * kLanes;
   const int positions = g.outH * g.poolH * g.outW * g.poolW, piece = pieceOf(g.rowVecs);
-  const int count = sortVisits(lists, order, positions, visits);
+  const int count = sortVisits(lists, order, positions, g.c, visits);
   const std::int64_t dxRow = std::int64_t{g.cols} * g.c, weightRow = g.k * rowSize;
   const int atOnce = rowsAtOnce(g.rowVecs);
   for (int r = 0; r < g.r; r += atOnce) {

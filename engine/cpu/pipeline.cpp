@@ -149,7 +149,9 @@ void Pipeline::makeBuffers(const std::vector<Group>& parts) {
     if (i > 0) {
       const Group& from = parts[i - 1];
       buffer->hasZeros |= from.kind == Group::Kind::Op || (from.kind == Group::Kind::AveragePool && m_buffers[i - 1]->hasZeros);
-      if (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) buffer->hasZeros |= activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
+      const bool relu = (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) && activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
+      buffer->hasZeros |= relu;
+      buffer->rectified = relu && m_request.network.layers[from.last].type != "avg_pool2d";
       for (std::size_t layer = from.first; layer <= from.last; ++layer) trained |= m_analysis.layers[layer].parameters > 0;
     }
     buffer->allocate(m_request.maxBatch, trained);

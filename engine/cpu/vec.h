@@ -316,13 +316,17 @@ STRATA_INLINE unsigned bits(IntVec mask) {
 }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-/// kCompress.lanes[m] holds, a byte each, the numbers of the set bits of m in order.
+/// kCompress.lanes[m] holds, a byte each, the numbers of the set bits of m in order; kCompress.ranks[m] the place of each set bit among them,
+/// and 255 for the others.
 struct CompressTable {
-  std::uint64_t lanes[256];
-  constexpr CompressTable() : lanes() {
+  std::uint64_t lanes[256], ranks[256];
+  constexpr CompressTable() : lanes(), ranks() {
     for (unsigned m = 0; m < 256; ++m)
-      for (unsigned bit = 0, at = 0; bit < 8; ++bit)
-        if (m >> bit & 1) lanes[m] |= std::uint64_t{bit} << 8 * at++;
+      for (unsigned bit = 0, at = 0; bit < 8; ++bit) {
+        const bool set = m >> bit & 1;
+        ranks[m] |= std::uint64_t{set ? at : 255} << 8 * bit;
+        if (set) lanes[m] |= std::uint64_t{bit} << 8 * at++;
+      }
   }
 };
 inline constexpr CompressTable kCompress;
@@ -364,5 +368,21 @@ STRATA_INLINE int compress(unsigned mask, Vec a, float* to) {
   return __builtin_popcount(mask);
 }
 STRATA_INLINE int compress(unsigned mask, IntVec a, std::int32_t* to) { return compress(mask, reinterpret_cast<Vec>(a), reinterpret_cast<float*>(to)); }
+
+/// The opposite: the values from `from` on into the lanes whose bit is set, in order, zeros into the others. May read a whole vector.
+STRATA_INLINE Vec expand(unsigned mask, const float* from) {
+#if defined(__AVX512F__)
+  return Vec(_mm512_maskz_expand_ps(__mmask16(mask), __m512(load(from))));
+#elif defined(__AVX2__)
+  const IntVec ranks = IntVec(_mm256_cvtepi8_epi32(_mm_cvtsi64_si128(static_cast<long long>(kCompress.ranks[mask]))));
+  return ranks < 0 ? Vec{} : Vec(_mm256_permutevar8x32_ps(__m256(load(from)), __m256i(ranks)));
+#else
+  Vec v{};
+  for (int i = 0; i < kLanes; ++i) {
+    if (mask >> i & 1) v[i] = *from++;
+  }
+  return v;
+#endif
+}
 
 }  // namespace strata::STRATA_ISA_NAMESPACE
