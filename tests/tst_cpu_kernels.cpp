@@ -123,29 +123,29 @@ void TestCpuKernels::fewChannelsBeforePadding() {
 // What ReLU holds at zero in a whole batch is left out of the backward pass, and is another part of the net in every batch.
 void TestCpuKernels::deadChannels_data() {
   QTest::addColumn<QByteArray>("second");
-  QTest::addColumn<bool>("pooled");
+  QTest::addColumn<int>("poolAfter");
   QTest::addColumn<int>("filters");
   QTest::addColumn<QByteArray>("isa");
   for (const char* second : {R"({"filters": 20, "kernel_size": 5, "activation": "relu"})", R"({"filters": 7, "kernel_size": 3, "padding": "same", "activation": "tanh"})",
                              R"({"filters": 33, "kernel_size": [3, 2], "strides": 2, "use_bias": false, "activation": "relu"})"})
-    for (const bool pooled : {false, true})
+    for (const int poolAfter : {0, 1, 2})
       for (const int filters : {24, 40})
         for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-          if (isaRunsHere(isa)) QTest::addRow("%s %s %d %s", second, pooled ? "pooled" : "bare", filters, isaName(isa)) << QByteArray(second) << pooled << filters << QByteArray(isaName(isa));
+          if (isaRunsHere(isa)) QTest::addRow("%s, pool after %d, %d %s", second, poolAfter, filters, isaName(isa)) << QByteArray(second) << poolAfter << filters << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::deadChannels() {
   QFETCH(QByteArray, second);
-  QFETCH(bool, pooled);
+  QFETCH(int, poolAfter);
   QFETCH(int, filters);
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
   NetworkSpec spec;
   spec.classes = 3;
-  spec.input = Shape::image(13, 12, 2);
+  spec.input = poolAfter == 1 ? Shape::image(18, 16, 1) : Shape::image(13, 12, 2);
   spec.layers = {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
                  layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}), layer("dense", "dense2", {{"units", 3}})};
-  if (pooled) spec.layers.insert(spec.layers.begin() + 2, layer("max_pool2d", "pool2", {{"pool_size", Json::array({2, 1})}}));
+  if (poolAfter > 0) spec.layers.insert(spec.layers.begin() + poolAfter, layer("max_pool2d", "pool", {{"pool_size", poolAfter == 1 ? Json(2) : Json::array({2, 1})}}));
   QVERIFY2(analyse(spec).ok(), second);
   const auto backend = createBackend("cpu", 2);
   const auto net = backend->compile(requestFor(spec));

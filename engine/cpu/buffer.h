@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <numeric>
 
 #include "engine/cpu/kernels.h"
 #include "engine/shape.h"
@@ -48,6 +49,9 @@ struct Buffer {
   int batch = 0;
   bool hasZeros = false;                      ///< zeros are to be expected
   bool rectified = false;                     ///< all zeros are ReLU's: their gradients will not be used
+  bool mayPackGradients = false;              ///< whether the gradients of some channels alone will do
+  int gradientChannels = 0;                   ///< the channels that this batch's gradients are of; `channels` begins with their numbers
+  Array<std::int32_t> channels;
   Array<float> values, gradients;
 
   void allocate(int maxBatch, bool withGradients) {
@@ -55,6 +59,9 @@ struct Buffer {
     const std::size_t size = std::size_t(sampleSize()) * maxBatch;
     values = Array<float>(size);
     if (withGradients) gradients = Array<float>(size);
+    channels = Array<std::int32_t>(std::size_t(shape.c));
+    std::iota(channels.data(), channels.data() + shape.c, 0);
+    gradientChannels = shape.c;
   }
   bool framed() const { return panel == 0 && (rows != shape.h || cols != shape.w); }
   /// Floats of one sample. Images have room for a vector after them, so that no sample's kernels write into the next.
@@ -64,6 +71,8 @@ struct Buffer {
   float* sample(int n, const Array<float>& of) const { return of.data() + n * sampleSize(); }
   /// One sample without its frame. Images only.
   Frame inside(int n, const Array<float>& of) const { return {sample(n, of) + (std::int64_t{top} * cols + left) * shape.c, cols * shape.c}; }
+  /// The same of its gradient, which may be packed.
+  Frame gradientInside(int n) const { return {sample(n, gradients) + (std::int64_t{top} * cols + left) * gradientChannels, cols * gradientChannels}; }
   /// The batch as a matrix, images as vectors of h*w*c. Not for framed images.
   Panels matrix(const Array<float>& of) const {
     const int width = int(shape.size());

@@ -79,7 +79,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
       scratch.pieces = Array<PlanePiece>(places);
-      if (window > 1) scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
+      if (window > 1) m_y.mayPackGradients = true, scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
@@ -118,7 +118,7 @@ void ConvPass::makePixelLists() {
   m_places = Array<PixelPlace>(std::size_t(count));
   for (int i = 0; i < count; ++i) {
     const int y = i / g.outW, x = i % g.outW;
-    m_places[std::size_t(i)] = {(y * m_y.cols + x) * g.k, (y * g.poolH * g.sy * g.cols + x * g.poolW * g.sx) * g.c};
+    m_places[std::size_t(i)] = {y * m_y.cols + x, (y * g.poolH * g.sy * g.cols + x * g.poolW * g.sx) * g.c};
   }
   const bool preset = g.rowsArePlanes() && !m_packPixels;
   const std::size_t lists = m_codes.size() > 0 ? std::size_t(m_x.batch) : m_scratch.size(), size = std::size_t(preset ? g.framePixels() : count), room = size + kRoom;
@@ -201,6 +201,11 @@ void ConvPass::chooseChannels(const Step& step) {
   const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
   m_packed = live > 0 && vecs < kPackedBelow * m_shape.rowVecs;
   m_channelDensity.add(m_packed ? live : m_shape.c, m_shape.c);
+  if (m_x.mayPackGradients) {
+    m_x.gradientChannels = 0;
+    for (int c = 0; c < m_shape.c; ++c)
+      if (!m_packed || m_liveChannels[std::size_t(c / m_lanes)] >> c % m_lanes & 1) m_x.channels[std::size_t(m_x.gradientChannels++)] = c;
+  }
   if (!m_packed) return;
   m_back.c = live, m_back.rowVecs = vecs;
   if (m_shape.patchVecs > 0) m_back.patchVecs = (m_shape.r * taps + m_lanes - 1) / m_lanes;
@@ -235,16 +240,17 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
-    const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
+    const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
     if (m_average) m_average->backwardSample(m_kernels, n);
     if (!g.relu && m_plan.activation != Activation::Linear)
       for (int row = 0; row < g.outH; ++row)
         m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     const std::int64_t base = (n - begin) * sampleSize;
-    float* dx = m_packed ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
+    const bool unpack = m_packed && !m_x.mayPackGradients;
+    float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
     const bool dense = g.poolH * g.poolW == 1 && denseGradients(n, x + base, dx, scratch, gradient, biasGradient);
     if (!dense) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
-    if (m_packed) m_kernels.unpackChannels(dx, framePixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
+    if (unpack) m_kernels.unpackChannels(dx, framePixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
 }
@@ -252,8 +258,8 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
 /// The input's gradient, and the lists for that of the weights.
 void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient) {
   const ConvShape& g = m_back;
-  const Frame y = m_y.inside(n, m_y.values), dy = m_y.inside(n, m_y.gradients);
-  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
+  const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
+  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
                                                : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
   m_gradientDensity.add(live, std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k);
   if (!m_plan.inputGradient) return;
@@ -265,7 +271,7 @@ void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scrat
 /// Where most gradients are live, register blocks are faster. False where they are not.
 bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient) {
   const ConvShape& g = m_back;
-  const Frame dy = m_y.inside(n, m_y.gradients);
+  const Frame dy = m_y.gradientInside(n);
   const std::int64_t size = std::int64_t{g.outH} * g.outW * g.k;
   const int live = m_kernels.maskGradient(g, dy, m_y.inside(n, m_y.values));
   // Products of vectors for each value: by lists, and by register blocks.
@@ -291,7 +297,7 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   for (int row = 1; row < g.rows; ++row)
     for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
   const PoolShape pool = m_average ? m_average->shape() : PoolShape{g.k, g.outH, g.outW, g.outH, g.outW};
-  const Frame dy = m_average ? m_average->gradientOf(n) : m_y.inside(n, m_y.gradients);
+  const Frame dy = m_average ? m_average->gradientOf(n) : m_y.gradientInside(n);
   const int passed = m_kernels.frameGradient(g, pool, m_plan.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());

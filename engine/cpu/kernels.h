@@ -76,7 +76,7 @@ struct PixelLists {
   int liveCount = 0, deadCount = 0;
 };
 
-/// Where each pooled pixel lies: its first channel in the output, and its window in the input.
+/// Where each pooled pixel lies: its number in the output's frame, and its window's first value in the input.
 struct PixelPlace {
   std::int32_t out, in;
 };
@@ -169,9 +169,9 @@ struct Kernels {
   /// channels that ReLU let nothing through of marked by kNoPlace.
   float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch,
                              const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
-  /// channelLists() of what convForwardPlanes() has pooled. Dead pixels meet zeros and are not listed. biasSums [k][lanes] are of the live
+  /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums [k][lanes] are of the live
   /// pixels, biasGradient [k] of the others.
-  int (*planeChannelLists)(const ConvShape& shape, Frame dy, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+  int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
                            std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);

@@ -151,8 +151,8 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride
     STRATA_UNROLL for (int c = 0; c < kHalf; ++c) rows[c] = load(tile + std::int64_t{c} * stride);
     transposeHalves(rows);
     STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
-      if (i < count && pixels[i] >= 0) store(out + places[pixels[i]].out, half<0>(rows[i]));
-      if (i + kHalf < count && pixels[i + kHalf] >= 0) store(out + places[pixels[i + kHalf]].out, half<kHalf>(rows[i]));
+      if (i < count && pixels[i] >= 0) store(out + places[pixels[i]].out * g.k, half<0>(rows[i]));
+      if (i + kHalf < count && pixels[i + kHalf] >= 0) store(out + places[pixels[i + kHalf]].out * g.k, half<kHalf>(rows[i]));
     }
     return;
   }
@@ -160,7 +160,7 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride
   STRATA_UNROLL for (int c = 0; c < kLanes; ++c) rows[c] = load(tile + std::int64_t{c} * stride);
   transposeTile(rows);
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
-    if (i < count && pixels[i] >= 0) storeSome(out + places[pixels[i]].out, rows[i], some);
+    if (i < count && pixels[i] >= 0) storeSome(out + places[pixels[i]].out * g.k, rows[i], some);
   }
 }
 
@@ -174,7 +174,7 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   const unsigned one = (1u << g.k) - 1, both = one | one << kHalf;
   STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
     if (2 * i >= count) break;
-    if (pixels[2 * i] >= 0) compress(both, pairs[i], y.data + places[pixels[2 * i]].out);
+    if (pixels[2 * i] >= 0) compress(both, pairs[i], y.data + places[pixels[2 * i]].out * g.k);
   }
 }
 
@@ -188,7 +188,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
   if (!rows) fillPlanes(g, pack, x, scratch, pixels);
   for (int i = 0; i < pixels.deadCount; ++i) {
-    float* out = y.data + places[pixels.dead[i]].out;
+    float* out = y.data + places[pixels.dead[i]].out * g.k;
     for (int channel = 0; channel < g.k; channel += kLanes) {
       Vec v = load(bias + channel);
       if (g.relu) v = v < Vec{} ? Vec{} : v;
@@ -241,7 +241,7 @@ STRATA_INLINE void gradientRows(const float* const (&pixels)[kLanes], int channe
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) rows[i] = i < kHalf ? pairs[i] : Vec{};
 }
 
-inline int planeChannelLists(const ConvShape& g, Frame dy, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
                              std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
   const int rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
   int total = 0;
@@ -251,17 +251,17 @@ inline int planeChannelLists(const ConvShape& g, Frame dy, Frame y, const PixelP
     alignas(64) std::int32_t corners[kLanes];
     for (int i = 0; i < kLanes; ++i) {
       const PixelPlace place = places[pixels.live[first + (i < count ? i : 0)]];
-      gradients[i] = dy.data + place.out;
+      gradients[i] = dy.data + place.out * channelCount;
       corners[i] = base + place.in;
     }
     const IntVec inside = ramp() < all(count);
-    for (int i = 0; i < g.k; i += kLanes) {
-      const int some = g.k - i < kLanes ? g.k - i : kLanes;
+    for (int i = 0; i < channelCount; i += kLanes) {
+      const int some = channelCount - i < kLanes ? channelCount - i : kLanes;
       Vec rows[kLanes];
       gradientRows(gradients, i, some, rows);
       STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
         if (c >= some) break;
-        const int channel = i + c;
+        const int channel = channels[i + c];
         const IntVec place = loadBytes(codes + std::int64_t{first} * g.k + channel * kLanes), passed = inside & (place != all(std::int32_t{kNoPlace}));
         float* sums = biasSums + channel * kLanes;
         store(sums, load(sums) + (passed ? rows[c] : Vec{}));
@@ -272,12 +272,14 @@ inline int planeChannelLists(const ConvShape& g, Frame dy, Frame y, const PixelP
       }
     }
   }
-  for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {  // dead pixels all have the same output
+  for (int first = 0; pixels.deadCount > 0 && first < channelCount; first += kLanes) {  // dead pixels all have the same output
     Vec sum{};
-    for (int i = 0; i < pixels.deadCount; ++i) sum += load(dy.data + places[pixels.dead[i]].out + channel);
-    const Vec out = load(y.data + places[pixels.dead[0]].out + channel);
-    if (g.relu) sum = out <= Vec{} ? Vec{} : sum;
-    storeSome(biasGradient + channel, loadSome(biasGradient + channel, g.k - channel) + sum, g.k - channel);
+    for (int i = 0; i < pixels.deadCount; ++i) sum += load(dy.data + places[pixels.dead[i]].out * channelCount + first);
+    const float* out = y.data + places[pixels.dead[0]].out * g.k;
+    for (int c = 0; c < kLanes && first + c < channelCount; ++c) {
+      const int channel = channels[first + c];
+      if (!(g.relu && out[channel] <= 0)) biasGradient[channel] += sum[c];
+    }
   }
   return total;
 }
