@@ -6,7 +6,8 @@
 namespace strata {
 namespace {
 
-constexpr int kChunk = 128;       // features whose weights are read from the first cache: 32 KB of a panel of 64
+constexpr int kChunk = 128;       // features whose values are listed and weights read together
+constexpr int kChunkFloats = 8192; // weights that the first cache holds
 constexpr int kBlock = 32;       // features updated together
 constexpr int kRoom = 16;        // lists are written a vector at a time
 
@@ -41,7 +42,7 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_state[slot] = Array<float>(m_weights.size());
     m_biasState[slot] = Array<float>(m_bias.size());
   }
-  if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : kChunk, x.batch);
+  if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : std::min(kChunk, kChunkFloats / m_panel), x.batch);
   m_pieces = Array<float>(std::size_t(m_panels) * y.batch * m_panel);
   if (plan.inputGradient) {
     for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);

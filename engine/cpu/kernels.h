@@ -44,7 +44,7 @@ struct ConvShape {
   int planeCols() const { return (poolW - 1) * sx + s; }
   int planeStep() const { return sx * poolW * c; }  ///< floats from a pooled pixel's input to the next one's
   int phaseStride(int lanes) const { return planeStep() == 1 ? cols : ((cols * c + planeStep() - 1) / planeStep() + lanes - 1) / lanes * lanes; }
-  int planeStride(int lanes) const { return (outH * outW + lanes - 1) / lanes * lanes; }
+  int planeStride(int lanes) const { return (outH * outW + 2 * lanes - 1) / lanes * lanes; }  ///< with room for a vector
   bool rowsArePlanes() const { return planeStep() == 1 && sy == 1 && poolH * poolW == 1; }  ///< then pixels are those of the frame
   int framePixels() const { return (outH - 1) * cols + outW; }
   std::int64_t planeFloats(int lanes) const { return std::int64_t{planeRows()} * planeCols() * c * planeStride(lanes); }

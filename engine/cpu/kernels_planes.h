@@ -32,27 +32,34 @@ inline void splitPhases(const ConvShape& g, const float* x, int step, int stride
     }
 }
 
-/// The values other than zero that a vector of pooled pixels meets in any plane; `from` is where those of the first plane lie.
-STRATA_INLINE unsigned livePixels(const ConvShape& g, const float* from) {
-  const int step = g.planeStep(), stride = g.phaseStride(kLanes), planeRows = g.planeRows(), planeCols = g.planeCols() * g.c;
-  IntVec any{};
-  for (int phase = 0; phase < step && phase < planeCols; ++phase) {
-    const float* row = from + std::int64_t{phase} * g.rows * stride;
-    for (int u = 0; u < planeRows; ++u, row += stride)
-      for (const float *at = row, *end = row + (planeCols - phase + step - 1) / step; at < end; ++at) any |= reinterpret_cast<IntVec>(load(at));
-  }
-  return bits(any != IntVec{});
+/// The phases of an image and the planes that are filled from them.
+struct Phases {
+  const float* data;
+  int step, rows, stride;     ///< [step][rows][stride]
+  int planeRows, planeCols;   ///< planes, [planeRows][planeCols]
+};
+
+/// Calls body(plane's number, where it begins in the phases) for every plane.
+template <class Body>
+STRATA_INLINE void eachPlane(const Phases& phases, const float* from, Body&& body) {
+  for (int phase = 0; phase < phases.step; ++phase)
+    for (int u = 0; u < phases.planeRows; ++u) {
+      const float* at = from + (std::int64_t{phase} * phases.rows + u) * phases.stride;
+      for (int o = phase; o < phases.planeCols; o += phases.step) body(u * phases.planeCols + o, at++);
+    }
 }
 
 /// Cuts the pooled pixels into pieces of rows, with `pack` without those that meet zeros alone, and lists both kinds.
-inline void cutPieces(const ConvShape& g, bool pack, const float* rows, PlanePiece* piece, PixelLists& pixels) {
-  const int rowStep = g.sy * g.poolH * g.phaseStride(kLanes);
+inline void cutPieces(const ConvShape& g, bool pack, const Phases& phases, PlanePiece* piece, PixelLists& pixels) {
+  const int rowStep = g.sy * g.poolH * phases.stride;
   int live = 0, dead = 0;
   for (int i = 0; i < g.outH; ++i)
     for (int j = 0; j < g.outW; j += kLanes, ++piece) {
       const unsigned inside = g.outW - j < kLanes ? (1u << (g.outW - j)) - 1 : ~0u >> (32 - kLanes);
       const int from = i * rowStep + j;
-      const unsigned mask = pack ? inside & livePixels(g, rows + from) : inside;
+      IntVec any{};
+      if (pack) eachPlane(phases, phases.data + from, [&](int, const float* at) { any |= reinterpret_cast<IntVec>(load(at)); });
+      const unsigned mask = pack ? inside & bits(any != IntVec{}) : inside;
       *piece = {from, live, mask};
       const IntVec numbers = ramp() + all(i * g.outW + j);
       live += compress(mask, numbers, pixels.live + live);
@@ -61,24 +68,23 @@ inline void cutPieces(const ConvShape& g, bool pack, const float* rows, PlanePie
   pixels.liveCount = live, pixels.deadCount = dead;
 }
 
-/// Fills the planes, one after the other: what is written past the end of one is overwritten by the next.
+/// Fills the planes piece by piece: what is written past the end of one is overwritten by the next.
 inline void fillPlanes(const ConvShape& g, bool pack, const float* x, const PlaneScratch& scratch, PixelLists& pixels) {
-  const int step = g.planeStep();
-  const float* rows = x;
-  if (step > 1) {
-    splitPhases(g, x, step, g.phaseStride(kLanes), scratch.phases);
-    rows = scratch.phases;
+  Phases phases{x, g.planeStep(), g.rows, g.phaseStride(kLanes), g.planeRows(), g.planeCols() * g.c};
+  if (phases.step > 1) {
+    splitPhases(g, x, phases.step, phases.stride, scratch.phases);
+    phases.data = scratch.phases;
   }
-  cutPieces(g, pack, rows, scratch.pieces, pixels);
-  if (pixels.deadCount > 0 && pixels.deadCount < kLanes) cutPieces(g, false, rows, scratch.pieces, pixels);  // too few to pass over
-  const int stride = g.phaseStride(kLanes), planeStride = g.planeStride(kLanes);
-  const PlanePiece *pieces = scratch.pieces, *end = pieces + g.outH * ((g.outW + kLanes - 1) / kLanes);
-  float* to = scratch.planes;
-  for (int u = 0; u < g.planeRows(); ++u)
-    for (int o = 0; o < g.planeCols() * g.c; ++o, to += planeStride) {
-      const float* from = rows + (std::int64_t{o % step} * g.rows + u) * stride + o / step;
-      for (const PlanePiece* piece = pieces; piece < end; ++piece) compress(piece->mask, load(from + piece->from), to + piece->to);
-    }
+  cutPieces(g, pack, phases, scratch.pieces, pixels);
+  if (pixels.deadCount > 0 && pixels.deadCount < kLanes) cutPieces(g, false, phases, scratch.pieces, pixels);  // too few to pass over
+  const int planeStride = g.planeStride(kLanes);
+  const PlanePiece *piece = scratch.pieces, *end = piece + g.outH * ((g.outW + kLanes - 1) / kLanes);
+  for (; piece < end; ++piece) {
+    if (piece->mask == 0) continue;
+    const unsigned mask = piece->mask;
+    float* to = scratch.planes + piece->to;
+    eachPlane(phases, phases.data + piece->from, [&](int plane, const float* at) { compress(mask, load(at), to + plane * planeStride); });
+  }
 }
 
 inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
@@ -187,13 +193,10 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
   if (!rows) fillPlanes(g, pack, x, scratch, pixels);
-  for (int i = 0; i < pixels.deadCount; ++i) {
-    float* out = y.data + places[pixels.dead[i]].out * g.k;
-    for (int channel = 0; channel < g.k; channel += kLanes) {
-      Vec v = load(bias + channel);
-      if (g.relu) v = v < Vec{} ? Vec{} : v;
-      storeSome(out + channel, v, g.k - channel);
-    }
+  for (int channel = 0; channel < g.k; channel += kLanes) {
+    Vec v = load(bias + channel);
+    if (g.relu) v = v < Vec{} ? Vec{} : v;
+    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
   }
   const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, width = g.panelVecs * kLanes;
   const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
