@@ -91,6 +91,7 @@ enum class Inputs { Dense, Sparse, Zero, Ties };
 
 struct MadeBatch {
   std::vector<float> values;
+  std::vector<std::uint8_t> bytes;
   std::vector<std::int32_t> labels;
   Batch batch;
 
@@ -104,6 +105,15 @@ struct MadeBatch {
     batch.size = size;
     batch.floats = values.data();
     batch.labels = labels.data();
+  }
+
+  /// The same values as bytes, which have bounds.
+  void storeAsBytes() {
+    bytes.resize(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) bytes[i] = std::uint8_t(values[i] * 8 + 8);
+    batch.bytes = bytes.data();
+    batch.scale = 0.125f;
+    batch.offset = -1;
   }
 };
 

@@ -165,10 +165,10 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
 struct PassFlops {
   double nominal = 0, executed = 0;
 };
-PassFlops forwardFlops(const PassWork& work, int batch) { return {2 * work.macs * batch, 2 * work.macs * batch * work.inputLive}; }
+PassFlops forwardFlops(const PassWork& work, int batch) { return {2 * work.macs * batch, 2 * work.macs * batch * work.inputLive * work.outputChannels}; }
 PassFlops backwardFlops(const PassWork& work, int batch) {
   const double all = 2 * work.macs * batch;
-  return {all * (work.inputGradient + work.weightGradient), all * work.channelsLive * (work.inputGradient * work.gradientLive + work.weightGradient * work.weightGradientLive)};
+  return {all * (work.inputGradient + work.weightGradient), all * work.inputChannels * (work.inputGradient * work.gradientLive + work.weightGradient * work.weightGradientLive)};
 }
 
 void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <new>
 #include <numeric>
@@ -43,12 +44,14 @@ class Array {
 /// The output of one pass and the input of the next, for a whole batch, with its gradient. Either images in a frame of zeros,
 /// [N][rows][cols][c] and some room, or vectors cut into panels, [panels][N][panel].
 struct Buffer {
+  static constexpr float kUnbounded = std::numeric_limits<float>::infinity();
   Shape shape;
   int top = 0, left = 0, rows = 0, cols = 0;  ///< of the frame
   int panel = 0;                              ///< 0 for images
   int batch = 0;
   bool hasZeros = false;                      ///< zeros are to be expected
   bool rectified = false;                     ///< all zeros are ReLU's: their gradients will not be used
+  float least = -kUnbounded, most = kUnbounded;  ///< bounds of the values, where they are known
   bool mayPackGradients = false;              ///< whether the gradients of some channels alone will do
   int gradientChannels = 0;                   ///< the channels that this batch's gradients are of; `channels` begins with their numbers
   Array<std::int32_t> channels;

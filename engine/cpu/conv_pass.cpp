@@ -53,6 +53,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
+  if (g.planes) m_planeChannels = Array<std::int32_t>(std::size_t(g.k));
   if (g.columns || g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
   if (g.widePixels) {
     m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
@@ -145,8 +146,33 @@ void ConvPass::orderPositions() {
     }
 }
 
+/// Gathers the weights of the channels that convForwardPlanes() works on: not of those that ReLU must hold at zero, whatever the input.
+void ConvPass::choosePlaneChannels() {
+  const ConvShape& g = m_shape;
+  const double least = std::min(m_x.least, 0.f), most = std::max(m_x.most, 0.f);  // the frame is zero
+  const int taps = g.s * g.c;
+  m_planeCount = 0;
+  for (int k = 0; k < g.k; ++k) {
+    double largest = m_bias[std::size_t(k)], size = std::abs(largest);
+    for (int r = 0; r < g.r; ++r)
+      for (int i = 0; i < taps; ++i) {
+        const double weight = m_transposed[std::size_t(r * sliceSize() + k * rowSize() + i)], product = weight * (weight > 0 ? most : least);
+        largest += product;
+        size += std::abs(weight) * (most - least);
+      }
+    constexpr double kRounding = 1e-4;  // of sums in float, by far
+    if (!(g.relu && largest < -kRounding * size)) m_planeChannels[std::size_t(m_planeCount++)] = k;
+  }
+  float* to = m_forward.data();
+  for (int r = 0; r < g.r; ++r)
+    for (int i = 0; i < taps; ++i)
+      for (int c = 0; c < m_planeCount; ++c) *to++ = m_transposed[std::size_t(r * sliceSize() + m_planeChannels[std::size_t(c)] * rowSize() + i)];
+  m_outputDensity.add(m_planeCount, g.k);
+}
+
 void ConvPass::forward(const Step& step) {
   m_finite = true;
+  if (m_shape.planes) choosePlaneChannels();
   step.pool.run(step.parts(), [&](int part, int thread) {
     std::uint32_t* live = step.training && m_mayPack ? m_liveChannels.data() + part * channelWords() : nullptr;
     if (live) std::fill_n(live, channelWords(), 0u);
@@ -180,7 +206,7 @@ void ConvPass::forwardSample(int n, Scratch& scratch, std::uint32_t* liveChannel
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_bias.data(), scratch.forPlanes(), m_places.data(), pixelsOf(n, scratch), y, codesOf(n))
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_planeChannels.data(), m_planeCount, m_bias.data(), scratch.forPlanes(), m_places.data(), pixelsOf(n, scratch), y, codesOf(n))
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
                                             scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
@@ -361,6 +387,7 @@ float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& 
 
 void ConvPass::deriveForward(int row) {
   const ConvShape& g = m_shape;
+  if (g.planes) return;
   const int width = g.panelVecs * m_lanes, taps = g.s * g.c;
   for (int panel = 0; panel < g.panels; ++panel) {
     const int first = panel * width, count = std::min(width, g.k - first);
@@ -406,11 +433,12 @@ PassWork ConvPass::work() const {
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
-  work.channelsLive = m_channelDensity.share();
+  work.inputChannels = m_channelDensity.share(), work.outputChannels = m_outputDensity.share();
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
   else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
-  if (work.channelsLive < 1) work.backward += ", input channels that a whole batch leaves dead left out";
+  if (work.outputChannels < 1) work.forward += ", without channels that no input can bring to life";
+  if (work.inputChannels < 1) work.backward += ", without input channels that are dead in a whole batch";
   return work;
 }
 

@@ -56,6 +56,7 @@ class ConvPass : public Pass {
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(int sample, Scratch& scratch, std::uint32_t* liveChannels);
   void chooseChannels(const Step& step);
+  void choosePlaneChannels();
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
     return m_codes.data() + sample * codesSize();
@@ -92,9 +93,11 @@ class ConvPass : public Pass {
   Buffer &m_x, &m_y;
   const std::unique_ptr<AveragePoolPass> m_average;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
-  Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes]
+  Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes], for planes [r][s*c][m_planeCount]
   Array<float> m_wide;            ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
+  Array<std::int32_t> m_planeChannels;  ///< output channels that convForwardPlanes() works on in this batch
+  int m_planeCount = 0;           ///< how many of them
   Array<PixelPlace> m_places;     ///< of the pooled pixels, for convForwardPlanes()
   Array<std::int32_t> m_pixels;   ///< what m_pixelLists point to
   std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
@@ -110,7 +113,7 @@ class ConvPass : public Pass {
   Array<std::uint8_t> m_codes;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
-  Density m_inputDensity, m_gradientDensity, m_channelDensity;
+  Density m_inputDensity, m_gradientDensity, m_channelDensity, m_outputDensity;
   std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs

@@ -97,9 +97,9 @@ struct PlaneSteps {
 
 /// acc[c][kPlaneVecs] += the planes' products with C channels' weights.
 template <int C>
-STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], const float* planes, const PlaneSteps& steps, const float* weights) {
+STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], const float* planes, const PlaneSteps& steps, const float* weights, int width) {
   constexpr int Q = kPlaneVecs;
-  const int taps = g.s * g.c, width = g.panelVecs * kLanes;
+  const int taps = g.s * g.c;
   for (int r = 0; r < g.r; ++r) {
     const float* plane = planes + r * steps.row;
     for (int t = 0; t < taps; ++t) {
@@ -184,8 +184,8 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   }
 }
 
-inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const float* bias, const PlaneScratch& scratch,
-                               const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
+inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
+                               const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
   const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
@@ -198,24 +198,24 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
     if (g.relu) v = v < Vec{} ? Vec{} : v;
     for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
   }
-  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, width = g.panelVecs * kLanes;
-  const std::int64_t panelSize = std::int64_t{g.r} * g.s * g.c * width;
+  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, blocks = (channelCount + kPlaneChannels - 1) / kPlaneChannels;
+  if (channelCount < g.k) {
+    std::memset(scratch.tile, 0, sizeof(float) * std::size_t(g.k) * atOnce);
+    if (pooled) std::memset(codes, kNoPlace, std::size_t(pixels.liveCount + kLanes - 1) / kLanes * kLanes * g.k);
+  }
   Vec probe{};
   for (int first = 0; first < pixels.liveCount; first += atOnce) {
-    for (int panel = 0; panel < g.panels; ++panel) {
-      const int channels = g.k - panel * width < width ? g.k - panel * width : width, blocks = (channels + kPlaneChannels - 1) / kPlaneChannels;
-      for (int block = 0; block < blocks; ++block) {
-        const int from = channels * block / blocks, past = channels * (block + 1) / blocks;
-        withConstant<kPlaneChannels>(past - from, [&](auto size) {
-          constexpr int C = decltype(size)::value;
-          Vec acc[C * kPlaneVecs] = {};
-          addPlanes<C>(g, acc, planes + first, steps, weights + panel * panelSize + from);
-          STRATA_UNROLL for (int c = 0; c < C; ++c) {
-            const int channel = panel * width + from + c;
-            finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
-          }
-        });
-      }
+    for (int block = 0; block < blocks; ++block) {
+      const int from = channelCount * block / blocks, past = channelCount * (block + 1) / blocks;
+      withConstant<kPlaneChannels>(past - from, [&](auto size) {
+        constexpr int C = decltype(size)::value;
+        Vec acc[C * kPlaneVecs] = {};
+        addPlanes<C>(g, acc, planes + first, steps, weights + from, channelCount);
+        STRATA_UNROLL for (int c = 0; c < C; ++c) {
+          const int channel = channels[from + c];
+          finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
+        }
+      });
     }
     for (int i = 0; i < atOnce && first + i < pixels.liveCount; i += kLanes) {
       const std::int32_t* numbers = pixels.live + first + i;

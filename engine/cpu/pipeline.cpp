@@ -247,6 +247,8 @@ Step Pipeline::stepFor(const Batch& batch, bool training, std::uint64_t index) {
 void Pipeline::readInput(const Step& step, const Batch& batch) {
   Buffer& input = *m_buffers.front();
   const Shape& shape = input.shape;
+  input.least = batch.bytes ? std::min(batch.offset, 255 * batch.scale + batch.offset) : -Buffer::kUnbounded;
+  input.most = batch.bytes ? std::max(batch.offset, 255 * batch.scale + batch.offset) : Buffer::kUnbounded;
   const int rows = input.panel ? 1 : shape.h, rowSize = input.panel ? input.panel : shape.w * shape.c;
   step.pool.run(step.parts(), [&](int part, int) {
     for (int n = step.begin(part); n < step.end(part); ++n)
