@@ -68,7 +68,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   }
   if (plan.inputGradient) orderPositions();
   if (m_mayPack) {
-    m_liveChannels = Array<std::uint32_t>(std::size_t(kMostParts) * channelWords());
+    m_liveChannels = Array<std::uint32_t>(std::size_t((g.c + m_lanes - 1) / m_lanes));
     m_packedWeights = Array<float>(m_transposed.size());
   }
   if (window > 1) m_codes = Array<std::uint8_t>(std::size_t(codesSize() * x.batch));
@@ -105,6 +105,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.packedX = Array<float>(std::size_t(x.sampleSize()) * m_tile);
       scratch.packedDx = Array<float>(std::size_t(x.sampleSize()));
       scratch.gradientRow = Array<float>(std::size_t(rowSize()));
+      scratch.liveChannels = Array<std::uint32_t>(m_liveChannels.size());
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
@@ -173,11 +174,8 @@ void ConvPass::choosePlaneChannels() {
 void ConvPass::forward(const Step& step) {
   m_finite = true;
   if (m_shape.planes) choosePlaneChannels();
-  step.pool.run(step.parts(), [&](int part, int thread) {
-    std::uint32_t* live = step.training && m_mayPack ? m_liveChannels.data() + part * channelWords() : nullptr;
-    if (live) std::fill_n(live, channelWords(), 0u);
-    for (int n = step.begin(part); n < step.end(part); ++n) forwardSample(n, m_scratch[std::size_t(thread)], live);
-  });
+  for (Scratch& scratch : m_scratch) std::fill_n(scratch.liveChannels.data(), scratch.liveChannels.size(), 0u);
+  step.eachSample([&](int n, int thread) { forwardSample(step, n, m_scratch[std::size_t(thread)]); });
 }
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
@@ -188,10 +186,10 @@ ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   return density < m_kernels.listsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
-void ConvPass::forwardSample(int n, Scratch& scratch, std::uint32_t* liveChannels) {
+void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
   const ConvShape& g = m_shape;
   const float* x = m_x.sample(n, m_x.values);
-  if (liveChannels) m_kernels.markChannels(x, framePixels(), g.c, liveChannels);
+  if (step.training && m_mayPack) m_kernels.markChannels(x, framePixels(), g.c, scratch.liveChannels.data());
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
@@ -217,12 +215,13 @@ void ConvPass::forwardSample(int n, Scratch& scratch, std::uint32_t* liveChannel
 
 /// A channel that ReLU holds at zero throughout the batch gets no weight gradient and needs none for its values. Packing copies x, dx and the
 /// weights, which must be won back by shorter rows.
-void ConvPass::chooseChannels(const Step& step) {
+void ConvPass::chooseChannels() {
   m_back = m_shape;
   int live = 0;
-  for (int word = 0; word < channelWords(); ++word) {
-    for (int part = 1; part < step.parts(); ++part) m_liveChannels[std::size_t(word)] |= m_liveChannels[std::size_t(part * channelWords() + word)];
-    live += std::popcount(m_liveChannels[std::size_t(word)]);
+  for (std::size_t word = 0; word < m_liveChannels.size(); ++word) {
+    m_liveChannels[word] = 0;
+    for (const Scratch& scratch : m_scratch) m_liveChannels[word] |= scratch.liveChannels[word];
+    live += std::popcount(m_liveChannels[word]);
   }
   const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
   m_packed = live > 0 && vecs < kPackedBelow * m_shape.rowVecs;
@@ -243,7 +242,7 @@ void ConvPass::chooseChannels(const Step& step) {
 }
 
 void ConvPass::backward(const Step& step) {
-  if (m_mayPack) chooseChannels(step);
+  if (m_mayPack) chooseChannels();
   step.pool.run(step.parts(), [&](int part, int thread) {
     float* gradient = m_gradients.data() + m_transposed.size() * part;
     float* biasGradient = m_biasGradients.data() + m_bias.size() * part;

@@ -44,6 +44,7 @@ class ConvPass : public Pass {
   struct Scratch {
     Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
+    Array<std::uint32_t> liveChannels;  ///< of the samples that this thread has done
     // For convForwardPlanes().
     Array<float> phases, planes, tile, biasSums;
     Array<PlanePiece> pieces;
@@ -51,11 +52,10 @@ class ConvPass : public Pass {
   };
 
   const float* transposed() const { return (m_packed ? m_packedWeights : m_transposed).data(); }
-  int channelWords() const { return (m_shape.c + m_lanes - 1) / m_lanes; }
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
-  void forwardSample(int sample, Scratch& scratch, std::uint32_t* liveChannels);
-  void chooseChannels(const Step& step);
+  void forwardSample(const Step& step, int sample, Scratch& scratch);
+  void chooseChannels();
   void choosePlaneChannels();
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
@@ -105,7 +105,7 @@ class ConvPass : public Pass {
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   ConvShape m_back;               ///< of this batch's backward pass: that of the packed x, where packing pays
   bool m_packed = false;          ///< whether it does
-  Array<std::uint32_t> m_liveChannels;  ///< as of markChannels(), [parts]; in the first part's place then those of the batch
+  Array<std::uint32_t> m_liveChannels;  ///< of this batch, as of markChannels()
   Array<float> m_packedWeights;   ///< m_transposed for m_back
   Array<float> m_gradients;       ///< [parts][r][k][gradientRowSize], parts as far apart as m_transposed is large
   Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]

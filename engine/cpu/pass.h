@@ -2,6 +2,7 @@
 // A pass computes one or several layers fused. The pipeline runs passes forward, then backward, then updates all weights at once,
 // so that nothing is changed before every gradient is known to be finite.
 #pragma once
+#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,16 @@ struct Step {
   int parts() const { return partsOf(batch); }
   int begin(int part) const { return int(std::int64_t{batch} * part / parts()); }
   int end(int part) const { return begin(part + 1); }
+
+  /// Calls body(sample, thread) for all samples, in shorter stretches than parts: where nothing is summed over samples, a slow core then
+  /// keeps the others waiting for less.
+  template <class Body>
+  void eachSample(const Body& body) const {
+    const int stretches = std::min(batch, 4 * parts());
+    pool.run(stretches, [&](int stretch, int thread) {
+      for (int n = int(std::int64_t{batch} * stretch / stretches), past = int(std::int64_t{batch} * (stretch + 1) / stretches); n < past; ++n) body(n, thread);
+    });
+  }
 };
 
 /// Live and possible values since the start, for explain() and bench.
