@@ -147,23 +147,28 @@ void ConvPass::orderPositions() {
     }
 }
 
-/// Gathers the weights of the channels that convForwardPlanes() works on: not of those that ReLU must hold at zero, whatever the input.
+/// Whether ReLU holds an output channel at zero whatever the input, whose values have bounds.
+bool ConvPass::provenDead(int k) const {
+  const double least = std::min(m_x.least, 0.f), most = std::max(m_x.most, 0.f);  // the frame is zero
+  if (!m_shape.relu || !std::isfinite(most - least)) return false;
+  double largest = m_bias[std::size_t(k)], size = std::abs(largest);
+  for (int r = 0; r < m_shape.r; ++r)
+    for (int i = 0; i < m_shape.s * m_shape.c; ++i) {
+      const double weight = m_transposed[std::size_t(r * sliceSize() + k * rowSize() + i)];
+      largest += weight * (weight > 0 ? most : least);
+      size += std::abs(weight) * (most - least);
+    }
+  constexpr double kRounding = 1e-4;  // of sums in float, by far
+  return largest < -kRounding * size;
+}
+
+/// Gathers the weights of the channels that convForwardPlanes() works on.
 void ConvPass::choosePlaneChannels() {
   const ConvShape& g = m_shape;
-  const double least = std::min(m_x.least, 0.f), most = std::max(m_x.most, 0.f);  // the frame is zero
   const int taps = g.s * g.c;
   m_planeCount = 0;
-  for (int k = 0; k < g.k; ++k) {
-    double largest = m_bias[std::size_t(k)], size = std::abs(largest);
-    for (int r = 0; r < g.r; ++r)
-      for (int i = 0; i < taps; ++i) {
-        const double weight = m_transposed[std::size_t(r * sliceSize() + k * rowSize() + i)], product = weight * (weight > 0 ? most : least);
-        largest += product;
-        size += std::abs(weight) * (most - least);
-      }
-    constexpr double kRounding = 1e-4;  // of sums in float, by far
-    if (!(g.relu && largest < -kRounding * size)) m_planeChannels[std::size_t(m_planeCount++)] = k;
-  }
+  for (int k = 0; k < g.k; ++k)
+    if (!provenDead(k)) m_planeChannels[std::size_t(m_planeCount++)] = k;
   float* to = m_forward.data();
   for (int r = 0; r < g.r; ++r)
     for (int i = 0; i < taps; ++i)
@@ -204,9 +209,9 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_planeChannels.data(), m_planeCount, m_bias.data(), scratch.forPlanes(), m_places.data(), pixelsOf(n, scratch), y, codesOf(n))
-                               : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(),
-                                            scratch.acc.data(), y, codesOf(n));
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_planeChannels.data(), m_planeCount, m_bias.data(), scratch.forPlanes(), m_places.data(),
+                                                           pixelsOf(n, scratch), y, codesOf(n))
+                               : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
   if (!g.relu && m_plan.activation != Activation::Linear)
     for (int row = 0; row < g.outH; ++row) m_kernels.activate(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);

@@ -56,6 +56,7 @@ class ConvPass : public Pass {
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(const Step& step, int sample, Scratch& scratch);
   void chooseChannels();
+  bool provenDead(int channel) const;
   void choosePlaneChannels();
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
