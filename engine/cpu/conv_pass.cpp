@@ -14,7 +14,7 @@ constexpr double kListCost = 1.5;            // putting a value on a list costs 
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
 constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
-constexpr double kPackedBelow = 0.9;         // the same for leaving out dead channels
+constexpr double kLiveBelow = 0.9;           // the same for leaving out dead channels
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 /// Whether ConvMethod::Columns has a kernel for the shape.
@@ -229,7 +229,7 @@ void ConvPass::chooseChannels() {
     live += std::popcount(m_liveChannels[word]);
   }
   const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
-  m_packed = live > 0 && vecs < kPackedBelow * m_shape.rowVecs;
+  m_packed = live > 0 && vecs < kLiveBelow * m_shape.rowVecs;
   m_channelDensity.add(m_packed ? live : m_shape.c, m_shape.c);
   if (m_x.mayPackGradients) {
     m_x.gradientChannels = 0;
