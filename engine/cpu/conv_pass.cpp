@@ -48,12 +48,12 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
       m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 &&
                      plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
-      m_mayPack(x.rectified && plan.inputGradient), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_back(plan.shape), m_scratch(std::size_t(threads)) {
+      m_mayPackChannels(x.rectified && plan.inputGradient), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_back(plan.shape), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
-  if (g.planes) m_planeChannels = Array<std::int32_t>(std::size_t(g.k));
+  if (g.planes) m_outputChannels = Array<std::int32_t>(std::size_t(g.k));
   if (g.columns || g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
   if (g.widePixels) {
     m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
@@ -67,12 +67,13 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     m_biasState[slot] = Array<float>(width);
   }
   if (plan.inputGradient) orderPositions();
-  if (m_mayPack) {
+  if (m_mayPackChannels) {
     m_liveChannels = Array<std::uint32_t>(std::size_t((g.c + m_lanes - 1) / m_lanes));
     m_packedWeights = Array<float>(m_transposed.size());
   }
   if (window > 1) m_codes = Array<std::uint8_t>(std::size_t(codesSize() * x.batch));
   if (g.planes) makePixelLists();
+  m_y.mayPackGradients = g.planes && window > 1;  // planeChannelLists() takes them
   for (Scratch& scratch : m_scratch) {
     if (g.planes) {
       const int pixels = window > 1 ? m_lanes : 4 * m_lanes;
@@ -80,7 +81,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
       scratch.pieces = Array<PlanePiece>(places);
-      if (window > 1) m_y.mayPackGradients = true, scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
+      if (window > 1) scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
@@ -101,7 +102,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.patches = Array<float>(positions * patch);
       scratch.patchSums = Array<float>(g.k * patch);
     }
-    if (m_mayPack) {
+    if (m_mayPackChannels) {
       scratch.packedX = Array<float>(std::size_t(x.sampleSize()) * m_tile);
       scratch.packedDx = Array<float>(std::size_t(x.sampleSize()));
       scratch.gradientRow = Array<float>(std::size_t(rowSize()));
@@ -163,24 +164,24 @@ bool ConvPass::provenDead(int k) const {
 }
 
 /// Gathers the weights of the channels that convForwardPlanes() works on.
-void ConvPass::choosePlaneChannels() {
+void ConvPass::chooseOutputChannels() {
   const ConvShape& g = m_shape;
   const int taps = g.s * g.c;
-  m_planeCount = 0;
+  m_outputCount = 0;
   for (int k = 0; k < g.k; ++k)
-    if (!provenDead(k)) m_planeChannels[std::size_t(m_planeCount++)] = k;
+    if (!provenDead(k)) m_outputChannels[std::size_t(m_outputCount++)] = k;
   float* to = m_forward.data();
   for (int r = 0; r < g.r; ++r)
     for (int i = 0; i < taps; ++i)
-      for (int c = 0; c < m_planeCount; ++c) *to++ = m_transposed[std::size_t(r * sliceSize() + m_planeChannels[std::size_t(c)] * rowSize() + i)];
-  m_outputDensity.add(m_planeCount, g.k);
+      for (int c = 0; c < m_outputCount; ++c) *to++ = m_transposed[std::size_t(r * sliceSize() + m_outputChannels[std::size_t(c)] * rowSize() + i)];
+  m_outputChannelShare.add(m_outputCount, g.k);
 }
 
 void ConvPass::forward(const Step& step) {
   m_finite = true;
-  if (m_shape.planes) choosePlaneChannels();
+  if (m_shape.planes) chooseOutputChannels();
   for (Scratch& scratch : m_scratch) std::fill_n(scratch.liveChannels.data(), scratch.liveChannels.size(), 0u);
-  step.eachSample([&](int n, int thread) { forwardSample(step, n, m_scratch[std::size_t(thread)]); });
+  step.pool.run(step.batch, [&](int n, int thread) { forwardSample(step, n, m_scratch[std::size_t(thread)]); });
 }
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
@@ -194,7 +195,7 @@ ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
 void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
   const ConvShape& g = m_shape;
   const float* x = m_x.sample(n, m_x.values);
-  if (step.training && m_mayPack) m_kernels.markChannels(x, framePixels(), g.c, scratch.liveChannels.data());
+  if (step.training && m_mayPackChannels) m_kernels.markChannels(x, inputPixels(), g.c, scratch.liveChannels.data());
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
@@ -209,7 +210,7 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_planeChannels.data(), m_planeCount, m_bias.data(), scratch.forPlanes(), m_places.data(),
+  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_outputChannels.data(), m_outputCount, m_bias.data(), scratch.forPlanes(), m_places.data(),
                                                            pixelsOf(n, scratch), y, codesOf(n))
                                : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
   if (!(probe == 0)) m_finite = false;
@@ -220,7 +221,7 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
 
 /// A channel that ReLU holds at zero throughout the batch gets no weight gradient and needs none for its values. Packing copies x, dx and the
 /// weights, which must be won back by shorter rows.
-void ConvPass::chooseChannels() {
+void ConvPass::chooseInputChannels() {
   m_back = m_shape;
   int live = 0;
   for (std::size_t word = 0; word < m_liveChannels.size(); ++word) {
@@ -230,7 +231,7 @@ void ConvPass::chooseChannels() {
   }
   const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
   m_packed = live > 0 && vecs < kLiveBelow * m_shape.rowVecs;
-  m_channelDensity.add(m_packed ? live : m_shape.c, m_shape.c);
+  m_inputChannelShare.add(m_packed ? live : m_shape.c, m_shape.c);
   if (m_x.mayPackGradients) {
     m_x.gradientChannels = 0;
     for (int c = 0; c < m_shape.c; ++c)
@@ -247,7 +248,7 @@ void ConvPass::chooseChannels() {
 }
 
 void ConvPass::backward(const Step& step) {
-  if (m_mayPack) chooseChannels();
+  if (m_mayPackChannels) chooseInputChannels();
   step.pool.run(step.parts(), [&](int part, int thread) {
     float* gradient = m_gradients.data() + m_transposed.size() * part;
     float* biasGradient = m_biasGradients.data() + m_bias.size() * part;
@@ -264,9 +265,9 @@ void ConvPass::backward(const Step& step) {
 void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
   const ConvShape& g = m_back;
   const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), g.outH * g.outW * m_tile + kRoom};
-  const std::int64_t sampleSize = m_packed ? std::int64_t{framePixels()} * g.c : m_x.sampleSize();
+  const std::int64_t sampleSize = m_packed ? std::int64_t{inputPixels()} * g.c : m_x.sampleSize();
   float* x = m_packed ? scratch.packedX.data() : m_x.sample(begin, m_x.values);
-  for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), framePixels(), m_shape.c, m_liveChannels.data(), x + (n - begin) * sampleSize);
+  for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), inputPixels(), m_shape.c, m_liveChannels.data(), x + (n - begin) * sampleSize);
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
@@ -280,7 +281,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
     const bool dense = g.poolH * g.poolW == 1 && denseGradients(n, x + base, dx, scratch, gradient, biasGradient);
     if (!dense) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
-    if (unpack) m_kernels.unpackChannels(dx, framePixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
+    if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
 }
@@ -289,7 +290,8 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
 void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient) {
   const ConvShape& g = m_back;
   const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
-  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base, scratch.biasSums.data(), biasGradient, channels)
+  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base,
+                                                                             scratch.biasSums.data(), biasGradient, channels)
                                                : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
   m_gradientDensity.add(live, std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k);
   if (!m_plan.inputGradient) return;
@@ -437,12 +439,13 @@ PassWork ConvPass::work() const {
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
-  work.inputChannels = m_channelDensity.share(), work.outputChannels = m_outputDensity.share();
+  work.inputChannels = m_inputChannelShare.share(), work.outputChannels = m_outputChannelShare.share();
+  const auto percent = [](double share) { return std::to_string(std::lround(100 * share)) + " % of channels that "; };
+  if (work.outputChannels < 1) work.forward += ", without the " + percent(1 - work.outputChannels) + "no input can bring to life";
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
   else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
-  if (work.outputChannels < 1) work.forward += ", without channels that no input can bring to life";
-  if (work.inputChannels < 1) work.backward += ", without input channels that are dead in a whole batch";
+  if (work.inputChannels < 1) work.backward += ", without the " + percent(1 - work.inputChannels) + "a whole batch leaves dead";
   return work;
 }
 

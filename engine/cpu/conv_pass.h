@@ -55,9 +55,9 @@ class ConvPass : public Pass {
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(const Step& step, int sample, Scratch& scratch);
-  void chooseChannels();
+  void chooseInputChannels();
   bool provenDead(int channel) const;
-  void choosePlaneChannels();
+  void chooseOutputChannels();
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
     return m_codes.data() + sample * codesSize();
@@ -73,7 +73,7 @@ class ConvPass : public Pass {
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
   std::int64_t gradientRowSize() const { return std::int64_t{m_back.rowVecs} * m_lanes; }
-  int framePixels() const { return m_shape.rows * m_shape.cols; }
+  int inputPixels() const { return m_shape.rows * m_shape.cols; }
   void orderPositions();
   void listGradients(int sample, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient);
   bool denseGradients(int sample, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient);
@@ -89,16 +89,16 @@ class ConvPass : public Pass {
   const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
   const bool m_packPixels;        ///< that meet anything but zeros, for convForwardPlanes()
   const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
-  const bool m_mayPack;           ///< x without the channels that are dead in a whole batch, for the backward pass
+  const bool m_mayPackChannels;           ///< x without the channels that are dead in a whole batch, for the backward pass
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const std::unique_ptr<AveragePoolPass> m_average;
   Array<float> m_transposed;      ///< the weights, [r][k][rowSize], zeros after s*c
-  Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes], for planes [r][s*c][m_planeCount]
+  Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes], for planes [r][s*c][m_outputCount]
   Array<float> m_wide;            ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
-  Array<std::int32_t> m_planeChannels;  ///< output channels that convForwardPlanes() works on in this batch
-  int m_planeCount = 0;           ///< how many of them
+  Array<std::int32_t> m_outputChannels;  ///< output channels that convForwardPlanes() works on in this batch
+  int m_outputCount = 0;           ///< how many of them
   Array<PixelPlace> m_places;     ///< of the pooled pixels, for convForwardPlanes()
   Array<std::int32_t> m_pixels;   ///< what m_pixelLists point to
   std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
@@ -114,7 +114,7 @@ class ConvPass : public Pass {
   Array<std::uint8_t> m_codes;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
-  Density m_inputDensity, m_gradientDensity, m_channelDensity, m_outputDensity;
+  Density m_inputDensity, m_gradientDensity, m_inputChannelShare, m_outputChannelShare;
   std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs

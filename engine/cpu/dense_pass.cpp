@@ -6,10 +6,10 @@
 namespace strata {
 namespace {
 
-constexpr int kChunk = 128;          // features whose values are listed and weights read together
+constexpr int kChunk = 128;         // features whose values are listed and weights read together
 constexpr int kChunkFloats = 8192;  // weights that the first cache holds
-constexpr int kBlock = 32;           // features updated together
-constexpr int kRoom = 16;            // lists are written a vector at a time
+constexpr int kBlock = 32;          // features updated together
+constexpr int kRoom = 16;           // lists are written a vector at a time
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }

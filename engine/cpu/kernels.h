@@ -165,14 +165,14 @@ struct Kernels {
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
-  /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. With `pack` pixels that meet zeros alone are passed over. codes [live pixels / lanes][k][lanes],
-  /// channels that ReLU let nothing through of marked by kNoPlace.
+  /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. With `pack` pixels that
+  /// meet zeros alone are passed over. codes [live pixels / lanes][k][lanes], channels that ReLU let nothing through of marked by kNoPlace.
   float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
                              const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
-  /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums [k][lanes] are of the live
-  /// pixels, biasGradient [k] of the others.
-  int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
-                           std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
+  /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums
+  /// [k][lanes] are of the live pixels, biasGradient [k] of the others.
+  int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places,
+                           const PixelLists& pixels, const std::uint8_t* codes, std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
   int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
   /// order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.

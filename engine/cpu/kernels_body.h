@@ -13,7 +13,8 @@ inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6, kColumnsBel
 
 constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
-          bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward, convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
+          bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward,
+          convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, frameGradient, convWeightGradientByInputs,
           listSample, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};

@@ -244,8 +244,8 @@ STRATA_INLINE void gradientRows(const float* const (&pixels)[kLanes], int channe
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) rows[i] = i < kHalf ? pairs[i] : Vec{};
 }
 
-inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
-                             std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
+inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places,
+                             const PixelLists& pixels, const std::uint8_t* codes, std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
   const int rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
   int total = 0;
   for (int first = 0; first < pixels.liveCount; first += kLanes) {

@@ -2,7 +2,6 @@
 // A pass computes one or several layers fused. The pipeline runs passes forward, then backward, then updates all weights at once,
 // so that nothing is changed before every gradient is known to be finite.
 #pragma once
-#include <algorithm>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,7 +14,8 @@
 
 namespace strata {
 
-/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of parts.
+/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of parts. Where nothing is
+/// summed each sample is a task of its own, so that a slow core keeps the others waiting for less.
 constexpr int partsOf(int batch) { return batch < 8 ? batch : batch < 256 ? 8 : 16; }
 constexpr int kMostParts = 16;
 /// Samples of the largest part of any batch up to `maxBatch`.
@@ -32,16 +32,6 @@ struct Step {
   int parts() const { return partsOf(batch); }
   int begin(int part) const { return int(std::int64_t{batch} * part / parts()); }
   int end(int part) const { return begin(part + 1); }
-
-  /// Calls body(sample, thread) for all samples, in shorter stretches than parts: where nothing is summed over samples, a slow core then
-  /// keeps the others waiting for less.
-  template <class Body>
-  void eachSample(const Body& body) const {
-    const int stretches = std::min(batch, 4 * parts());
-    pool.run(stretches, [&](int stretch, int thread) {
-      for (int n = int(std::int64_t{batch} * stretch / stretches), past = int(std::int64_t{batch} * (stretch + 1) / stretches); n < past; ++n) body(n, thread);
-    });
-  }
 };
 
 /// Live and possible values since the start, for explain() and bench.

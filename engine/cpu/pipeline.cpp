@@ -250,16 +250,15 @@ void Pipeline::readInput(const Step& step, const Batch& batch) {
   input.least = batch.bytes ? std::min(batch.offset, 255 * batch.scale + batch.offset) : -Buffer::kUnbounded;
   input.most = batch.bytes ? std::max(batch.offset, 255 * batch.scale + batch.offset) : Buffer::kUnbounded;
   const int rows = input.panel ? 1 : shape.h, rowSize = input.panel ? input.panel : shape.w * shape.c;
-  step.pool.run(step.parts(), [&](int part, int) {
-    for (int n = step.begin(part); n < step.end(part); ++n)
-      for (int at = 0, panel = 0; at < (input.panel ? shape.c : 1); at += rowSize, ++panel) {
-        const Frame to = input.panel ? Frame{input.values.data() + (std::int64_t{panel} * input.batch + n) * rowSize, rowSize} : input.inside(n, input.values);
-        const int size = input.panel ? std::min(rowSize, shape.c - at) : rowSize;
-        const std::int64_t from = n * shape.size() + at;
-        if (batch.bytes) m_kernels.bytesToFloats(batch.bytes + from, batch.scale, batch.offset, rows, size, to);
-        else
-          for (int row = 0; row < rows; ++row) std::copy_n(batch.floats + from + std::int64_t{row} * size, size, to.data + std::int64_t{row} * to.rowStride);
-      }
+  step.pool.run(step.batch, [&](int n, int) {
+    for (int at = 0, panel = 0; at < (input.panel ? shape.c : 1); at += rowSize, ++panel) {
+      const Frame to = input.panel ? Frame{input.values.data() + (std::int64_t{panel} * input.batch + n) * rowSize, rowSize} : input.inside(n, input.values);
+      const int size = input.panel ? std::min(rowSize, shape.c - at) : rowSize;
+      const std::int64_t from = n * shape.size() + at;
+      if (batch.bytes) m_kernels.bytesToFloats(batch.bytes + from, batch.scale, batch.offset, rows, size, to);
+      else
+        for (int row = 0; row < rows; ++row) std::copy_n(batch.floats + from + std::int64_t{row} * size, size, to.data + std::int64_t{row} * to.rowStride);
+    }
   });
 }
 
