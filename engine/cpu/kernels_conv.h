@@ -41,6 +41,18 @@ STRATA_INLINE const float* onePointer(const float* p) {
   return p;
 }
 
+/// Calls body(value, row) for each entry [from, past) of a list, whose rows lie at its offsets after `rows`. Where a row lies is read one entry ahead,
+/// also past the last one: processors with short queues of loads (Zen 1) would find it out too late.
+template <class Body>
+STRATA_INLINE void eachEntry(const float* values, const std::int32_t* offsets, int from, int past, const float* rows, Body&& body) {
+  const float* row = rows + offsets[from];
+  for (int e = from; e < past; ++e) {
+    const float* next = onePointer(rows + offsets[e + 1]);
+    body(values[e], row);
+    row = next;
+  }
+}
+
 /// acc += sum of value * row. Few accumulators are doubled or more, so that enough additions are in flight.
 template <int NB>
 STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32_t* offsets, int n, const float* panel) {
@@ -64,11 +76,9 @@ STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32
       }
     }
   }
-  for (; e < n; ++e) {
-    const float* row = onePointer(panel + offsets[e]);
-    const float value = values[e];
+  eachEntry(values, offsets, e, n, panel, [&](float value, const float* row) {
     STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[i] += value * load(row + i * kLanes);
-  }
+  });
 }
 
 template <int NB>
@@ -297,11 +307,9 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
     const float* w = panel - oy * g.sy * slice;
     for (int ox = 0; ox < band.cols; ox += P, starts += g.rows + 1) {
       Vec acc[P * NB] = {};
-      for (int e = starts[0]; e < starts[g.r]; ++e) {
-        const float value = lists.list.values[e];
-        const float* row = w + lists.list.offsets[e];
+      eachEntry(lists.list.values, lists.list.offsets, starts[0], starts[g.r], w, [&](float value, const float* row) {
         STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
-      }
+      });
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
       STRATA_UNROLL for (int p = 0; p < P; ++p) {
         if (ox + p < band.cols) {
@@ -319,13 +327,11 @@ STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const st
   if constexpr (X < P + S - 1) {
     if (X >= columns) return;
     constexpr int kFirst = X < P ? 0 : X - P + 1, kLast = X < S ? X : S - 1;
-    for (int e = starts[X]; e < starts[X + 1]; ++e) {
-      const float value = list.values[e];
-      const float* row = onePointer(slice + list.offsets[e]);
+    eachEntry(list.values, list.offsets, starts[X], starts[X + 1], slice, [&](float value, const float* row) {
       STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
         STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] += value * load(row + (tap * NB + i) * kLanes);
       }
-    }
+    });
     addColumns<P, S, NB, X + 1>(acc, list, starts, columns, slice);
   }
 }
@@ -565,13 +571,11 @@ STRATA_INLINE void withRows(int rows, int vecs, Body&& body) {
 /// acc += sum of value * R rows of NB vectors each.
 template <int R, int NB>
 STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const std::int32_t* offsets, int n, const float* panel, std::int64_t rowStride) {
-  for (int e = 0; e < n; ++e) {
-    const float value = values[e];
-    const float* row = onePointer(panel + offsets[e]);
+  eachEntry(values, offsets, 0, n, panel, [&](float value, const float* row) {
     STRATA_UNROLL for (int r = 0; r < R; ++r, row += rowStride) {
       STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
     }
-  }
+  });
 }
 /// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins, its length.
 template <int NB>
