@@ -2,6 +2,7 @@
 // The program `strata` as scripts call it: commands, output, exit codes, signals.
 #include <QImage>
 #include <QPainter>
+#include <QProcess>
 #include <QTest>
 #include <cmath>
 #include <csignal>
@@ -70,6 +71,7 @@ class TestCli : public QObject {
   void predictsPictures();
   void tellsWhatThingsAre();
   void listsDevicesAndData();
+  void saysWhenResultsAreLost();
 
  private:
   std::string path(const std::string& name) const { return (m_folder / name).string(); }
@@ -351,6 +353,15 @@ void TestCli::listsDevicesAndData() {
   const CliResult data = runStrata({"data", "list"});
   QCOMPARE(data.exitCode, 0);
   QVERIFY(data.out.find("mnist") != std::string::npos && data.out.find("synthetic-digits") != std::string::npos);
+}
+
+void TestCli::saysWhenResultsAreLost() {
+  QProcess program;
+  program.setStandardOutputFile("/dev/full");
+  program.start(QString::fromStdString(kStrata), {"devices"});
+  QVERIFY(program.waitForFinished());
+  QCOMPARE(program.exitCode(), 4);
+  QCOMPARE(program.readAllStandardError().count("standard output: not all of the results could be written"), 1);
 }
 
 QTEST_GUILESS_MAIN(TestCli)

@@ -35,7 +35,10 @@ int main(int argc, char** argv) {
   strata::addBench(app, command);
   try {
     app.parse(argc, argv);
-    return command.run();
+    const int exitCode = command.run();
+    if (exitCode == 0 && !std::cout.flush())
+      throw Error(Error::Kind::File, "standard output", "not all of the results could be written", "Give it a place with room and start again.");
+    return exitCode;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
     return fail(jsonWanted, static_cast<int>(Error::Kind::Usage), std::string(error.what()) + ". Run with --help for the usage.");
