@@ -173,15 +173,16 @@ STRATA_INLINE int frameWindows(const ConvShape& g, const PoolShape& pool, Frame 
   const std::int64_t frameRow = std::int64_t{g.cols + g.s - 1} * width;
   int live = 0;
   for (int i = 0; i < g.k; i += kLanes) {
+    const IntVec channel = ramp() < all(g.k - i);  // whole vectors are read, of which the rest is the next pixel's
     Vec sum{};
     for (int oy = 0; oy < pool.outH; ++oy) {
       const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride + i, *out = y.data + std::int64_t{oy} * kernelH * y.rowStride + i;
       float* to = frame + (std::int64_t{oy} * kernelH + g.r - 1) * frameRow + (g.s - 1) * width + i;
       for (int ox = 0; ox < pool.outW; ++ox, gradient += g.k, out += kernelW * g.k, to += kernelW * width) {
-        const Vec each = loadSome(gradient, g.k - i) * share;
+        const Vec each = load(gradient) * share;
         STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
           STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
-            const Vec v = gradientBefore<kActivation>(loadSome(out + a * y.rowStride + b * g.k, g.k - i), each);
+            const Vec before = gradientBefore<kActivation>(load(out + a * y.rowStride + b * g.k), each), v = channel ? before : Vec{};
             store(to + a * frameRow + b * width, v);
             sum += v;
             live += __builtin_popcount(bits(v != Vec{}));
