@@ -651,11 +651,9 @@ template <int R>
 STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
   HalfVec acc[R];
   STRATA_UNROLL for (int r = 0; r < R; ++r) acc[r] = loadHalf(gradient + r * gradientRow);
-  for (int e = 0; e < n; ++e) {
-    const float value = values[e];
-    const float* row = onePointer(x + offsets[e]);
+  eachEntry(values, offsets, 0, n, x, [&](float value, const float* row) {
     STRATA_UNROLL for (int r = 0; r < R; ++r, row += xRow) acc[r] += value * loadHalf(row);
-  }
+  });
   STRATA_UNROLL for (int r = 0; r < R; ++r) store(gradient + r * gradientRow, acc[r]);
 }
 
