@@ -112,7 +112,6 @@ void printTable(const std::vector<PlannedConv>& plans) {
   const auto planned = std::count_if(plans.begin(), plans.end(), [](const PlannedConv& plan) { return !plan.engine.empty(); });
   std::cout << "\n" << grouped(planned) << " of " << grouped(std::int64_t(plans.size())) << " have an engine (its name, and its workspace).\n";
   for (const auto& [fallback, times] : fallbacks) std::cout << grouped(times) << " fall back. " << fallback << ".\n";
-  std::cout << std::flush;
 }
 
 }  // namespace

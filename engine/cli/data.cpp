@@ -16,7 +16,6 @@ int list(const std::string& dataDir) {
     const std::string state = entry.generated ? "made on the spot, synthetic" : folder ? folder->string() : entry.canFetch ? "not here; strata data get " + entry.id : "not here";
     std::cout << entry.id << std::string(entry.id.size() < 18 ? 18 - entry.id.size() : 1, ' ') << entry.title << ": " << state << "\n";
   }
-  std::cout << std::flush;
   return 0;
 }
 

@@ -20,7 +20,6 @@ int devices(bool json) {
     std::cout << def.id << std::string(def.id.size() < 12 ? 12 - def.id.size() : 1, ' ') << def.title << ": " << (reason.empty() ? "available" : "not available: " + reason)
               << (def.id == chosen ? " (used unless told otherwise)" : "") << "\n";
   }
-  std::cout << std::flush;
   return 0;
 }
 

@@ -120,7 +120,6 @@ int info(const Path& path) {
     printRun(path);
   else
     printDataset(path);
-  std::cout << std::flush;
   return 0;
 }
 

@@ -46,7 +46,6 @@ int predict(const std::string& modelName, const std::vector<std::string>& images
   Predictor predictor(model.network);
   predictor.setWeights(model.weights);
   for (const std::string& image : images) print(image, model, predictor.predict(readSample(image, model)), json);
-  std::cout << std::flush;
   return 0;
 }
 
