@@ -98,14 +98,14 @@ STRATA_INLINE Vec clamp(Vec x, float low, float high) {
 #endif
 }
 
-/// 1 / v within a unit in the last place, where that is quicker than dividing. Not for values whose reciprocal is not a normal number,
+/// a / b within two units in the last place, where that is quicker than dividing. Not for values of b whose reciprocal is not a normal number,
 /// but those of infinity's order of magnitude give 0.
-STRATA_INLINE Vec reciprocal(Vec v) {
+STRATA_INLINE Vec quotient(Vec a, Vec b) {
 #if defined(__AVX512F__)
-  const Vec near = Vec(_mm512_rcp14_ps(__m512(v)));
-  return near + near * (1.f - v * near);  // Newton's step
+  const Vec near = Vec(_mm512_rcp14_ps(__m512(b)));
+  return a * (near + near * (1.f - b * near));  // Newton's step
 #else
-  return 1.f / v;
+  return a / b;
 #endif
 }
 
