@@ -80,7 +80,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.phases = Array<float>(std::size_t(g.planeStep()) * g.rows * g.phaseStride(m_lanes));
       scratch.planes = Array<float>(std::size_t(g.planeFloats(m_lanes)));
       scratch.tile = Array<float>(width * pixels);
-      scratch.pieces = Array<PlanePiece>(places);
+      scratch.pieces = Array<PlanePiece>(std::max(places, m_framePixels.size() / std::size_t(m_lanes) + 1));
       if (window > 1) scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
@@ -123,15 +123,13 @@ void ConvPass::makePixelLists() {
     const int y = i / g.outW, x = i % g.outW;
     m_places[std::size_t(i)] = {y * m_y.cols + x, (y * g.poolH * g.sy * g.cols + x * g.poolW * g.sx) * g.c};
   }
-  const bool preset = g.rowsArePlanes() && !m_packPixels;
-  const std::size_t lists = m_codes.size() > 0 ? std::size_t(m_x.batch) : m_scratch.size(), size = std::size_t(preset ? g.framePixels() : count), room = size + kRoom;
+  const bool rows = g.rowsArePlanes() && !m_packPixels;
+  const std::size_t lists = m_codes.size() > 0 ? std::size_t(m_x.batch) : m_scratch.size(), room = std::size_t(rows ? g.framePixels() : count) + kRoom;
   m_pixels = Array<std::int32_t>(2 * room * lists);
   for (std::size_t i = 0; i < lists; ++i) m_pixelLists.push_back({m_pixels.data() + 2 * room * i, m_pixels.data() + 2 * room * i + room});
-  for (PixelLists& list : m_pixelLists)
-    for (; preset && list.liveCount < int(size); ++list.liveCount) {
-      const int y = list.liveCount / g.cols, x = list.liveCount % g.cols;
-      list.live[list.liveCount] = x < g.outW ? y * g.outW + x : -1;
-    }
+  if (!rows) return;
+  m_framePixels = Array<std::int32_t>(room);
+  for (int i = 0; i < int(room); ++i) m_framePixels[std::size_t(i)] = i < g.framePixels() && i % g.cols < g.outW ? i / g.cols * g.outW + i % g.cols : -1;
 }
 
 /// Column by column: patches of positions that follow one another lie in different rows, so that no sum waits for the one before it to
@@ -151,7 +149,7 @@ void ConvPass::orderPositions() {
 /// Whether ReLU holds an output channel at zero whatever the input, whose values have bounds.
 bool ConvPass::provenDead(int k) const {
   const double least = std::min(m_x.least, 0.f), most = std::max(m_x.most, 0.f);  // the frame is zero
-  if (!m_shape.relu || !std::isfinite(most - least)) return false;
+  if (!m_shape.relu() || !std::isfinite(most - least)) return false;
   double largest = m_bias[std::size_t(k)], size = std::abs(largest);
   for (int r = 0; r < m_shape.r; ++r)
     for (int i = 0; i < m_shape.s * m_shape.c; ++i) {
@@ -210,12 +208,17 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
   }
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
-  const float probe = g.planes ? m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_outputChannels.data(), m_outputCount, m_bias.data(), scratch.forPlanes(), m_places.data(),
-                                                           pixelsOf(n, scratch), y, codesOf(n))
-                               : m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
+  float probe;
+  if (g.planes) {
+    PixelLists& pixels = pixelsOf(n, scratch);
+    probe = m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_outputChannels.data(), m_outputCount, m_bias.data(), forPlanes(scratch), m_places.data(), pixels, y, codesOf(n));
+    m_inputDensity.add(g.outH * g.outW - pixels.deadCount, std::int64_t{g.outH} * g.outW);
+  } else {
+    probe = m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
+    if (!g.relu() && g.activation != Activation::Linear)
+      for (int row = 0; row < g.outH; ++row) m_kernels.activate(g.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
+  }
   if (!(probe == 0)) m_finite = false;
-  if (!g.relu && m_plan.activation != Activation::Linear)
-    for (int row = 0; row < g.outH; ++row) m_kernels.activate(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
   if (m_average) m_average->forwardSample(m_kernels, n);
 }
 
@@ -273,9 +276,9 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
     if (m_average) m_average->backwardSample(m_kernels, n);
-    if (!g.relu && m_plan.activation != Activation::Linear)
+    if (!g.relu() && g.activation != Activation::Linear)
       for (int row = 0; row < g.outH; ++row)
-        m_kernels.activationGradient(m_plan.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
+        m_kernels.activationGradient(g.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     const std::int64_t base = (n - begin) * sampleSize;
     const bool unpack = m_packed && !m_x.mayPackGradients;
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
@@ -330,7 +333,7 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
     for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
   const PoolShape pool = m_average ? m_average->shape() : PoolShape{g.k, g.outH, g.outW, g.outH, g.outW};
   const Frame dy = m_average ? m_average->gradientOf(n) : m_y.gradientInside(n);
-  const int passed = m_kernels.frameGradient(g, pool, m_plan.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
+  const int passed = m_kernels.frameGradient(g, pool, g.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
   ++m_samplesFromInputs;
@@ -434,8 +437,8 @@ PassWork ConvPass::work() const {
   const ConvShape& g = m_shape;
   const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)] + m_samplesBy[int(ConvMethod::Columns)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
-  PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_gradientDensity.share()};
-  if (g.planes) work.forward = "register blocks of pixels: one input channel";
+  PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, g.planes || lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_gradientDensity.share()};
+  if (g.planes) work.forward = "register blocks of pixels that meet anything but zeros: one input channel";
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";

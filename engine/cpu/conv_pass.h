@@ -13,7 +13,6 @@ class ConvPass : public Pass {
   struct Plan {
     std::string name;
     ConvShape shape;
-    Activation activation = Activation::Linear;
     bool hasBias = true, inputGradient = true;
     int stateSlots = 0;
     std::int64_t weightsOffset = 0;
@@ -48,7 +47,6 @@ class ConvPass : public Pass {
     // For convForwardPlanes().
     Array<float> phases, planes, tile, biasSums;
     Array<PlanePiece> pieces;
-    PlaneScratch forPlanes() const { return {phases.data(), planes.data(), tile.data(), pieces.data()}; }
   };
 
   const float* transposed() const { return (m_packed ? m_packedWeights : m_transposed).data(); }
@@ -69,6 +67,7 @@ class ConvPass : public Pass {
   }
   PixelLists& pixelsOf(int sample, const Scratch& scratch) { return m_pixelLists[m_codes.size() > 0 ? std::size_t(sample) : std::size_t(&scratch - m_scratch.data())]; }
   void makePixelLists();
+  PlaneScratch forPlanes(const Scratch& scratch) const { return {scratch.phases.data(), scratch.planes.data(), scratch.tile.data(), scratch.pieces.data(), m_framePixels.data()}; }
   void addBiasSums(Scratch& scratch, float* biasGradient) const;
   std::int64_t rowSize() const { return std::int64_t{m_shape.rowVecs} * m_lanes; }
   std::int64_t sliceSize() const { return m_shape.k * rowSize(); }  ///< of one kernel row, transposed
@@ -100,6 +99,7 @@ class ConvPass : public Pass {
   Array<std::int32_t> m_outputChannels;  ///< output channels that convForwardPlanes() works on in this batch
   int m_outputCount = 0;           ///< how many of them
   Array<PixelPlace> m_places;     ///< of the pooled pixels, for convForwardPlanes()
+  Array<std::int32_t> m_framePixels;  ///< PlaneScratch::framePixels
   Array<std::int32_t> m_pixels;   ///< what m_pixelLists point to
   std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient

@@ -28,7 +28,8 @@ struct ConvShape {
   int rows = 1, cols = 1;              ///< of the framed input
   int poolH = 1, poolW = 1;            ///< max pooling that follows, 1 x 1 for none
   int outH = 1, outW = 1;              ///< pooled
-  bool relu = false;                   ///< else linear; other activations are applied afterwards
+  Activation activation = Activation::Linear;  ///< kernels apply ReLU; convForwardPlanes() applies all, others leave the rest to activate()
+  bool relu() const { return activation == Activation::Relu; }
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int patchVecs = 0, patchRows = 0;    ///< vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used
@@ -66,11 +67,12 @@ struct PlanePiece {
 /// What convForwardPlanes() works in.
 struct PlaneScratch {
   float *phases = nullptr, *planes = nullptr, *tile = nullptr;
-  PlanePiece* pieces = nullptr;  ///< outH * outW of them are enough
+  PlanePiece* pieces = nullptr;  ///< outH * outW of them are enough, or as many as vectors of frame pixels
+  const std::int32_t* framePixels = nullptr;  ///< where the input's rows serve as planes: each frame pixel's number, -1 between rows and after the last
 };
 
 /// A sample's pooled pixels as convForwardPlanes() takes them: those that meet a value other than zero, and the others. Where the input's
-/// rows serve as planes all are live, and -1 stands for what lies between two rows of the frame.
+/// rows serve as planes, whole vectors are live or dead, and -1 stands for what lies between two rows of the frame.
 struct PixelLists {
   std::int32_t *live = nullptr, *dead = nullptr;
   int liveCount = 0, deadCount = 0;
@@ -165,8 +167,8 @@ struct Kernels {
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
-  /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. With `pack` pixels that
-  /// meet zeros alone are passed over. codes [live pixels / lanes][k][lanes], channels that ReLU let nothing through of marked by kNoPlace.
+  /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. Pixels that meet zeros
+  /// alone are passed over: with `pack` one by one, else by vectors, and only where rows serve as planes. codes [live pixels / lanes][k][lanes], channels that ReLU let nothing through of marked by kNoPlace.
   float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
                              const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
   /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums

@@ -403,7 +403,7 @@ STRATA_INLINE void finishWindows(const ConvShape& g, const Band& band, int panel
         if (poolH * poolW > 1) storeBytes(code + i, place);
         probe += sum - sum;
         best += load(bias + i);
-        if (g.relu) best = best < Vec{} ? Vec{} : best;
+        if (g.relu()) best = best < Vec{} ? Vec{} : best;
         storeSome(out + i, best, kEnd - i);
       }
     }
@@ -462,7 +462,7 @@ inline float convForward(const ConvShape& g, ConvMethod method, const float* x, 
 /// The live lanes of one vector of output gradients: ReLU passes them where the output is above zero.
 STRATA_INLINE IntVec liveGradients(const ConvShape& g, Vec gradient, const float* out, int some) {
   IntVec live = gradient != Vec{};
-  if (g.relu) live &= ~(loadSome(out, some) <= Vec{});
+  if (g.relu()) live &= ~(loadSome(out, some) <= Vec{});
   return live;
 }
 
@@ -709,7 +709,7 @@ inline int maskGradient(const ConvShape& g, Frame dy, Frame y) {
       const Vec v = loadSome(gradient + i, size - i);
       const IntVec alive = liveGradients(g, v, out + i, size - i);
       live += __builtin_popcount(bits(alive));
-      if (g.relu) storeSome(gradient + i, alive ? v : Vec{}, size - i);
+      if (g.relu()) storeSome(gradient + i, alive ? v : Vec{}, size - i);
     }
   }
   return live;

@@ -6,7 +6,7 @@
 // pooling window then lie in the same lane of different planes, and the largest of them is taken in registers. Without pooling, at
 // stride 1, the input's own rows are such planes: plane (u, v) begins u rows and v columns further on.
 #pragma once
-#include "engine/cpu/kernels_conv.h"
+#include "engine/cpu/kernels_math.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
@@ -87,6 +87,28 @@ inline void fillPlanes(const ConvShape& g, bool pack, const float* x, const Plan
   }
 }
 
+/// Lists the vectors of the frame's pixels, where the input's rows serve as planes: those that meet a value other than zero, and the pixels of the others.
+inline void listFrame(const ConvShape& g, const float* x, const std::int32_t* framePixels, PlanePiece* piece, PixelLists& pixels) {
+  int live = 0, dead = 0;
+  for (int at = 0; at < g.framePixels(); at += kLanes) {
+    const IntVec numbers = load(framePixels + at);
+    IntVec any{};
+    for (int r = 0; r < g.r; ++r) {
+      const float* row = x + at + std::int64_t{r} * g.cols;
+      for (int s = 0; s < g.s - 1; s += kLanes) any |= reinterpret_cast<IntVec>(load(row + s));
+      any |= reinterpret_cast<IntVec>(load(row + g.s - 1));
+    }
+    if (bits(any != IntVec{}) == 0) {
+      dead += compress(bits(numbers >= 0), numbers, pixels.dead + dead);
+      continue;
+    }
+    *piece++ = {at, live, ~0u};
+    store(pixels.live + live, numbers);
+    live += kLanes;
+  }
+  pixels.liveCount = live, pixels.deadCount = dead;
+}
+
 inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
 inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
 
@@ -129,7 +151,7 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
     }
     probe += sum - sum;
     best += bias;
-    if (g.relu) {
+    if (g.relu()) {
       const IntVec none = best <= Vec{};
       best = none ? Vec{} : best;
       place = none ? all(std::int32_t{kNoPlace}) : place;
@@ -141,7 +163,7 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
   STRATA_UNROLL for (int q = 0; q < kPlaneVecs; ++q) {
     Vec v = acc[q] + bias;
     probe += v - v;
-    if (g.relu) v = v < Vec{} ? Vec{} : v;
+    if (g.relu()) v = v < Vec{} ? Vec{} : v;
     store(tile + q * kLanes, v);
   }
 }
@@ -186,18 +208,14 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
 
 inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
                                const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
-  const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
+  const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack, curved = !g.relu() && g.activation != Activation::Linear;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
   for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
-  if (!rows) fillPlanes(g, pack, x, scratch, pixels);
-  for (int channel = 0; channel < g.k; channel += kLanes) {
-    Vec v = load(bias + channel);
-    if (g.relu) v = v < Vec{} ? Vec{} : v;
-    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
-  }
+  if (rows) listFrame(g, x, scratch.framePixels, scratch.pieces, pixels);
+  else fillPlanes(g, pack, x, scratch, pixels);
   const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, blocks = (channelCount + kPlaneChannels - 1) / kPlaneChannels;
   if (channelCount < g.k) {
     std::memset(scratch.tile, 0, sizeof(float) * std::size_t(g.k) * atOnce);
@@ -205,18 +223,25 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   }
   Vec probe{};
   for (int first = 0; first < pixels.liveCount; first += atOnce) {
+    const float* from = planes + first;
+    if (rows) {
+      const PlanePiece *piece = scratch.pieces + first / kLanes, *last = scratch.pieces + pixels.liveCount / kLanes - 1;
+      from = planes + piece->from;
+      for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = (piece + q < last ? piece[q] : *last).from - piece->from;
+    }
     for (int block = 0; block < blocks; ++block) {
-      const int from = channelCount * block / blocks, past = channelCount * (block + 1) / blocks;
-      withConstant<kPlaneChannels>(past - from, [&](auto size) {
+      const int begin = channelCount * block / blocks, past = channelCount * (block + 1) / blocks;
+      withConstant<kPlaneChannels>(past - begin, [&](auto size) {
         constexpr int C = decltype(size)::value;
         Vec acc[C * kPlaneVecs] = {};
-        addPlanes<C>(g, acc, planes + first, steps, weights + from, channelCount);
+        addPlanes<C>(g, acc, from, steps, weights + begin, channelCount);
         STRATA_UNROLL for (int c = 0; c < C; ++c) {
-          const int channel = channels[from + c];
+          const int channel = channels[begin + c];
           finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
         }
       });
     }
+    if (curved) activate(g.activation, scratch.tile, std::int64_t{g.k} * atOnce);
     for (int i = 0; i < atOnce && first + i < pixels.liveCount; i += kLanes) {
       const std::int32_t* numbers = pixels.live + first + i;
       const int count = pixels.liveCount - first - i;
@@ -226,6 +251,12 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
       }
       for (int channel = 0; channel < g.k; channel += kLanes) storePixels(g, scratch.tile + i, atOnce, numbers, count, channel, places, y);
     }
+  }
+  for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {
+    store(scratch.tile, load(bias + channel));
+    activate(g.activation, scratch.tile, kLanes);
+    const Vec v = load(scratch.tile);
+    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
   }
   return sumOf(probe);
 }
@@ -281,7 +312,7 @@ inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* c
     const float* out = y.data + places[pixels.dead[0]].out * g.k;
     for (int c = 0; c < kLanes && first + c < channelCount; ++c) {
       const int channel = channels[first + c];
-      if (!(g.relu && out[channel] <= 0)) biasGradient[channel] += sum[c];
+      if (!(g.relu() && out[channel] <= 0)) biasGradient[channel] += sum[c];
     }
   }
   return total;

@@ -179,11 +179,11 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     if (group.kind == Group::Kind::Conv) {
       const WindowGeometry g = convGeometry(site);
       const std::string name = group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
-      ConvPass::Plan plan{name, {}, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
+      ConvPass::Plan plan{name, {}, site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
       plan.shape.c = site.in.c, plan.shape.k = site.out.c;
       plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
       plan.shape.rows = x.rows, plan.shape.cols = x.cols;
-      plan.shape.relu = plan.activation == Activation::Relu;
+      plan.shape.activation = activationOf(site.fields);
       const bool pooled = group.last > group.first, average = pooled && m_request.network.layers[group.last].type == "avg_pool2d";
       if (pooled && !average) {
         const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
