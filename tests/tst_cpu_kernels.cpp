@@ -18,6 +18,8 @@ class TestCpuKernels : public QObject {
   void gradients();
   void fewChannelsBeforePadding_data();
   void fewChannelsBeforePadding();
+  void emptyPixels_data();
+  void emptyPixels();
   void deadChannels_data();
   void deadChannels();
   void optimizersAgreeWithTheReference_data();
@@ -118,6 +120,41 @@ void TestCpuKernels::fewChannelsBeforePadding() {
                  layer("dense", "dense1", {{"units", 3}})};
   Rng rng(7, Stream::Test, std::uint64_t(filters));
   compareGradients(spec, rng);
+}
+
+// Pixels of a single channel that meet zeros alone are passed over one by one or by vectors, forward and backward. They still count for the bias.
+void TestCpuKernels::emptyPixels_data() {
+  QTest::addColumn<QByteArray>("conv");
+  QTest::addColumn<QByteArray>("pool");
+  QTest::addColumn<QByteArray>("isa");
+  for (const char* conv : {R"({"filters": 6, "kernel_size": 5, "padding": "same", "activation": "tanh"})", R"({"filters": 40, "kernel_size": 7, "padding": "same", "strides": 2, "activation": "relu"})",
+                           R"({"filters": 33, "kernel_size": [3, 9], "activation": "sigmoid"})", R"({"filters": 3, "kernel_size": 1, "activation": "linear"})"})
+    for (const char* pool : {"", "max_pool2d", "avg_pool2d"})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", conv, pool, isaName(isa)) << QByteArray(conv) << QByteArray(pool) << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::emptyPixels() {
+  QFETCH(QByteArray, conv);
+  QFETCH(QByteArray, pool);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  NetworkSpec spec;
+  spec.classes = 3;
+  spec.input = Shape::image(22, 26, 1);
+  spec.layers = {layer("conv2d", "conv1", Json::parse(conv.toStdString())), layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})};
+  if (!pool.isEmpty()) spec.layers.insert(spec.layers.begin() + 1, layer(pool.toStdString(), "pool", {{"pool_size", 2}}));
+  QVERIFY2(analyse(spec).ok(), conv);
+  Rng rng(7, Stream::Test, 1);
+  const Weights weights = coarseWeights(spec, rng);
+  MadeBatch made(spec, 21, Inputs::Sparse, rng);
+  for (int n = 0; n < made.batch.size; ++n) {  // a dark frame of its own around each, and one that is dark throughout
+    const int top = n == 3 ? 22 : int(rng.below(12)), left = int(rng.below(20)), bottom = int(rng.below(8)), right = int(rng.below(9));
+    for (int y = 0; y < 22; ++y)
+      for (int x = 0; x < 26; ++x)
+        if (y < top || y >= 22 - bottom || x < left || x >= 26 - right) made.values[std::size_t((n * 22 + y) * 26 + x)] = 0;
+  }
+  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
 }
 
 // What ReLU holds at zero in a whole batch is left out of the backward pass, what no input can bring to life of the forward pass too. It is

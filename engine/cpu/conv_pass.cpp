@@ -14,6 +14,7 @@ constexpr double kListCost = 1.5;            // putting a value on a list costs 
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
 constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
+constexpr int kSkipFrom = 32;                // channels whose products are worth more than copying a patch and its gradients
 constexpr double kLiveBelow = 0.9;           // the same for leaving out dead channels
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
@@ -32,7 +33,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   g.patchVecs = (g.r * g.s * g.c + kernels.lanes - 1) / kernels.lanes;
-  if (g.poolH * g.poolW > 1 || g.patchVecs > kPatchesBelow * g.r * g.rowVecs) g.patchVecs = 0;
+  const bool skipPatches = g.c == 1 && g.k >= kSkipFrom;  // of pixels that meet zeros alone
+  if (window > 1 || (!skipPatches && g.patchVecs > kPatchesBelow * g.r * g.rowVecs)) g.patchVecs = 0;
   if (g.patchVecs > 0) g.patchRows = int(std::clamp<std::int64_t>(4 * kCacheFloats / (std::int64_t{g.outW} * g.patchVecs * kernels.lanes), 1, g.outH));
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / (g.panelVecs * rowFloats), 1, g.r));
@@ -100,6 +102,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     if (g.patchVecs > 0) {
       const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
       scratch.patches = Array<float>(positions * patch);
+      scratch.patchGradients = Array<float>(positions * g.k);
       scratch.patchSums = Array<float>(g.k * patch);
     }
     if (m_mayPackChannels) {
@@ -296,7 +299,9 @@ void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scrat
   const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base,
                                                                              scratch.biasSums.data(), biasGradient, channels)
                                                : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
-  m_gradientDensity.add(live, std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k);
+  const std::int64_t size = std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k;
+  m_gradientDensity.add(live, size);
+  m_weightGradientDensity.add(live, size);
   if (!m_plan.inputGradient) return;
   const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
   m_kernels.positionLists(g, dy, y, codesOf(n), positions);
@@ -315,8 +320,10 @@ bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch
   if (double(live) * byLists < (m_kernels.listsBelow * byBlocks - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
+  std::int64_t products = size;
   if (g.patchVecs == 0) m_kernels.convWeightGradientDense(g, dy, x, gradient, biasGradient);
-  else m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchSums.data()}, biasGradient);
+  else products = std::int64_t{g.k} * m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()}, biasGradient);
+  m_weightGradientDensity.add(products, size);
   if (m_plan.inputGradient) m_kernels.convInputGradientDense(g, dy, transposed(), dx);
   return true;
 }
@@ -335,6 +342,7 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   const Frame dy = m_average ? m_average->gradientOf(n) : m_y.gradientInside(n);
   const int passed = m_kernels.frameGradient(g, pool, g.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
+  m_weightGradientDensity.add(live, std::int64_t{g.outH} * g.outW);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());
   ++m_samplesFromInputs;
   return true;
@@ -437,8 +445,8 @@ PassWork ConvPass::work() const {
   const ConvShape& g = m_shape;
   const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)] + m_samplesBy[int(ConvMethod::Columns)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
-  PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, g.planes || lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_gradientDensity.share()};
-  if (g.planes) work.forward = "register blocks of pixels that meet anything but zeros: one input channel";
+  PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, g.planes || lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_weightGradientDensity.share()};
+  if (g.planes) work.forward = "register blocks of the pixels that meet anything but zeros: one input channel";
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
@@ -446,7 +454,7 @@ PassWork ConvPass::work() const {
   const auto percent = [](double share) { return std::to_string(std::lround(100 * share)) + " % of channels that "; };
   if (work.outputChannels < 1) work.forward += ", without the " + percent(1 - work.outputChannels) + "no input can bring to life";
   if (m_samplesFromInputs > 0) work.backward = "lists of live inputs";
-  else if (2 * m_samplesDense > lists + wide + dense) work.backward = "register blocks: too few zeros in the gradient", work.gradientLive = work.weightGradientLive = 1;
+  else if (2 * m_samplesDense > lists + wide + dense) work.backward = std::string("register blocks: too few zeros in the gradient") + (work.weightGradientLive < 1 ? ", patches of zeros left out" : ""), work.gradientLive = 1;
   else work.backward = g.poolH * g.poolW > 1 ? "lists of the largest of each window" : "lists of live gradients";
   if (work.inputChannels < 1) work.backward += ", without the " + percent(1 - work.inputChannels) + "a whole batch leaves dead";
   return work;

@@ -41,7 +41,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchSums, packedX, packedDx, gradientRow;
+    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchGradients, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     Array<std::uint32_t> liveChannels;  ///< of the samples that this thread has done
     // For convForwardPlanes().
@@ -114,7 +114,7 @@ class ConvPass : public Pass {
   Array<std::uint8_t> m_codes;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
-  Density m_inputDensity, m_gradientDensity, m_inputChannelShare, m_outputChannelShare;
+  Density m_inputDensity, m_gradientDensity, m_weightGradientDensity, m_inputChannelShare, m_outputChannelShare;
   std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs

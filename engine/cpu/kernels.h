@@ -86,10 +86,10 @@ struct PixelPlace {
 /// What convForwardPlanes() writes for a channel that ReLU let nothing through of, instead of a place in the window of 2 x 2.
 inline constexpr std::uint8_t kNoPlace = 4;
 
-/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes],
-/// and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
+/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows * outW][patchVecs * lanes], the gradients of these
+/// outputs, [patchRows * outW][k], and the sums over all samples so far, [k][patchVecs * lanes], of which r*s*c values count.
 struct PatchScratch {
-  float *patches = nullptr, *sums = nullptr;
+  float *patches = nullptr, *gradients = nullptr, *sums = nullptr;
 };
 
 /// A tensor of one sample, [h][w][c] inside a larger frame.
@@ -185,8 +185,9 @@ struct Kernels {
   int (*maskGradient)(const ConvShape& shape, Frame dy, Frame y);
   void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
   void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient, float* biasGradient);
-  /// The same into scratch.sums, from whole patches instead of row by row, for kernels whose rows leave much of a vector empty.
-  void (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient);
+  /// The same into scratch.sums, from whole patches instead of row by row, for kernels whose rows leave much of a vector empty. Patches of zeros are
+  /// passed over; returns how many were not.
+  int (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient);
   /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling. First the gradient
   /// before the activation is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; y is the activation's output, dy the
   /// gradient of its average over `pool`, a single pixel or tiles. Returns how many of the frame's values are live.

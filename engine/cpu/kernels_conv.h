@@ -762,22 +762,35 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
   addBiasGradient(g, dy, biasGradient);
 }
 
-/// The patches of output rows [oy0, oy1). What is written past the end of one is overwritten by the next.
-inline void fillPatches(const ConvShape& g, const float* x, int oy0, int oy1, float* patches) {
+/// The patches of output rows [oy0, oy1) that are not all zeros, and the gradients of their pixels. What is written past the end of one is overwritten
+/// by the next. Returns how many.
+inline int fillPatches(const ConvShape& g, Frame dy, const float* x, int oy0, int oy1, const PatchScratch& scratch) {
   const int row = g.s * g.c;
+  const IntVec last = ramp() < all((row - 1) % kLanes + 1);
+  float *patch = scratch.patches, *gradient = scratch.gradients;
   for (int oy = oy0; oy < oy1; ++oy)
-    for (int ox = 0; ox < g.outW; ++ox, patches += g.patchVecs * kLanes) {
+    for (int ox = 0; ox < g.outW; ++ox) {
       const float* from = x + (std::int64_t{oy * g.sy} * g.cols + ox * g.sx) * g.c;
+      IntVec any{};
       for (int r = 0; r < g.r; ++r, from += std::int64_t{g.cols} * g.c)
-        for (int i = 0; i < row; i += kLanes) store(patches + r * row + i, load(from + i));
+        for (int i = 0; i < row; i += kLanes) {
+          const Vec v = load(from + i);
+          store(patch + r * row + i, v);
+          any |= reinterpret_cast<IntVec>(v) & (i + kLanes < row ? ~IntVec{} : last);
+        }
+      if (bits(any != IntVec{}) == 0) continue;
+      for (int i = 0; i < g.k; i += kLanes) store(gradient + i, load(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i));
+      patch += g.patchVecs * kLanes, gradient += g.k;
     }
+  return int(gradient - scratch.gradients) / g.k;
 }
 
-inline void convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient) {
-  const int width = g.patchVecs * kLanes, rowSize = g.outW * g.k;
+inline int convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient) {
+  const int width = g.patchVecs * kLanes;
+  int total = 0;
   for (int oy = 0; oy < g.outH; oy += g.patchRows) {
-    const int end = oy + g.patchRows < g.outH ? oy + g.patchRows : g.outH;
-    fillPatches(g, x, oy, end, scratch.patches);
+    const int count = fillPatches(g, dy, x, oy, oy + g.patchRows < g.outH ? oy + g.patchRows : g.outH, scratch);
+    total += count;
     eachBlockPiece(g.patchVecs, [&](auto nb, int at) {
       constexpr int NB = decltype(nb)::value;
       eachBlock<NB>(g.k, [&](auto channels, int k) {
@@ -785,12 +798,13 @@ inline void convWeightGradientPatches(const ConvShape& g, Frame dy, const float*
         float* sums = scratch.sums + std::int64_t{k} * width + at * kLanes;
         Vec acc[P * NB];
         loadRowGroups<P, NB>(acc, sums, width);
-        addRounds<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + k, 1, g.k, g.outW, scratch.patches + at * kLanes, width, end - oy, dy.rowStride - rowSize, 0);
+        addProducts<P, NB>(acc, scratch.gradients + k, 1, g.k, count, scratch.patches + at * kLanes, width);
         storeRowGroups<P, NB>(sums, width, acc);
       });
     });
   }
   addBiasGradient(g, dy, biasGradient);
+  return total;
 }
 
 /// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of each.

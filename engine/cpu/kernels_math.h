@@ -10,10 +10,10 @@ struct Exponential {
   Vec power, rest;
 };
 STRATA_INLINE Exponential exponentialParts(Vec x) {
-  const Vec n = nearestInteger(x * 1.44269504088896341f);
+  const auto [n, power] = wholePower(x * 1.44269504088896341f);
   const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f, square = r * r;
   const Vec high = r * 1.9875691500e-4f + 1.3981999507e-3f, middle = r * 8.3334519073e-3f + 4.1665795894e-2f, low = r * 1.6666665459e-1f + 5.0000001201e-1f;
-  return {powerOfTwo(n), ((high * square + middle) * square + low) * square + r};  // two sums at a time: one after the other takes longer
+  return {power, ((high * square + middle) * square + low) * square + r};  // two sums at a time: one after the other takes longer
 }
 /// Within 2 units in the last place.
 STRATA_INLINE Vec exponential(Vec x) {

@@ -109,20 +109,17 @@ STRATA_INLINE Vec quotient(Vec a, Vec b) {
 #endif
 }
 
-/// For values of magnitude below 2^22.
-STRATA_INLINE Vec nearestInteger(Vec v) {
+/// The whole number n nearest to a value of -126..127, and 2^n.
+struct WholePower {
+  Vec n, power;
+};
+STRATA_INLINE WholePower wholePower(Vec v) {
 #if defined(__AVX512F__)
-  return Vec(_mm512_roundscale_ps(__m512(v), _MM_FROUND_TO_NEAREST_INT));
-#else
-  return v + 0x1.8p23f - 0x1.8p23f;
-#endif
-}
-/// 2^n for whole n of -126..127.
-STRATA_INLINE Vec powerOfTwo(Vec n) {
-#if defined(__AVX512F__)
-  return Vec(_mm512_scalef_ps(__m512(all(1.f)), __m512(n)));
-#else
-  return reinterpret_cast<Vec>((__builtin_convertvector(n, IntVec) + 127) << 23);
+  const Vec n = Vec(_mm512_roundscale_ps(__m512(v), _MM_FROUND_TO_NEAREST_INT));
+  return {n, Vec(_mm512_scalef_ps(__m512(all(1.f)), __m512(n)))};
+#else  // n comes to lie in the lowest bits, from where it goes into the exponent
+  const Vec moved = v + 0x1.8p23f;
+  return {moved - 0x1.8p23f, reinterpret_cast<Vec>((reinterpret_cast<IntVec>(moved) << 23) + (127 << 23))};
 #endif
 }
 
