@@ -188,9 +188,9 @@ void ConvPass::forward(const Step& step) {
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
   if (m_shape.columns) return density < m_kernels.columnsBelow ? ConvMethod::Columns : ConvMethod::Dense;
-  if (m_shape.widePixels == 0) return density < m_kernels.listsBelow ? ConvMethod::Lists : ConvMethod::Dense;
+  if (m_shape.widePixels == 0) return density < m_kernels.convListsBelow ? ConvMethod::Lists : ConvMethod::Dense;
   const double useful = double(m_shape.s) / m_shape.bandCols();  // the rest are multiplied by zero weights
-  return density < m_kernels.listsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
+  return density < m_kernels.convListsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
 void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {

@@ -146,8 +146,9 @@ struct UpdateRule {
 struct Kernels {
   Isa isa;
   int lanes;
-  double listsBelow;    ///< share of live values below which lists beat register blocks, as measured
-  double columnsBelow;  ///< the same for ConvMethod::Columns
+  double listsBelow;      ///< share of live values below which lists beat register blocks, as measured: dense layers, and gradients of convolutions
+  double convListsBelow;  ///< the same for ConvMethod::Lists and Wide
+  double columnsBelow;    ///< the same for ConvMethod::Columns
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 

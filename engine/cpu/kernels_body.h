@@ -9,10 +9,11 @@
 namespace strata::STRATA_ISA_NAMESPACE {
 
 /// More registers make larger blocks, and those are what lists compete with.
-inline constexpr double kListsBelow = kRegisters >= 32 ? 0.45 : 0.6, kColumnsBelow = kRegisters >= 32 ? 0.55 : 0.65;
+inline constexpr bool kManyRegisters = kRegisters >= 32;
+inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBelow = kManyRegisters ? 0.45 : 0.6, kColumnsBelow = kManyRegisters ? 0.55 : 0.65;
 
 constexpr Kernels table(Isa isa) {
-  return {isa, kLanes, kListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
+  return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
           bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward,
           convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, frameGradient, convWeightGradientByInputs,
