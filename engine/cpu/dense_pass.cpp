@@ -28,7 +28,8 @@ void DensePass::SampleLists::allocate(int width, int chunkSize, int batch) {
   capacity = (width + 31) / 16 * 16;
   values = Array<float>(std::size_t(capacity) * batch);
   offsets = Array<std::int32_t>(values.size());
-  starts = Array<std::int32_t>(std::size_t(chunks + 1) * batch);
+  samples = batch;
+  stretches = Array<ChunkLists::Stretch>(std::size_t(chunks) * batch);
 }
 
 DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
@@ -64,8 +65,7 @@ bool DensePass::list(const Step& step, const Panels& rows, int scale, SampleList
       live += m_kernels.countLive(rows.data + first / rows.panel * rows.panelStride + n * rows.rowStride, std::min(rows.panel, rows.width - first));
   density.add(live, size);
   if (double(live) >= m_kernels.listsBelow * double(size)) return false;
-  for (int n = step.begin(part); n < step.end(part); ++n)
-    m_kernels.listSample(rows, n, lists.chunk, scale, lists.view(), lists.starts.data() + std::int64_t{n} * (lists.chunks + 1), n * lists.capacity);
+  m_kernels.listSamples(rows, step.begin(part), step.end(part), lists.chunk, scale, lists.view(), step.begin(part) * lists.capacity);
   return true;
 }
 
@@ -85,7 +85,7 @@ void DensePass::forward(const Step& step) {
     float* y = m_y.values.data() + std::int64_t{panel} * m_y.batch * m_panel;
     const float *weights = m_weights.data() + std::int64_t{panel} * m_in * m_panel, *bias = m_bias.data() + panel * m_panel;
     const bool relu = m_plan.activation == Activation::Relu;
-    const float probe = m_listInputs ? m_kernels.denseForward(m_inputs.view(), m_inputs.starts.data(), m_inputs.chunks, m_inputs.chunk, begin, end, weights, bias, vecs, relu, y, m_panel)
+    const float probe = m_listInputs ? m_kernels.denseForward(m_inputs.view(), m_inputs.chunks, m_inputs.chunk, begin, end, weights, bias, vecs, relu, y, m_panel)
                               : m_kernels.denseForwardDense(x, begin, end, weights, bias, vecs, relu, y, m_panel);
     if (!(probe == 0)) m_finite = false;
     const std::int64_t count = std::int64_t{end - begin} * m_panel;
@@ -119,7 +119,7 @@ void DensePass::backward(const Step& step) {
       const int past = std::min(first + m_outChunk, m_out);
       transposeChunk(first, past, panel, !lists, transposed);
       if (lists) {
-        m_kernels.denseInputGradient(m_outputs.view(), m_outputs.starts.data(), m_outputs.chunks, first / m_outChunk, begin, end, transposed, vecs, out, dx.rowStride, width);
+        m_kernels.denseInputGradient(m_outputs.view(), first / m_outChunk, begin, end, transposed, vecs, out, dx.rowStride, width);
         continue;
       }
       const float* ahead = m_weights.data() + (std::int64_t{past / m_panel} * m_in + feature) * m_panel;  // what is turned over next

@@ -36,13 +36,14 @@ class DensePass : public Pass {
   PassWork work() const override;
 
  private:
-  /// Lists of a whole batch, sample by sample.
+  /// Lists of a whole batch.
   struct SampleLists {
     Array<float> values;
-    Array<std::int32_t> offsets, starts;
-    int chunk = 0, chunks = 0, capacity = 0;
+    Array<std::int32_t> offsets;
+    Array<ChunkLists::Stretch> stretches;
+    int chunk = 0, chunks = 0, capacity = 0, samples = 0;  ///< capacity: room for one sample's values
     void allocate(int width, int chunkSize, int batch);
-    ListView view() const { return {values.data(), offsets.data()}; }
+    ChunkLists view() const { return {{values.data(), offsets.data()}, stretches.data(), samples}; }
   };
   struct Scratch {
     Array<float> values, gradient, transposed;

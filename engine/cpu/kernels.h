@@ -114,6 +114,18 @@ struct ChannelLists {
   int capacity = 0;
 };
 
+/// Live values of a batch of vectors, cut into chunks of features: sample s holds [from, past) of the list in chunk c. A part's samples lie side by
+/// side in each chunk, in the order in which they are read.
+struct ChunkLists {
+  struct Stretch {
+    std::int32_t from, past;
+  };
+  ListView list;
+  Stretch* stretches = nullptr;  ///< [chunk][sample]
+  int samples = 0;
+  Stretch& of(int c, int s) const { return stretches[std::int64_t{c} * samples + s]; }
+};
+
 /// A matrix [n][width] cut into panels: value (i, j) lies at data[(j / panel) * panelStride + i * rowStride + j % panel].
 struct Panels {
   float* data = nullptr;
@@ -196,12 +208,12 @@ struct Kernels {
   /// sums [r * s][kWidth], the kernel turned by half a turn; the list's offsets are (y * (cols + s - 1) + x) * kWidth.
   void (*convWeightGradientByInputs)(const ConvShape& shape, const ListView& list, int n, const float* frame, float* sums);
 
-  // Dense. Rows are samples [begin, end); a list chunk is `chunk` features, its lists from starts[sample * (chunks + 1) + chunk].
-  int (*listSample)(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at);
-  float (*denseForward)(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
+  // Dense. Rows are samples [begin, end); a list chunk is `chunk` features. Lists are written from `at` on.
+  void (*listSamples)(const Panels& x, int begin, int end, int chunk, int scale, const ChunkLists& lists, int at);
+  float (*denseForward)(const ChunkLists& lists, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
                         int vecs, bool relu, float* y, std::int64_t rowStride);
   /// Adds what chunk `c` of the outputs contributes to one panel of input gradients; transposed [chunk][vecs * lanes] are that chunk's weights.
-  void (*denseInputGradient)(const ListView& list, const std::int32_t* starts, int chunks, int c, int begin, int end, const float* transposed, int vecs,
+  void (*denseInputGradient)(const ChunkLists& lists, int c, int begin, int end, const float* transposed, int vecs,
                              float* dx, std::int64_t rowStride, int width);
   float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
   /// Rows [begin, end) of a matrix [rows][vecs * lanes] into its pieces.

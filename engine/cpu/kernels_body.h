@@ -17,7 +17,7 @@ constexpr Kernels table(Isa isa) {
           bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward,
           convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           maskGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, frameGradient, convWeightGradientByInputs,
-          listSample, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
+          listSamples, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }
 

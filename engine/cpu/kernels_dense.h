@@ -6,37 +6,41 @@
 namespace strata::STRATA_ISA_NAMESPACE {
 
 /// A chunk is a whole number of panels, or a part of the only one.
-inline int listSample(const Panels& x, int sample, int chunk, int scale, ListView list, std::int32_t* starts, int at) {
+inline void listSamples(const Panels& x, int begin, int end, int chunk, int scale, const ChunkLists& lists, int at) {
   const IntVec lane = ramp() * scale;
-  for (int first = 0; first < x.width; first += chunk) {
-    *starts++ = at;
+  for (int first = 0, c = 0; first < x.width; first += chunk, ++c) {
     const int past = first + chunk < x.width ? first + chunk : x.width;
-    for (int j = first; j < past; j += x.panel) {
-      const float* from = x.data + j / x.panel * x.panelStride + sample * x.rowStride + j % x.panel;
-      const int n = past - j < x.panel ? past - j : x.panel;
-      for (int i = 0; i < n; i += kLanes) {
-        const Vec v = loadSome(from + i, n - i);
-        at += compress(bits(v != Vec{}), v, lane + all((j - first + i) * scale), list.values + at, list.offsets + at);
+    for (int s = begin; s < end; ++s) {
+      const int from = at;
+      for (int j = first; j < past; j += x.panel) {
+        const float* values = x.data + j / x.panel * x.panelStride + s * x.rowStride + j % x.panel;
+        const int n = past - j < x.panel ? past - j : x.panel;
+        for (int i = 0; i < n; i += kLanes) {
+          const Vec v = loadSome(values + i, n - i);
+          at += compress(bits(v != Vec{}), v, lane + all((j - first + i) * scale), lists.list.values + at, lists.list.offsets + at);
+        }
       }
+      lists.of(c, s) = {from, at};
     }
   }
-  *starts = at;
-  return at;
 }
 
 /// One panel of outputs for samples [begin, end), chunk by chunk so that the chunk's weights stay in the first cache.
-inline float denseForward(const ListView& list, const std::int32_t* starts, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
+inline float denseForward(const ChunkLists& lists, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
                           int vecs, bool relu, float* y, std::int64_t rowStride) {
   Vec probe{};
   withConstant<kPanelVecs>(vecs, [&](auto nb) {
     constexpr int kVecs = decltype(nb)::value;
-    for (int c = 0; c < chunks; ++c)
+    const int floats = chunk * kVecs * kLanes, lines = (floats / 16 + end - begin - 1) / (end - begin);  // of the next chunk with each sample
+    for (int c = 0; c < chunks; ++c) {
+      LinesAhead nextChunk{weights + std::int64_t{c + 1} * floats};
       for (int s = begin; s < end; ++s) {
-        const std::int32_t* at = starts + std::int64_t{s} * (chunks + 1) + c;
+        for (int i = 0; i < lines; ++i) nextChunk.next();
+        const auto [from, past] = lists.of(c, s);
         float* out = y + s * rowStride;
         Vec acc[kVecs];
         loadRow(acc, c == 0 ? bias : out);
-        addRows(acc, list.values + at[0], list.offsets + at[0], at[1] - at[0], weights + std::int64_t{c} * chunk * kVecs * kLanes);
+        addRows(acc, lists.list.values + from, lists.list.offsets + from, past - from, weights + std::int64_t{c} * floats);
         if (c == chunks - 1) {
           STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
             probe += acc[i] - acc[i];
@@ -45,21 +49,22 @@ inline float denseForward(const ListView& list, const std::int32_t* starts, int 
         }
         storeRow(out, acc);
       }
+    }
   });
   return sumOf(probe);
 }
 
 /// One panel of `width` input gradients for samples [begin, end): what chunk `c` of the outputs adds to them.
-inline void denseInputGradient(const ListView& list, const std::int32_t* starts, int chunks, int c, int begin, int end, const float* transposed, int vecs,
+inline void denseInputGradient(const ChunkLists& lists, int c, int begin, int end, const float* transposed, int vecs,
                                float* dx, std::int64_t rowStride, int width) {
   withConstant<kPanelVecs>(vecs, [&](auto nb) {
     constexpr int kVecs = decltype(nb)::value;
     for (int s = begin; s < end; ++s) {
-      const std::int32_t* at = starts + std::int64_t{s} * (chunks + 1) + c;
+      const auto [from, past] = lists.of(c, s);
       float* out = dx + s * rowStride;
       Vec acc[kVecs];
       STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] = c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
-      addRows(acc, list.values + at[0], list.offsets + at[0], at[1] - at[0], transposed);
+      addRows(acc, lists.list.values + from, lists.list.offsets + from, past - from, transposed);
       STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
         if (i * kLanes < width) storeSome(out + i * kLanes, acc[i], width - i * kLanes);
       }
