@@ -181,7 +181,8 @@ struct Kernels {
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
   /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. Pixels that meet zeros
-  /// alone are passed over: with `pack` one by one, else by vectors, and only where rows serve as planes. codes [live pixels / lanes][k][lanes], channels that ReLU let nothing through of marked by kNoPlace.
+  /// alone are passed over: with `pack` one by one, else by vectors, and only where rows serve as planes. codes [live pixels / lanes][k][lanes],
+  /// channels that ReLU let nothing through of marked by kNoPlace.
   float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
                              const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
   /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums
