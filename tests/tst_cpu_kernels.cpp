@@ -112,12 +112,9 @@ void TestCpuKernels::fewChannelsBeforePadding() {
   QFETCH(int, filters);
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
-  NetworkSpec spec;
-  spec.classes = 3;
-  spec.input = Shape::image(10, 10, 1);
-  spec.layers = {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "tanh"}}),
-                 layer("conv2d", "conv2", {{"filters", 5}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}), layer("flatten", "flatten"),
-                 layer("dense", "dense1", {{"units", 3}})};
+  const NetworkSpec spec{Shape::image(10, 10, 1), 3, {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "tanh"}}),
+                                                      layer("conv2d", "conv2", {{"filters", 5}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}),
+                                                      layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
   Rng rng(7, Stream::Test, std::uint64_t(filters));
   compareGradients(spec, rng);
 }
@@ -139,10 +136,7 @@ void TestCpuKernels::emptyPixels() {
   QFETCH(QByteArray, pool);
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
-  NetworkSpec spec;
-  spec.classes = 3;
-  spec.input = Shape::image(22, 26, 1);
-  spec.layers = {layer("conv2d", "conv1", Json::parse(conv.toStdString())), layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})};
+  NetworkSpec spec{Shape::image(22, 26, 1), 3, {layer("conv2d", "conv1", Json::parse(conv.toStdString())), layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
   if (!pool.isEmpty()) spec.layers.insert(spec.layers.begin() + 1, layer(pool.toStdString(), "pool", {{"pool_size", 2}}));
   QVERIFY2(analyse(spec).ok(), conv);
   Rng rng(7, Stream::Test, 1);
@@ -178,11 +172,9 @@ void TestCpuKernels::deadChannels() {
   QFETCH(int, filters);
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
-  NetworkSpec spec;
-  spec.classes = 3;
-  spec.input = poolAfter == 1 ? Shape::image(18, 16, 1) : Shape::image(13, 12, 2);
-  spec.layers = {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
-                 layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}), layer("dense", "dense2", {{"units", 3}})};
+  NetworkSpec spec{poolAfter == 1 ? Shape::image(18, 16, 1) : Shape::image(13, 12, 2), 3,
+                   {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
+                    layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}), layer("dense", "dense2", {{"units", 3}})}};
   if (poolAfter > 0) spec.layers.insert(spec.layers.begin() + poolAfter, layer("max_pool2d", "pool", {{"pool_size", poolAfter == 1 ? Json(2) : Json::array({2, 1})}}));
   QVERIFY2(analyse(spec).ok(), second);
   const auto backend = createBackend("cpu", 2);
@@ -213,12 +205,8 @@ void TestCpuKernels::optimizersAgreeWithTheReference_data() {
 namespace {
 
 NetworkSpec smallNet() {
-  NetworkSpec spec;
-  spec.classes = 5;
-  spec.input = Shape::image(10, 9, 2);
-  spec.layers = {layer("conv2d", "conv1", {{"filters", 12}, {"activation", "relu"}}), layer("max_pool2d", "pool1"), layer("flatten", "flatten"),
-                 layer("dense", "dense1", {{"units", 20}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 5}})};
-  return spec;
+  return {Shape::image(10, 9, 2), 5, {layer("conv2d", "conv1", {{"filters", 12}, {"activation", "relu"}}), layer("max_pool2d", "pool1"), layer("flatten", "flatten"),
+                                      layer("dense", "dense1", {{"units", 20}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 5}})}};
 }
 
 }  // namespace

@@ -218,7 +218,7 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
     m_inputDensity.add(g.outH * g.outW - pixels.deadCount, std::int64_t{g.outH} * g.outW);
   } else {
     probe = m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
-    if (!g.relu() && g.activation != Activation::Linear)
+    if (g.curved())
       for (int row = 0; row < g.outH; ++row) m_kernels.activate(g.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
   }
   if (!(probe == 0)) m_finite = false;
@@ -279,7 +279,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
     const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
     if (m_average) m_average->backwardSample(m_kernels, n);
-    if (!g.relu() && g.activation != Activation::Linear)
+    if (g.curved())
       for (int row = 0; row < g.outH; ++row)
         m_kernels.activationGradient(g.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     const std::int64_t base = (n - begin) * sampleSize;

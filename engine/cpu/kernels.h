@@ -30,6 +30,7 @@ struct ConvShape {
   int outH = 1, outW = 1;              ///< pooled
   Activation activation = Activation::Linear;  ///< kernels apply ReLU; convForwardPlanes() applies all, others leave the rest to activate()
   bool relu() const { return activation == Activation::Relu; }
+  bool curved() const { return !relu() && activation != Activation::Linear; }
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int patchVecs = 0, patchRows = 0;    ///< vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used

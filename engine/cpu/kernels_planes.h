@@ -208,7 +208,7 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
 
 inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
                                const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
-  const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack, curved = !g.relu() && g.activation != Activation::Linear;
+  const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
@@ -241,7 +241,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
         }
       });
     }
-    if (curved) activate(g.activation, scratch.tile, std::int64_t{g.k} * atOnce);
+    if (g.curved()) activate(g.activation, scratch.tile, std::int64_t{g.k} * atOnce);
     for (int i = 0; i < atOnce && first + i < pixels.liveCount; i += kLanes) {
       const std::int32_t* numbers = pixels.live + first + i;
       const int count = pixels.liveCount - first - i;
