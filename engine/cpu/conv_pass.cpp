@@ -92,6 +92,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.rowValues = Array<float>(std::size_t(std::max(inBands, std::int64_t{g.rows} * g.cols * g.c)));
       scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
     }
+    scratch.gradientSums = Array<float>(std::size_t(g.kWidth(m_lanes)));
     scratch.gradValues = Array<float>(places * g.k);
     scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
     scratch.gradStarts = Array<std::int32_t>(places * window + 1);
@@ -277,16 +278,10 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
-    const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
-    if (m_average) m_average->backwardSample(m_kernels, n);
-    if (g.curved())
-      for (int row = 0; row < g.outH; ++row)
-        m_kernels.activationGradient(g.activation, y.data + std::int64_t{row} * y.rowStride, dy.data + std::int64_t{row} * dy.rowStride, std::int64_t{g.outW} * g.k);
     const std::int64_t base = (n - begin) * sampleSize;
     const bool unpack = m_packed && !m_x.mayPackGradients;
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
-    const bool dense = g.poolH * g.poolW == 1 && denseGradients(n, x + base, dx, scratch, gradient, biasGradient);
-    if (!dense) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
+    if (!denseGradients(n, x + base, dx, scratch, gradient, biasGradient)) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
     if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
@@ -308,12 +303,24 @@ void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scrat
   m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), transposed(), dx);
 }
 
+/// Puts a sample's gradient before the activation where it is asked for, and its sums over the pixels into the scratch. Returns how many values are live.
+int ConvPass::beforeActivation(int n, Frame to, int pixel, Scratch& scratch) {
+  const ConvShape& g = m_shape;
+  const bool tiles = m_average && m_average->shape().tiles();
+  if (m_average && !tiles) m_average->backwardSample(m_kernels, n);
+  const PoolShape pool = tiles ? m_average->shape() : PoolShape{g.k, g.outH, g.outW, g.outH, g.outW};
+  return m_kernels.outputGradient(g, pool, tiles ? m_average->gradientOf(n) : m_y.gradientInside(n), m_y.inside(n, m_y.values), to, pixel, scratch.gradientSums.data());
+}
+
 /// Where most gradients are live, register blocks are faster. False where they are not.
 bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient) {
   const ConvShape& g = m_back;
+  const bool maxPooled = g.poolH * g.poolW > 1;
+  if (maxPooled && !g.curved()) return false;  // lists do what ReLU asks for
   const Frame dy = m_y.gradientInside(n);
   const std::int64_t size = std::int64_t{g.outH} * g.outW * g.k;
-  const int live = m_kernels.maskGradient(g, dy, m_y.inside(n, m_y.values));
+  const int live = beforeActivation(n, dy, g.k, scratch);
+  if (maxPooled) return false;
   // Products of vectors for each value: by lists, and by register blocks.
   const double rows = double(g.r) * g.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
   const double byLists = rows + inputGradient, byBlocks = (g.patchVecs > 0 ? g.patchVecs : rows) + inputGradient;
@@ -321,9 +328,10 @@ bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
   std::int64_t products = size;
-  if (g.patchVecs == 0) m_kernels.convWeightGradientDense(g, dy, x, gradient, biasGradient);
-  else products = std::int64_t{g.k} * m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()}, biasGradient);
+  if (g.patchVecs == 0) m_kernels.convWeightGradientDense(g, dy, x, gradient);
+  else products = std::int64_t{g.k} * m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()});
   m_weightGradientDensity.add(products, size);
+  m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
   if (m_plan.inputGradient) m_kernels.convInputGradientDense(g, dy, transposed(), dx);
   return true;
 }
@@ -338,9 +346,9 @@ bool ConvPass::gradientFromInputs(int n, Scratch& scratch, float* biasGradient) 
   if (std::int64_t{live} * g.s * (width / m_lanes) * 2 > std::int64_t{g.outH} * g.outW * g.k * g.rowVecs) return false;
   for (int row = 1; row < g.rows; ++row)
     for (int e = lists.starts[row * (g.cols + 1)]; e < lists.starts[row * (g.cols + 1) + g.cols]; ++e) lists.list.offsets[e] += row * frameCols * width;
-  const PoolShape pool = m_average ? m_average->shape() : PoolShape{g.k, g.outH, g.outW, g.outH, g.outW};
-  const Frame dy = m_average ? m_average->gradientOf(n) : m_y.gradientInside(n);
-  const int passed = m_kernels.frameGradient(g, pool, g.activation, dy, m_y.inside(n, m_y.values), scratch.frame.data(), biasGradient);
+  const Frame inside{scratch.frame.data() + ((g.r - 1) * frameCols + g.s - 1) * width, frameCols * width};
+  const int passed = beforeActivation(n, inside, width, scratch);
+  m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
   m_gradientDensity.add(passed, std::int64_t{g.outH} * g.outW * g.k);
   m_weightGradientDensity.add(live, std::int64_t{g.outH} * g.outW);
   m_kernels.convWeightGradientByInputs(g, lists.list, live, scratch.frame.data(), scratch.inputSums.data());

@@ -41,7 +41,7 @@ class ConvPass : public Pass {
  private:
   /// What one thread needs to work on one sample, and for the weight gradient on a few.
   struct Scratch {
-    Array<float> acc, rowValues, gradValues, channelValues, frame, inputSums, patches, patchGradients, patchSums, packedX, packedDx, gradientRow;
+    Array<float> acc, rowValues, gradValues, channelValues, gradientSums, frame, inputSums, patches, patchGradients, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
     Array<std::uint32_t> liveChannels;  ///< of the samples that this thread has done
     // For convForwardPlanes().
@@ -75,6 +75,7 @@ class ConvPass : public Pass {
   int inputPixels() const { return m_shape.rows * m_shape.cols; }
   void orderPositions();
   void listGradients(int sample, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient);
+  int beforeActivation(int sample, Frame to, int pixel, Scratch& scratch);
   bool denseGradients(int sample, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
   void addInputSums(Scratch& scratch, float* gradient) const;

@@ -195,19 +195,19 @@ struct Kernels {
   /// order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
   void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
-  /// By register blocks, which multiply everything. The gradient must lie before the activation: maskGradient() sees to that, for nets
-  /// without pooling, and returns how many of its values are live.
-  int (*maskGradient)(const ConvShape& shape, Frame dy, Frame y);
+  /// The gradient before the activation, of one sample: from dy, the gradient of y (the activation's output) or, of a net without max pooling, of its
+  /// average over `pool`, tiles or single pixels. It goes to `to`, which may be dy; pixels lie `pixel` floats apart there, and what follows the k
+  /// channels becomes zero. sums [kWidth] are those over all pixels. Returns how many values are live.
+  int (*outputGradient)(const ConvShape& shape, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel, float* sums);
+  /// By register blocks, which multiply everything, for nets without max pooling. The gradient must lie before the activation.
   void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
-  void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient, float* biasGradient);
+  void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient);
   /// The same into scratch.sums, from whole patches instead of row by row, for kernels whose rows leave much of a vector empty. Patches of zeros are
   /// passed over; returns how many were not.
-  int (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient);
-  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling. First the gradient
-  /// before the activation is put into a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]; y is the activation's output, dy the
-  /// gradient of its average over `pool`, a single pixel or tiles. Returns how many of the frame's values are live.
-  int (*frameGradient)(const ConvShape& shape, const PoolShape& pool, Activation activation, Frame dy, Frame y, float* frame, float* biasGradient);
-  /// sums [r * s][kWidth], the kernel turned by half a turn; the list's offsets are (y * (cols + s - 1) + x) * kWidth.
+  int (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch);
+  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling. The gradient before the activation
+  /// lies in a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]. sums [r * s][kWidth], the kernel turned by half a turn; the
+  /// list's offsets are (y * (cols + s - 1) + x) * kWidth.
   void (*convWeightGradientByInputs)(const ConvShape& shape, const ListView& list, int n, const float* frame, float* sums);
 
   // Dense. Rows are samples [begin, end); a list chunk is `chunk` features. Lists are written from `at` on.

@@ -16,7 +16,7 @@ constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
           bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward,
           convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
-          maskGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, frameGradient, convWeightGradientByInputs,
+          outputGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, convWeightGradientByInputs,
           listSamples, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};
 }

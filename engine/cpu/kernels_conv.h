@@ -698,54 +698,39 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
     }
 }
 
-/// The gradient before the activation in place of that after it; returns how many values are live.
-inline int maskGradient(const ConvShape& g, Frame dy, Frame y) {
-  int live = 0;
-  const int size = g.outW * g.k;
-  for (int oy = 0; oy < g.outH; ++oy) {
-    float* gradient = dy.data + std::int64_t{oy} * dy.rowStride;
-    const float* out = y.data + std::int64_t{oy} * y.rowStride;
-    for (int i = 0; i < size; i += kLanes) {
-      const Vec v = loadSome(gradient + i, size - i);
-      const IntVec alive = liveGradients(g, v, out + i, size - i);
-      live += __builtin_popcount(bits(alive));
-      if (g.relu()) storeSome(gradient + i, alive ? v : Vec{}, size - i);
-    }
-  }
-  return live;
-}
-
-/// Blocks of positions of one column: their patches' rows lie apart, so that no sum waits for the one before it to reach memory.
+/// Adds to a row of inputs, block by block of output pixels, whose products with every kernel row that meets it are summed up in registers before.
+/// So many kernel rows at a time that their weights stay in the first cache.
 inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* transposed, float* dx) {
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
-  const std::int64_t rowSize = g.rowVecs * kLanes, dxStep = std::int64_t{g.sy} * g.cols * g.c;
-  for (int r = 0; r < g.r; ++r)
-    eachBlockPiece(g.rowVecs, [&](auto nb, int at) {
-      constexpr int NB = decltype(nb)::value;
-      const float* w = transposed + r * g.k * rowSize + at * kLanes;
-      for (int ox = 0; ox < g.outW; ++ox)
-        eachBlock<NB>(g.outH, [&](auto rows, int oy) {
-          constexpr int P = decltype(rows)::value;
+  constexpr int kWeightRows = 96, kApart = 3;
+  const std::int64_t rowSize = g.rowVecs * kLanes, kernelRow = g.k * rowSize, pixel = std::int64_t{g.sx} * g.c;
+  const int most = kWeightRows / g.k, atOnce = most < 1 ? 1 : most < g.r ? most : g.r;
+  eachBlockPiece(g.rowVecs, [&](auto nb, int at) {
+    constexpr int NB = decltype(nb)::value;
+    for (int r0 = 0; r0 < g.r; r0 += atOnce) {
+      const int r1 = r0 + atOnce < g.r ? r0 + atOnce : g.r;
+      for (int y = r0; y < (g.outH - 1) * g.sy + r1; ++y) {
+        const int oy = (y - r0) / g.sy < g.outH ? (y - r0) / g.sy : g.outH - 1;  // the last output row that meets it, and by which kernel row
+        const int r = y - oy * g.sy, past = y < r1 ? y + 1 : r1;
+        if (r >= past) continue;
+        eachBlock<NB>(g.outW, [&](auto pixels, int ox) {
+          constexpr int P = decltype(pixels)::value;
           Vec acc[P * NB] = {};
-          addProducts<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k, dy.rowStride, 1, g.k, w, rowSize);
-          float* out = dx + oy * dxStep + (std::int64_t{r} * g.cols + ox * g.sx) * g.c + at * kLanes;
-          STRATA_UNROLL for (int p = 0; p < P; ++p, out += dxStep) {
-            STRATA_UNROLL for (int i = 0; i < NB; ++i) store(out + i * kLanes, load(out + i * kLanes) + acc[p * NB + i]);
+          addRounds<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k, g.k, 1, g.k, transposed + r * kernelRow + at * kLanes, rowSize,
+                           (past - r + g.sy - 1) / g.sy, -std::int64_t{dy.rowStride} - g.k, (g.sy - 1) * kernelRow);
+          float* out = dx + (std::int64_t{y} * g.cols + ox * g.sx) * g.c + at * kLanes;
+          STRATA_UNROLL for (int first = 0; first < kApart; ++first) {  // neighbours overlap: one would wait for the other to reach memory
+            STRATA_UNROLL for (int p = first; p < P; p += kApart) {
+              STRATA_UNROLL for (int i = 0; i < NB; ++i) store(out + p * pixel + i * kLanes, load(out + p * pixel + i * kLanes) + acc[p * NB + i]);
+            }
           }
         });
-    });
+      }
+    }
+  });
 }
 
-inline void addBiasGradient(const ConvShape& g, Frame dy, float* biasGradient) {
-  for (int i = 0; i < g.k; i += kLanes) {
-    Vec sum{};
-    for (int oy = 0; oy < g.outH; ++oy)
-      for (int ox = 0; ox < g.outW; ++ox) sum += loadSome(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i, g.k - i);
-    store(biasGradient + i, load(biasGradient + i) + sum);
-  }
-}
-
-inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x, float* gradient, float* biasGradient) {
+inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x, float* gradient) {
   const std::int64_t rowSize = g.rowVecs * kLanes, xRow = std::int64_t{g.cols} * g.c;
   for (int r = 0; r < g.r; ++r)
     eachBlockPiece(g.rowVecs, [&](auto nb, int at) {
@@ -759,7 +744,6 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
         storeRowGroups<P, NB>(out, rowSize, acc);
       });
     });
-  addBiasGradient(g, dy, biasGradient);
 }
 
 /// The patches of output rows [oy0, oy1) that are not all zeros, and the gradients of their pixels. What is written past the end of one is overwritten
@@ -785,7 +769,7 @@ inline int fillPatches(const ConvShape& g, Frame dy, const float* x, int oy0, in
   return int(gradient - scratch.gradients) / g.k;
 }
 
-inline int convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch, float* biasGradient) {
+inline int convWeightGradientPatches(const ConvShape& g, Frame dy, const float* x, const PatchScratch& scratch) {
   const int width = g.patchVecs * kLanes;
   int total = 0;
   for (int oy = 0; oy < g.outH; oy += g.patchRows) {
@@ -803,7 +787,6 @@ inline int convWeightGradientPatches(const ConvShape& g, Frame dy, const float* 
       });
     });
   }
-  addBiasGradient(g, dy, biasGradient);
   return total;
 }
 

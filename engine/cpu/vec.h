@@ -50,6 +50,11 @@ STRATA_INLINE float sumOf(Vec v) {
   for (int i = 0; i < kLanes; ++i) sum += v[i];
   return sum;
 }
+STRATA_INLINE std::int32_t sumOf(IntVec v) {
+  std::int32_t sum = 0;
+  for (int i = 0; i < kLanes; ++i) sum += v[i];
+  return sum;
+}
 
 /// The first n lanes; n may be more than there are. The rest is zero, and nothing past the n values is read or written.
 STRATA_INLINE Vec loadSome(const float* p, int n) {
