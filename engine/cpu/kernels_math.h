@@ -164,31 +164,29 @@ template <int KernelH, int KernelW, Activation kActivation>
 STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel, float* sums) {
   const int kernelH = KernelH ? KernelH : pool.kernelH, kernelW = KernelW ? KernelW : pool.kernelW;
   const float share = 1.f / float(kernelH * kernelW);
+  constexpr int kLine = 16;  // floats
   IntVec live{};
-  for (int i = 0; i < g.k; i += kLanes) {
-    const IntVec channel = ramp() < all(g.k - i);  // whole vectors are read, of which the rest is the next pixel's
-    Vec sum{};
-    for (int oy = 0; oy < pool.outH; ++oy) {
-      const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride + i, *out = y.data + std::int64_t{oy} * kernelH * y.rowStride + i;
-      float* before = to.data + std::int64_t{oy} * kernelH * to.rowStride + i;
-      const auto row = [&](auto store) {
-        for (int ox = 0; ox < pool.outW; ++ox, gradient += g.k, out += kernelW * g.k, before += kernelW * pixel) {
-          const Vec each = load(gradient) * share;
-          STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
-            __builtin_prefetch(out + (2 * kernelH + a) * y.rowStride);  // the forward pass of the batch has pushed y out of the caches near by
-            STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
-              const Vec whole = gradientBefore<kActivation>(load(out + a * y.rowStride + b * g.k), each), v = channel ? whole : Vec{};
-              store(before + a * to.rowStride + b * pixel, v);
-              sum += v;
-              live -= v != Vec{};
-            }
+  std::memset(sums, 0, sizeof(float) * std::size_t(g.kWidth(kLanes)));
+  for (int oy = 0; oy < pool.outH; ++oy) {
+    const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride, *out = y.data + std::int64_t{oy} * kernelH * y.rowStride;
+    float* before = to.data + std::int64_t{oy} * kernelH * to.rowStride;
+    for (int ox = 0; ox < pool.outW; ++ox, gradient += g.k, out += kernelW * g.k, before += kernelW * pixel)
+      for (int i = 0; i < g.k; i += kLanes) {
+        const IntVec channel = ramp() < all(g.k - i);  // whole vectors are read, of which the rest is the next pixel's
+        const Vec each = load(gradient + i) * share;
+        Vec sum{};
+        STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
+          const float* row = out + a * y.rowStride + i;
+          if (i % kLine == 0) __builtin_prefetch(row + 2 * kernelH * y.rowStride);  // the forward pass of the batch has pushed y out of the caches near by
+          STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
+            const Vec whole = gradientBefore<kActivation>(load(row + b * g.k), each), v = channel ? whole : Vec{};
+            storeSome(before + a * to.rowStride + b * pixel + i, v, pixel - i);
+            sum += v;
+            live -= v != Vec{};
           }
         }
-      };
-      if (pixel - i >= kLanes) row([](float* at, Vec v) { store(at, v); });
-      else row([&](float* at, Vec v) { storeSome(at, v, pixel - i); });
-    }
-    store(sums + i, sum);
+        store(sums + i, load(sums + i) + sum);
+      }
   }
   return sumOf(live);
 }
