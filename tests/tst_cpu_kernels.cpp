@@ -20,6 +20,8 @@ class TestCpuKernels : public QObject {
   void fewChannelsBeforePadding();
   void emptyPixels_data();
   void emptyPixels();
+  void groupsOfKernelRows_data();
+  void groupsOfKernelRows();
   void deadChannels_data();
   void deadChannels();
   void optimizersAgreeWithTheReference_data();
@@ -149,6 +151,29 @@ void TestCpuKernels::emptyPixels() {
         if (y < top || y >= 22 - bottom || x < left || x >= 26 - right) made.values[std::size_t((n * 22 + y) * 26 + x)] = 0;
   }
   compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+}
+
+// Of wide layers a few kernel rows are worked on at a time, or one: what the first cache holds.
+void TestCpuKernels::groupsOfKernelRows_data() {
+  QTest::addColumn<int>("channels");
+  QTest::addColumn<QByteArray>("kernel");
+  QTest::addColumn<QByteArray>("isa");
+  for (const int channels : {24, 96})
+    for (const char* kernel : {R"("kernel_size": 5)", R"("kernel_size": [4, 3], "strides": [2, 1])"})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%d channels, %s %s", channels, kernel, isaName(isa)) << channels << QByteArray(kernel) << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::groupsOfKernelRows() {
+  QFETCH(int, channels);
+  QFETCH(QByteArray, kernel);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  const NetworkSpec spec{Shape::image(11, 13, 2), 3, {layer("conv2d", "conv1", {{"filters", channels}, {"kernel_size", 3}, {"activation", "relu"}}),
+                                                      layer("conv2d", "conv2", Json::parse(R"({"filters": 40, "activation": "relu", )" + kernel.toStdString() + "}")),
+                                                      layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
+  Rng rng(7, Stream::Test, std::uint64_t(channels));
+  compareGradients(spec, rng);
 }
 
 // What ReLU holds at zero in a whole batch is left out of the backward pass, what no input can bring to life of the forward pass too. It is

@@ -10,6 +10,7 @@ namespace strata {
 namespace {
 
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
+constexpr std::int64_t kColumnFloats = 9216;  // longer stretches of a list are worth a little more than the first cache
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
@@ -39,7 +40,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   const std::int64_t width = std::int64_t{g.panelVecs} * kernels.lanes;
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
-  g.columns = g.widePixels == 0 && mayUseColumns(g);
+  g.columns = g.widePixels == 0 && mayUseColumns(g) && std::int64_t{g.rows} * g.s * g.c * width <= INT32_MAX;  // listColumns()
+  g.columnRows = int(std::clamp<std::int64_t>(kColumnFloats / (g.panelVecs * rowFloats), 1, g.r));
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(4 * kCacheFloats / bandRow, 1, g.outH));
 }
@@ -87,7 +89,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
     const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
-    scratch.rowStarts = Array<std::int32_t>(std::size_t(std::max(bands * (g.rows + 1), std::int64_t{g.rows} * (g.cols + 1))));
+    scratch.rowStarts = Array<std::int32_t>(std::size_t(std::max(bands * (g.rows + 1), std::int64_t{g.rows + 1} * (g.cols + 1))));
     if (x.hasZeros) {
       scratch.rowValues = Array<float>(std::size_t(std::max(inBands, std::int64_t{g.rows} * g.cols * g.c)));
       scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
@@ -207,7 +209,9 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
     if (bands) m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
     const std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, g.rows * g.cols * g.c);
     method = chooseMethod(live, size);
-    if (!bands && method != ConvMethod::Dense) m_kernels.listRows(x, g.rows, g.cols, g.c, g.columns ? g.s * width : width, g.columns ? 0 : g.c * width, lists);
+    if (method == ConvMethod::Columns && g.columnRows > 1) m_kernels.listColumns(x, g.rows, g.cols, g.c, g.s * width, lists);
+    else if (method == ConvMethod::Columns) m_kernels.listRows(x, g.rows, g.cols, g.c, g.s * width, 0, lists);
+    else if (method == ConvMethod::Lists) m_kernels.listRows(x, g.rows, g.cols, g.c, width, g.c * width, lists);
     m_inputDensity.add(live, size);
   }
   ++m_samplesBy[int(method)];

@@ -53,6 +53,7 @@ struct ConvShape {
   bool columns = false;                ///< ConvMethod::Columns is used instead of Lists
   bool planes = false;                 ///< ConvMethod::Planes is used instead of the others
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
+  int columnRows = 1;                  ///< the latter by ConvMethod::Columns, from listColumns() where they are several
 };
 
 /// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, column by column
@@ -176,6 +177,9 @@ struct Kernels {
   void (*unpackChannels)(const float* from, int pixels, int c, const std::uint32_t* live, float* to);
   /// Offsets are column * colScale + channel * scale.
   void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
+  /// The same column by column: starts[col * (rows + 1) + row], so that some rows of a column are one stretch of the list. Offsets are
+  /// (row * c + channel) * scale.
+  void (*listColumns)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
   /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].
   void (*listBands)(const ConvShape& shape, const float* x, const std::int32_t* windowOffsets, RowLists lists);
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.

@@ -14,7 +14,7 @@ inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBel
 
 constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
-          bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listBands, convForward,
+          bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listColumns, listBands, convForward,
           convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           outputGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, convWeightGradientByInputs,
           listSamples, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,

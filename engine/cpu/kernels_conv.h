@@ -249,6 +249,23 @@ inline void listRows(const float* x, int rows, int cols, int c, int scale, int c
   }
 }
 
+inline void listColumns(const float* x, int rows, int cols, int c, int scale, RowLists lists) {
+  int at = 0;
+  const IntVec lane = ramp() * scale;
+  for (int col = 0; col < cols; ++col) {
+    std::int32_t* starts = lists.starts + col * (rows + 1);
+    for (int row = 0; row < rows; ++row) {
+      starts[row] = at;
+      const float* pixel = x + (std::int64_t{row} * cols + col) * c;
+      for (int i = 0; i < c; i += kLanes) {
+        const Vec v = loadSome(pixel + i, c - i);
+        at += compress(bits(v != Vec{}), v, lane + all((row * c + i) * scale), lists.list.values + at, lists.list.offsets + at);
+      }
+    }
+    starts[rows] = at;
+  }
+}
+
 /// For each band of widePixels output columns, the live inputs that they meet, row after row: a kernel's window over any rows of a band
 /// is one stretch of the list.
 inline void listBands(const ConvShape& g, const float* x, const std::int32_t* windowOffsets, RowLists lists) {
@@ -321,39 +338,46 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
 }
 
 /// The products of column X of the inputs that P output pixels of a row meet, and of those after it. Which outputs a column reaches is
-/// known when compiling, so that one live input meets their weights in one run of memory, [c][s][width], and nothing else.
+/// known when compiling, so that one live input meets their weights in one run of memory, [c][s][width], and nothing else. A column's
+/// stretch of the list lies between starts[0] and starts[rows], that of the next one `step` further on.
 template <int P, int S, int NB, int X = 0>
-STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const std::int32_t* starts, int columns, const float* slice) {
+STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const std::int32_t* starts, int rows, int step, int columns, const float* panel) {
   if constexpr (X < P + S - 1) {
     if (X >= columns) return;
     constexpr int kFirst = X < P ? 0 : X - P + 1, kLast = X < S ? X : S - 1;
-    eachEntry(list.values, list.offsets, starts[X], starts[X + 1], slice, [&](float value, const float* row) {
+    eachEntry(list.values, list.offsets, starts[0], starts[rows], panel, [&](float value, const float* row) {
       STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
         STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] += value * load(row + (tap * NB + i) * kLanes);
       }
     });
-    addColumns<P, S, NB, X + 1>(acc, list, starts, columns, slice);
+    addColumns<P, S, NB, X + 1>(acc, list, starts + step, rows, step, columns, panel);
   }
 }
 
-/// Kernel rows [r0, r1) from the lists, P output pixels at a time. `panel` is [r][c][s][width], a list's offsets are channel * s * width.
+/// Kernel rows [r0, r1), P output pixels at a time, from listColumns(), or from listRows() where it is one row. `panel` is [r][c][s][width].
 template <int S, int NB>
 STRATA_INLINE void addBandColumns(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1) {
   constexpr int P = widePixels(NB), kWidth = NB * kLanes;
   const std::int64_t slice = std::int64_t{S} * g.c * kWidth;
-  for (int oy = band.oy0; oy < band.oy1; ++oy)
-    for (int ox = 0; ox < band.cols; ox += P) {
+  const bool single = g.columnRows == 1;
+  for (int oy = band.oy0; oy < band.oy1; ++oy) {
+    const int y = oy * g.sy;
+    const std::int32_t* starts = lists.starts + (single ? (y + r0) * (g.cols + 1) : y + r0);
+    const int step = single ? 1 : g.rows + 1;
+    const float* weights = panel + (single ? r0 : -y) * slice;
+    for (int ox = 0; ox < band.cols; ox += P, starts += P * step) {
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
       const int pixels = band.cols - ox;
       Vec acc[P * NB] = {};
       if (r0 > 0) {
         STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] = i / NB < pixels ? load(out + i * kLanes) : Vec{};
       }
-      for (int r = r0; r < r1; ++r) addColumns<P, S, NB>(acc, lists.list, lists.starts + (oy * g.sy + r) * (g.cols + 1) + ox, g.cols - ox, panel + r * slice);
+      addColumns<P, S, NB>(acc, lists.list, starts, single ? 1 : r1 - r0, step, g.cols - ox, weights);
       STRATA_UNROLL for (int i = 0; i < P * NB; ++i) {
         if (i / NB < pixels) store(out + i * kLanes, acc[i]);
       }
     }
+  }
 }
 
 /// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
@@ -417,8 +441,9 @@ inline void finishBand(const ConvShape& g, const Band& band, int panel, const fl
 
 /// Adds all kernel rows to a band by lists or by register blocks, so many rows at a time that their weights stay in the first cache.
 inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, const float* x, const RowLists& lists, const float* w) {
-  for (int r0 = 0; r0 < g.r; r0 += g.groupRows) {
-    const int r1 = r0 + g.groupRows < g.r ? r0 + g.groupRows : g.r;
+  const int atOnce = method == ConvMethod::Columns ? g.columnRows : g.groupRows;
+  for (int r0 = 0; r0 < g.r; r0 += atOnce) {
+    const int r1 = r0 + atOnce < g.r ? r0 + atOnce : g.r;
     if (method == ConvMethod::Columns) {
       withConstant<kWideVecs>(g.panelVecs, [&](auto nb) {
         constexpr int NB = decltype(nb)::value;
