@@ -285,7 +285,10 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     const std::int64_t base = (n - begin) * sampleSize;
     const bool unpack = m_packed && !m_x.mayPackGradients;
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
-    if (!denseGradients(n, x + base, dx, scratch, gradient, biasGradient)) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
+    const bool maxPooled = g.poolH * g.poolW > 1;
+    const int live = maxPooled && !g.curved() ? 0 : beforeActivation(n, m_y.gradientInside(n), g.k, scratch);  // what ReLU asks for lists do themselves
+    if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient)) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
+    else m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
     if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
@@ -317,14 +320,10 @@ int ConvPass::beforeActivation(int n, Frame to, int pixel, Scratch& scratch) {
 }
 
 /// Where most gradients are live, register blocks are faster. False where they are not.
-bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient) {
+bool ConvPass::denseGradients(int n, int live, const float* x, float* dx, Scratch& scratch, float* gradient) {
   const ConvShape& g = m_back;
-  const bool maxPooled = g.poolH * g.poolW > 1;
-  if (maxPooled && !g.curved()) return false;  // lists do what ReLU asks for
   const Frame dy = m_y.gradientInside(n);
   const std::int64_t size = std::int64_t{g.outH} * g.outW * g.k;
-  const int live = beforeActivation(n, dy, g.k, scratch);
-  if (maxPooled) return false;
   // Products of vectors for each value: by lists, and by register blocks.
   const double rows = double(g.r) * g.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
   const double byLists = rows + inputGradient, byBlocks = (g.patchVecs > 0 ? g.patchVecs : rows) + inputGradient;
@@ -335,7 +334,6 @@ bool ConvPass::denseGradients(int n, const float* x, float* dx, Scratch& scratch
   if (g.patchVecs == 0) m_kernels.convWeightGradientDense(g, dy, x, gradient);
   else products = std::int64_t{g.k} * m_kernels.convWeightGradientPatches(g, dy, x, {scratch.patches.data(), scratch.patchGradients.data(), scratch.patchSums.data()});
   m_weightGradientDensity.add(products, size);
-  m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
   if (m_plan.inputGradient) m_kernels.convInputGradientDense(g, dy, transposed(), dx);
   return true;
 }

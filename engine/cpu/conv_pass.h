@@ -76,7 +76,7 @@ class ConvPass : public Pass {
   void orderPositions();
   void listGradients(int sample, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient);
   int beforeActivation(int sample, Frame to, int pixel, Scratch& scratch);
-  bool denseGradients(int sample, const float* x, float* dx, Scratch& scratch, float* gradient, float* biasGradient);
+  bool denseGradients(int sample, int live, const float* x, float* dx, Scratch& scratch, float* gradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
   void addInputSums(Scratch& scratch, float* gradient) const;
   void addPatchSums(Scratch& scratch, float* gradient) const;

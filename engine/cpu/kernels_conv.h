@@ -223,6 +223,15 @@ inline void unpackChannels(const float* from, int pixels, int c, const std::uint
     }
 }
 
+/// Appends a pixel's live values from `at` on, at `offset` + channel * scale; returns where the list ends. `lane` is ramp() * scale.
+STRATA_INLINE int listPixel(const float* pixel, int c, IntVec lane, int offset, int scale, const ListView& list, int at) {
+  for (int i = 0; i < c; i += kLanes) {
+    const Vec v = loadSome(pixel + i, c - i);
+    at += compress(bits(v != Vec{}), v, lane + all(offset + i * scale), list.values + at, list.offsets + at);
+  }
+  return at;
+}
+
 inline void listRows(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists) {
   int at = 0;
   const IntVec lane = ramp() * scale;
@@ -239,10 +248,7 @@ inline void listRows(const float* x, int rows, int cols, int c, int scale, int c
     } else {
       for (int col = 0; col < cols; ++col, x += c) {
         starts[col] = at;
-        for (int i = 0; i < c; i += kLanes) {
-          const Vec v = loadSome(x + i, c - i);
-          at += compress(bits(v != Vec{}), v, lane + all(col * colScale + i * scale), lists.list.values + at, lists.list.offsets + at);
-        }
+        at = listPixel(x, c, lane, col * colScale, scale, lists.list, at);
       }
     }
     starts[cols] = at;
@@ -256,11 +262,7 @@ inline void listColumns(const float* x, int rows, int cols, int c, int scale, Ro
     std::int32_t* starts = lists.starts + col * (rows + 1);
     for (int row = 0; row < rows; ++row) {
       starts[row] = at;
-      const float* pixel = x + (std::int64_t{row} * cols + col) * c;
-      for (int i = 0; i < c; i += kLanes) {
-        const Vec v = loadSome(pixel + i, c - i);
-        at += compress(bits(v != Vec{}), v, lane + all((row * c + i) * scale), lists.list.values + at, lists.list.offsets + at);
-      }
+      at = listPixel(x + (std::int64_t{row} * cols + col) * c, c, lane, row * c * scale, scale, lists.list, at);
     }
     starts[rows] = at;
   }
