@@ -199,7 +199,8 @@ void TestCpuKernels::deadChannels() {
   qputenv("STRATA_ISA", isa);
   NetworkSpec spec{poolAfter == 1 ? Shape::image(18, 16, 1) : Shape::image(13, 12, 2), 3,
                    {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
-                    layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}), layer("dense", "dense2", {{"units", 3}})}};
+                    layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}),
+                    layer("dense", "dense2", {{"units", 90}, {"activation", poolAfter == 1 ? "tanh" : "relu"}}), layer("dense", "dense3", {{"units", 3}})}};
   if (poolAfter > 0) spec.layers.insert(spec.layers.begin() + poolAfter, layer("max_pool2d", "pool", {{"pool_size", poolAfter == 1 ? Json(2) : Json::array({2, 1})}}));
   QVERIFY2(analyse(spec).ok(), second);
   const auto backend = createBackend("cpu", 2);
@@ -209,7 +210,7 @@ void TestCpuKernels::deadChannels() {
     Weights weights = coarseWeights(spec, rng);
     for (const TensorPlace& place : weights.places)
       for (std::int64_t i = 0; i < place.size; ++i)
-        if ((place.name == "conv1.bias" || place.name == "dense1.bias") && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
+        if ((place.name == "conv1.bias" || place.name == "dense1.bias" || (place.name == "conv2.bias" && deadOfTen < 10)) && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
     MadeBatch made(spec, deadOfTen == 3 ? 9 : 40, deadOfTen < 8 ? Inputs::Dense : Inputs::Sparse, rng);
     if (deadOfTen != 8) made.storeAsBytes();
     compareGradients(spec, *net, weights, made);

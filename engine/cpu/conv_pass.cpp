@@ -2,7 +2,6 @@
 #include "engine/cpu/conv_pass.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -72,7 +71,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   }
   if (plan.inputGradient) orderPositions();
   if (m_mayPackChannels) {
-    m_liveChannels = Array<std::uint32_t>(std::size_t((g.c + m_lanes - 1) / m_lanes));
+    m_liveChannels = ChannelMarks(g.c, m_lanes, threads);
     m_packedWeights = Array<float>(m_transposed.size());
   }
   if (window > 1) m_codes = Array<std::uint8_t>(std::size_t(codesSize() * x.batch));
@@ -112,7 +111,6 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.packedX = Array<float>(std::size_t(x.sampleSize()) * m_tile);
       scratch.packedDx = Array<float>(std::size_t(x.sampleSize()));
       scratch.gradientRow = Array<float>(std::size_t(rowSize()));
-      scratch.liveChannels = Array<std::uint32_t>(m_liveChannels.size());
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
     scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
@@ -184,8 +182,8 @@ void ConvPass::chooseOutputChannels() {
 void ConvPass::forward(const Step& step) {
   m_finite = true;
   if (m_shape.planes) chooseOutputChannels();
-  for (Scratch& scratch : m_scratch) std::fill_n(scratch.liveChannels.data(), scratch.liveChannels.size(), 0u);
-  step.pool.run(step.batch, [&](int n, int thread) { forwardSample(step, n, m_scratch[std::size_t(thread)]); });
+  m_liveChannels.clear();
+  step.pool.run(step.batch, [&](int n, int thread) { forwardSample(step, n, thread); });
 }
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
@@ -196,10 +194,11 @@ ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   return density < m_kernels.convListsBelow * useful ? ConvMethod::Wide : ConvMethod::Dense;
 }
 
-void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
+void ConvPass::forwardSample(const Step& step, int n, int thread) {
   const ConvShape& g = m_shape;
+  Scratch& scratch = m_scratch[std::size_t(thread)];
   const float* x = m_x.sample(n, m_x.values);
-  if (step.training && m_mayPackChannels) m_kernels.markChannels(x, inputPixels(), g.c, scratch.liveChannels.data());
+  if (step.training && m_mayPackChannels) m_kernels.markChannels(x, inputPixels(), g.c, m_liveChannels.ofThread(thread));
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
@@ -234,26 +233,21 @@ void ConvPass::forwardSample(const Step& step, int n, Scratch& scratch) {
 /// weights, which must be won back by shorter rows.
 void ConvPass::chooseInputChannels() {
   m_back = m_shape;
-  int live = 0;
-  for (std::size_t word = 0; word < m_liveChannels.size(); ++word) {
-    m_liveChannels[word] = 0;
-    for (const Scratch& scratch : m_scratch) m_liveChannels[word] |= scratch.liveChannels[word];
-    live += std::popcount(m_liveChannels[word]);
-  }
+  const int live = m_liveChannels.merge();
   const int taps = m_shape.s * live, vecs = (taps + m_lanes - 1) / m_lanes;
   m_packed = live > 0 && vecs < kLiveBelow * m_shape.rowVecs;
   m_inputChannelShare.add(m_packed ? live : m_shape.c, m_shape.c);
   if (m_x.mayPackGradients) {
     m_x.gradientChannels = 0;
     for (int c = 0; c < m_shape.c; ++c)
-      if (!m_packed || m_liveChannels[std::size_t(c / m_lanes)] >> c % m_lanes & 1) m_x.channels[std::size_t(m_x.gradientChannels++)] = c;
+      if (!m_packed || m_liveChannels.has(c)) m_x.channels[std::size_t(m_x.gradientChannels++)] = c;
   }
   if (!m_packed) return;
   m_back.c = live, m_back.rowVecs = vecs;
   if (m_shape.patchVecs > 0) m_back.patchVecs = (m_shape.r * taps + m_lanes - 1) / m_lanes;
   for (int row = 0; row < m_shape.r * m_shape.k; ++row) {
     float* to = m_packedWeights.data() + row * gradientRowSize();
-    m_kernels.packChannels(m_transposed.data() + row * rowSize(), m_shape.s, m_shape.c, m_liveChannels.data(), to);
+    m_kernels.packChannels(m_transposed.data() + row * rowSize(), m_shape.s, m_shape.c, m_liveChannels.merged(), to);
     std::fill(to + taps, to + gradientRowSize(), 0.f);
   }
 }
@@ -278,7 +272,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
   const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), g.outH * g.outW * m_tile + kRoom};
   const std::int64_t sampleSize = m_packed ? std::int64_t{inputPixels()} * g.c : m_x.sampleSize();
   float* x = m_packed ? scratch.packedX.data() : m_x.sample(begin, m_x.values);
-  for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), inputPixels(), m_shape.c, m_liveChannels.data(), x + (n - begin) * sampleSize);
+  for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), inputPixels(), m_shape.c, m_liveChannels.merged(), x + (n - begin) * sampleSize);
   std::fill_n(channels.counts, g.k, 0);
   for (int n = begin; n < end; ++n) {
     if (m_mayUseInputs && gradientFromInputs(n, scratch, biasGradient)) continue;
@@ -289,7 +283,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     const int live = maxPooled && !g.curved() ? 0 : beforeActivation(n, m_y.gradientInside(n), g.k, scratch);  // what ReLU asks for lists do themselves
     if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient)) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
     else m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
-    if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.data(), m_x.sample(n, m_x.gradients));
+    if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.merged(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
 }
@@ -403,7 +397,7 @@ float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& 
     const float* gradient = m_gradients.data() + (std::int64_t{task} * m_shape.k + k) * gradientRowSize();
     if (m_packed) {
       float* row = m_scratch[std::size_t(thread)].gradientRow.data();
-      m_kernels.unpackChannels(gradient, m_shape.s, m_shape.c, m_liveChannels.data(), row);
+      m_kernels.unpackChannels(gradient, m_shape.s, m_shape.c, m_liveChannels.merged(), row);
       gradient = row;
     }
     probe += m_kernels.update(rule, m_transposed.data() + at, gradient, m_state[0].data() + at, m_state[1].data() + at, used);

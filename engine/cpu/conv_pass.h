@@ -2,6 +2,7 @@
 // Convolution, bias, activation and pooling as one pass over the batch. Gradients stay in max-pooled form: the byte that says
 // which place of a window was largest is all that is kept, and only those places are multiplied backward.
 #pragma once
+#include "engine/cpu/channel_marks.h"
 #include "engine/cpu/geometry.h"
 #include "engine/cpu/pass.h"
 #include "engine/cpu/pool_pass.h"
@@ -43,7 +44,6 @@ class ConvPass : public Pass {
   struct Scratch {
     Array<float> acc, rowValues, gradValues, channelValues, gradientSums, frame, inputSums, patches, patchGradients, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
-    Array<std::uint32_t> liveChannels;  ///< of the samples that this thread has done
     // For convForwardPlanes().
     Array<float> phases, planes, tile, biasSums;
     Array<PlanePiece> pieces;
@@ -52,7 +52,7 @@ class ConvPass : public Pass {
   const float* transposed() const { return (m_packed ? m_packedWeights : m_transposed).data(); }
   const float* weightsFor(ConvMethod method) const { return (method == ConvMethod::Columns || method == ConvMethod::Wide ? m_wide : m_forward).data(); }
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
-  void forwardSample(const Step& step, int sample, Scratch& scratch);
+  void forwardSample(const Step& step, int sample, int thread);
   void chooseInputChannels();
   bool provenDead(int channel) const;
   void chooseOutputChannels();
@@ -107,7 +107,7 @@ class ConvPass : public Pass {
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
   ConvShape m_back;               ///< of this batch's backward pass: that of the packed x, where packing pays
   bool m_packed = false;          ///< whether it does
-  Array<std::uint32_t> m_liveChannels;  ///< of this batch, as of markChannels()
+  ChannelMarks m_liveChannels;  ///< of this batch
   Array<float> m_packedWeights;   ///< m_transposed for m_back
   Array<float> m_gradients;       ///< [parts][r][k][gradientRowSize], parts as far apart as m_transposed is large
   Array<float> m_biasGradients;   ///< [parts][panels * panelVecs * lanes]

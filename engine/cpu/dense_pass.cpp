@@ -2,6 +2,9 @@
 #include "engine/cpu/dense_pass.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numeric>
 
 namespace strata {
 namespace {
@@ -10,6 +13,7 @@ constexpr int kChunk = 128;         // features whose values are listed and weig
 constexpr int kChunkFloats = 8192;  // weights that the first cache holds
 constexpr int kBlock = 32;          // features updated together
 constexpr int kRoom = 16;           // lists are written a vector at a time
+constexpr int kPackCost = 64;       // putting an input's gradients together and apart again costs as much as the products of so many outputs with it
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
@@ -34,9 +38,9 @@ void DensePass::SampleLists::allocate(int width, int chunkSize, int batch) {
 
 DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kernels, int threads)
     : m_plan(plan), m_kernels(kernels), m_x(x), m_y(y), m_in(int(x.shape.size())), m_out(y.shape.c), m_panel(y.panel), m_panels(y.panels()),
-      m_inPanel(panelFor(m_in, kernels)), m_inPanels((m_in + m_inPanel - 1) / m_inPanel), m_outChunk(std::max(1, kChunk / m_panel) * m_panel),
+      m_inPanel(panelFor(m_in, kernels)), m_outChunk(std::max(1, kChunk / m_panel) * m_panel),
       m_block(x.panel ? x.panel : kBlock),
-      m_blocks((m_in + m_block - 1) / m_block), m_scratch(std::size_t(threads)) {
+      m_blocks((m_in + m_block - 1) / m_block), m_mayPack(x.rectified && plan.inputGradient && m_out > kPackCost), m_features(std::size_t(m_in)), m_featureCount(m_in), m_scratch(std::size_t(threads)) {
   m_weights = Array<float>(std::size_t(m_panels) * m_in * m_panel);
   m_bias = Array<float>(std::size_t(m_panels) * m_panel);
   for (int slot = 0; slot < plan.stateSlots; ++slot) {
@@ -48,6 +52,11 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
   if (plan.inputGradient) {
     for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);
     if (plan.gradientHasZeros) m_outputs.allocate(m_out, m_outChunk, x.batch);
+  }
+  std::iota(m_features.data(), m_features.data() + m_in, 0);
+  if (m_mayPack) {
+    m_live = ChannelMarks(m_in, kernels.lanes, threads);
+    m_packedGradients = Array<float>(std::size_t(m_in) * x.batch);
   }
   for (Scratch& scratch : m_scratch) {
     scratch.values = Array<float>(std::size_t(m_block + kRoom) * (x.batch + kRoom));
@@ -73,9 +82,11 @@ void DensePass::forward(const Step& step) {
   m_finite = true;
   const Panels x = m_x.matrix(m_x.values);
   std::atomic<bool> listed = m_x.hasZeros;  // every part
+  m_live.clear();
   if (m_x.hasZeros)
-    step.pool.run(step.parts(), [&](int part, int) {
+    step.pool.run(step.parts(), [&](int part, int thread) {
       if (!list(step, x, m_panel, m_inputs, m_inputDensity, part)) listed = false;
+      if (step.training && m_mayPack) markFeatures(step, part, thread);
     });
   m_listInputs = listed;
   ++m_forwardBy[m_listInputs];
@@ -107,25 +118,65 @@ void DensePass::backward(const Step& step) {
     if (m_plan.inputGradient && m_plan.gradientHasZeros && !list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part)) listed = false;
   });
   if (!m_plan.inputGradient) return;
-  const Panels dx = m_x.matrix(m_x.gradients);
-  const bool lists = listed;
-  ++m_gradientBy[lists];
-  const int rows = m_inPanels >= 4 ? step.batch : rowsOf(m_inPanels), groups = tasksOf(step.batch, rows);
-  step.pool.run(m_inPanels * groups, [&](int task, int thread) {
-    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), feature = panel * m_inPanel;
-    const int vecs = m_inPanel / m_kernels.lanes, width = std::min(m_inPanel, m_in - feature);
+  ++m_gradientBy[listed];
+  if (m_mayPack) chooseFeatures();
+  inputGradient(step, listed);
+  if (m_packed) step.pool.run(step.batch, [&](int n, int) { unpackGradient(n); });
+}
+
+void DensePass::inputGradient(const Step& step, bool lists) {
+  const Panels dx = m_x.matrix(m_x.gradients), dz = m_y.matrix(m_y.gradients);
+  const int lanes = m_kernels.lanes, vecs = (m_featureCount + lanes - 1) / lanes, most = m_inPanel / lanes;
+  int panels = (vecs + most - 1) / most;
+  if (m_packed) panels += panels % 2;  // for two threads
+  const auto border = [=, packed = m_packed](int panel) { return packed ? vecs * panel / panels : std::min(panel * most, vecs); };
+  const int rows = panels >= 4 ? step.batch : rowsOf(panels), groups = tasksOf(step.batch, rows);
+  step.pool.run(panels * groups, [&](int task, int thread) {
+    const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch);
+    const int from = border(panel), past = border(panel + 1), feature = from * lanes, width = std::min(past * lanes, m_featureCount) - feature;
+    const std::int32_t* features = m_features.data() + feature;
     float *out = dx.data + feature / dx.panel * dx.panelStride + feature % dx.panel, *transposed = m_scratch[std::size_t(thread)].transposed.data();
+    std::int64_t rowStride = dx.rowStride;
+    if (m_packed) out = m_packedGradients.data() + feature, rowStride = m_in;
     for (int first = 0; first < m_out; first += m_outChunk) {
-      const int past = std::min(first + m_outChunk, m_out);
-      transposeChunk(first, past, panel, !lists, transposed);
+      const int last = std::min(first + m_outChunk, m_out);
+      transposeChunk(first, last, features, width, !lists, transposed);
       if (lists) {
-        m_kernels.denseInputGradient(m_outputs.view(), first / m_outChunk, begin, end, transposed, vecs, out, dx.rowStride, width);
+        m_kernels.denseInputGradient(m_outputs.view(), first / m_outChunk, begin, end, transposed, past - from, out, rowStride, width);
         continue;
       }
-      const float* ahead = m_weights.data() + (std::int64_t{past / m_panel} * m_in + feature) * m_panel;  // what is turned over next
-      m_kernels.denseInputGradientDense(dz, first, past, begin, end, transposed, ahead, vecs, out, dx.rowStride, width);
+      const float* ahead = m_weights.data() + (std::int64_t{last / m_panel} * m_in + features[0]) * m_panel;  // what is turned over next
+      m_kernels.denseInputGradientDense(dz, first, last, begin, end, transposed, ahead, past - from, out, rowStride, width);
     }
   });
+}
+
+void DensePass::markFeatures(const Step& step, int part, int thread) const {
+  const Panels x = m_x.matrix(m_x.values);
+  for (int first = 0; first < m_in; first += x.panel)
+    for (int n = step.begin(part); n < step.end(part); ++n)
+      m_kernels.markChannels(x.data + first / x.panel * x.panelStride + n * x.rowStride, 1, std::min(x.panel, m_in - first), m_live.ofThread(thread) + first / m_kernels.lanes);
+}
+
+/// Those that ReLU holds at zero throughout the batch need none. Their gradients are put together and apart again, which must be won back.
+void DensePass::chooseFeatures() {
+  const int live = m_live.merge();
+  m_packed = live > 0 && std::int64_t{m_in - live} * m_out > std::int64_t{kPackCost} * m_in;
+  m_featureCount = 0;
+  for (int j = 0; j < m_in; ++j)
+    if (!m_packed || m_live.has(j)) m_features[std::size_t(m_featureCount++)] = j;
+  m_featureShare.add(m_featureCount, m_in);
+}
+
+void DensePass::unpackGradient(int n) const {
+  const Panels dx = m_x.matrix(m_x.gradients);
+  const float* from = m_packedGradients.data() + std::int64_t{n} * m_in;
+  for (int first = 0; first < m_in; first += dx.panel) {
+    const std::uint32_t* live = m_live.merged() + first / m_kernels.lanes;
+    const int width = std::min(dx.panel, m_in - first);
+    m_kernels.unpackChannels(from, 1, width, live, dx.data + first / dx.panel * dx.panelStride + n * dx.rowStride);
+    for (int i = 0; i < width; i += m_kernels.lanes) from += std::popcount(*live++);
+  }
 }
 
 float DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
@@ -158,13 +209,13 @@ float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
   return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
 }
 
-void DensePass::transposeChunk(int begin, int end, int inPanel, bool pieces, float* to) const {
-  const int feature = inPanel * m_inPanel, width = std::min(m_inPanel, m_in - feature), lanes = m_kernels.lanes;
-  for (int at = 0, take = 0; at < width; at += take) {
-    take = pieces ? pieceVecs((m_inPanel - at) / lanes) * lanes : m_inPanel;
+void DensePass::transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces, float* to) const {
+  const int lanes = m_kernels.lanes, vecs = (count + lanes - 1) / lanes;
+  for (int at = 0, take = 0; at < count; at += take) {
+    take = pieces ? pieceVecs(vecs - at / lanes) * lanes : m_inPanel;
     for (int n = begin; n < end; n += m_panel)
-      m_kernels.transpose(m_weights.data() + (std::int64_t{n / m_panel} * m_in + feature + at) * m_panel, m_panel, std::min(take, width - at), std::min(m_panel, end - n),
-                          to + std::int64_t{end - begin} * at + (n - begin) * take, take);
+      m_kernels.transposeSome(m_weights.data() + std::int64_t{n / m_panel} * m_in * m_panel, m_panel, features + at, std::min(take, count - at), std::min(m_panel, end - n),
+                              to + std::int64_t{end - begin} * at + (n - begin) * take, take);
   }
 }
 
@@ -194,8 +245,14 @@ PassWork DensePass::work() const {
   };
   const bool forwardLists = m_forwardBy[1] >= m_forwardBy[0], gradientLists = m_gradientBy[1] >= m_gradientBy[0];
   const std::string ofWeights = method(m_forwardBy, "inputs");
-  return {m_plan.name, ofWeights, m_plan.inputGradient ? method(m_gradientBy, "gradients") + "; of the weights: " + ofWeights : ofWeights, double(m_in) * m_out,
-          m_plan.inputGradient, false, forwardLists ? m_inputDensity.share() : 1, gradientLists ? m_gradientDensity.share() : 1, forwardLists ? m_inputDensity.share() : 1};
+  PassWork work{m_plan.name, ofWeights, ofWeights, double(m_in) * m_out, m_plan.inputGradient, false, forwardLists ? m_inputDensity.share() : 1, gradientLists ? m_gradientDensity.share() : 1,
+                forwardLists ? m_inputDensity.share() : 1};
+  if (!m_plan.inputGradient) return work;
+  work.inputChannels = m_featureShare.share();
+  work.backward = method(m_gradientBy, "gradients");
+  if (work.inputChannels < 1) work.backward += ", without the " + std::to_string(std::lround(100 * (1 - work.inputChannels))) + " % of inputs that a whole batch leaves dead";
+  work.backward += "; of the weights: " + ofWeights;
+  return work;
 }
 
 }  // namespace strata

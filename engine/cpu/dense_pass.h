@@ -2,6 +2,7 @@
 // A dense layer, bias and activation. All three products run over lists of live values; the weight gradient is made block by
 // block and used for the update at once, so it is never stored.
 #pragma once
+#include "engine/cpu/channel_marks.h"
 #include "engine/cpu/geometry.h"
 #include "engine/cpu/pass.h"
 
@@ -53,9 +54,15 @@ class DensePass : public Pass {
   /// Lists a part's live values, unless there are so many that register blocks are faster; that is a function of the live share alone.
   /// Returns whether it has.
   bool list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
+  void markFeatures(const Step& step, int part, int thread) const;
+  /// Chooses the inputs whose gradients are wanted.
+  void chooseFeatures();
+  void inputGradient(const Step& step, bool lists);
+  /// One sample's gradients of the chosen inputs to where they belong.
+  void unpackGradient(int n) const;
   float updateBias(const Step& step, const UpdateRule& rule);
-  /// The weights between the outputs [begin, end) and one panel of inputs, as rows [end - begin][inPanel], for register blocks in pieces.
-  void transposeChunk(int begin, int end, int inPanel, bool pieces, float* to) const;
+  /// The weights between the outputs [begin, end) and some of the chosen inputs, as rows [end - begin][inPanel], for register blocks in pieces.
+  void transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces, float* to) const;
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
 
@@ -63,17 +70,23 @@ class DensePass : public Pass {
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const int m_in, m_out, m_panel, m_panels;        ///< of the outputs
-  const int m_inPanel, m_inPanels, m_outChunk;     ///< of the inputs, for their gradient; outputs whose weights are turned over at a time
+  const int m_inPanel, m_outChunk;                 ///< inputs whose gradient is worked on together at most; outputs whose weights are turned over at a time
   int m_block, m_blocks;                           ///< features updated by one task
   Array<float> m_weights;                          ///< [panels][in][panel]
   Array<float> m_bias;                             ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
   Array<float> m_pieces;                           ///< [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them
+  const bool m_mayPack;                            ///< whether inputs may go without a gradient
+  bool m_packed = false;                           ///< of this batch: whether some do
+  ChannelMarks m_live;                             ///< inputs that are not zero in the whole batch
+  Array<std::int32_t> m_features;                  ///< the numbers of the inputs whose gradients are wanted
+  int m_featureCount;
+  Array<float> m_packedGradients;                  ///< [batch][in], of those alone
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
   bool m_listInputs = true;                        ///< of this batch, else register blocks: forward and for the weight gradient
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
-  Density m_inputDensity, m_gradientDensity;
+  Density m_inputDensity, m_gradientDensity, m_featureShare;
   std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{};  ///< batches by register blocks [0] and by lists [1]
 };
 

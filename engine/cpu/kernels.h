@@ -244,6 +244,8 @@ struct Kernels {
   /// Returns a probe of the new weights.
   float (*update)(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n);
   void (*transpose)(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride);
+  /// The same of the rows with the given numbers.
+  void (*transposeSome)(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols, float* to, std::int64_t toStride);
   /// `rounds` rounds of independent multiply-adds in registers; returns how many floating-point operations that was.
   double (*multiplyAdd)(std::int64_t rounds, float* sink);
 };

@@ -18,7 +18,7 @@ constexpr Kernels table(Isa isa) {
           convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           outputGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, convWeightGradientByInputs,
           listSamples, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
-          averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, multiplyAdd};
+          averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, transposeSome, multiplyAdd};
 }
 
 }  // namespace strata::STRATA_ISA_NAMESPACE

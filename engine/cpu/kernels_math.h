@@ -249,21 +249,31 @@ inline float update(const UpdateRule& rule, float* w, const float* g, float* s1,
   return sumOf(probe);
 }
 
-inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
+/// to[col][row] of the given rows, whose columns lie side by side from row(i) on.
+template <class Row>
+STRATA_INLINE void transposeRows(const Row& row, int rows, int cols, float* to, std::int64_t toStride) {
   for (int i = 0; i < rows; i += kLanes)
     for (int j = 0; j < cols; j += kLanes) {
       if (i + kLanes > rows || j + kLanes > cols) {
         for (int a = i; a < rows && a < i + kLanes; ++a)
-          for (int b = j; b < cols && b < j + kLanes; ++b) to[b * toStride + a] = from[a * fromStride + b];
+          for (int b = j; b < cols && b < j + kLanes; ++b) to[b * toStride + a] = row(a)[b];
         continue;
       }
       Vec tile[kLanes];
 #pragma GCC unroll 16
-      for (int a = 0; a < kLanes; ++a) tile[a] = load(from + (i + a) * fromStride + j);
+      for (int a = 0; a < kLanes; ++a) tile[a] = load(row(i + a) + j);
       transposeTile(tile);
 #pragma GCC unroll 16
       for (int b = 0; b < kLanes; ++b) store(to + (j + b) * toStride + i, tile[b]);
     }
+}
+
+inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
+  transposeRows([=](int i) { return from + i * fromStride; }, rows, cols, to, toStride);
+}
+
+inline void transposeSome(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols, float* to, std::int64_t toStride) {
+  transposeRows([=](int i) { return from + numbers[i] * fromStride; }, rows, cols, to, toStride);
 }
 
 inline double multiplyAdd(std::int64_t rounds, float* sink) {

@@ -15,7 +15,7 @@ struct PassWork {
   bool inputGradient = false, weightGradient = false;  ///< what backward() computes; a dense layer's weight gradient is part of the update
   double inputLive = 1, gradientLive = 1;      ///< shares of inputs and of output gradients that were multiplied
   double weightGradientLive = 1;               ///< the same for the weight gradient
-  double outputChannels = 1, inputChannels = 1;  ///< shares of channels in the forward and the backward pass: dead ones may be left out
+  double outputChannels = 1, inputChannels = 1;  ///< shares of channels, or inputs of a dense layer, in the forward and the backward pass: dead ones may be left out
 };
 
 /// Seconds of every batch since profiling began.
