@@ -184,11 +184,11 @@ void TestCpuKernels::deadChannels_data() {
   QTest::addColumn<int>("filters");
   QTest::addColumn<QByteArray>("isa");
   for (const char* second : {R"({"filters": 20, "kernel_size": 5, "activation": "relu"})", R"({"filters": 7, "kernel_size": 3, "padding": "same", "activation": "tanh"})",
-                             R"({"filters": 33, "kernel_size": [3, 2], "strides": 2, "use_bias": false, "activation": "relu"})"})
+                             R"({"filters": 33, "kernel_size": [3, 2], "strides": 2, "use_bias": false, "activation": "relu"})", ""})
     for (const int poolAfter : {0, 1, 2})
       for (const int filters : {24, 40})
         for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-          if (isaRunsHere(isa)) QTest::addRow("%s, pool after %d, %d %s", second, poolAfter, filters, isaName(isa)) << QByteArray(second) << poolAfter << filters << QByteArray(isaName(isa));
+          if (isaRunsHere(isa) && (*second || poolAfter < 2)) QTest::addRow("%s, pool after %d, %d %s", second, poolAfter, filters, isaName(isa)) << QByteArray(second) << poolAfter << filters << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::deadChannels() {
@@ -198,21 +198,28 @@ void TestCpuKernels::deadChannels() {
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
   NetworkSpec spec{poolAfter == 1 ? Shape::image(18, 16, 1) : Shape::image(13, 12, 2), 3,
-                   {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}), layer("conv2d", "conv2", Json::parse(second.toStdString())),
+                   {layer("conv2d", "conv1", {{"filters", filters}, {"kernel_size", 3}, {"activation", "relu"}}),
                     layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 150}, {"activation", "relu"}}),
                     layer("dense", "dense2", {{"units", 90}, {"activation", poolAfter == 1 ? "tanh" : "relu"}}), layer("dense", "dense3", {{"units", 3}})}};
+  if (!second.isEmpty()) spec.layers.insert(spec.layers.begin() + 1, layer("conv2d", "conv2", Json::parse(second.toStdString())));
   if (poolAfter > 0) spec.layers.insert(spec.layers.begin() + poolAfter, layer("max_pool2d", "pool", {{"pool_size", poolAfter == 1 ? Json(2) : Json::array({2, 1})}}));
   QVERIFY2(analyse(spec).ok(), second);
   const auto backend = createBackend("cpu", 2);
   const auto net = backend->compile(requestFor(spec));
-  for (const int deadOfTen : {6, 3, 10, 0, 8}) {
+  struct Round {
+    int deadOfTen, batch;
+    Inputs inputs;
+    bool bytes;
+  };
+  for (const auto [deadOfTen, batch, inputs, bytes] : {Round{6, 40, Inputs::Dense, true}, Round{3, 9, Inputs::Dense, true}, Round{10, 40, Inputs::Dense, true}, Round{0, 40, Inputs::Dense, true},
+                                                       Round{8, 40, Inputs::Sparse, false}, Round{7, 40, Inputs::Sparse, true}, Round{2, 40, Inputs::Sparse, true}}) {
     Rng rng(7, Stream::Test, std::uint64_t(deadOfTen));
     Weights weights = coarseWeights(spec, rng);
     for (const TensorPlace& place : weights.places)
       for (std::int64_t i = 0; i < place.size; ++i)
         if ((place.name == "conv1.bias" || place.name == "dense1.bias" || (place.name == "conv2.bias" && deadOfTen < 10)) && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
-    MadeBatch made(spec, deadOfTen == 3 ? 9 : 40, deadOfTen < 8 ? Inputs::Dense : Inputs::Sparse, rng);
-    if (deadOfTen != 8) made.storeAsBytes();
+    MadeBatch made(spec, batch, inputs, rng);
+    if (bytes) made.storeAsBytes();
     compareGradients(spec, *net, weights, made);
   }
 }

@@ -51,12 +51,18 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       m_packPixels(x.hasZeros && plan.shape.k * plan.shape.poolH * plan.shape.poolW * plan.shape.r * plan.shape.s > kPackBelow * plan.shape.planeRows() * plan.shape.planeCols()),
       m_mayUseInputs(x.hasZeros && !plan.inputGradient && plan.shape.c == 1 && plan.shape.sx == 1 && plan.shape.sy == 1 &&
                      plan.shape.poolH * plan.shape.poolW == 1 && (!average || average->shape().tiles())),
-      m_mayPackChannels(x.rectified && plan.inputGradient), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_back(plan.shape), m_scratch(std::size_t(threads)) {
+      m_mayPackChannels(x.rectified && plan.inputGradient),
+      m_mayUseWindows(kernels.windowsBelow > 0 && x.hasZeros && plan.shape.planes && plan.shape.poolH * plan.shape.poolW > 1 && plan.shape.sx == 1 && plan.shape.sy == 1 && plan.shape.s < m_lanes), m_kernels(kernels), m_x(x), m_y(y), m_average(std::move(average)), m_back(plan.shape), m_scratch(std::size_t(threads)) {
   const ConvShape& g = m_shape;
   const std::size_t width = std::size_t(g.panels) * g.panelVecs * m_lanes, places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
   m_transposed = Array<float>(std::size_t(g.r * sliceSize()));
   m_forward = Array<float>(std::size_t(g.r) * g.s * g.c * width);
-  if (g.planes) m_outputChannels = Array<std::int32_t>(std::size_t(g.k));
+  if (g.planes) {
+    m_outputChannels = Array<std::int32_t>(std::size_t(g.k));
+    m_outputBits = Array<std::uint32_t>(std::size_t((g.k + m_lanes - 1) / m_lanes));
+  }
+  const std::size_t windowWidth = m_mayUseWindows ? std::size_t(g.k + 2 * kWindowVecs * m_lanes) : 0;  // at most
+  m_windowWeights = Array<float>((std::size_t(g.r + 2) * (g.s + 2) + 1) * windowWidth);
   if (g.columns || g.widePixels) m_wide = Array<float>(std::size_t(g.r) * g.c * g.wideTaps() * width);
   if (g.widePixels) {
     m_windowOffsets = Array<std::int32_t>(std::size_t(g.bandCols()) * g.c);
@@ -87,7 +93,10 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       if (window > 1) scratch.biasSums = Array<float>(std::size_t(g.k) * m_lanes);
     }
     scratch.acc = Array<float>(std::size_t(g.bandRows) * g.poolH * g.outW * g.poolW * g.panelVecs * m_lanes);
-    const std::int64_t bands = g.widePixels ? g.bands() : 0, inBands = g.widePixels ? g.bandInputs() : 0;  // the lists hold rows or bands
+    const std::int64_t bands = g.widePixels ? g.bands() : m_mayUseWindows ? g.outW : 0;  // the lists hold rows or bands
+    const std::int64_t inBands = g.widePixels ? g.bandInputs() : bands * g.rows * (g.s + 1);
+    scratch.windowValues = Array<float>(windowWidth * m_lanes);
+    scratch.windowCodes = Array<std::uint8_t>(scratch.windowValues.size());
     scratch.rowStarts = Array<std::int32_t>(std::size_t(std::max(bands * (g.rows + 1), std::int64_t{g.rows + 1} * (g.cols + 1))));
     if (x.hasZeros) {
       scratch.rowValues = Array<float>(std::size_t(std::max(inBands, std::int64_t{g.rows} * g.cols * g.c)));
@@ -165,18 +174,40 @@ bool ConvPass::provenDead(int k) const {
   return largest < -kRounding * size;
 }
 
-/// Gathers the weights of the channels that convForwardPlanes() works on.
+/// Gathers the weights of the channels that convForwardPlanes() and convForwardWindows() work on.
 void ConvPass::chooseOutputChannels() {
   const ConvShape& g = m_shape;
   const int taps = g.s * g.c;
   m_outputCount = 0;
-  for (int k = 0; k < g.k; ++k)
-    if (!provenDead(k)) m_outputChannels[std::size_t(m_outputCount++)] = k;
+  std::fill_n(m_outputBits.data(), m_outputBits.size(), 0u);
+  for (int k = 0; k < g.k; ++k) {
+    if (provenDead(k)) continue;
+    m_outputChannels[std::size_t(m_outputCount++)] = k;
+    m_outputBits[std::size_t(k / m_lanes)] |= 1u << k % m_lanes;
+  }
+  m_outputChannelShare.add(m_outputCount, g.k);
   float* to = m_forward.data();
   for (int r = 0; r < g.r; ++r)
     for (int i = 0; i < taps; ++i)
       for (int c = 0; c < m_outputCount; ++c) *to++ = m_transposed[std::size_t(r * sliceSize() + m_outputChannels[std::size_t(c)] * rowSize() + i)];
-  m_outputChannelShare.add(m_outputCount, g.k);
+  if (m_mayUseWindows) deriveWindows();
+}
+
+void ConvPass::deriveWindows() {
+  ConvShape& g = m_windows = m_shape;
+  const int vecs = std::max(1, (m_outputCount + m_lanes - 1) / m_lanes);
+  g.widePixels = 2;
+  g.panels = (vecs + kWindowVecs - 1) / kWindowVecs;
+  g.panelVecs = (vecs + g.panels - 1) / g.panels;
+  const int width = g.panelVecs * m_lanes;
+  std::fill_n(m_windowWeights.data(), m_windowWeights.size(), 0.f);
+  for (int c = 0; c < m_outputCount; ++c) {
+    const int channel = m_outputChannels[std::size_t(c)];
+    float* to = m_windowWeights.data() + c / width * ((g.r + 2) * g.wideTaps() + 1) * width + c % width;
+    for (int r = 0; r < g.r; ++r)
+      for (int s = 0; s < g.s; ++s) to[((r + 1) * g.wideTaps() + s + 1) * width] = m_transposed[std::size_t(r * sliceSize() + channel * rowSize() + s)];
+    to[(g.r + 2) * g.wideTaps() * width] = m_bias[std::size_t(channel)];
+  }
 }
 
 void ConvPass::forward(const Step& step) {
@@ -188,6 +219,10 @@ void ConvPass::forward(const Step& step) {
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
+  if (m_mayUseWindows) {
+    const double useful = double(m_shape.r * m_shape.s * m_outputCount) / ((m_shape.r + 1) * (m_shape.s + 1) * m_windows.panels * m_windows.panelVecs * m_lanes);
+    return density < m_kernels.windowsBelow * useful ? ConvMethod::Windows : ConvMethod::Planes;
+  }
   if (m_shape.columns) return density < m_kernels.columnsBelow ? ConvMethod::Columns : ConvMethod::Dense;
   if (m_shape.widePixels == 0) return density < m_kernels.convListsBelow ? ConvMethod::Lists : ConvMethod::Dense;
   const double useful = double(m_shape.s) / m_shape.bandCols();  // the rest are multiplied by zero weights
@@ -202,6 +237,11 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
   const RowLists lists{{scratch.rowValues.data(), scratch.rowOffsets.data()}, scratch.rowStarts.data()};
   const int width = g.panelVecs * m_lanes;
   ConvMethod method = g.planes ? ConvMethod::Planes : ConvMethod::Dense;
+  if (m_mayUseWindows) {
+    const int live = m_kernels.countLive(x, g.rows * g.cols);
+    method = chooseMethod(live, g.rows * g.cols);
+    if (method == ConvMethod::Windows) m_inputDensity.add(live, g.rows * g.cols);
+  }
   if (m_x.hasZeros && !g.planes) {
     const bool bands = g.widePixels > 0;
     const std::int64_t size = bands ? g.bandInputs() : m_x.shape.size();
@@ -216,9 +256,14 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
   ++m_samplesBy[int(method)];
   const Frame y = m_y.inside(n, m_y.values);
   float probe;
-  if (g.planes) {
+  const OutputChannels channels{m_outputChannels.data(), m_outputBits.data(), m_outputCount};
+  if (method == ConvMethod::Windows) {
+    m_kernels.listWindows(m_windows, x, lists);
+    probe = m_kernels.convForwardWindows(m_windows, lists, m_windowWeights.data(), channels, m_bias.data(), {scratch.windowValues.data(), scratch.windowCodes.data()}, m_places.data(),
+                                         pixelsOf(n, scratch), y, codesOf(n));
+  } else if (method == ConvMethod::Planes) {
     PixelLists& pixels = pixelsOf(n, scratch);
-    probe = m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), m_outputChannels.data(), m_outputCount, m_bias.data(), forPlanes(scratch), m_places.data(), pixels, y, codesOf(n));
+    probe = m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), channels, m_bias.data(), forPlanes(scratch), m_places.data(), pixels, y, codesOf(n));
     m_inputDensity.add(g.outH * g.outW - pixels.deadCount, std::int64_t{g.outH} * g.outW);
   } else {
     probe = m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
@@ -450,7 +495,8 @@ PassWork ConvPass::work() const {
   const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)] + m_samplesBy[int(ConvMethod::Columns)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
   PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, g.planes || lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_weightGradientDensity.share()};
-  if (g.planes) work.forward = "register blocks of the pixels that meet anything but zeros: one input channel";
+  if (2 * m_samplesBy[int(ConvMethod::Windows)] > m_samplesBy[int(ConvMethod::Planes)]) work.forward = "lists of live inputs, a pooling window at a time: one input channel";
+  else if (g.planes) work.forward = "register blocks of the pixels that meet anything but zeros: one input channel";
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";

@@ -44,8 +44,9 @@ class ConvPass : public Pass {
   struct Scratch {
     Array<float> acc, rowValues, gradValues, channelValues, gradientSums, frame, inputSums, patches, patchGradients, patchSums, packedX, packedDx, gradientRow;
     Array<std::int32_t> rowOffsets, rowStarts, gradOffsets, gradStarts, visits, channelOffsets, channelCounts;
-    // For convForwardPlanes().
-    Array<float> phases, planes, tile, biasSums;
+    // For convForwardPlanes() and convForwardWindows().
+    Array<float> phases, planes, tile, biasSums, windowValues;
+    Array<std::uint8_t> windowCodes;
     Array<PlanePiece> pieces;
   };
 
@@ -56,6 +57,7 @@ class ConvPass : public Pass {
   void chooseInputChannels();
   bool provenDead(int channel) const;
   void chooseOutputChannels();
+  void deriveWindows();
   void backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient);
   std::uint8_t* codesOf(int sample) const {
     return m_codes.data() + sample * codesSize();
@@ -89,7 +91,8 @@ class ConvPass : public Pass {
   const int m_lanes, m_tile;      ///< samples whose weight gradient is taken together
   const bool m_packPixels;        ///< that meet anything but zeros, for convForwardPlanes()
   const bool m_mayUseInputs;      ///< for the weight gradient, instead of live gradients
-  const bool m_mayPackChannels;           ///< x without the channels that are dead in a whole batch, for the backward pass
+  const bool m_mayPackChannels;   ///< x without the channels that are dead in a whole batch, for the backward pass
+  const bool m_mayUseWindows;     ///< for the forward pass, instead of planes
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const std::unique_ptr<AveragePoolPass> m_average;
@@ -97,8 +100,11 @@ class ConvPass : public Pass {
   Array<float> m_forward;         ///< derived: [panels][r][s*c][panelVecs * lanes], for planes [r][s*c][m_outputCount]
   Array<float> m_wide;            ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
-  Array<std::int32_t> m_outputChannels;  ///< output channels that convForwardPlanes() works on in this batch
+  Array<std::int32_t> m_outputChannels;  ///< output channels that this batch's forward pass works on, by planes or windows
+  Array<std::uint32_t> m_outputBits;     ///< the same as bits
   int m_outputCount = 0;           ///< how many of them
+  ConvShape m_windows;             ///< for listWindows() and convForwardWindows() in this batch
+  Array<float> m_windowWeights;    ///< of these channels
   Array<PixelPlace> m_places;     ///< of the pooled pixels, for convForwardPlanes()
   Array<std::int32_t> m_framePixels;  ///< PlaneScratch::framePixels
   Array<std::int32_t> m_pixels;   ///< what m_pixelLists point to
@@ -116,7 +122,7 @@ class ConvPass : public Pass {
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity, m_weightGradientDensity, m_inputChannelShare, m_outputChannelShare;
-  std::atomic<std::int64_t> m_samplesBy[5]{};        ///< forward passes by each ConvMethod
+  std::atomic<std::int64_t> m_samplesBy[6]{};        ///< forward passes by each ConvMethod
   std::atomic<std::int64_t> m_samplesDense{0};       ///< gradients by register blocks
   std::atomic<std::int64_t> m_samplesFromInputs{0};  ///< weight gradients taken from live inputs
 };

@@ -34,10 +34,10 @@ struct ConvShape {
   int panels = 1, panelVecs = 1;       ///< forward weights are [panels][r][s*c][panelVecs * lanes]
   int rowVecs = 1;                     ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
   int patchVecs = 0, patchRows = 0;    ///< vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used
-  int widePixels = 0;                  ///< pixels at a time by ConvMethod::Wide; 0 where it is not used
+  int widePixels = 0;                  ///< pixels of a row at a time by ConvMethod::Wide and Windows; 0 where they are not used
   int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
   int tapsBefore() const { return widePixels > 0 ? widePixels - 1 : 0; }
-  int wideTaps() const { return s + 2 * tapsBefore(); }               ///< a kernel row with zeros on both sides, by ConvMethod::Wide
+  int wideTaps() const { return s + 2 * tapsBefore(); }               ///< a kernel row with zeros on both sides, by ConvMethod::Wide and Windows
   int bandCols() const { return s + widePixels - 1; }                 ///< input columns that widePixels outputs meet
   int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
   std::int64_t bandInputs() const { return std::int64_t{bands()} * rows * bandCols() * c; }
@@ -57,8 +57,9 @@ struct ConvShape {
 };
 
 /// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, column by column
-/// of the input, for kernels 3 or 5 wide; by lists, several pixels at a time, for few input channels; by register blocks that multiply everything; by register blocks with pixels as lanes, for few input channels.
-enum class ConvMethod { Lists, Columns, Wide, Dense, Planes };
+/// of the input, for kernels 3 or 5 wide; by lists, several pixels at a time, for few input channels; by lists, a pooling window at a time, for one input channel;
+/// by register blocks that multiply everything; by register blocks with pixels as lanes, for few input channels.
+enum class ConvMethod { Lists, Columns, Wide, Windows, Dense, Planes };
 
 /// Up to a vector of neighbouring pooled pixels: where they lie after a plane's first, which of them are put into the plane, and where.
 struct PlanePiece {
@@ -83,6 +84,19 @@ struct PixelLists {
 /// Where each pooled pixel lies: its number in the output's frame, and its window's first value in the input.
 struct PixelPlace {
   std::int32_t out, in;
+};
+
+/// The output channels that a batch's forward pass works on; ReLU is known to let nothing through of the others.
+struct OutputChannels {
+  const std::int32_t* numbers = nullptr;
+  const std::uint32_t* live = nullptr;  ///< the same as bits: of channel i bit i % lanes of word i / lanes
+  int count = 0;
+};
+
+/// What convForwardWindows() works in: a vector of pixels each, [lanes][panels * panelVecs * lanes].
+struct WindowScratch {
+  float* values = nullptr;
+  std::uint8_t* codes = nullptr;
 };
 
 /// What convForwardPlanes() writes for a channel that ReLU let nothing through of, instead of a place in the window of 2 x 2.
@@ -136,6 +150,7 @@ struct Panels {
 };
 
 inline constexpr int kPanelVecs = 8;  ///< vectors in the widest panel of outputs
+inline constexpr int kWindowVecs = 3;  ///< vectors of channels that convForwardWindows() works on together
 inline constexpr int kWideVecs = 4;   ///< the same where several pixels are worked on together: ConvMethod::Columns and Wide
 
 /// Register blocks take a row of vectors in pieces of so many. What they read often is kept in pieces, [piece][rows][vecs * lanes]: cut out of
@@ -163,6 +178,7 @@ struct Kernels {
   double listsBelow;      ///< share of live values below which lists beat register blocks, as measured: dense layers, and gradients of convolutions
   double convListsBelow;  ///< the same for ConvMethod::Lists and Wide
   double columnsBelow;    ///< the same for ConvMethod::Columns
+  double windowsBelow;    ///< the same for ConvMethod::Windows, if no product were by a weight of zero; 0 where it was never measured to be faster
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 
@@ -185,11 +201,17 @@ struct Kernels {
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
   float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
                        Frame y, std::uint8_t* codes);
-  /// weights [r][s*c][channelCount] of the given output channels; ReLU is known to let nothing through of the others. Pixels that meet zeros
+  /// For each column of pooling windows, the live inputs that they meet, for ConvMethod::Windows: starts[column * (rows + 1) + row].
+  void (*listWindows)(const ConvShape& shape, const float* x, RowLists lists);
+  /// weights [r][s*c][channels.count]. Pixels that meet zeros
   /// alone are passed over: with `pack` one by one, else by vectors, and only where rows serve as planes. codes [live pixels / lanes][k][lanes],
   /// channels that ReLU let nothing through of marked by kNoPlace.
-  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
-                             const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
+  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights, const OutputChannels& channels, const float* bias, const PlaneScratch& scratch,
+                             const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
+  /// The same by ConvMethod::Windows, from listWindows(). shape.panels and panelVecs are those of the given channels. weights of each panel
+  /// [r + 2][s + 2][panelVecs * lanes], zeros around the kernel, and after them the bias, [panelVecs * lanes]; bias [k] is that of all channels.
+  float (*convForwardWindows)(const ConvShape& shape, const RowLists& lists, const float* weights, const OutputChannels& channels, const float* bias, const WindowScratch& scratch,
+                              const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
   /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are not listed. biasSums
   /// [k][lanes] are of the live pixels, biasGradient [k] of the others.
   int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places,

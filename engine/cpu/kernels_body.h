@@ -5,17 +5,18 @@
 #include "engine/cpu/kernels_dense.h"
 #include "engine/cpu/kernels_math.h"
 #include "engine/cpu/kernels_planes.h"
+#include "engine/cpu/kernels_windows.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
 
 /// More registers make larger blocks, and those are what lists compete with.
 inline constexpr bool kManyRegisters = kRegisters >= 32;
-inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBelow = kManyRegisters ? 0.45 : 0.6, kColumnsBelow = kManyRegisters ? 0.55 : 0.65;
+inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBelow = kManyRegisters ? 0.45 : 0.6, kColumnsBelow = kManyRegisters ? 0.55 : 0.65, kWindowsBelow = kManyRegisters ? 0 : 0.8;
 
 constexpr Kernels table(Isa isa) {
-  return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
+  return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, kWindowsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
           bytesToFloats, countLive, markChannels, packChannels, unpackChannels, listRows, listColumns, listBands, convForward,
-          convForwardPlanes, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
+          listWindows, convForwardPlanes, convForwardWindows, planeChannelLists, positionLists, channelLists, convInputGradient, convWeightGradient,
           outputGradient, convInputGradientDense, convWeightGradientDense, convWeightGradientPatches, convWeightGradientByInputs,
           listSamples, denseForward, denseInputGradient, denseForwardDense, cutIntoPieces, denseInputGradientDense, denseWeightGradientDense, listFeatures, denseWeightGradient,
           averagePool, averagePoolGradient, activate, activationGradient, addInPlace, probe, update, transpose, transposeSome, multiplyAdd};

@@ -137,34 +137,45 @@ STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], con
   }
 }
 
+/// The largest of each window of 2 x 2, whose values come in the order of places, with bias and ReLU, and its place.
+STRATA_INLINE void finishWindow(const ConvShape& g, const Vec (&window)[4], Vec bias, float* to, std::uint8_t* code, Vec& probe) {
+  Vec best = window[0], sum = best;
+  IntVec place{};
+  STRATA_UNROLL for (int q = 1; q < 4; ++q) {
+    const IntVec larger = window[q] > best;
+    sum += window[q];
+    best = larger ? window[q] : best;
+    place = larger ? all(q) : place;
+  }
+  probe += sum - sum;
+  best += bias;
+  if (g.relu()) {
+    const IntVec none = best <= Vec{};
+    best = none ? Vec{} : best;
+    place = none ? all(std::int32_t{kNoPlace}) : place;
+  }
+  store(to, best);
+  storeBytes(code, place);
+}
+
 /// Bias, pooling and ReLU of one channel into tile[pixel]; without pooling for kPlaneVecs vectors of pixels.
 STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, float* tile, std::uint8_t* codes, Vec& probe) {
-  const bool pooled = g.poolH * g.poolW > 1;
-  if (pooled) {
-    Vec best = acc[0], sum = best;
-    IntVec place{};
-    STRATA_UNROLL for (int q = 1; q < kPlaneVecs; ++q) {
-      const IntVec larger = acc[q] > best;
-      sum += acc[q];
-      best = larger ? acc[q] : best;
-      place = larger ? all(q) : place;
-    }
-    probe += sum - sum;
-    best += bias;
-    if (g.relu()) {
-      const IntVec none = best <= Vec{};
-      best = none ? Vec{} : best;
-      place = none ? all(std::int32_t{kNoPlace}) : place;
-    }
-    store(tile, best);
-    storeBytes(codes, place);
-    return;
-  }
+  if (g.poolH * g.poolW > 1) return finishWindow(g, {acc[0], acc[1], acc[2], acc[3]}, all(bias), tile, codes, probe);
   STRATA_UNROLL for (int q = 0; q < kPlaneVecs; ++q) {
     Vec v = acc[q] + bias;
     probe += v - v;
     if (g.relu()) v = v < Vec{} ? Vec{} : v;
     store(tile + q * kLanes, v);
+  }
+}
+
+/// What the pixels that meet zeros alone become.
+STRATA_INLINE void storeDeadPixels(const ConvShape& g, const float* bias, float* scratch, const PixelPlace* places, const PixelLists& pixels, Frame y) {
+  for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {
+    store(scratch, load(bias + channel));
+    activate(g.activation, scratch, kLanes);
+    const Vec v = load(scratch);
+    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
   }
 }
 
@@ -206,8 +217,8 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   }
 }
 
-inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const std::int32_t* channels, int channelCount, const float* bias,
-                               const PlaneScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
+inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const OutputChannels& channels, const float* bias, const PlaneScratch& scratch,
+                               const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
   const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
@@ -216,8 +227,8 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
   if (rows) listFrame(g, x, scratch.framePixels, scratch.pieces, pixels);
   else fillPlanes(g, pack, x, scratch, pixels);
-  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, blocks = (channelCount + kPlaneChannels - 1) / kPlaneChannels;
-  if (channelCount < g.k) {
+  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, blocks = (channels.count + kPlaneChannels - 1) / kPlaneChannels;
+  if (channels.count < g.k) {
     std::memset(scratch.tile, 0, sizeof(float) * std::size_t(g.k) * atOnce);
     if (pooled) std::memset(codes, kNoPlace, std::size_t(pixels.liveCount + kLanes - 1) / kLanes * kLanes * g.k);
   }
@@ -230,13 +241,13 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
       for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = (piece + q < last ? piece[q] : *last).from - piece->from;
     }
     for (int block = 0; block < blocks; ++block) {
-      const int begin = channelCount * block / blocks, past = channelCount * (block + 1) / blocks;
+      const int begin = channels.count * block / blocks, past = channels.count * (block + 1) / blocks;
       withConstant<kPlaneChannels>(past - begin, [&](auto size) {
         constexpr int C = decltype(size)::value;
         Vec acc[C * kPlaneVecs] = {};
-        addPlanes<C>(g, acc, from, steps, weights + begin, channelCount);
+        addPlanes<C>(g, acc, from, steps, weights + begin, channels.count);
         STRATA_UNROLL for (int c = 0; c < C; ++c) {
-          const int channel = channels[begin + c];
+          const int channel = channels.numbers[begin + c];
           finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
         }
       });
@@ -252,12 +263,7 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
       for (int channel = 0; channel < g.k; channel += kLanes) storePixels(g, scratch.tile + i, atOnce, numbers, count, channel, places, y);
     }
   }
-  for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {
-    store(scratch.tile, load(bias + channel));
-    activate(g.activation, scratch.tile, kLanes);
-    const Vec v = load(scratch.tile);
-    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
-  }
+  storeDeadPixels(g, bias, scratch.tile, places, pixels, y);
   return sumOf(probe);
 }
 
