@@ -16,6 +16,7 @@ constexpr int kPackBelow = 8;                // moving a pixel of a plane costs 
 constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole patches must come down to, to be worth copying
 constexpr int kSkipFrom = 32;                // channels whose products are worth more than copying a patch and its gradients
 constexpr double kLiveBelow = 0.9;           // the same for leaving out dead channels
+constexpr int kWindowCost = 3;               // a pooling window's own costs are those of so many channels by planes
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 /// Whether ConvMethod::Columns has a kernel for the shape.
@@ -220,7 +221,7 @@ void ConvPass::forward(const Step& step) {
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
   const double density = double(live) / double(of);
   if (m_mayUseWindows) {
-    const double useful = double(m_shape.r * m_shape.s * m_outputCount) / ((m_shape.r + 1) * (m_shape.s + 1) * m_windows.panels * m_windows.panelVecs * m_lanes);
+    const double useful = double(m_shape.r * m_shape.s * (m_outputCount - kWindowCost)) / ((m_shape.r + 1) * (m_shape.s + 1) * m_windows.panels * m_windows.panelVecs * m_lanes);
     return density < m_kernels.windowsBelow * useful ? ConvMethod::Windows : ConvMethod::Planes;
   }
   if (m_shape.columns) return density < m_kernels.columnsBelow ? ConvMethod::Columns : ConvMethod::Dense;

@@ -11,7 +11,7 @@ namespace strata::STRATA_ISA_NAMESPACE {
 
 /// More registers make larger blocks, and those are what lists compete with.
 inline constexpr bool kManyRegisters = kRegisters >= 32;
-inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBelow = kManyRegisters ? 0.45 : 0.6, kColumnsBelow = kManyRegisters ? 0.55 : 0.65, kWindowsBelow = kManyRegisters ? 0 : 0.8;
+inline constexpr double kListsBelow = kManyRegisters ? 0.45 : 0.7, kConvListsBelow = kManyRegisters ? 0.45 : 0.6, kColumnsBelow = kManyRegisters ? 0.55 : 0.65, kWindowsBelow = kManyRegisters ? 0 : 0.5;
 
 constexpr Kernels table(Isa isa) {
   return {isa, kLanes, kListsBelow, kConvListsBelow, kColumnsBelow, kWindowsBelow, [](int vecs) { return vecs <= kWideVecs ? widePixels(vecs) : 0; },
