@@ -121,24 +121,34 @@ void TestCpuKernels::fewChannelsBeforePadding() {
   compareGradients(spec, rng);
 }
 
-// Pixels of a single channel that meet zeros alone are passed over one by one or by vectors, forward and backward. They still count for the bias.
+// Pixels of a single channel that meet zeros alone are passed over one by one or by vectors, forward and backward. They still count for the bias,
+// and what they become is taken off what a second convolution lists.
 void TestCpuKernels::emptyPixels_data() {
   QTest::addColumn<QByteArray>("conv");
+  QTest::addColumn<QByteArray>("second");
   QTest::addColumn<QByteArray>("pool");
   QTest::addColumn<QByteArray>("isa");
   for (const char* conv : {R"({"filters": 6, "kernel_size": 5, "padding": "same", "activation": "tanh"})", R"({"filters": 40, "kernel_size": 7, "padding": "same", "strides": 2, "activation": "relu"})",
                            R"({"filters": 33, "kernel_size": [3, 9], "activation": "sigmoid"})", R"({"filters": 3, "kernel_size": 1, "activation": "linear"})"})
     for (const char* pool : {"", "max_pool2d", "avg_pool2d"})
       for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", conv, pool, isaName(isa)) << QByteArray(conv) << QByteArray(pool) << QByteArray(isaName(isa));
+        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", conv, pool, isaName(isa)) << QByteArray(conv) << QByteArray() << QByteArray(pool) << QByteArray(isaName(isa));
+  const char* conv = R"({"filters": 11, "kernel_size": 3, "activation": "relu"})";
+  for (const char* second : {R"({"filters": 20, "kernel_size": 3, "activation": "relu"})", R"({"filters": 50, "kernel_size": [2, 5], "strides": [2, 1], "use_bias": false})",
+                             R"({"filters": 9, "kernel_size": 3, "padding": "same"})"})
+    for (const char* pool : {"", "max_pool2d", "avg_pool2d"})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", second, pool, isaName(isa)) << QByteArray(conv) << QByteArray(second) << QByteArray(pool) << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::emptyPixels() {
   QFETCH(QByteArray, conv);
+  QFETCH(QByteArray, second);
   QFETCH(QByteArray, pool);
   QFETCH(QByteArray, isa);
   qputenv("STRATA_ISA", isa);
   NetworkSpec spec{Shape::image(22, 26, 1), 3, {layer("conv2d", "conv1", Json::parse(conv.toStdString())), layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
+  if (!second.isEmpty()) spec.layers.insert(spec.layers.begin() + 1, layer("conv2d", "conv2", Json::parse(second.toStdString())));
   if (!pool.isEmpty()) spec.layers.insert(spec.layers.begin() + 1, layer(pool.toStdString(), "pool", {{"pool_size", 2}}));
   QVERIFY2(analyse(spec).ok(), conv);
   Rng rng(7, Stream::Test, 1);

@@ -55,6 +55,8 @@ struct Buffer {
   bool mayPackGradients = false;              ///< whether the gradients of some channels alone will do
   int gradientChannels = 0;                   ///< the channels that this batch's gradients are of; `channels` begins with their numbers
   Array<std::int32_t> channels;
+  double backgroundShare = 0;                 ///< share of this batch's pixels that are like `background`: what the pass makes of a window of zeros, 0 where it does not say
+  Array<float> background;
   Array<float> values, gradients;
 
   void allocate(int maxBatch, bool withGradients) {
@@ -62,6 +64,7 @@ struct Buffer {
     const std::size_t size = std::size_t(sampleSize()) * maxBatch;
     values = Array<float>(size);
     if (withGradients) gradients = Array<float>(size);
+    background = Array<float>(std::size_t(shape.c));
     channels = Array<std::int32_t>(std::size_t(shape.c));
     std::iota(channels.data(), channels.data() + shape.c, 0);
     gradientChannels = shape.c;

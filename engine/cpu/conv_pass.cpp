@@ -17,6 +17,7 @@ constexpr double kPatchesBelow = 0.75;       // share of the vectors that whole 
 constexpr int kSkipFrom = 32;                // channels whose products are worth more than copying a patch and its gradients
 constexpr double kLiveBelow = 0.9;           // the same for leaving out dead channels
 constexpr int kWindowCost = 3;               // a pooling window's own costs are those of so many channels by planes
+constexpr double kBackgroundFrom = 0.25;     // share of pixels alike, for what they hold to be taken off the others
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 /// Whether ConvMethod::Columns has a kernel for the shape.
@@ -70,6 +71,8 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
     for (int i = 0; i < g.bandCols() * g.c; ++i) m_windowOffsets[std::size_t(i)] = (i / g.c + i % g.c * g.wideTaps()) * g.panelVecs * m_lanes;
   }
   m_bias = Array<float>(width);
+  m_shiftedBias = Array<float>(width);
+  m_background = Array<float>(std::size_t(g.c));
   m_gradients = Array<float>(kMostParts * m_transposed.size());
   m_biasGradients = Array<float>(kMostParts * width);
   for (int slot = 0; slot < plan.stateSlots; ++slot) {
@@ -214,8 +217,33 @@ void ConvPass::deriveWindows() {
 void ConvPass::forward(const Step& step) {
   m_finite = true;
   if (m_shape.planes) chooseOutputChannels();
+  if (m_shape.columns && m_shape.columnRows > 1) subtractBackground();
   m_liveChannels.clear();
   step.pool.run(step.batch, [&](int n, int thread) { forwardSample(step, n, thread); });
+  if (m_shape.planes && m_shape.relu() && !m_average) tellBackground(step);
+}
+
+/// Around a digit all pixels are alike, and where a bias is above zero they are live. With what the channel holds there taken off everywhere its list is
+/// shorter (but for a frame of zeros, which would come to life); what that amounts to is the same for all outputs and goes into their bias.
+void ConvPass::subtractBackground() {
+  const ConvShape& g = m_shape;
+  const int width = g.panelVecs * m_lanes;
+  const bool subtract = m_x.backgroundShare > kBackgroundFrom && !m_x.framed();
+  std::copy_n(m_bias.data(), m_bias.size(), m_shiftedBias.data());
+  for (int c = 0; c < g.c; ++c) {
+    const float value = m_background[std::size_t(c)] = subtract ? m_x.background[std::size_t(c)] : 0;
+    if (value == 0) continue;
+    for (int panel = 0; panel < g.panels; ++panel)
+      for (int tap = 0; tap < g.r * g.s; ++tap) {
+        const float* weights = m_forward.data() + ((std::int64_t{panel} * g.r * g.s + tap) * g.c + c) * width;
+        for (int i = 0; i < width; ++i) m_shiftedBias[std::size_t(panel * width + i)] += value * weights[i];
+      }
+  }
+}
+
+void ConvPass::tellBackground(const Step& step) {
+  for (int k = 0; k < m_shape.k; ++k) m_y.background[std::size_t(k)] = std::max(m_bias[std::size_t(k)], 0.f);
+  m_y.backgroundShare = double(m_deadPixels.exchange(0)) / (double(step.batch) * m_shape.outH * m_shape.outW);
 }
 
 ConvMethod ConvPass::chooseMethod(std::int64_t live, std::int64_t of) const {
@@ -243,14 +271,18 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
     method = chooseMethod(live, g.rows * g.cols);
     if (method == ConvMethod::Windows) m_inputDensity.add(live, g.rows * g.cols);
   }
+  const float* bias = m_bias.data();
   if (m_x.hasZeros && !g.planes) {
     const bool bands = g.widePixels > 0;
     const std::int64_t size = bands ? g.bandInputs() : m_x.shape.size();
     if (bands) m_kernels.listBands(g, x, m_windowOffsets.data(), lists);
-    const std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, g.rows * g.cols * g.c);
+    std::int64_t live = bands ? lists.starts[std::int64_t{g.bands()} * (g.rows + 1) - 1] : m_kernels.countLive(x, g.rows * g.cols * g.c);
     method = chooseMethod(live, size);
-    if (method == ConvMethod::Columns && g.columnRows > 1) m_kernels.listColumns(x, g.rows, g.cols, g.c, g.s * width, lists);
-    else if (method == ConvMethod::Columns) m_kernels.listRows(x, g.rows, g.cols, g.c, g.s * width, 0, lists);
+    if (method == ConvMethod::Columns && g.columnRows > 1) {
+      m_kernels.listColumns(x, g.rows, g.cols, g.c, g.s * width, m_background.data(), lists);
+      live = lists.starts[g.cols * (g.rows + 1) - 1];
+      bias = m_shiftedBias.data();
+    } else if (method == ConvMethod::Columns) m_kernels.listRows(x, g.rows, g.cols, g.c, g.s * width, 0, lists);
     else if (method == ConvMethod::Lists) m_kernels.listRows(x, g.rows, g.cols, g.c, width, g.c * width, lists);
     m_inputDensity.add(live, size);
   }
@@ -267,10 +299,11 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
     probe = m_kernels.convForwardPlanes(g, m_packPixels, x, m_forward.data(), channels, m_bias.data(), forPlanes(scratch), m_places.data(), pixels, y, codesOf(n));
     m_inputDensity.add(g.outH * g.outW - pixels.deadCount, std::int64_t{g.outH} * g.outW);
   } else {
-    probe = m_kernels.convForward(g, method, x, lists, weightsFor(method), m_bias.data(), scratch.acc.data(), y, codesOf(n));
+    probe = m_kernels.convForward(g, method, x, lists, weightsFor(method), bias, scratch.acc.data(), y, codesOf(n));
     if (g.curved())
       for (int row = 0; row < g.outH; ++row) m_kernels.activate(g.activation, y.data + std::int64_t{row} * y.rowStride, std::int64_t{g.outW} * g.k);
   }
+  if (g.planes) m_deadPixels.fetch_add(pixelsOf(n, scratch).deadCount, std::memory_order_relaxed);
   if (!(probe == 0)) m_finite = false;
   if (m_average) m_average->forwardSample(m_kernels, n);
 }
@@ -496,11 +529,12 @@ PassWork ConvPass::work() const {
   const double macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   const std::int64_t lists = m_samplesBy[int(ConvMethod::Lists)] + m_samplesBy[int(ConvMethod::Columns)], wide = m_samplesBy[int(ConvMethod::Wide)], dense = m_samplesBy[int(ConvMethod::Dense)];
   PassWork work{m_plan.name, "", "", macs, m_plan.inputGradient, true, g.planes || lists + wide > dense ? m_inputDensity.share() : 1, m_gradientDensity.share(), m_weightGradientDensity.share()};
-  if (2 * m_samplesBy[int(ConvMethod::Windows)] > m_samplesBy[int(ConvMethod::Planes)]) work.forward = "lists of live inputs, a pooling window at a time: one input channel";
+  if (m_samplesBy[int(ConvMethod::Windows)] > m_samplesBy[int(ConvMethod::Planes)]) work.forward = "lists of live inputs, a pooling window at a time: one input channel";
   else if (g.planes) work.forward = "register blocks of the pixels that meet anything but zeros: one input channel";
   else if (!m_x.hasZeros) work.forward = "register blocks: the input has no zeros";
   else if (dense >= lists + wide) work.forward = "register blocks: too few zeros in the input";
   else work.forward = wide ? "lists of live inputs, " + std::to_string(g.widePixels) + " pixels at a time: few input channels" : g.columns ? "lists of live inputs, column by column" : "lists of live inputs";
+  if (std::any_of(m_background.data(), m_background.data() + g.c, [](float value) { return value != 0; })) work.forward += ", less what the background holds";
   work.inputChannels = m_inputChannelShare.share(), work.outputChannels = m_outputChannelShare.share();
   const auto percent = [](double share) { return std::to_string(std::lround(100 * share)) + " % of channels that "; };
   if (work.outputChannels < 1) work.forward += ", without the " + percent(1 - work.outputChannels) + "no input can bring to life";

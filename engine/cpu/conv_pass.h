@@ -55,6 +55,8 @@ class ConvPass : public Pass {
   ConvMethod chooseMethod(std::int64_t live, std::int64_t of) const;
   void forwardSample(const Step& step, int sample, int thread);
   void chooseInputChannels();
+  void subtractBackground();
+  void tellBackground(const Step& step);
   bool provenDead(int channel) const;
   void chooseOutputChannels();
   void deriveWindows();
@@ -111,6 +113,8 @@ class ConvPass : public Pass {
   std::vector<PixelLists> m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
   Array<std::int32_t> m_order;    ///< of the positions in the input gradient
   Array<float> m_bias;            ///< [panels * panelVecs * lanes]
+  Array<float> m_background, m_shiftedBias;  ///< for listColumns(): what is taken off the input's channels, and the bias with what that amounts to
+  std::atomic<std::int64_t> m_deadPixels{0};  ///< of this batch, by planes or windows
   ConvShape m_back;               ///< of this batch's backward pass: that of the packed x, where packing pays
   bool m_packed = false;          ///< whether it does
   ChannelMarks m_liveChannels;  ///< of this batch

@@ -194,8 +194,8 @@ struct Kernels {
   /// Offsets are column * colScale + channel * scale.
   void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
   /// The same column by column: starts[col * (rows + 1) + row], so that some rows of a column are one stretch of the list. Offsets are
-  /// (row * c + channel) * scale.
-  void (*listColumns)(const float* x, int rows, int cols, int c, int scale, RowLists lists);
+  /// (row * c + channel) * scale. Values are what is more or less than background [c].
+  void (*listColumns)(const float* x, int rows, int cols, int c, int scale, const float* background, RowLists lists);
   /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) + row].
   void (*listBands)(const ConvShape& shape, const float* x, const std::int32_t* windowOffsets, RowLists lists);
   /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.

@@ -223,10 +223,12 @@ inline void unpackChannels(const float* from, int pixels, int c, const std::uint
     }
 }
 
-/// Appends a pixel's live values from `at` on, at `offset` + channel * scale; returns where the list ends. `lane` is ramp() * scale.
-STRATA_INLINE int listPixel(const float* pixel, int c, IntVec lane, int offset, int scale, const ListView& list, int at) {
+/// Appends a pixel's live values from `at` on, at `offset` + channel * scale; returns where the list ends. `lane` is ramp() * scale. Values are
+/// what is more or less than `background`, if that is not null.
+STRATA_INLINE int listPixel(const float* pixel, int c, IntVec lane, int offset, int scale, const ListView& list, int at, const float* background = nullptr) {
   for (int i = 0; i < c; i += kLanes) {
-    const Vec v = loadSome(pixel + i, c - i);
+    Vec v = loadSome(pixel + i, c - i);
+    if (background) v -= loadSome(background + i, c - i);
     at += compress(bits(v != Vec{}), v, lane + all(offset + i * scale), list.values + at, list.offsets + at);
   }
   return at;
@@ -255,14 +257,14 @@ inline void listRows(const float* x, int rows, int cols, int c, int scale, int c
   }
 }
 
-inline void listColumns(const float* x, int rows, int cols, int c, int scale, RowLists lists) {
+inline void listColumns(const float* x, int rows, int cols, int c, int scale, const float* background, RowLists lists) {
   int at = 0;
   const IntVec lane = ramp() * scale;
   for (int col = 0; col < cols; ++col) {
     std::int32_t* starts = lists.starts + col * (rows + 1);
     for (int row = 0; row < rows; ++row) {
       starts[row] = at;
-      at = listPixel(x + (std::int64_t{row} * cols + col) * c, c, lane, row * c * scale, scale, lists.list, at);
+      at = listPixel(x + (std::int64_t{row} * cols + col) * c, c, lane, row * c * scale, scale, lists.list, at, background);
     }
     starts[rows] = at;
   }
