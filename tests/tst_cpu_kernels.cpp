@@ -20,8 +20,12 @@ class TestCpuKernels : public QObject {
   void fewChannelsBeforePadding();
   void emptyPixels_data();
   void emptyPixels();
+  void placesInWindows_data();
+  void placesInWindows();
   void groupsOfKernelRows_data();
   void groupsOfKernelRows();
+  void panelsOfDenseLayers_data();
+  void panelsOfDenseLayers();
   void deadChannels_data();
   void deadChannels();
   void optimizersAgreeWithTheReference_data();
@@ -163,13 +167,38 @@ void TestCpuKernels::emptyPixels() {
   compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
 }
 
-// Of wide layers a few kernel rows are worked on at a time, or one: what the first cache holds.
+// Where the largest of a window lies is kept as one number, and taken apart again.
+void TestCpuKernels::placesInWindows_data() {
+  QTest::addColumn<int>("height");
+  QTest::addColumn<int>("width");
+  QTest::addColumn<QByteArray>("isa");
+  for (const int height : {1, 2, 4, 12})
+    for (const int width : {1, 2, 3, 6, 12})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%d x %d, %s", height, width, isaName(isa)) << height << width << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::placesInWindows() {
+  QFETCH(int, height);
+  QFETCH(int, width);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  const NetworkSpec spec{Shape::image(14, 14, 3), 3, {layer("conv2d", "conv1", {{"filters", 19}, {"kernel_size", 3}, {"activation", "relu"}}),
+                                                      layer("max_pool2d", "pool1", {{"pool_size", Json::array({height, width})}}),
+                                                      layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
+  Rng rng(7, Stream::Test, 2);
+  const Weights weights = coarseWeights(spec, rng);
+  const MadeBatch made(spec, 20, Inputs::Dense, rng);
+  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+}
+
+// Of wide layers a few kernel rows are worked on at a time, one, or a tap of it: what the first cache holds.
 void TestCpuKernels::groupsOfKernelRows_data() {
   QTest::addColumn<int>("channels");
   QTest::addColumn<QByteArray>("kernel");
   QTest::addColumn<QByteArray>("isa");
   for (const int channels : {24, 96})
-    for (const char* kernel : {R"("kernel_size": 5)", R"("kernel_size": [4, 3], "strides": [2, 1])"})
+    for (const char* kernel : {R"("kernel_size": 5)", R"("kernel_size": [4, 3], "strides": [2, 1])", R"("kernel_size": [2, 3], "strides": 2)"})
       for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
         if (isaRunsHere(isa)) QTest::addRow("%d channels, %s %s", channels, kernel, isaName(isa)) << channels << QByteArray(kernel) << QByteArray(isaName(isa));
 }
@@ -184,6 +213,33 @@ void TestCpuKernels::groupsOfKernelRows() {
                                                       layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
   Rng rng(7, Stream::Test, std::uint64_t(channels));
   compareGradients(spec, rng);
+}
+
+// The inputs of a wide dense layer are listed by whole panels or by parts of them, as the first cache holds their weights.
+void TestCpuKernels::panelsOfDenseLayers_data() {
+  QTest::addColumn<int>("units");
+  QTest::addColumn<int>("deadOfTen");
+  QTest::addColumn<QByteArray>("isa");
+  for (const int units : {250, 120, 100, 90, 40})
+    for (const int deadOfTen : {0, 3, 7})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%d, %d dead of ten, %s", units, deadOfTen, isaName(isa)) << units << deadOfTen << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::panelsOfDenseLayers() {
+  QFETCH(int, units);
+  QFETCH(int, deadOfTen);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  const auto dense = [](const char* name, int width) { return layer("dense", name, {{"units", width}, {"activation", "relu"}}); };
+  const NetworkSpec spec{Shape::vector(70), 3, {dense("dense1", units), dense("dense2", 128), dense("dense3", units), layer("dense", "dense4", {{"units", 3}})}};
+  Rng rng(7, Stream::Test, std::uint64_t(units));
+  Weights weights = coarseWeights(spec, rng);
+  for (const TensorPlace& place : weights.places)
+    for (std::int64_t i = 0; i < place.size; ++i)
+      if (place.name.ends_with(".bias") && place.name != "dense4.bias" && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
+  const MadeBatch made(spec, 40, Inputs::Dense, rng);
+  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
 }
 
 // What ReLU holds at zero in a whole batch is left out of the backward pass, what no input can bring to life of the forward pass too. It is

@@ -9,7 +9,6 @@ namespace strata {
 namespace {
 
 constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
-constexpr std::int64_t kColumnFloats = 9216;  // longer stretches of a list are worth a little more than the first cache
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                // moving a pixel of a plane costs as much as so many products
@@ -42,7 +41,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.widePixels = !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
   g.columns = g.widePixels == 0 && mayUseColumns(g) && std::int64_t{g.rows} * g.s * g.c * width <= INT32_MAX;  // listColumns()
-  g.columnRows = int(std::clamp<std::int64_t>(kColumnFloats / (g.panelVecs * rowFloats), 1, g.r));
+  g.columnRows = int(std::clamp<std::int64_t>(kListFloats / (g.panelVecs * rowFloats), 1, g.r));
+  g.groupTaps = g.panelVecs * rowFloats > kListFloats ? 1 : g.s;
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(4 * kCacheFloats / bandRow, 1, g.outH));
 }
@@ -400,7 +400,7 @@ bool ConvPass::denseGradients(int n, int live, const float* x, float* dx, Scratc
   // Products of vectors for each value: by lists, and by register blocks.
   const double rows = double(g.r) * g.rowVecs, inputGradient = m_plan.inputGradient ? rows : 0;
   const double byLists = rows + inputGradient, byBlocks = (g.patchVecs > 0 ? g.patchVecs : rows) + inputGradient;
-  if (double(live) * byLists < (m_kernels.listsBelow * byBlocks - kListCost) * double(size)) return false;
+  if (double(live) * byLists < (m_kernels.gradientListsBelow * byBlocks - kListCost) * double(size)) return false;
   m_gradientDensity.add(live, size);
   ++m_samplesDense;
   std::int64_t products = size;

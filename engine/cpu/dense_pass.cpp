@@ -19,6 +19,16 @@ constexpr int kPackCost = 64;       // putting an input's gradients together and
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
 int tasksOf(int batch, int rows) { return (batch + rows - 1) / rows; }
 
+/// Features of one chunk, for which rows of `width` weights are read: whole panels, or where one holds too many, equal parts of it.
+int chunkFor(int panel, int width, int lanes) {
+  const int most = std::min(kChunk, kChunkFloats / width);
+  if (panel == 0) return most;
+  if (panel <= most) return most / panel * panel;
+  for (int part = most / lanes * lanes; 2 * part > most; part -= lanes)
+    if (panel % part == 0) return part;
+  return panel;
+}
+
 }  // namespace
 
 int DensePass::panelFor(std::int64_t size, const Kernels& kernels) {
@@ -47,11 +57,11 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_state[slot] = Array<float>(m_weights.size());
     m_biasState[slot] = Array<float>(m_bias.size());
   }
-  if (x.hasZeros) m_inputs.allocate(m_in, x.panel ? std::max(1, kChunk / x.panel) * x.panel : std::min(kChunk, kChunkFloats / m_panel), x.batch);
+  if (x.hasZeros) m_inputs.allocate(m_in, chunkFor(x.panel, m_panel, kernels.lanes), x.batch);
   m_pieces = Array<float>(std::size_t(m_panels) * y.batch * m_panel);
   if (plan.inputGradient) {
     for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);
-    if (plan.gradientHasZeros) m_outputs.allocate(m_out, m_outChunk, x.batch);
+    if (plan.gradientHasZeros) m_outputs.allocate(m_out, chunkFor(m_panel, m_inPanel, kernels.lanes), x.batch);
   }
   std::iota(m_features.data(), m_features.data() + m_in, 0);
   if (m_mayPack) {
@@ -66,30 +76,34 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
   }
 }
 
-bool DensePass::list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part) {
+double DensePass::list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part) {
   const std::int64_t size = std::int64_t{step.end(part) - step.begin(part)} * rows.width;
   std::int64_t live = 0;
   for (int n = step.begin(part); n < step.end(part); ++n)
     for (int first = 0; first < rows.width; first += rows.panel)
       live += m_kernels.countLive(rows.data + first / rows.panel * rows.panelStride + n * rows.rowStride, std::min(rows.panel, rows.width - first));
   density.add(live, size);
-  if (double(live) >= m_kernels.listsBelow * double(size)) return false;
-  m_kernels.listSamples(rows, step.begin(part), step.end(part), lists.chunk, scale, lists.view(), step.begin(part) * lists.capacity);
-  return true;
+  const double share = double(live) / double(size);
+  if (share < m_kernels.listsBelow(scale / m_kernels.lanes)) m_kernels.listSamples(rows, step.begin(part), step.end(part), lists.chunk, scale, lists.view(), step.begin(part) * lists.capacity);
+  return share;
 }
 
 void DensePass::forward(const Step& step) {
   m_finite = true;
   const Panels x = m_x.matrix(m_x.values);
-  std::atomic<bool> listed = m_x.hasZeros;  // every part
+  std::atomic<bool> listed = m_x.hasZeros, listFeatures = m_x.hasZeros;  // every part
   m_live.clear();
   if (m_x.hasZeros)
     step.pool.run(step.parts(), [&](int part, int thread) {
-      if (!list(step, x, m_panel, m_inputs, m_inputDensity, part)) listed = false;
+      const double share = list(step, x, m_panel, m_inputs, m_inputDensity, part);
+      if (share >= m_kernels.listsBelow(m_panel / m_kernels.lanes)) listed = false;
+      if (share >= m_kernels.featureListsBelow) listFeatures = false;
       if (step.training && m_mayPack) markFeatures(step, part, thread);
     });
   m_listInputs = listed;
+  m_listFeatures = listFeatures;
   ++m_forwardBy[m_listInputs];
+  ++m_weightsBy[m_listFeatures];
   const int rows = rowsOf(m_panels), groups = tasksOf(step.batch, rows);
   step.pool.run(m_panels * groups, [&](int task, int) {
     const int panel = task / groups, begin = task % groups * rows, end = std::min(begin + rows, step.batch), vecs = m_panel / m_kernels.lanes;
@@ -112,10 +126,10 @@ void DensePass::backward(const Step& step) {
     for (int panel = 0; panel < m_panels; ++panel) {
       const std::int64_t panelStart = std::int64_t{panel} * m_y.batch * m_panel, at = panelStart + std::int64_t{begin} * m_panel;
       if (!(m_kernels.activationGradient(m_plan.activation, m_y.values.data() + at, m_y.gradients.data() + at, std::int64_t{count} * m_panel) == 0)) m_finite = false;
-      if (!m_listInputs)
+      if (!m_listFeatures)
         m_kernels.cutIntoPieces(m_y.gradients.data() + panelStart, begin, begin + count, m_panel / m_kernels.lanes, m_y.batch, m_pieces.data() + panelStart);
     }
-    if (m_plan.inputGradient && m_plan.gradientHasZeros && !list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part)) listed = false;
+    if (m_plan.inputGradient && m_plan.gradientHasZeros && list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part) >= m_kernels.listsBelow(m_inPanel / m_kernels.lanes)) listed = false;
   });
   if (!m_plan.inputGradient) return;
   ++m_gradientBy[listed];
@@ -138,11 +152,12 @@ void DensePass::inputGradient(const Step& step, bool lists) {
     float *out = dx.data + feature / dx.panel * dx.panelStride + feature % dx.panel, *transposed = m_scratch[std::size_t(thread)].transposed.data();
     std::int64_t rowStride = dx.rowStride;
     if (m_packed) out = m_packedGradients.data() + feature, rowStride = m_in;
-    for (int first = 0; first < m_out; first += m_outChunk) {
-      const int last = std::min(first + m_outChunk, m_out);
+    const int chunk = lists ? m_outputs.chunk : m_outChunk;
+    for (int first = 0; first < m_out; first += chunk) {
+      const int last = std::min(first + chunk, m_out);
       transposeChunk(first, last, features, width, !lists, transposed);
       if (lists) {
-        m_kernels.denseInputGradient(m_outputs.view(), first / m_outChunk, begin, end, transposed, past - from, out, rowStride, width);
+        m_kernels.denseInputGradient(m_outputs.view(), first / chunk, begin, end, transposed, past - from, out, rowStride, width);
         continue;
       }
       const float* ahead = m_weights.data() + (std::int64_t{last / m_panel} * m_in + features[0]) * m_panel;  // what is turned over next
@@ -185,15 +200,15 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   const int begin = task * m_block, end = std::min(begin + m_block, m_in);
   const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
   const Panels x = m_x.matrix(m_x.values);
-  if (m_listInputs && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
+  if (m_listFeatures && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 && rule.kind == UpdateRule::Kind::Sgd) return 0;
   Panels block{scratch.values.data(), 0, m_block, m_block, end - begin};
-  if (!m_listInputs)  // side by side: in x a sample lies pages after the one before, too many for the processor's table of pages
+  if (!m_listFeatures)  // side by side: in x a sample lies pages after the one before, too many for the processor's table of pages
     for (int n = 0; n < step.batch; ++n) std::copy_n(x.data + begin / x.panel * x.panelStride + n * x.rowStride + begin % x.panel, end - begin, block.data + std::int64_t{n} * m_block);
   float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
     const int vecs = m_panel / m_kernels.lanes;
     const std::int64_t panelStart = std::int64_t{panel} * m_y.batch * m_panel, at = (std::int64_t{panel} * m_in + begin) * m_panel;
-    if (m_listInputs) m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + panelStart, vecs, scratch.gradient.data());
+    if (m_listFeatures) m_kernels.denseWeightGradient(lists, end - begin, m_y.gradients.data() + panelStart, vecs, scratch.gradient.data());
     else m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + panelStart, m_y.batch, m_weights.data() + at, vecs, scratch.gradient.data());
     probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at, m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
   }
@@ -214,7 +229,7 @@ void DensePass::transposeChunk(int begin, int end, const std::int32_t* features,
   for (int at = 0, take = 0; at < count; at += take) {
     take = pieces ? pieceVecs(vecs - at / lanes) * lanes : m_inPanel;
     for (int n = begin; n < end; n += m_panel)
-      m_kernels.transposeSome(m_weights.data() + std::int64_t{n / m_panel} * m_in * m_panel, m_panel, features + at, std::min(take, count - at), std::min(m_panel, end - n),
+      m_kernels.transposeSome(m_weights.data() + std::int64_t{n / m_panel} * m_in * m_panel + n % m_panel, m_panel, features + at, std::min(take, count - at), std::min(m_panel, end - n),
                               to + std::int64_t{end - begin} * at + (n - begin) * take, take);
   }
 }
@@ -240,16 +255,15 @@ void DensePass::setState(int slot, const float* canonical) { fromCanonical(canon
 void DensePass::getState(int slot, float* canonical) const { toCanonical(m_state[slot], m_biasState[slot], canonical); }
 
 PassWork DensePass::work() const {
-  const auto method = [](const std::atomic<std::int64_t> (&by)[2], const char* what) {
-    return by[1] >= by[0] ? std::string("lists of live ") + what : std::string("register blocks: too few zeros in the ") + what;
-  };
-  const bool forwardLists = m_forwardBy[1] >= m_forwardBy[0], gradientLists = m_gradientBy[1] >= m_gradientBy[0];
-  const std::string ofWeights = method(m_forwardBy, "inputs");
-  PassWork work{m_plan.name, ofWeights, ofWeights, double(m_in) * m_out, m_plan.inputGradient, false, forwardLists ? m_inputDensity.share() : 1, gradientLists ? m_gradientDensity.share() : 1,
-                forwardLists ? m_inputDensity.share() : 1};
+  const auto lists = [](const std::atomic<std::int64_t> (&by)[2]) { return by[1] >= by[0]; };
+  const auto method = [](bool listed, const char* what) { return (listed ? "lists of live " : "register blocks: too few zeros in the ") + std::string(what); };
+  const auto live = [](bool listed, const Density& density) { return listed ? density.share() : 1; };
+  const bool inputs = lists(m_forwardBy), gradients = lists(m_gradientBy), features = lists(m_weightsBy);
+  const std::string ofWeights = method(features, "inputs");
+  PassWork work{m_plan.name, method(inputs, "inputs"), ofWeights, double(m_in) * m_out, m_plan.inputGradient, false, live(inputs, m_inputDensity), live(gradients, m_gradientDensity), live(features, m_inputDensity)};
   if (!m_plan.inputGradient) return work;
   work.inputChannels = m_featureShare.share();
-  work.backward = method(m_gradientBy, "gradients");
+  work.backward = method(gradients, "gradients");
   if (work.inputChannels < 1) work.backward += ", without the " + std::to_string(std::lround(100 * (1 - work.inputChannels))) + " % of inputs that a whole batch leaves dead";
   work.backward += "; of the weights: " + ofWeights;
   return work;

@@ -52,8 +52,8 @@ class DensePass : public Pass {
   };
 
   /// Lists a part's live values, unless there are so many that register blocks are faster; that is a function of the live share alone.
-  /// Returns whether it has.
-  bool list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
+  /// Returns that share.
+  double list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
   void markFeatures(const Step& step, int part, int thread) const;
   /// Chooses the inputs whose gradients are wanted.
   void chooseFeatures();
@@ -83,11 +83,11 @@ class DensePass : public Pass {
   int m_featureCount;
   Array<float> m_packedGradients;                  ///< [batch][in], of those alone
   SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
-  bool m_listInputs = true;                        ///< of this batch, else register blocks: forward and for the weight gradient
+  bool m_listInputs = true, m_listFeatures = true; ///< of this batch, else register blocks: forward; for the weight gradient
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity, m_featureShare;
-  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{};  ///< batches by register blocks [0] and by lists [1]
+  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{}, m_weightsBy[2]{};  ///< batches by register blocks [0] and by lists [1]
 };
 
 }  // namespace strata

@@ -54,6 +54,7 @@ struct ConvShape {
   bool planes = false;                 ///< ConvMethod::Planes is used instead of the others
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
   int columnRows = 1;                  ///< the latter by ConvMethod::Columns, from listColumns() where they are several
+  int groupTaps = 1;                   ///< taps of a kernel row at a time by ConvMethod::Lists: all, or one where a row is too large for the first cache
 };
 
 /// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time, column by column
@@ -149,6 +150,7 @@ struct Panels {
   int panel = 0, width = 0;
 };
 
+inline constexpr std::int64_t kListFloats = 9216;  ///< weights that lists read again and again: longer stretches are worth a little more than a first cache
 inline constexpr int kPanelVecs = 8;  ///< vectors in the widest panel of outputs
 inline constexpr int kWindowVecs = 3;  ///< vectors of channels that convForwardWindows() works on together
 inline constexpr int kWideVecs = 4;   ///< the same where several pixels are worked on together: ConvMethod::Columns and Wide
@@ -175,10 +177,13 @@ struct UpdateRule {
 struct Kernels {
   Isa isa;
   int lanes;
-  double listsBelow;      ///< share of live values below which lists beat register blocks, as measured: dense layers, and gradients of convolutions
-  double convListsBelow;  ///< the same for ConvMethod::Lists and Wide
-  double columnsBelow;    ///< the same for ConvMethod::Columns
-  double windowsBelow;    ///< the same for ConvMethod::Windows, if no product were by a weight of zero; 0 where it was never measured to be faster
+  // Shares of live values below which lists beat register blocks, as measured.
+  double (*listsBelow)(int panelVecs);  ///< dense layers, forward and for the input's gradient
+  double featureListsBelow;    ///< the weight gradient of dense layers
+  double gradientListsBelow;   ///< both gradients of convolutions
+  double convListsBelow;       ///< ConvMethod::Lists and Wide
+  double columnsBelow;         ///< ConvMethod::Columns
+  double windowsBelow;         ///< ConvMethod::Windows, if no product were by a weight of zero; 0 where it was never measured to be faster
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 

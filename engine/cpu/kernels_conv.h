@@ -28,9 +28,11 @@ STRATA_INLINE void withConstant(int n, Body&& body) {
 constexpr int widePixels(int vecs) { return (kRegisters < 32 ? 12 : 24) / vecs < 8 ? (kRegisters < 32 ? 12 : 24) / vecs : 8; }
 
 inline constexpr int kMaxVecs = kRegisters - 1 < 15 ? kRegisters - 1 : 15;  // accumulators beside one broadcast value
-/// Vectors processed at a time when a row of `vecs` is cut into equal pieces.
-inline int pieceOf(int vecs) {
-  const int pieces = (vecs + kMaxVecs - 1) / kMaxVecs;
+inline constexpr int kLeastVecs = 3;  ///< with fewer there is more to be done for a list than with it
+/// Vectors processed at a time when a row of `vecs` is cut into equal pieces of at most `most`.
+inline int pieceOf(int vecs, int most = kMaxVecs) {
+  if (most > kMaxVecs) most = kMaxVecs;
+  const int pieces = (vecs + most - 1) / most;
   return (vecs + pieces - 1) / pieces;
 }
 
@@ -76,7 +78,7 @@ STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32
       }
     }
   }
-  eachEntry(values, offsets, e, n, panel, [&](float value, const float* row) {
+  eachEntry(values, offsets, e, n, panel, [&](float value, const float* row) STRATA_INLINED {
     STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[i] += value * load(row + i * kLanes);
   });
 }
@@ -296,20 +298,20 @@ struct Band {
   float* acc;  // [oy - oy0][cols][panelVecs * lanes]
 };
 
-/// Adds kernel rows [r0, r1) from the lists.
+/// Adds the taps [s0, s1) of kernel rows [r0, r1) from the lists.
 template <int NB>
-STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1) {
+STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1, int s0, int s1) {
   constexpr int kWidth = NB * kLanes;
   const std::int64_t slice = std::int64_t{g.s} * g.c * kWidth;
   float* out = band.acc;
   for (int oy = band.oy0; oy < band.oy1; ++oy)
     for (int ox = 0; ox < band.cols; ++ox, out += kWidth) {
       Vec acc[NB] = {};
-      if (r0 > 0) loadRow(acc, out);
+      if (r0 > 0 || s0 > 0) loadRow(acc, out);
       const int x0 = ox * g.sx;
       for (int r = r0; r < r1; ++r) {
         const std::int32_t* starts = lists.starts + (oy * g.sy + r) * (g.cols + 1) + x0;
-        const int from = starts[0], n = starts[g.s] - from;
+        const int from = starts[s0], n = starts[s1] - from;
         addRows(acc, lists.list.values + from, lists.list.offsets + from, n, panel + r * slice - std::int64_t{x0} * g.c * kWidth);
       }
       storeRow(out, acc);
@@ -328,7 +330,7 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
     const float* w = panel - oy * g.sy * slice;
     for (int ox = 0; ox < band.cols; ox += P, starts += g.rows + 1) {
       Vec acc[P * NB] = {};
-      eachEntry(lists.list.values, lists.list.offsets, starts[0], starts[g.r], w, [&](float value, const float* row) {
+      eachEntry(lists.list.values, lists.list.offsets, starts[0], starts[g.r], w, [&](float value, const float* row) STRATA_INLINED {
         STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
       });
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
@@ -349,7 +351,7 @@ STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const st
   if constexpr (X < P + S - 1) {
     if (X >= columns) return;
     constexpr int kFirst = X < P ? 0 : X - P + 1, kLast = X < S ? X : S - 1;
-    eachEntry(list.values, list.offsets, starts[0], starts[rows], panel, [&](float value, const float* row) {
+    eachEntry(list.values, list.offsets, starts[0], starts[rows], panel, [&](float value, const float* row) STRATA_INLINED {
       STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
         STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] += value * load(row + (tap * NB + i) * kLanes);
       }
@@ -457,7 +459,8 @@ inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, con
       continue;
     }
     if (method == ConvMethod::Lists) {
-      withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1); });
+      for (int s0 = 0; s0 < g.s; s0 += g.groupTaps)
+        withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1, s0, s0 + g.groupTaps); });
       continue;
     }
     eachBlockPiece(g.panelVecs, [&](auto nb, int at) { addBandDense<decltype(nb)::value>(g, band, x, w, r0, r1, at); });
@@ -600,7 +603,7 @@ STRATA_INLINE void withRows(int rows, int vecs, Body&& body) {
 /// acc += sum of value * R rows of NB vectors each.
 template <int R, int NB>
 STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const std::int32_t* offsets, int n, const float* panel, std::int64_t rowStride) {
-  eachEntry(values, offsets, 0, n, panel, [&](float value, const float* row) {
+  eachEntry(values, offsets, 0, n, panel, [&](float value, const float* row) STRATA_INLINED {
     STRATA_UNROLL for (int r = 0; r < R; ++r, row += rowStride) {
       STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
     }
@@ -655,7 +658,7 @@ STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* ord
 inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx) {
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
   const std::int64_t rowSize = g.rowVecs * kLanes;
-  const int positions = g.outH * g.poolH * g.outW * g.poolW, piece = pieceOf(g.rowVecs);
+  const int positions = g.outH * g.poolH * g.outW * g.poolW, fit = int(kListFloats / (g.k * kLanes)), piece = pieceOf(g.rowVecs, fit > kLeastVecs ? fit : kLeastVecs);
   const int count = sortVisits(lists, order, positions, g.c, visits);
   const std::int64_t dxRow = std::int64_t{g.cols} * g.c, weightRow = g.k * rowSize;
   const int atOnce = rowsAtOnce(g.rowVecs);
@@ -680,7 +683,7 @@ template <int R>
 STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
   HalfVec acc[R];
   STRATA_UNROLL for (int r = 0; r < R; ++r) acc[r] = loadHalf(gradient + r * gradientRow);
-  eachEntry(values, offsets, 0, n, x, [&](float value, const float* row) {
+  eachEntry(values, offsets, 0, n, x, [&](float value, const float* row) STRATA_INLINED {
     STRATA_UNROLL for (int r = 0; r < R; ++r, row += xRow) acc[r] += value * loadHalf(row);
   });
   STRATA_UNROLL for (int r = 0; r < R; ++r) store(gradient + r * gradientRow, acc[r]);

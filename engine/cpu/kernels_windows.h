@@ -26,7 +26,7 @@ inline void listWindows(const ConvShape& g, const float* x, RowLists lists) {
 /// acc[place][NB] += the products of a window's entries; place (1, 1) first, for its weights come first in memory. `row` floats lie between two kernel rows.
 template <int NB>
 STRATA_INLINE void addWindow(Vec (&acc)[4 * NB], const ListView& list, int from, int past, const float* weights, std::int64_t row) {
-  eachEntry(list.values, list.offsets, from, past, weights, [&](float value, const float* lower) {
+  eachEntry(list.values, list.offsets, from, past, weights, [&](float value, const float* lower) STRATA_INLINED {
     const float* upper = lower + row;
     STRATA_UNROLL for (int i = 0; i < 2 * NB; ++i) acc[i] += value * load(lower + i * kLanes);
     STRATA_UNROLL for (int i = 0; i < 2 * NB; ++i) acc[2 * NB + i] += value * load(upper + i * kLanes);

@@ -21,7 +21,8 @@ inline constexpr int kLanes = 4;
 inline constexpr int kRegisters = 16;
 #endif
 
-#define STRATA_INLINE inline __attribute__((always_inline))
+#define STRATA_INLINED __attribute__((always_inline))  ///< of a lambda that a loop calls for each entry
+#define STRATA_INLINE inline STRATA_INLINED
 
 typedef float Vec __attribute__((vector_size(kLanes * 4)));
 typedef std::int32_t IntVec __attribute__((vector_size(kLanes * 4)));
@@ -151,10 +152,11 @@ STRATA_INLINE void storeBytes(std::uint8_t* p, IntVec v) {
 #endif
 }
 
-/// Offset of place `code` of a window, places counted row by row.
+/// Offset of place `code` of a window, places counted row by row. Divides by a product, exact for a byte: vectors cannot divide.
 STRATA_INLINE IntVec windowOffset(IntVec code, int windowW, int rowStep, int colStep) {
   if (windowW == 2) return (code >> 1) * rowStep + (code & 1) * colStep;
-  return code / windowW * rowStep + code % windowW * colStep;
+  const IntVec row = code * (65536 / windowW + 1) >> 16;
+  return row * rowStep + (code - row * windowW) * colStep;
 }
 
 /// Lanes First.. of a and b in turn: a[First], b[First], a[First + 1], ...
