@@ -183,7 +183,7 @@ struct Kernels {
   double gradientListsBelow;   ///< both gradients of convolutions
   double convListsBelow;       ///< ConvMethod::Lists and Wide
   double columnsBelow;         ///< ConvMethod::Columns
-  double windowsBelow;         ///< ConvMethod::Windows, if no product were by a weight of zero; 0 where it was never measured to be faster
+  double windowsBelow;         ///< ConvMethod::Windows, if no product were by a weight of zero; 0 where planes are faster
 
   int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
 
