@@ -24,6 +24,8 @@ class TestCpuKernels : public QObject {
   void placesInWindows();
   void groupsOfKernelRows_data();
   void groupsOfKernelRows();
+  void bandsOfRows_data();
+  void bandsOfRows();
   void panelsOfDenseLayers_data();
   void panelsOfDenseLayers();
   void deadChannels_data();
@@ -213,6 +215,34 @@ void TestCpuKernels::groupsOfKernelRows() {
                                                       layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
   Rng rng(7, Stream::Test, std::uint64_t(channels));
   compareGradients(spec, rng);
+}
+
+// Of large images a few rows of gradients are worked on at a time: what they reach of the input fits the first cache.
+void TestCpuKernels::bandsOfRows_data() {
+  QTest::addColumn<QByteArray>("kernel");
+  QTest::addColumn<int>("pool");
+  QTest::addColumn<QByteArray>("isa");
+  for (const char* kernel : {R"("kernel_size": 3)", R"("kernel_size": [2, 4], "strides": [2, 1], "padding": "same")"})
+    for (const int pool : {1, 2})
+      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+        if (isaRunsHere(isa)) QTest::addRow("%s, pool %d, %s", kernel, pool, isaName(isa)) << QByteArray(kernel) << pool << QByteArray(isaName(isa));
+}
+
+void TestCpuKernels::bandsOfRows() {
+  QFETCH(QByteArray, kernel);
+  QFETCH(int, pool);
+  QFETCH(QByteArray, isa);
+  qputenv("STRATA_ISA", isa);
+  NetworkSpec spec{Shape::image(38, 22, 1), 3, {layer("conv2d", "conv1", {{"filters", 64}, {"kernel_size", 3}, {"activation", "relu"}}),
+                                                layer("conv2d", "conv2", Json::parse(R"({"filters": 11, "activation": "relu", )" + kernel.toStdString() + "}")),
+                                                layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 3}})}};
+  if (pool > 1) spec.layers.insert(spec.layers.begin() + 2, layer("max_pool2d", "pool", {{"pool_size", pool}}));
+  Rng rng(7, Stream::Test, 3);
+  Weights weights = coarseWeights(spec, rng);
+  for (const TensorPlace& place : weights.places)
+    if (place.name == "conv2.bias") std::fill_n(weights.values.begin() + place.offset, place.size, -0.5f);  // so that lists pay
+  const MadeBatch made(spec, 9, Inputs::Dense, rng);
+  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
 }
 
 // The inputs of a wide dense layer are listed by whole panels or by parts of them, as the first cache holds their weights.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 namespace strata {
@@ -17,6 +18,7 @@ constexpr int kSkipFrom = 32;                // channels whose products are wort
 constexpr double kLiveBelow = 0.9;           // the same for leaving out dead channels
 constexpr int kWindowCost = 3;               // a pooling window's own costs are those of so many channels by planes
 constexpr double kBackgroundFrom = 0.25;     // share of pixels alike, for what they hold to be taken off the others
+constexpr int kLeastOutputs = 32;            // pooled pixels whose gradients are worth a list for each channel
 constexpr int kRoom = 16;                    // lists are written a vector at a time
 
 /// Whether ConvMethod::Columns has a kernel for the shape.
@@ -29,8 +31,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats && (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
   const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
   const std::int64_t rowFloats = std::int64_t{g.s} * g.c * kernels.lanes;  // of one kernel row, a vector of channels out
-  const int most = mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kWideVecs)) : kPanelVecs;
-  g.panels = (vecs + most - 1) / most;
+  const int mostVecs = mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kWideVecs)) : kPanelVecs;
+  g.panels = (vecs + mostVecs - 1) / mostVecs;
   g.panelVecs = (vecs + g.panels - 1) / g.panels;
   g.rowVecs = (g.s * g.c + kernels.lanes - 1) / kernels.lanes;
   g.patchVecs = (g.r * g.s * g.c + kernels.lanes - 1) / kernels.lanes;
@@ -43,6 +45,9 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.columns = g.widePixels == 0 && mayUseColumns(g) && std::int64_t{g.rows} * g.s * g.c * width <= INT32_MAX;  // listColumns()
   g.columnRows = int(std::clamp<std::int64_t>(kListFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.groupTaps = g.panelVecs * rowFloats > kListFloats ? 1 : g.s;
+  const int fit = int((kListFloats / (g.cols * g.c) - g.r) / g.sy + 1) / g.poolH, least = (kLeastOutputs + g.outW - 1) / g.outW;
+  const int most = std::clamp(std::max(fit, least), 1, g.outH), backBands = (g.outH + most - 1) / most;
+  g.backRows = g.planes && window > 1 ? g.outH : (g.outH + backBands - 1) / backBands;  // planeChannelLists() takes all
   const std::int64_t bandRow = width * g.poolH * g.outW * g.poolW;
   g.bandRows = g.groupRows == g.r ? 1 : int(std::clamp<std::int64_t>(4 * kCacheFloats / bandRow, 1, g.outH));
 }
@@ -126,7 +131,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.gradientRow = Array<float>(std::size_t(rowSize()));
     }
     scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
-    scratch.channelValues = Array<float>((places * m_tile + kRoom) * g.k);
+    scratch.channelValues = Array<float>(std::size_t(channelCapacity()) * g.k);
     scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
     scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
   }
@@ -149,18 +154,19 @@ void ConvPass::makePixelLists() {
   for (int i = 0; i < int(room); ++i) m_framePixels[std::size_t(i)] = i < g.framePixels() && i % g.cols < g.outW ? i / g.cols * g.outW + i % g.cols : -1;
 }
 
-/// Column by column: patches of positions that follow one another lie in different rows, so that no sum waits for the one before it to
-/// reach memory.
+/// By bands of rows, and in each column by column: patches of positions that follow one another lie in different rows, so that no sum waits for
+/// the one before it to reach memory.
 void ConvPass::orderPositions() {
   const ConvShape& g = m_shape;
   const int convH = g.outH * g.poolH, convW = g.outW * g.poolW;
   m_order = Array<std::int32_t>(2 * std::size_t(convH) * convW);
   std::int32_t* at = m_order.data();
-  for (int ox = 0; ox < convW; ++ox)
-    for (int oy = 0; oy < convH; ++oy) {
-      *at++ = oy * g.sy * g.cols + ox * g.sx;
-      *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
-    }
+  for (int first = 0; first < convH; first += g.backRows * g.poolH)
+    for (int ox = 0; ox < convW; ++ox)
+      for (int oy = first; oy < std::min(first + g.backRows * g.poolH, convH); ++oy) {
+        *at++ = oy * g.sy * g.cols + ox * g.sx;
+        *at++ = ((oy / g.poolH * g.outW + ox / g.poolW) * g.poolH + oy % g.poolH) * g.poolW + ox % g.poolW;
+      }
 }
 
 /// Whether ReLU holds an output channel at zero whatever the input, whose values have bounds.
@@ -348,7 +354,7 @@ void ConvPass::backward(const Step& step) {
 
 void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradient, float* biasGradient) {
   const ConvShape& g = m_back;
-  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), g.outH * g.outW * m_tile + kRoom};
+  const ChannelLists channels{{scratch.channelValues.data(), scratch.channelOffsets.data()}, scratch.channelCounts.data(), channelCapacity()};
   const std::int64_t sampleSize = m_packed ? std::int64_t{inputPixels()} * g.c : m_x.sampleSize();
   float* x = m_packed ? scratch.packedX.data() : m_x.sample(begin, m_x.values);
   for (int n = begin; m_packed && n < end; ++n) m_kernels.packChannels(m_x.sample(n, m_x.values), inputPixels(), m_shape.c, m_liveChannels.merged(), x + (n - begin) * sampleSize);
@@ -360,27 +366,38 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
     const bool maxPooled = g.poolH * g.poolW > 1;
     const int live = maxPooled && !g.curved() ? 0 : beforeActivation(n, m_y.gradientInside(n), g.k, scratch);  // what ReLU asks for lists do themselves
-    if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient)) listGradients(n, std::int32_t(base), dx, scratch, channels, biasGradient);
+    if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient)) listGradients(n, x, std::int32_t(base), dx, scratch, channels, gradient, biasGradient);
     else m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);
     if (unpack) m_kernels.unpackChannels(dx, inputPixels(), m_shape.c, m_liveChannels.merged(), m_x.sample(n, m_x.gradients));
   }
   m_kernels.convWeightGradient(g, channels, x, gradient);
 }
 
-/// The input's gradient, and the lists for that of the weights.
-void ConvPass::listGradients(int n, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient) {
+/// The input's gradient, and the lists for that of the weights, a band of rows after the other; those of the last band are left in `channels`.
+void ConvPass::listGradients(int n, const float* x, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* gradient, float* biasGradient) {
   const ConvShape& g = m_back;
   const Frame y = m_y.inside(n, m_y.values), dy = m_y.gradientInside(n);
-  const int live = scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base,
-                                                                             scratch.biasSums.data(), biasGradient, channels)
-                                               : m_kernels.channelLists(g, dy, y, codesOf(n), base, biasGradient, channels);
+  int live = 0;
+  for (int row = 0; row < g.outH; row += g.backRows) {
+    if (row > 0) {
+      m_kernels.convWeightGradient(g, channels, x, gradient);
+      std::fill_n(channels.counts, g.k, 0);
+    }
+    live += scratch.biasSums.size() > 0 ? m_kernels.planeChannelLists(g, dy, m_y.channels.data(), m_y.gradientChannels, y, m_places.data(), pixelsOf(n, scratch), codesOf(n), base,
+                                                                      scratch.biasSums.data(), biasGradient, channels)
+                                        : m_kernels.channelLists(g, row, std::min(row + g.backRows, g.outH), dy, y, codesOf(n), base, biasGradient, channels);
+  }
   const std::int64_t size = std::int64_t{g.outH} * g.outW * g.poolH * g.poolW * g.k;
   m_gradientDensity.add(live, size);
   m_weightGradientDensity.add(live, size);
   if (!m_plan.inputGradient) return;
   const PositionLists positions{{scratch.gradValues.data(), scratch.gradOffsets.data()}, scratch.gradStarts.data()};
   m_kernels.positionLists(g, dy, y, codesOf(n), positions);
-  m_kernels.convInputGradient(g, positions, m_order.data(), scratch.visits.data(), transposed(), dx);
+  std::memset(dx, 0, sizeof(float) * std::size_t(inputPixels()) * g.c);
+  for (int row = 0; row < g.outH; row += g.backRows) {
+    const int rowPositions = g.poolH * g.outW * g.poolW, rows = std::min(g.backRows, g.outH - row);
+    m_kernels.convInputGradient(g, positions, m_order.data() + 2 * row * rowPositions, rows * rowPositions, scratch.visits.data(), transposed(), dx);
+  }
 }
 
 /// Puts a sample's gradient before the activation where it is asked for, and its sums over the pixels into the scratch. Returns how many values are live.

@@ -78,7 +78,8 @@ class ConvPass : public Pass {
   std::int64_t gradientRowSize() const { return std::int64_t{m_back.rowVecs} * m_lanes; }
   int inputPixels() const { return m_shape.rows * m_shape.cols; }
   void orderPositions();
-  void listGradients(int sample, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* biasGradient);
+  void listGradients(int sample, const float* x, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* gradient, float* biasGradient);
+  int channelCapacity() const { return m_shape.backRows * m_shape.outW * m_tile + m_lanes; }  ///< of one list; they are written a vector at a time
   int beforeActivation(int sample, Frame to, int pixel, Scratch& scratch);
   bool denseGradients(int sample, int live, const float* x, float* dx, Scratch& scratch, float* gradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);

@@ -54,6 +54,7 @@ struct ConvShape {
   bool planes = false;                 ///< ConvMethod::Planes is used instead of the others
   int bandRows = 1, groupRows = 1;     ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
   int columnRows = 1;                  ///< the latter by ConvMethod::Columns, from listColumns() where they are several
+  int backRows = 1;                    ///< pooled rows whose gradients are worked on at a time from lists: what they reach of the input fits the first cache
   int groupTaps = 1;                   ///< taps of a kernel row at a time by ConvMethod::Lists: all, or one where a row is too large for the first cache
 };
 
@@ -222,9 +223,10 @@ struct Kernels {
   int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places,
                            const PixelLists& pixels, const std::uint8_t* codes, std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
   int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
-  int (*channelLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
-  /// order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
-  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx);
+  /// Of pooled rows [firstRow, pastRow).
+  int (*channelLists)(const ConvShape& shape, int firstRow, int pastRow, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists lists);
+  /// Adds to dx. order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of work; visits: room for 3 a position.
+  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order, int positions, std::int32_t* visits, const float* transposed, float* dx);
   void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
   /// The gradient before the activation, of one sample: from dy, the gradient of y (the activation's output) or, of a net without max pooling, of its
   /// average over `pool`, tiles or single pixels. It goes to `to`, which may be dy; pixels lie `pixel` floats apart there, and what follows the k

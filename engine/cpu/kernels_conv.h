@@ -555,13 +555,14 @@ STRATA_INLINE Vec gradientTile(const ConvShape& g, const PixelRun& run, int chan
 }
 
 /// Appends one sample's live gradients to the lists of their channels, tile by tile: kLanes pixels by kLanes channels.
-inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists to) {
-  const int places = g.outH * g.outW, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
+inline int channelLists(const ConvShape& g, int firstRow, int pastRow, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists to) {
+  const int past = pastRow * g.outW, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c, codeStride = g.panels * g.panelVecs * kLanes;
   int total = 0;
-  Pixel pixel;
-  for (int first = 0; first < places; first += kLanes, codes = codes ? codes + kLanes * g.panels * g.panelVecs * kLanes : nullptr) {
+  Pixel pixel{firstRow};
+  for (int first = firstRow * g.outW; first < past; first += kLanes) {
+    const std::uint8_t* runCodes = codes ? codes + std::int64_t{first} * codeStride : nullptr;
     PixelRun run;
-    for (; run.pixels < kLanes && first + run.pixels < places; ++run.pixels, pixel.next(g)) {
+    for (; run.pixels < kLanes && first + run.pixels < past; ++run.pixels, pixel.next(g)) {
       run.gradients[run.pixels] = pixel.in(g, dy);
       run.outs[run.pixels] = pixel.in(g, y);
       run.corners[run.pixels] = base + pixel.y * g.poolH * rowStep + pixel.x * g.poolW * colStep;
@@ -571,7 +572,7 @@ inline int channelLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_
       Vec values[kLanes];
       alignas(64) std::uint8_t codeTile[kLanes * kLanes] = {};
       const bool full = run.pixels == kLanes && some == kLanes;
-      const Vec sum = full ? gradientTile<true>(g, run, i, codes, values, codeTile) : gradientTile<false>(g, run, i, codes, values, codeTile);
+      const Vec sum = full ? gradientTile<true>(g, run, i, runCodes, values, codeTile) : gradientTile<false>(g, run, i, runCodes, values, codeTile);
       storeSome(biasGradient + i, loadSome(biasGradient + i, some) + sum, some);
       STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
         if (c >= some) break;
@@ -638,7 +639,7 @@ STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* ord
   constexpr int kLengths = 16;
   const auto bucket = [](int n) { return n < kLengths ? n : kLengths - 1; };
   int next[kLengths] = {};
-  for (int i = 0; i < positions; ++i) ++next[bucket(lists.starts[i + 1] - lists.starts[i])];
+  for (int i = 0; i < positions; ++i) ++next[bucket(lists.starts[order[2 * i + 1] + 1] - lists.starts[order[2 * i + 1]])];
   int count = 0;
   next[0] = 0;
   for (int& at : next) {
@@ -655,10 +656,9 @@ STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* ord
   return count;
 }
 
-inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, std::int32_t* visits, const float* transposed, float* dx) {
-  std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
+inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, int positions, std::int32_t* visits, const float* transposed, float* dx) {
   const std::int64_t rowSize = g.rowVecs * kLanes;
-  const int positions = g.outH * g.poolH * g.outW * g.poolW, fit = int(kListFloats / (g.k * kLanes)), piece = pieceOf(g.rowVecs, fit > kLeastVecs ? fit : kLeastVecs);
+  const int fit = int(kListFloats / (g.k * kLanes)), piece = pieceOf(g.rowVecs, fit > kLeastVecs ? fit : kLeastVecs);
   const int count = sortVisits(lists, order, positions, g.c, visits);
   const std::int64_t dxRow = std::int64_t{g.cols} * g.c, weightRow = g.k * rowSize;
   const int atOnce = rowsAtOnce(g.rowVecs);
