@@ -58,6 +58,7 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_biasState[slot] = Array<float>(m_bias.size());
   }
   if (x.hasZeros) m_inputs.allocate(m_in, chunkFor(x.panel, m_panel, kernels.lanes), x.batch);
+  m_inputs.below = kernels.listsBelow(m_panel / kernels.lanes), m_outputs.below = kernels.listsBelow(m_inPanel / kernels.lanes);
   m_pieces = Array<float>(std::size_t(m_panels) * y.batch * m_panel);
   if (plan.inputGradient) {
     for (Scratch& scratch : m_scratch) scratch.transposed = Array<float>(std::size_t(m_outChunk) * m_inPanel);
@@ -84,7 +85,7 @@ double DensePass::list(const Step& step, const Panels& rows, int scale, SampleLi
       live += m_kernels.countLive(rows.data + first / rows.panel * rows.panelStride + n * rows.rowStride, std::min(rows.panel, rows.width - first));
   density.add(live, size);
   const double share = double(live) / double(size);
-  if (share < m_kernels.listsBelow(scale / m_kernels.lanes)) m_kernels.listSamples(rows, step.begin(part), step.end(part), lists.chunk, scale, lists.view(), step.begin(part) * lists.capacity);
+  if (share < lists.below) m_kernels.listSamples(rows, step.begin(part), step.end(part), lists.chunk, scale, lists.view(), step.begin(part) * lists.capacity);
   return share;
 }
 
@@ -96,7 +97,7 @@ void DensePass::forward(const Step& step) {
   if (m_x.hasZeros)
     step.pool.run(step.parts(), [&](int part, int thread) {
       const double share = list(step, x, m_panel, m_inputs, m_inputDensity, part);
-      if (share >= m_kernels.listsBelow(m_panel / m_kernels.lanes)) listed = false;
+      if (share >= m_inputs.below) listed = false;
       if (share >= m_kernels.featureListsBelow) listFeatures = false;
       if (step.training && m_mayPack) markFeatures(step, part, thread);
     });
@@ -129,7 +130,7 @@ void DensePass::backward(const Step& step) {
       if (!m_listFeatures)
         m_kernels.cutIntoPieces(m_y.gradients.data() + panelStart, begin, begin + count, m_panel / m_kernels.lanes, m_y.batch, m_pieces.data() + panelStart);
     }
-    if (m_plan.inputGradient && m_plan.gradientHasZeros && list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part) >= m_kernels.listsBelow(m_inPanel / m_kernels.lanes)) listed = false;
+    if (m_plan.inputGradient && m_plan.gradientHasZeros && list(step, dz, m_inPanel, m_outputs, m_gradientDensity, part) >= m_outputs.below) listed = false;
   });
   if (!m_plan.inputGradient) return;
   ++m_gradientBy[listed];

@@ -43,6 +43,7 @@ class DensePass : public Pass {
     Array<std::int32_t> offsets;
     Array<ChunkLists::Stretch> stretches;
     int chunk = 0, chunks = 0, capacity = 0, samples = 0;  ///< capacity: room for one sample's values
+    double below = 0;                                      ///< share of live values from which on register blocks are faster
     void allocate(int width, int chunkSize, int batch);
     ChunkLists view() const { return {{values.data(), offsets.data()}, stretches.data(), samples}; }
   };
