@@ -8,9 +8,18 @@
 #include <vector>
 
 #include "engine/backend.h"
+#include "engine/cpu/isa.h"
 #include "engine/rng.h"
 
 namespace strata::test {
+
+/// The instruction sets that run here, widest first.
+inline std::vector<Isa> isasHere() {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
+    if (isaRunsHere(isa)) isas.push_back(isa);
+  return isas;
+}
 
 inline LayerSpec layer(const std::string& type, const std::string& name, const Json& fields = Json::object()) {
   return {type, name, fieldsFromJson(findLayer(type)->fields, fields, name, {})};

@@ -3,7 +3,6 @@
 // generated table of stacks, on every instruction set that runs here.
 #include <QTest>
 
-#include "engine/cpu/isa.h"
 #include "engine/error.h"
 #include "engine/network.h"
 #include "reference_chain.h"
@@ -77,6 +76,11 @@ void compareGradients(const NetworkSpec& spec, CompiledNetwork& net, const Weigh
   }
 }
 
+/// The same on the cpu backend, whose buffers have room for more samples.
+void compareGradients(const NetworkSpec& spec, const Weights& weights, const MadeBatch& made) {
+  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+}
+
 /// The same of a drawn batch.
 void compareGradients(const NetworkSpec& spec, Rng& rng) {
   QVERIFY2(analyse(spec).ok(), networkToJson(spec).dump().c_str());
@@ -92,10 +96,8 @@ void TestCpuKernels::gradients_data() {
   QTest::addColumn<int>("number");
   QTest::addColumn<QByteArray>("isa");
   for (int number = 0; number < kCases; ++number)
-    for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain}) {
-      if (!isaRunsHere(isa) || (isa == Isa::Plain && number % 4 != 0)) continue;
-      QTest::addRow("%d %s", number, isaName(isa)) << number << QByteArray(isaName(isa));
-    }
+    for (const Isa isa : isasHere())
+      if (isa != Isa::Plain || number % 4 == 0) QTest::addRow("%d %s", number, isaName(isa)) << number << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::gradients() {
@@ -112,8 +114,7 @@ void TestCpuKernels::fewChannelsBeforePadding_data() {
   QTest::addColumn<int>("filters");
   QTest::addColumn<QByteArray>("isa");
   for (const int filters : {1, 2, 4, 8})
-    for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-      if (isaRunsHere(isa)) QTest::addRow("%d %s", filters, isaName(isa)) << filters << QByteArray(isaName(isa));
+    for (const Isa isa : isasHere()) QTest::addRow("%d %s", filters, isaName(isa)) << filters << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::fewChannelsBeforePadding() {
@@ -137,14 +138,12 @@ void TestCpuKernels::emptyPixels_data() {
   for (const char* conv : {R"({"filters": 6, "kernel_size": 5, "padding": "same", "activation": "tanh"})", R"({"filters": 40, "kernel_size": 7, "padding": "same", "strides": 2, "activation": "relu"})",
                            R"({"filters": 33, "kernel_size": [3, 9], "activation": "sigmoid"})", R"({"filters": 3, "kernel_size": 1, "activation": "linear"})"})
     for (const char* pool : {"", "max_pool2d", "avg_pool2d"})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", conv, pool, isaName(isa)) << QByteArray(conv) << QByteArray() << QByteArray(pool) << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%s %s %s", conv, pool, isaName(isa)) << QByteArray(conv) << QByteArray() << QByteArray(pool) << QByteArray(isaName(isa));
   const char* conv = R"({"filters": 11, "kernel_size": 3, "activation": "relu"})";
   for (const char* second : {R"({"filters": 20, "kernel_size": 3, "activation": "relu"})", R"({"filters": 50, "kernel_size": [2, 5], "strides": [2, 1], "use_bias": false})",
                              R"({"filters": 9, "kernel_size": 3, "padding": "same"})"})
     for (const char* pool : {"", "max_pool2d", "avg_pool2d"})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%s %s %s", second, pool, isaName(isa)) << QByteArray(conv) << QByteArray(second) << QByteArray(pool) << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%s %s %s", second, pool, isaName(isa)) << QByteArray(conv) << QByteArray(second) << QByteArray(pool) << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::emptyPixels() {
@@ -166,7 +165,7 @@ void TestCpuKernels::emptyPixels() {
       for (int x = 0; x < 26; ++x)
         if (y < top || y >= 22 - bottom || x < left || x >= 26 - right) made.values[std::size_t((n * 22 + y) * 26 + x)] = 0;
   }
-  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+  compareGradients(spec, weights, made);
 }
 
 // Where the largest of a window lies is kept as one number, and taken apart again.
@@ -176,8 +175,7 @@ void TestCpuKernels::placesInWindows_data() {
   QTest::addColumn<QByteArray>("isa");
   for (const int height : {1, 2, 4, 12})
     for (const int width : {1, 2, 3, 6, 12})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%d x %d, %s", height, width, isaName(isa)) << height << width << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%d x %d, %s", height, width, isaName(isa)) << height << width << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::placesInWindows() {
@@ -191,7 +189,7 @@ void TestCpuKernels::placesInWindows() {
   Rng rng(7, Stream::Test, 2);
   const Weights weights = coarseWeights(spec, rng);
   const MadeBatch made(spec, 20, Inputs::Dense, rng);
-  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+  compareGradients(spec, weights, made);
 }
 
 // Of wide layers a few kernel rows are worked on at a time, one, or a tap of it: what the first cache holds.
@@ -201,8 +199,7 @@ void TestCpuKernels::groupsOfKernelRows_data() {
   QTest::addColumn<QByteArray>("isa");
   for (const int channels : {24, 96})
     for (const char* kernel : {R"("kernel_size": 5)", R"("kernel_size": [4, 3], "strides": [2, 1])", R"("kernel_size": [2, 3], "strides": 2)"})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%d channels, %s %s", channels, kernel, isaName(isa)) << channels << QByteArray(kernel) << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%d channels, %s %s", channels, kernel, isaName(isa)) << channels << QByteArray(kernel) << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::groupsOfKernelRows() {
@@ -224,8 +221,7 @@ void TestCpuKernels::bandsOfRows_data() {
   QTest::addColumn<QByteArray>("isa");
   for (const char* kernel : {R"("kernel_size": 3)", R"("kernel_size": [2, 4], "strides": [2, 1], "padding": "same")"})
     for (const int pool : {1, 2})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%s, pool %d, %s", kernel, pool, isaName(isa)) << QByteArray(kernel) << pool << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%s, pool %d, %s", kernel, pool, isaName(isa)) << QByteArray(kernel) << pool << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::bandsOfRows() {
@@ -242,7 +238,7 @@ void TestCpuKernels::bandsOfRows() {
   for (const TensorPlace& place : weights.places)
     if (place.name == "conv2.bias") std::fill_n(weights.values.begin() + place.offset, place.size, -0.5f);  // so that lists pay
   const MadeBatch made(spec, 9, Inputs::Dense, rng);
-  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+  compareGradients(spec, weights, made);
 }
 
 // The inputs of a wide dense layer are listed by whole panels or by parts of them, as the first cache holds their weights.
@@ -252,8 +248,7 @@ void TestCpuKernels::panelsOfDenseLayers_data() {
   QTest::addColumn<QByteArray>("isa");
   for (const int units : {250, 120, 100, 90, 40})
     for (const int deadOfTen : {0, 3, 7})
-      for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-        if (isaRunsHere(isa)) QTest::addRow("%d, %d dead of ten, %s", units, deadOfTen, isaName(isa)) << units << deadOfTen << QByteArray(isaName(isa));
+      for (const Isa isa : isasHere()) QTest::addRow("%d, %d dead of ten, %s", units, deadOfTen, isaName(isa)) << units << deadOfTen << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::panelsOfDenseLayers() {
@@ -269,7 +264,7 @@ void TestCpuKernels::panelsOfDenseLayers() {
     for (std::int64_t i = 0; i < place.size; ++i)
       if (place.name.ends_with(".bias") && place.name != "dense4.bias" && int(rng.below(10)) < deadOfTen) weights.values[std::size_t(place.offset + i)] = -64;
   const MadeBatch made(spec, 40, Inputs::Dense, rng);
-  compareGradients(spec, *createBackend("cpu", 2)->compile(requestFor(spec)), weights, made);
+  compareGradients(spec, weights, made);
 }
 
 // What ReLU holds at zero in a whole batch is left out of the backward pass, what no input can bring to life of the forward pass too. It is
@@ -283,8 +278,8 @@ void TestCpuKernels::deadChannels_data() {
                              R"({"filters": 33, "kernel_size": [3, 2], "strides": 2, "use_bias": false, "activation": "relu"})", ""})
     for (const int poolAfter : {0, 1, 2})
       for (const int filters : {24, 40})
-        for (const Isa isa : {Isa::Avx512, Isa::Avx2, Isa::Plain})
-          if (isaRunsHere(isa) && (*second || poolAfter < 2)) QTest::addRow("%s, pool after %d, %d %s", second, poolAfter, filters, isaName(isa)) << QByteArray(second) << poolAfter << filters << QByteArray(isaName(isa));
+        for (const Isa isa : isasHere())
+          if (*second || poolAfter < 2) QTest::addRow("%s, pool after %d, %d %s", second, poolAfter, filters, isaName(isa)) << QByteArray(second) << poolAfter << filters << QByteArray(isaName(isa));
 }
 
 void TestCpuKernels::deadChannels() {

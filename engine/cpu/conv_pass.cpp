@@ -137,6 +137,9 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   }
 }
 
+/// Of one channel's list: what a band adds to it for each sample of a tile.
+int ConvPass::channelCapacity() const { return m_shape.backRows * m_shape.outW * m_tile + kRoom; }
+
 void ConvPass::makePixelLists() {
   const ConvShape& g = m_shape;
   const int count = g.outH * g.outW;

@@ -79,7 +79,7 @@ class ConvPass : public Pass {
   int inputPixels() const { return m_shape.rows * m_shape.cols; }
   void orderPositions();
   void listGradients(int sample, const float* x, std::int32_t base, float* dx, Scratch& scratch, const ChannelLists& channels, float* gradient, float* biasGradient);
-  int channelCapacity() const { return m_shape.backRows * m_shape.outW * m_tile + m_lanes; }  ///< of one list; they are written a vector at a time
+  int channelCapacity() const;
   int beforeActivation(int sample, Frame to, int pixel, Scratch& scratch);
   bool denseGradients(int sample, int live, const float* x, float* dx, Scratch& scratch, float* gradient);
   bool gradientFromInputs(int sample, Scratch& scratch, float* biasGradient);
