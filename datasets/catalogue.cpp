@@ -25,7 +25,8 @@ CatalogueEntry entryFromJson(const Json& json) {
     entry.wheelFiles = json["wheel"].at("files").get<std::vector<std::string>>();
   }
   for (const Json& file : json.value("files", Json::array()))
-    entry.files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<std::uint64_t>(), file.at("sha256").get<std::string>()});
+    entry.files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<std::uint64_t>(),
+                           file.at("sha256").get<std::string>()});
   entry.canFetch = !entry.mirrors.empty() || !entry.wheelFiles.empty();
   return entry;
 }

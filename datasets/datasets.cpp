@@ -38,7 +38,8 @@ Path findSpelling(const Path& folder, const std::string& name) {
 }
 
 bool holdsAllFiles(const Path& folder) {
-  return std::all_of(kIdxNames.begin(), kIdxNames.end(), [&](const char* name) { return !findSpelling(folder, name).empty(); });
+  return std::all_of(kIdxNames.begin(), kIdxNames.end(),
+                     [&](const char* name) { return !findSpelling(folder, name).empty(); });
 }
 
 /// Where the files may lie inside a folder that a person names: in it, or as torchvision lays them out.
@@ -55,13 +56,18 @@ Samples readPart(const Path& imageFile, const Path& labelFile, int classes, Shap
     throw Error(Error::Kind::Input, file.string(), what, wayOut);
   };
   if (images.dims.size() < 3) refuse(imageFile, "holds labels, needed images", "Check that the files are not swapped.");
-  if (labels.dims.size() != 1) refuse(labelFile, "holds images, needed labels", "Check that the files are not swapped.");
+  if (labels.dims.size() != 1)
+    refuse(labelFile, "holds images, needed labels", "Check that the files are not swapped.");
   if (images.dims[0] != labels.dims[0])
-    refuse(labelFile, "holds " + std::to_string(labels.dims[0]) + " labels, needed one for each of the " + std::to_string(images.dims[0]) + " images in " + imageFile.filename().string(),
+    refuse(labelFile,
+           "holds " + std::to_string(labels.dims[0]) + " labels, needed one for each of the " +
+               std::to_string(images.dims[0]) + " images in " + imageFile.filename().string(),
            "Get both files from the same place.");
   for (std::size_t i = 0; i < labels.bytes.size(); ++i)
     if (labels.bytes[i] >= classes)
-      refuse(labelFile, "has the label " + std::to_string(labels.bytes[i]) + " for sample " + std::to_string(i) + ", needed 0 to " + std::to_string(classes - 1),
+      refuse(labelFile,
+             "has the label " + std::to_string(labels.bytes[i]) + " for sample " + std::to_string(i) +
+                 ", needed 0 to " + std::to_string(classes - 1),
              "The file is damaged or belongs to another data set.");
   shape = Shape::image(images.dims[1], images.dims[2], images.dims.size() == 4 ? images.dims[3] : 1);
   return {images.dims[0], std::move(images.bytes), {labels.bytes.begin(), labels.bytes.end()}};
@@ -72,7 +78,8 @@ std::shared_ptr<const Dataset> loadFolder(const Path& folder, const CatalogueEnt
   for (std::size_t i = 0; i < files.size(); ++i) {
     files[i] = findSpelling(folder, kIdxNames[i]);
     if (files[i].empty())
-      throw Error(Error::Kind::Input, folder.string(), std::string("has no ") + kIdxNames[i] + " (plain or .gz)", "Put all four MNIST-like files into the folder.");
+      throw Error(Error::Kind::Input, folder.string(), std::string("has no ") + kIdxNames[i] + " (plain or .gz)",
+                  "Put all four MNIST-like files into the folder.");
   }
   auto dataset = std::make_shared<Dataset>();
   dataset->id = entry.id;
@@ -84,7 +91,9 @@ std::shared_ptr<const Dataset> loadFolder(const Path& folder, const CatalogueEnt
   dataset->train = readPart(files[0], files[1], classes, dataset->shape);
   dataset->test = readPart(files[2], files[3], classes, testShape);
   if (testShape != dataset->shape)
-    throw Error(Error::Kind::Input, files[2].string(), "has images of " + testShape.text() + ", needed " + dataset->shape.text() + " as in the training set", "Get all files from the same place.");
+    throw Error(Error::Kind::Input, files[2].string(),
+                "has images of " + testShape.text() + ", needed " + dataset->shape.text() + " as in the training set",
+                "Get all files from the same place.");
   return dataset;
 }
 
@@ -104,9 +113,11 @@ std::string listedIds() {
 std::shared_ptr<const Dataset> loadNamedFolder(const Path& folder) {
   std::error_code ignored;
   if (!std::filesystem::exists(folder, ignored))
-    throw Error(Error::Kind::File, folder.string(), "is neither a known data set nor a folder", "Known data sets: " + listedIds() + ".");
+    throw Error(Error::Kind::File, folder.string(), "is neither a known data set nor a folder",
+                "Known data sets: " + listedIds() + ".");
   if (!isFolder(folder))
-    throw Error(Error::Kind::Input, folder.string(), "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
+    throw Error(Error::Kind::Input, folder.string(),
+                "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
   CatalogueEntry entry = *findEntry("mnist");
   entry.id = folder.string();
   entry.title = folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
@@ -118,7 +129,8 @@ std::shared_ptr<const Dataset> loadNamedFolder(const Path& folder) {
 std::vector<Path> dataDirectories(const Path& explicitDir) {
   std::vector<Path> folders;
   if (!explicitDir.empty()) folders.push_back(explicitDir);
-  if (const char* fromEnvironment = std::getenv("STRATA_DATA_DIR"); fromEnvironment && *fromEnvironment) folders.emplace_back(fromEnvironment);
+  if (const char* fromEnvironment = std::getenv("STRATA_DATA_DIR"); fromEnvironment && *fromEnvironment)
+    folders.emplace_back(fromEnvironment);
   folders.push_back(userDataDir() / "datasets");
   folders.emplace_back("/usr/share/datasets");
   return folders;

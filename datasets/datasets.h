@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finding, reading, fetching and generating data sets. The one header the rest of the program needs; each reader has its own file.
+// Finding, reading, fetching and generating data sets. The one header the rest of the program needs; each reader has
+// its own file.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -23,25 +24,26 @@ struct CatalogueFile {
 /// A data set that is known by name (catalogue.json).
 struct CatalogueEntry {
   std::string id, title, source, licence;
-  bool generated = false;   ///< "synthetic-digits": made on the spot
-  bool canFetch = false;    ///< `strata data get` can bring it
-  std::vector<std::string> classes;      ///< names, by label
-  std::vector<CatalogueFile> files;      ///< training images and labels, test images and labels
-  std::string torchvision;               ///< its folder's name where torchvision keeps it
-  std::vector<std::string> mirrors;      ///< addresses to which "<file>.gz" is appended
-  std::string wheelPackage;              ///< a Python package whose wheel carries the files
-  std::vector<std::string> wheelFiles;   ///< names of its good wheels
-  std::string debianPackage;             ///< a Debian package that installs the files
+  bool generated = false;               ///< "synthetic-digits": made on the spot
+  bool canFetch = false;                ///< `strata data get` can bring it
+  std::vector<std::string> classes;     ///< names, by label
+  std::vector<CatalogueFile> files;     ///< training images and labels, test images and labels
+  std::string torchvision;              ///< its folder's name where torchvision keeps it
+  std::vector<std::string> mirrors;     ///< addresses to which "<file>.gz" is appended
+  std::string wheelPackage;             ///< a Python package whose wheel carries the files
+  std::vector<std::string> wheelFiles;  ///< names of its good wheels
+  std::string debianPackage;            ///< a Debian package that installs the files
 };
 const std::vector<CatalogueEntry>& catalogue();
 
-/// Folders that are searched, in order: `explicitDir` (may be empty), $STRATA_DATA_DIR, the user's data directory, the system's.
+/// Folders that are searched, in order: `explicitDir` (may be empty), $STRATA_DATA_DIR, the user's data directory, the
+/// system's.
 std::vector<Path> dataDirectories(const Path& explicitDir);
 /// The folder that holds the data set's files, verified to be complete by name (not by hash), or nothing.
 std::optional<Path> findDataset(const std::string& id, const Path& explicitDir);
 
-/// Loads a data set by id, or the IDX files in a folder when `source` is a path. Error::File when it is not found (the message
-/// names the places searched and `strata data get`), Error::Input when incomplete or damaged.
+/// Loads a data set by id, or the IDX files in a folder when `source` is a path. Error::File when it is not found (the
+/// message names the places searched and `strata data get`), Error::Input when incomplete or damaged.
 std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir);
 
 /// Seeded digits drawn from pen strokes, framed as MNIST frames them; marked synthetic. Defaults: 20,000 and 4,000.
@@ -50,8 +52,8 @@ std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCoun
 /// Called often; `fraction` < 0 when unknown. Returns false to cancel.
 using FetchProgress = std::function<bool(const std::string& what, double fraction)>;
 /// Brings the data set into the user's data directory (or `into`): all files, verified by SHA-256, or none.
-/// Where a data directory already has it, that is verified instead. Returns the folder; an empty path when cancelled. Calling again
-/// is a retry. Error::File when no way worked, naming each way and why it failed.
+/// Where a data directory already has it, that is verified instead. Returns the folder; an empty path when cancelled.
+/// Calling again is a retry. Error::File when no way worked, naming each way and why it failed.
 Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& progress);
 
 }  // namespace strata

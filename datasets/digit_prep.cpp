@@ -11,17 +11,18 @@ namespace strata {
 
 namespace {
 
-constexpr int kMaxSide = 512;         // larger pictures carry nothing more that 28 x 28 could show
-constexpr int kLeastInk = 24;         // fainter pixels do not count as drawn
-constexpr int kCleanBlack = 8;        // a border no lighter than this is a drawing's ground, not a photo's
-constexpr int kFullInk = 200;         // thin lines fade when they are made smaller; the strongest pixel is brought up to full white
+constexpr int kMaxSide = 512;   // larger pictures carry nothing more that 28 x 28 could show
+constexpr int kLeastInk = 24;   // fainter pixels do not count as drawn
+constexpr int kCleanBlack = 8;  // a border no lighter than this is a drawing's ground, not a photo's
+// Thin lines fade when they are made smaller; the strongest pixel is brought up to full white.
+constexpr int kFullInk = 200;
 
 struct Rect {
   int x = 0, y = 0, w = 0, h = 0;
 };
 
-/// How much each source pixel counts for each output pixel along one axis: a window as wide as the scale, at least one pixel. That
-/// is the area average when shrinking and linear interpolation when growing.
+/// How much each source pixel counts for each output pixel along one axis: a window as wide as the scale, at least one
+/// pixel. That is the area average when shrinking and linear interpolation when growing.
 struct Taps {
   int first = 0;
   std::vector<float> weights;
@@ -51,7 +52,8 @@ GreyImage resampled(const GreyImage& image, Rect from, int width, int height) {
     for (int x = 0; x < width; ++x) {
       const Taps& tap = across[static_cast<std::size_t>(x)];
       float sum = 0;
-      for (std::size_t i = 0; i < tap.weights.size(); ++i) sum += tap.weights[i] * line[tap.first + static_cast<int>(i)];
+      for (std::size_t i = 0; i < tap.weights.size(); ++i)
+        sum += tap.weights[i] * line[tap.first + static_cast<int>(i)];
       rows[static_cast<std::size_t>(y) * width + x] = sum;
     }
   }
@@ -60,8 +62,10 @@ GreyImage resampled(const GreyImage& image, Rect from, int width, int height) {
     const Taps& tap = down[static_cast<std::size_t>(y)];
     for (int x = 0; x < width; ++x) {
       float sum = 0;
-      for (std::size_t i = 0; i < tap.weights.size(); ++i) sum += tap.weights[i] * rows[(static_cast<std::size_t>(tap.first) + i) * width + x];
-      out.pixels[static_cast<std::size_t>(y) * width + x] = static_cast<std::uint8_t>(std::lround(std::min(sum, 255.f)));
+      for (std::size_t i = 0; i < tap.weights.size(); ++i)
+        sum += tap.weights[i] * rows[(static_cast<std::size_t>(tap.first) + i) * width + x];
+      out.pixels[static_cast<std::size_t>(y) * width + x] =
+          static_cast<std::uint8_t>(std::lround(std::min(sum, 255.f)));
     }
   }
   return out;
@@ -69,7 +73,8 @@ GreyImage resampled(const GreyImage& image, Rect from, int width, int height) {
 
 /// `w` x `h` scaled, at least one pixel each way.
 Rect scaledSize(int w, int h, double scale) {
-  return {0, 0, std::max(1, static_cast<int>(std::lround(w * scale))), std::max(1, static_cast<int>(std::lround(h * scale)))};
+  return {0, 0, std::max(1, static_cast<int>(std::lround(w * scale))),
+          std::max(1, static_cast<int>(std::lround(h * scale)))};
 }
 
 std::uint8_t borderGrey(const GreyImage& picture) {
@@ -88,7 +93,8 @@ GreyImage negative(GreyImage picture) {
   return picture;
 }
 
-/// White ink on black, whatever it was: a clean drawing stays as it is, a photo (of paper or of a blackboard) is evened out.
+/// White ink on black, whatever it was: a clean drawing stays as it is, a photo (of paper or of a blackboard) is evened
+/// out.
 GreyImage inkOf(const GreyImage& picture, bool inverted) {
   if (inverted) return inkFromPaper(picture);
   return borderGrey(picture) <= kCleanBlack ? picture : inkFromPaper(negative(picture));
@@ -123,12 +129,15 @@ bool looksInverted(const GreyImage& picture) {
 }
 
 std::optional<PreparedDigit> prepareDigit(const GreyImage& picture, Shape target, PrepSteps steps) {
-  if (picture.width <= 0 || picture.height <= 0 || picture.pixels.size() != static_cast<std::size_t>(picture.width) * picture.height) return std::nullopt;
+  if (picture.width <= 0 || picture.height <= 0 ||
+      picture.pixels.size() != static_cast<std::size_t>(picture.width) * picture.height)
+    return std::nullopt;
   if (target.h <= 0 || target.w <= 0) return std::nullopt;
   PreparedDigit digit;
   const double shrink = static_cast<double>(kMaxSide) / std::max(picture.width, picture.height);
   const Rect size = scaledSize(picture.width, picture.height, std::min(shrink, 1.0));
-  const GreyImage small = shrink < 1 ? resampled(picture, {0, 0, picture.width, picture.height}, size.w, size.h) : picture;
+  const GreyImage small =
+      shrink < 1 ? resampled(picture, {0, 0, picture.width, picture.height}, size.w, size.h) : picture;
   digit.inverted = looksInverted(small);
   digit.ink = inkOf(small, digit.inverted);
 
@@ -142,7 +151,8 @@ std::optional<PreparedDigit> prepareDigit(const GreyImage& picture, Shape target
 
   const double box = std::round(std::min(target.h, target.w) * static_cast<double>(kBox) / kFrame);
   const double scale = steps.fit ? box / std::max(used.w, used.h)
-                                 : std::min(static_cast<double>(target.w) / digit.ink.width, static_cast<double>(target.h) / digit.ink.height);
+                                 : std::min(static_cast<double>(target.w) / digit.ink.width,
+                                            static_cast<double>(target.h) / digit.ink.height);
   const Rect fitted = scaledSize(used.w, used.h, scale);
   digit.fitted = resampled(digit.ink, used, fitted.w, fitted.h);
   strengthen(digit.fitted);
@@ -150,8 +160,7 @@ std::optional<PreparedDigit> prepareDigit(const GreyImage& picture, Shape target
   digit.final = {target.w, target.h, std::vector<std::uint8_t>(static_cast<std::size_t>(target.w) * target.h)};
   const std::uint8_t* ink = digit.fitted.pixels.data();
   std::uint8_t* frame = digit.final.pixels.data();
-  if (steps.centre)
-    placeByMass(ink, fitted.w, fitted.h, frame, target.w, target.h);
+  if (steps.centre) placeByMass(ink, fitted.w, fitted.h, frame, target.w, target.h);
   else
     placeAt(ink, fitted.w, fitted.h, frame, target.w, target.h, (target.w - fitted.w) / 2, (target.h - fitted.h) / 2);
   return digit;

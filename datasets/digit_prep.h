@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From ink to what the net reads, the way MNIST was made: crop to the ink, fit into 20x20 keeping the aspect, antialiased, then
-// place on 28x28 with the centre of mass in the middle. One code for the drawing canvas, photos and `strata predict`.
+// From ink to what the net reads, the way MNIST was made: crop to the ink, fit into 20x20 keeping the aspect,
+// antialiased, then place on 28x28 with the centre of mass in the middle. One code for the drawing canvas, photos and
+// `strata predict`.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -24,11 +25,11 @@ struct PrepSteps {
 
 /// Every stage, for the strip "what the net sees". Ink is white on black in all of them.
 struct PreparedDigit {
-  GreyImage ink;       ///< the input as white ink on black; pictures above 512 pixels a side are made smaller first
+  GreyImage ink;  ///< the input as white ink on black; pictures above 512 pixels a side are made smaller first
   bool inverted = false;
   int cropX = 0, cropY = 0, cropW = 0, cropH = 0;  ///< the part of `ink` that is used: its bounding box
-  GreyImage fitted;    ///< 20x20 or smaller in one direction, for a net that reads 28x28
-  GreyImage final;     ///< as large as the net's input
+  GreyImage fitted;                                ///< 20x20 or smaller in one direction, for a net that reads 28x28
+  GreyImage final;                                 ///< as large as the net's input
 };
 
 /// Nothing drawn, nothing to prepare: empty when the picture holds no ink.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How people write the ten digits: for each several ways, each a few strokes of the pen, each stroke a smooth curve through points.
+// How people write the ten digits: for each several ways, each a few strokes of the pen, each stroke a smooth curve
+// through points.
 #pragma once
 #include <span>
 #include <vector>

@@ -88,7 +88,8 @@ std::string download(const std::string& url, std::uint64_t maxBytes, const Downl
 
   const CURLcode code = curl_easy_perform(curl.get());
   if (transfer.cancelled) throw Cancelled();
-  if (transfer.tooLarge) throw Error(Error::Kind::File, "", "sent more than the " + std::to_string(maxBytes) + " bytes that were expected");
+  if (transfer.tooLarge)
+    throw Error(Error::Kind::File, "", "sent more than the " + std::to_string(maxBytes) + " bytes that were expected");
   if (code != CURLE_OK) throw Error(Error::Kind::File, "", reason[0] ? reason.data() : curl_easy_strerror(code));
   return std::move(transfer.bytes);
 }
@@ -96,7 +97,8 @@ std::string download(const std::string& url, std::uint64_t maxBytes, const Downl
 std::string sha256Hex(std::span<const unsigned char> bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
   unsigned length = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1)
+    throw std::bad_alloc();
   std::string hex;
   for (unsigned i = 0; i < length; ++i) {
     hex += "0123456789abcdef"[digest[i] >> 4];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One file from the network into memory (libcurl), and the address of a wheel as pip knows it. Both give up soon when there is
-// no route, and stop when told to. What comes back is not to be trusted before its SHA-256 has been checked.
+// One file from the network into memory (libcurl), and the address of a wheel as pip knows it. Both give up soon when
+// there is no route, and stop when told to. What comes back is not to be trusted before its SHA-256 has been checked.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -20,8 +20,10 @@ using DownloadProgress = std::function<bool(std::uint64_t done, std::uint64_t to
 /// Throws Error::File (why not, without the address) and Cancelled. http, https and file addresses.
 std::string download(const std::string& url, std::uint64_t maxBytes, const DownloadProgress& progress);
 
-/// Asks pip where one of the wheels `files` of `package` lies; nothing is installed or downloaded. Throws Error::File, Cancelled.
-std::string wheelAddress(const std::string& package, const std::vector<std::string>& files, const std::function<bool()>& goOn);
+/// Asks pip where one of the wheels `files` of `package` lies; nothing is installed or downloaded. Throws Error::File,
+/// Cancelled.
+std::string wheelAddress(const std::string& package, const std::vector<std::string>& files,
+                         const std::function<bool()>& goOn);
 /// The first https address in pip's verbose output that ends in one of `files`; empty when there is none.
 std::string findWheelLink(std::string_view pipOutput, const std::vector<std::string>& files);
 

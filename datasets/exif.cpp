@@ -53,7 +53,8 @@ GreyImage turnedUpright(GreyImage picture, int orientation) {
     for (int x = 0; x < upright.width; ++x) {
       const int fromX = swapped ? y : x, fromY = swapped ? x : y;
       const int column = flipX ? w - 1 - fromX : fromX, row = flipY ? h - 1 - fromY : fromY;
-      upright.pixels[static_cast<std::size_t>(y) * upright.width + x] = picture.pixels[static_cast<std::size_t>(row) * w + column];
+      upright.pixels[static_cast<std::size_t>(y) * upright.width + x] =
+          picture.pixels[static_cast<std::size_t>(row) * w + column];
     }
   }
   return upright;

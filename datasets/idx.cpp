@@ -14,8 +14,9 @@ namespace strata {
 
 namespace {
 
-constexpr std::uint64_t kMaxContent = std::uint64_t{1} << 30;  // bytes of samples in one file: 1.3 million pictures of 28 x 28
-constexpr std::uint64_t kHeaderRoom = 64;                      // more than the longest header
+constexpr std::uint64_t kMaxContent = std::uint64_t{1}
+                                      << 30;  // bytes of samples in one file: 1.3 million pictures of 28 x 28
+constexpr std::uint64_t kHeaderRoom = 64;     // more than the longest header
 // A packed file may claim this much more than twice its size before its content has been counted.
 constexpr std::uint64_t kUnprovenAllowance = std::uint64_t{64} << 20;
 constexpr char kFreshCopy[] = "Get a fresh copy of the file, for MNIST with \"strata data get mnist\".";
@@ -30,7 +31,9 @@ using ReadFn = std::function<std::size_t(std::span<std::uint8_t>)>;
 std::uint32_t readU32(const ReadFn& read, const std::string& where, std::uint64_t offset) {
   std::uint8_t b[4];
   const std::size_t got = read(b);
-  if (got < 4) refuse(where, "ends at byte " + std::to_string(offset + got) + " inside its header, which needs at least " + std::to_string(offset + 4) + " bytes");
+  if (got < 4)
+    refuse(where, "ends at byte " + std::to_string(offset + got) + " inside its header, which needs at least " +
+                      std::to_string(offset + 4) + " bytes");
   return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
 }
 
@@ -41,13 +44,15 @@ std::vector<int> readHeader(const ReadFn& read, const std::string& where) {
   if (magic >> 8 != 8 || (rank != 1 && rank != 3 && rank != 4)) {
     char got[16];
     std::snprintf(got, sizeof got, "0x%08X", magic);
-    refuse(where, std::string("is not an IDX file of bytes: got ") + got + " at byte 0, needed 0x00000801 (labels), 0x00000803 or 0x00000804 (images)");
+    refuse(where, std::string("is not an IDX file of bytes: got ") + got +
+                      " at byte 0, needed 0x00000801 (labels), 0x00000803 or 0x00000804 (images)");
   }
   std::vector<int> dims;
   for (std::uint32_t i = 0; i < rank; ++i) {
     const std::uint32_t dim = readU32(read, where, 4 + 4 * i);
     if (dim == 0 || dim > static_cast<std::uint32_t>(std::numeric_limits<int>::max()))
-      refuse(where, "has a dimension of " + std::to_string(dim) + " at byte " + std::to_string(4 + 4 * i) + ", needed 1 to 2147483647");
+      refuse(where, "has a dimension of " + std::to_string(dim) + " at byte " + std::to_string(4 + 4 * i) +
+                        ", needed 1 to 2147483647");
     dims.push_back(static_cast<int>(dim));
   }
   return dims;
@@ -56,12 +61,14 @@ std::vector<int> readHeader(const ReadFn& read, const std::string& where) {
 std::uint64_t contentSize(const std::vector<int>& dims, const std::string& where) {
   std::uint64_t size = 1;
   for (const int dim : dims) size = checkedMul(size, static_cast<std::uint64_t>(dim), where);
-  if (size > kMaxContent) refuse(where, "claims " + std::to_string(size) + " bytes of samples, more than the 1 GiB that is read");
+  if (size > kMaxContent)
+    refuse(where, "claims " + std::to_string(size) + " bytes of samples, more than the 1 GiB that is read");
   return size;
 }
 
 [[noreturn]] void refuseShort(const std::string& where, std::uint64_t got, std::uint64_t claim) {
-  refuse(where, "is cut off: its header promises " + std::to_string(claim) + " bytes of samples, got " + std::to_string(got));
+  refuse(where,
+         "is cut off: its header promises " + std::to_string(claim) + " bytes of samples, got " + std::to_string(got));
 }
 
 [[noreturn]] void refuseLong(const std::string& where, std::uint64_t claim) {
@@ -90,7 +97,8 @@ std::uint64_t countInflated(std::span<const unsigned char> packed, std::uint64_t
   std::vector<std::uint8_t> chunk(1 << 18);
   std::uint64_t count = 0;
   while (count <= limit) {
-    const std::size_t got = inflater.read(std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), limit + 1 - count)));
+    const std::size_t got =
+        inflater.read(std::span(chunk).first(std::min<std::uint64_t>(chunk.size(), limit + 1 - count)));
     if (got == 0) break;
     count += got;
   }
@@ -103,7 +111,8 @@ IdxFile readGzip(std::span<const unsigned char> packed, const std::string& where
   IdxFile idx{readHeader(read, where), {}};
   const std::uint64_t claim = contentSize(idx.dims, where), header = 4 + 4 * idx.dims.size();
   if (claim / kMaxDeflateRatio > packed.size())
-    refuse(where, "promises " + std::to_string(claim) + " bytes of samples, more than " + std::to_string(packed.size()) + " compressed bytes can hold");
+    refuse(where, "promises " + std::to_string(claim) + " bytes of samples, more than " +
+                      std::to_string(packed.size()) + " compressed bytes can hold");
   if (claim > 2 * packed.size() + kUnprovenAllowance) {
     const std::uint64_t count = countInflated(packed, header + claim, where);
     if (count < header + claim) refuseShort(where, count - header, claim);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The four files of an MNIST-like data set, under every spelling in use: "train-images-idx3-ubyte" or "train-images.idx3-ubyte",
-// with or without ".gz".
+// The four files of an MNIST-like data set, under every spelling in use: "train-images-idx3-ubyte" or
+// "train-images.idx3-ubyte", with or without ".gz".
 #pragma once
 #include <array>
 #include <string>
@@ -10,7 +10,7 @@ namespace strata {
 
 /// Training images and labels, test images and labels; the order of CatalogueEntry::files.
 inline constexpr std::array<const char*, 4> kIdxNames = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                                                        "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+                                                         "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
 /// The spellings under which `name` (with dashes) is found, the preferred one first.
 inline std::vector<std::string> spellings(const std::string& name) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// PNG and JPEG files as grey pictures. Which it is tells the magic, never the name; sizes are checked before anything is decoded.
+// PNG and JPEG files as grey pictures. Which it is tells the magic, never the name; sizes are checked before anything
+// is decoded.
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -18,17 +19,21 @@ namespace {
 
 constexpr std::uint64_t kMaxFile = std::uint64_t{64} << 20;
 constexpr std::uint64_t kMaxPixels = 40'000'000;
-constexpr std::uint64_t kMaxCoefficientBytes = std::uint64_t{64} << 20;  // what a progressive JPEG needs beside the pixels
-constexpr int kMaxScans = 100;  // of a progressive JPEG: each costs a pass over the picture
+constexpr std::uint64_t kMaxCoefficientBytes = std::uint64_t{64}
+                                               << 20;  // what a progressive JPEG needs beside the pixels
+constexpr int kMaxScans = 100;                         // of a progressive JPEG: each costs a pass over the picture
 
-[[noreturn]] void refuse(const std::string& where, const std::string& what, const std::string& wayOut = "Open it in an image editor and save it again.") {
+[[noreturn]] void refuse(const std::string& where, const std::string& what,
+                         const std::string& wayOut = "Open it in an image editor and save it again.") {
   throw Error(Error::Kind::Input, where, what, wayOut);
 }
 
 void checkSize(std::uint64_t width, std::uint64_t height, const std::string& where) {
   if (width == 0 || height == 0) refuse(where, "has no pixels");
   if (width * height > kMaxPixels)
-    refuse(where, "has " + std::to_string(width) + " x " + std::to_string(height) + " pixels, at most 40 million are read", "Save a smaller copy.");
+    refuse(where,
+           "has " + std::to_string(width) + " x " + std::to_string(height) + " pixels, at most 40 million are read",
+           "Save a smaller copy.");
 }
 
 /// libpng's simplified interface reports errors by value. Transparent parts lie on white paper.
@@ -43,18 +48,20 @@ GreyImage decodePng(std::span<const unsigned char> file, const std::string& wher
   if (!png_image_begin_read_from_memory(&image, file.data(), file.size()) || failed())
     refuse(where, std::string("is a damaged PNG (") + image.message + ")");
   checkSize(image.width, image.height, where);
-  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // as other programs write 16 bits a channel, unless the file says otherwise
+  image.flags |=
+      PNG_IMAGE_FLAG_16BIT_sRGB;  // as other programs write 16 bits a channel, unless the file says otherwise
   GreyImage picture{static_cast<int>(image.width), static_cast<int>(image.height), {}};
   picture.pixels.resize(std::size_t{image.width} * image.height);
   image.format = PNG_FORMAT_GRAY;
   const png_color white{255, 255, 255};
-  if (!png_image_finish_read(&image, &white, picture.pixels.data(), static_cast<png_int_32>(image.width), nullptr) || failed())
+  if (!png_image_finish_read(&image, &white, picture.pixels.data(), static_cast<png_int_32>(image.width), nullptr) ||
+      failed())
     refuse(where, std::string("is a damaged PNG (") + image.message + ")");
   return picture;
 }
 
-/// libjpeg leaves a failed call by longjmp. Everything between setjmp and the calls that may fail is plain data, and each of the
-/// functions with a setjmp owns nothing.
+/// libjpeg leaves a failed call by longjmp. Everything between setjmp and the calls that may fail is plain data, and
+/// each of the functions with a setjmp owns nothing.
 struct JpegJob {
   jpeg_decompress_struct info;  // first: libjpeg hands out a pointer to it
   jpeg_error_mgr errors;
@@ -119,7 +126,8 @@ std::uint64_t coefficientBytes(const jpeg_decompress_struct& info) {
 
 int orientationOf(const jpeg_decompress_struct& info) {
   for (const jpeg_marker_struct* marker = info.marker_list; marker; marker = marker->next)
-    if (const int orientation = exifOrientation({marker->data, marker->data_length}); orientation != 1) return orientation;
+    if (const int orientation = exifOrientation({marker->data, marker->data_length}); orientation != 1)
+      return orientation;
   return 1;
 }
 
@@ -132,7 +140,8 @@ GreyImage decodeJpegFile(std::span<const unsigned char> file, const std::string&
   if (!openJpeg(job, file.data(), file.size())) refuse(where, std::string("is a damaged JPEG (") + job.reason + ")");
   checkSize(job.info.image_width, job.info.image_height, where);
   if (job.info.progressive_mode && coefficientBytes(job.info) > kMaxCoefficientBytes)
-    refuse(where, "is a progressive JPEG too large to decode in 64 MiB", "Save a smaller copy, or one that is not progressive.");
+    refuse(where, "is a progressive JPEG too large to decode in 64 MiB",
+           "Save a smaller copy, or one that is not progressive.");
   GreyImage picture{static_cast<int>(job.info.image_width), static_cast<int>(job.info.image_height), {}};
   picture.pixels.resize(std::size_t{job.info.image_width} * job.info.image_height);
   const int orientation = orientationOf(job.info);  // decoding forgets the markers
@@ -146,7 +155,9 @@ GreyImage readImage(const Path& path) {
   constexpr unsigned char kPng[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'}, kJpeg[] = {0xff, 0xd8, 0xff};
   const std::string file = readFile(path, kMaxFile);
   const auto bytes = asBytes(file);
-  const auto startsWith = [&](std::span<const unsigned char> magic) { return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0; };
+  const auto startsWith = [&](std::span<const unsigned char> magic) {
+    return bytes.size() >= magic.size() && std::memcmp(bytes.data(), magic.data(), magic.size()) == 0;
+  };
   if (startsWith(kPng)) return decodePng(bytes, path.string());
   if (startsWith(kJpeg)) return decodeJpegFile(bytes, path.string());
   refuse(path.string(), "is neither a PNG nor a JPEG picture", "Save it as PNG or JPEG.");

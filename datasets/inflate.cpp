@@ -67,7 +67,8 @@ std::string gunzip(std::span<const unsigned char> packed, std::uint64_t size, co
   const auto refuse = [&](const std::string& what) {
     throw Error(Error::Kind::Input, where, what, "The file is damaged; get a fresh copy of it.");
   };
-  if (size / kMaxDeflateRatio > packed.size()) refuse("cannot hold " + std::to_string(size) + " bytes in " + std::to_string(packed.size()));
+  if (size / kMaxDeflateRatio > packed.size())
+    refuse("cannot hold " + std::to_string(size) + " bytes in " + std::to_string(packed.size()));
   Inflater inflater(packed, Inflater::Packing::Gzip, where);
   std::string out(size, '\0');
   const std::size_t got = inflater.read({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deflated bytes in memory, read as a stream: nothing is allocated but zlib's window, so the caller decides how much may come out.
+// Deflated bytes in memory, read as a stream: nothing is allocated but zlib's window, so the caller decides how much
+// may come out.
 #pragma once
 #include <zlib.h>
 
@@ -19,8 +20,8 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  /// Fills `out` as far as the data reach and returns the count: less than asked for only at the end, where the checksum has
-  /// been verified. Throws Error::Input for damaged or cut data and for anything behind the last member.
+  /// Fills `out` as far as the data reach and returns the count: less than asked for only at the end, where the
+  /// checksum has been verified. Throws Error::Input for damaged or cut data and for anything behind the last member.
   std::size_t read(std::span<std::uint8_t> out);
 
  private:

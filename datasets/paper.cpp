@@ -9,11 +9,11 @@ namespace strata {
 
 namespace {
 
-constexpr int kCellsAcross = 16;         // the paper's lightness is estimated in cells of this part of the longer side
-constexpr int kSmallestCell = 8;         // pixels
-constexpr double kPaperShare = 0.8;      // a cell's paper is as light as this share of its pixels
-constexpr int kLeastContrast = 32;       // ink that is less darker than its paper, in 255ths of it, is grain
-constexpr double kSpeckShare = 0.04;     // of the largest blot's ink
+constexpr int kCellsAcross = 16;      // the paper's lightness is estimated in cells of this part of the longer side
+constexpr int kSmallestCell = 8;      // pixels
+constexpr double kPaperShare = 0.8;   // a cell's paper is as light as this share of its pixels
+constexpr int kLeastContrast = 32;    // ink that is less darker than its paper, in 255ths of it, is grain
+constexpr double kSpeckShare = 0.04;  // of the largest blot's ink
 
 using Histogram = std::array<std::int64_t, 256>;
 
@@ -64,14 +64,18 @@ class Paper {
         }
         light(column, row) = static_cast<float>(percentile(pixels, kPaperShare));
       }
-    overNeighbours([](float a, float b) { return std::max(a, b); }, false);  // cells full of ink take their neighbours' paper
+    overNeighbours([](float a, float b) { return std::max(a, b); },
+                   false);  // cells full of ink take their neighbours' paper
     overNeighbours([](float a, float b) { return a + b; }, true);
   }
 
   float at(int x, int y) const {
-    const float column = std::clamp((x + 0.5f) / m_cell - 0.5f, 0.f, m_columns - 1.f), row = std::clamp((y + 0.5f) / m_cell - 0.5f, 0.f, m_rows - 1.f);
-    const int c = static_cast<int>(column), r = static_cast<int>(row), c1 = std::min(c + 1, m_columns - 1), r1 = std::min(r + 1, m_rows - 1);
-    return std::lerp(std::lerp(light(c, r), light(c1, r), column - c), std::lerp(light(c, r1), light(c1, r1), column - c), row - r);
+    const float column = std::clamp((x + 0.5f) / m_cell - 0.5f, 0.f, m_columns - 1.f),
+                row = std::clamp((y + 0.5f) / m_cell - 0.5f, 0.f, m_rows - 1.f);
+    const int c = static_cast<int>(column), r = static_cast<int>(row), c1 = std::min(c + 1, m_columns - 1),
+              r1 = std::min(r + 1, m_rows - 1);
+    return std::lerp(std::lerp(light(c, r), light(c1, r), column - c),
+                     std::lerp(light(c, r1), light(c1, r1), column - c), row - r);
   }
 
  private:
@@ -87,7 +91,8 @@ class Paper {
         float value = 0;
         int count = 0;
         for (int r = std::max(0, row - 1); r <= std::min(m_rows - 1, row + 1); ++r)
-          for (int c = std::max(0, column - 1); c <= std::min(m_columns - 1, column + 1); ++c, ++count) value = fold(value, before.light(c, r));
+          for (int c = std::max(0, column - 1); c <= std::min(m_columns - 1, column + 1); ++c, ++count)
+            value = fold(value, before.light(c, r));
         light(column, row) = mean ? value / count : value;
       }
   }
@@ -149,13 +154,15 @@ GreyImage inkFromPaper(const GreyImage& photo) {
     }
   const int threshold = otsuThreshold(histogramOf(ink.pixels)), floor = std::max(threshold / 2, kLeastContrast / 2);
   std::vector<std::uint8_t> strong;
-  std::copy_if(ink.pixels.begin(), ink.pixels.end(), std::back_inserter(strong), [&](std::uint8_t pixel) { return pixel > threshold; });
+  std::copy_if(ink.pixels.begin(), ink.pixels.end(), std::back_inserter(strong),
+               [&](std::uint8_t pixel) { return pixel > threshold; });
   const int full = strong.empty() ? 0 : percentile(strong, 0.8);
   if (full < kLeastContrast) {
     std::fill(ink.pixels.begin(), ink.pixels.end(), 0);
     return ink;
   }
-  for (std::uint8_t& pixel : ink.pixels) pixel = static_cast<std::uint8_t>(std::clamp((pixel - floor) * 255 / (full - floor), 0, 255));
+  for (std::uint8_t& pixel : ink.pixels)
+    pixel = static_cast<std::uint8_t>(std::clamp((pixel - floor) * 255 / (full - floor), 0, 255));
   removeSpecks(ink);
   return ink;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Digits drawn on the spot, so that training can start with neither network nor files: pen strokes (digit_strokes.cpp), jittered,
-// bent, slanted and turned, drawn with a pen of some width, framed as MNIST frames its digits. Image i is a function of (seed, i).
+// Digits drawn on the spot, so that training can start with neither network nor files: pen strokes (digit_strokes.cpp),
+// jittered, bent, slanted and turned, drawn with a pen of some width, framed as MNIST frames its digits. Image i is a
+// function of (seed, i).
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -16,7 +17,7 @@ namespace strata {
 namespace {
 
 constexpr int kPixels = kFrame * kFrame;
-constexpr int kStepsPerSpan = 6;                            // straight pieces between two points of a stroke
+constexpr int kStepsPerSpan = 6;                              // straight pieces between two points of a stroke
 constexpr std::uint64_t kTestIndex = std::uint64_t{1} << 32;  // test images are numbered from here
 
 /// A digit as written: polylines, at first in the units of digit_strokes.h, at last in pixels of the box.
@@ -32,7 +33,8 @@ const DigitShape& chooseShape(int digit, Rng& rng) {
   return shapes.back();
 }
 
-/// The curve through a stroke's points (Catmull-Rom), each point moved a little. Points given twice stay together: a corner.
+/// The curve through a stroke's points (Catmull-Rom), each point moved a little. Points given twice stay together: a
+/// corner.
 std::vector<PenPoint> trace(const PenStroke& stroke, float jitter, Rng& rng) {
   PenStroke points = stroke;
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -42,7 +44,8 @@ std::vector<PenPoint> trace(const PenStroke& stroke, float jitter, Rng& rng) {
   }
   std::vector<PenPoint> line = {points.front()};
   for (std::size_t i = 0; i + 1 < points.size(); ++i) {
-    const PenPoint p0 = points[i == 0 ? 0 : i - 1], p1 = points[i], p2 = points[i + 1], p3 = points[std::min(i + 2, points.size() - 1)];
+    const PenPoint p0 = points[i == 0 ? 0 : i - 1], p1 = points[i], p2 = points[i + 1],
+                   p3 = points[std::min(i + 2, points.size() - 1)];
     if (p1.x == p2.x && p1.y == p2.y) continue;
     for (int step = 1; step <= kStepsPerSpan; ++step) {
       const float t = static_cast<float>(step) / kStepsPerSpan;
@@ -129,7 +132,8 @@ int drawDigit(std::uint64_t seed, std::uint64_t index, std::uint8_t* frame) {
   for (const auto& line : lines)
     for (std::size_t i = 0; i + 1 < line.size(); ++i) drawPiece(line[i], line[i + 1], radius, edge, box);
   std::array<std::uint8_t, kBox * kBox> bytes;
-  std::transform(box.begin(), box.end(), bytes.begin(), [](float v) { return static_cast<std::uint8_t>(std::lround(255 * v)); });
+  std::transform(box.begin(), box.end(), bytes.begin(),
+                 [](float v) { return static_cast<std::uint8_t>(std::lround(255 * v)); });
   placeByMass(bytes.data(), kBox, kBox, frame, kFrame, kFrame);
   return digit;
 }
@@ -143,7 +147,8 @@ Samples drawDigits(std::uint64_t seed, std::uint64_t firstIndex, int count) {
   std::vector<std::jthread> threads;
   for (int worker = 0; worker < workers; ++worker)
     threads.emplace_back([&, worker] {
-      for (std::size_t i = static_cast<std::size_t>(worker); i < samples.labels.size(); i += static_cast<std::size_t>(workers))
+      for (std::size_t i = static_cast<std::size_t>(worker); i < samples.labels.size();
+           i += static_cast<std::size_t>(workers))
         samples.labels[i] = drawDigit(seed, firstIndex + i, samples.pixels.data() + i * kPixels);
     });
   threads.clear();  // joins
@@ -154,7 +159,8 @@ Samples drawDigits(std::uint64_t seed, std::uint64_t firstIndex, int count) {
 
 std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCount, int testCount) {
   const auto& all = catalogue();
-  const CatalogueEntry& entry = *std::find_if(all.begin(), all.end(), [](const CatalogueEntry& e) { return e.generated; });
+  const CatalogueEntry& entry =
+      *std::find_if(all.begin(), all.end(), [](const CatalogueEntry& e) { return e.generated; });
   auto dataset = std::make_shared<Dataset>();
   dataset->id = entry.id;
   dataset->title = entry.title;

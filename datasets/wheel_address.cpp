@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// pip is asked, verbosely, for a version that does not exist: it lists the address of every file of the package and stops.
+// pip is asked, verbosely, for a version that does not exist: it lists the address of every file of the package and
+// stops.
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -54,7 +55,8 @@ class Child {
   ~Child() {
     close(m_output);
     kill(m_pid, SIGKILL);
-    while (waitpid(m_pid, nullptr, 0) < 0 && errno == EINTR) {}
+    while (waitpid(m_pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
@@ -73,7 +75,8 @@ std::string readAll(const Child& child, const std::function<bool()>& goOn) {
   std::array<char, 65536> chunk;
   while (text.size() < kMaxOutput) {
     if (!goOn()) throw Cancelled();
-    if (std::chrono::steady_clock::now() > end) refuse("pip gave no answer within " + std::to_string(kPatience.count()) + " seconds");
+    if (std::chrono::steady_clock::now() > end)
+      refuse("pip gave no answer within " + std::to_string(kPatience.count()) + " seconds");
     pollfd waiting{child.output(), POLLIN, 0};
     if (poll(&waiting, 1, kPollMilliseconds) <= 0) continue;
     const ssize_t got = read(child.output(), chunk.data(), chunk.size());
@@ -85,9 +88,10 @@ std::string readAll(const Child& child, const std::function<bool()>& goOn) {
 
 }  // namespace
 
-std::string wheelAddress(const std::string& package, const std::vector<std::string>& files, const std::function<bool()>& goOn) {
-  const Child pip({"python3", "-m", "pip", "download", "-vvv", "--no-deps", "--no-input", "--retries", "1", "--timeout", "6",
-                   "--disable-pip-version-check", "--dest", "/dev/null", package + "==9"});
+std::string wheelAddress(const std::string& package, const std::vector<std::string>& files,
+                         const std::function<bool()>& goOn) {
+  const Child pip({"python3", "-m", "pip", "download", "-vvv", "--no-deps", "--no-input", "--retries", "1", "--timeout",
+                   "6", "--disable-pip-version-check", "--dest", "/dev/null", package + "==9"});
   const std::string output = readAll(pip, goOn);
   if (output.find("No module named pip") != std::string::npos) refuse(kNoPip);
   const std::string link = findWheelLink(output, files);
@@ -103,7 +107,8 @@ std::string findWheelLink(std::string_view pipOutput, const std::vector<std::str
     pipOutput.remove_prefix(mark + kMark.size());
     const std::string_view link = pipOutput.substr(0, std::min(pipOutput.find_first_of(" #\n"), pipOutput.size()));
     const std::string_view name = link.substr(link.rfind('/') + 1);
-    if (link.starts_with("https://") && std::find(files.begin(), files.end(), name) != files.end()) return std::string(link);
+    if (link.starts_with("https://") && std::find(files.begin(), files.end(), name) != files.end())
+      return std::string(link);
   }
 }
 

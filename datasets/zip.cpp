@@ -29,19 +29,22 @@ std::size_t findEnd(std::span<const unsigned char> bytes) {
   if (bytes.size() < kEndSize) return bytes.size();
   const std::size_t last = bytes.size() - kEndSize, first = last > kMaxComment ? last - kMaxComment : 0;
   for (std::size_t at = last + 1; at-- > first;)
-    if (little(bytes.subspan(at, 4)) == kEndMagic && little(bytes.subspan(at + 20, 2)) == bytes.size() - at - kEndSize) return at;
+    if (little(bytes.subspan(at, 4)) == kEndMagic && little(bytes.subspan(at + 20, 2)) == bytes.size() - at - kEndSize)
+      return at;
   return bytes.size();
 }
 
 }  // namespace
 
-ZipReader::ZipReader(std::span<const unsigned char> bytes, std::string where) : m_bytes(bytes), m_where(std::move(where)) {
+ZipReader::ZipReader(std::span<const unsigned char> bytes, std::string where)
+    : m_bytes(bytes), m_where(std::move(where)) {
   const std::size_t end = findEnd(bytes);
   if (end == bytes.size()) refuse("is not a whole zip archive: its end record is missing");
   Reader tail(bytes.subspan(end), m_where);
   tail.take(10);
   const std::uint32_t count = u16(tail), directorySize = u32(tail), directoryOffset = u32(tail);
-  if (directoryOffset > end || directorySize > end - directoryOffset) refuse("has a directory that lies outside the archive");
+  if (directoryOffset > end || directorySize > end - directoryOffset)
+    refuse("has a directory that lies outside the archive");
   Reader directory(bytes.subspan(directoryOffset, directorySize), m_where);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (u32(directory) != kEntryMagic) refuse("has a damaged directory at entry " + std::to_string(i));
@@ -73,8 +76,11 @@ const ZipMember* ZipReader::find(const std::string& basename) const {
 
 std::string ZipReader::read(const ZipMember& member, std::uint64_t maxBytes) const {
   const std::string& name = member.name;
-  if (member.method != 0 && member.method != 8) refuse("packs " + name + " by a method that is not read; needed stored or deflated");
-  if (member.size > maxBytes) refuse("holds " + name + " with " + std::to_string(member.size) + " bytes, at most " + std::to_string(maxBytes) + " were expected");
+  if (member.method != 0 && member.method != 8)
+    refuse("packs " + name + " by a method that is not read; needed stored or deflated");
+  if (member.size > maxBytes)
+    refuse("holds " + name + " with " + std::to_string(member.size) + " bytes, at most " + std::to_string(maxBytes) +
+           " were expected");
   if (member.headerOffset > m_bytes.size()) refuse("has " + name + " outside the archive");
   Reader local(m_bytes.subspan(member.headerOffset), m_where);
   if (u32(local) != kLocalMagic) refuse("has a damaged header before " + name);
@@ -82,7 +88,8 @@ std::string ZipReader::read(const ZipMember& member, std::uint64_t maxBytes) con
   const std::uint32_t nameLength = u16(local), extraLength = u16(local);
   local.take(nameLength + extraLength);
   const auto packed = local.take(member.packedSize);
-  if (member.size / kMaxDeflateRatio > packed.size()) refuse("promises more for " + name + " than its packed bytes can hold");
+  if (member.size / kMaxDeflateRatio > packed.size())
+    refuse("promises more for " + name + " than its packed bytes can hold");
 
   std::string content(member.size, '\0');
   if (member.method == 0) {
@@ -91,10 +98,12 @@ std::string ZipReader::read(const ZipMember& member, std::uint64_t maxBytes) con
   } else {
     Inflater inflater(packed, Inflater::Packing::Raw, m_where + ", " + name);
     std::uint8_t extra = 0;
-    if (inflater.read({reinterpret_cast<std::uint8_t*>(content.data()), content.size()}) != content.size() || inflater.read({&extra, 1}) != 0)
+    if (inflater.read({reinterpret_cast<std::uint8_t*>(content.data()), content.size()}) != content.size() ||
+        inflater.read({&extra, 1}) != 0)
       refuse("has another size for " + name + " than its directory says");
   }
-  if (crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()) != member.crc) refuse("has a wrong checksum for " + name);
+  if (crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()) != member.crc)
+    refuse("has a wrong checksum for " + name);
   return content;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads members of a zip archive in memory: stored or deflated, sizes and checksums verified, every offset checked. No writing
-// to disk by a member's name. Zip64, encryption and split archives are refused (format: PKWARE APPNOTE 4.3).
+// Reads members of a zip archive in memory: stored or deflated, sizes and checksums verified, every offset checked. No
+// writing to disk by a member's name. Zip64, encryption and split archives are refused (format: PKWARE APPNOTE 4.3).
 #pragma once
 #include <cstdint>
 #include <span>

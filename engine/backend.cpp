@@ -13,7 +13,8 @@
 
 namespace strata {
 
-std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
+std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
+                                                  std::uint64_t step) {
   std::vector<LossResult> results;
   for (const double rate : learningRates) {
     const auto done = results.size();
@@ -23,7 +24,9 @@ std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, s
   return results;
 }
 
-std::unique_ptr<CompiledNetwork> Backend::compile(const CompileRequest& request) { return std::make_unique<Network>(*this, request); }
+std::unique_ptr<CompiledNetwork> Backend::compile(const CompileRequest& request) {
+  return std::make_unique<Network>(*this, request);
+}
 
 const std::vector<BackendDef>& allBackends() {
   static const std::vector<BackendDef> backends{referenceBackendDef(), cpuBackendDef(), cudaBackendDef()};
@@ -33,14 +36,17 @@ const std::vector<BackendDef>& allBackends() {
 std::unique_ptr<Backend> createBackend(const std::string& id, int threads) {
   if (id.starts_with("check:")) {
     const std::size_t comma = id.find(',');
-    if (comma == std::string::npos) throw Error(Error::Kind::Usage, id, "needs two backends", "Write check:reference,cpu.");
-    return makeCheckBackend(createBackend(id.substr(6, comma - 6), threads), createBackend(id.substr(comma + 1), threads));
+    if (comma == std::string::npos)
+      throw Error(Error::Kind::Usage, id, "needs two backends", "Write check:reference,cpu.");
+    return makeCheckBackend(createBackend(id.substr(6, comma - 6), threads),
+                            createBackend(id.substr(comma + 1), threads));
   }
   std::string known;
   for (const BackendDef& def : allBackends()) {
     if (def.id == id) {
       if (const std::string reason = def.unavailableReason(); !reason.empty())
-        throw Error(Error::Kind::Device, "backend " + id, reason, "Choose another device; \"strata devices\" lists them.");
+        throw Error(Error::Kind::Device, "backend " + id, reason,
+                    "Choose another device; \"strata devices\" lists them.");
       return def.create(threads);
     }
     known += (known.empty() ? "" : ", ") + def.id;
@@ -54,7 +60,8 @@ void checkPrecision(const Backend& backend, std::optional<Precision> precision) 
     if (!precision || offered == *precision) return;
     known += (known.empty() ? "" : ", ") + std::string(precisionName(offered));
   }
-  throw Error(Error::Kind::Usage, "backend " + backend.id(), std::string("it does not train in ") + precisionName(*precision) + ", only in " + known,
+  throw Error(Error::Kind::Usage, "backend " + backend.id(),
+              std::string("it does not train in ") + precisionName(*precision) + ", only in " + known,
               "Choose one of these with --precision, or another backend.");
 }
 

@@ -15,9 +15,11 @@ std::vector<int> batchShape(int batch, const Shape& shape) {
 
 class CheckOp : public Op {
  public:
-  CheckOp(std::unique_ptr<Op> expected, std::unique_ptr<Op> checked, const LayerDef& def, const Site& site, const std::string& backends)
-      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_site(site), m_params(def.params(site.fields, site.in)),
-        m_where(site.name + " (" + def.type + ", " + backends + ")"), m_y(site.maxBatch * site.out.size()), m_dx(site.maxBatch * site.in.size()) {}
+  CheckOp(std::unique_ptr<Op> expected, std::unique_ptr<Op> checked, const LayerDef& def, const Site& site,
+          const std::string& backends)
+      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_site(site),
+        m_params(def.params(site.fields, site.in)), m_where(site.name + " (" + def.type + ", " + backends + ")"),
+        m_y(site.maxBatch * site.out.size()), m_dx(site.maxBatch * site.in.size()) {}
 
   void forward(const OpIo& io) override {
     m_expected->forward(io);
@@ -38,18 +40,22 @@ class CheckOp : public Op {
     std::size_t offset = 0;
     for (const ParamInfo& param : m_params) {
       const auto size = static_cast<std::size_t>(param.size());
-      compare("gradient of the " + param.name, {m_gradients.data() + offset, size}, {io.gradients.data() + offset, size}, param.shape);
+      compare("gradient of the " + param.name, {m_gradients.data() + offset, size},
+              {io.gradients.data() + offset, size}, param.shape);
       offset += size;
     }
-    if (io.dx) compare("gradient of the input", {m_dx.data(), inSize(io)}, {io.dx, inSize(io)}, batchShape(io.batch, m_site.in));
+    if (io.dx)
+      compare("gradient of the input", {m_dx.data(), inSize(io)}, {io.dx, inSize(io)}, batchShape(io.batch, m_site.in));
   }
 
  private:
   std::size_t inSize(const OpIo& io) const { return static_cast<std::size_t>(io.batch * m_site.in.size()); }
   std::size_t outSize(const OpIo& io) const { return static_cast<std::size_t>(io.batch * m_site.out.size()); }
 
-  void compare(const std::string& tensor, std::span<const float> got, std::span<const float> expected, const std::vector<int>& shape) const {
-    if (const auto difference = compareTensors(got, expected, shape)) throw Error(Error::Kind::Device, m_where, tensor + " " + *difference);
+  void compare(const std::string& tensor, std::span<const float> got, std::span<const float> expected,
+               const std::vector<int>& shape) const {
+    if (const auto difference = compareTensors(got, expected, shape))
+      throw Error(Error::Kind::Device, m_where, tensor + " " + *difference);
   }
 
   std::unique_ptr<Op> m_expected, m_checked;
@@ -59,19 +65,25 @@ class CheckOp : public Op {
   std::vector<float> m_y, m_dx, m_gradients;  ///< of the checked op
 };
 
-/// Two compiled nets side by side. Before every step the checked one is given the other's weights and state; after it, the loss and
-/// what the step did to each tensor are compared.
+/// Two compiled nets side by side. Before every step the checked one is given the other's weights and state; after it,
+/// the loss and what the step did to each tensor are compared.
 class CheckedNetwork : public CompiledNetwork {
  public:
-  CheckedNetwork(std::unique_ptr<CompiledNetwork> expected, std::unique_ptr<CompiledNetwork> checked, const CompileRequest& request, const std::string& backends)
-      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_classes(request.network.classes), m_where("the whole net (" + backends + ")") {}
+  CheckedNetwork(std::unique_ptr<CompiledNetwork> expected, std::unique_ptr<CompiledNetwork> checked,
+                 const CompileRequest& request, const std::string& backends)
+      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_classes(request.network.classes),
+        m_where("the whole net (" + backends + ")") {}
 
   void setWeights(const Weights& weights) override { m_expected->setWeights(weights); }
   Weights weights() const override { return m_expected->weights(); }
   std::vector<float> optimizerState() const override { return m_expected->optimizerState(); }
   void setOptimizerState(const std::vector<float>& state) override { m_expected->setOptimizerState(state); }
-  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override { m_expected->activations(batch, out); }
-  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override { return m_expected->findNonFinite(batch, step); }
+  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override {
+    m_expected->activations(batch, out);
+  }
+  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override {
+    return m_expected->findNonFinite(batch, step);
+  }
   Precision precision() const override { return m_checked->precision(); }
   std::string explain() const override { return m_checked->explain(); }
 
@@ -87,13 +99,18 @@ class CheckedNetwork : public CompiledNetwork {
     const Weights before = m_expected->weights();
     m_checked->setWeights(before);
     m_checked->setOptimizerState(m_expected->optimizerState());
-    const LossResult expected = m_expected->trainBatch(batch, learningRate, step), got = m_checked->trainBatch(batch, learningRate, step);
+    const LossResult expected = m_expected->trainBatch(batch, learningRate, step),
+                     got = m_checked->trainBatch(batch, learningRate, step);
     compare<double>("loss", {&got.lossSum, 1}, {&expected.lossSum, 1}, {1});
     const std::vector<float> state = m_expected->optimizerState(), ownState = m_checked->optimizerState();
-    if (state.empty()) compareLayers("change of ", before.places, change(m_checked->weights(), before), change(m_expected->weights(), before));
-    const std::size_t count = before.values.size();  // Adam's steps turn on the sign of tiny gradients: its state tells more
+    if (state.empty())
+      compareLayers("change of ", before.places, change(m_checked->weights(), before),
+                    change(m_expected->weights(), before));
+    const std::size_t count =
+        before.values.size();  // Adam's steps turn on the sign of tiny gradients: its state tells more
     for (std::size_t slot = 0; slot * count < state.size(); ++slot)
-      compareLayers("optimizer state of ", before.places, std::span(ownState).subspan(slot * count, count), std::span(state).subspan(slot * count, count));
+      compareLayers("optimizer state of ", before.places, std::span(ownState).subspan(slot * count, count),
+                    std::span(state).subspan(slot * count, count));
     return expected;
   }
 
@@ -105,7 +122,8 @@ class CheckedNetwork : public CompiledNetwork {
   }
 
   /// From the last tensor to the first, as gradients flow: the first that differs is where it starts.
-  void compareLayers(const std::string& what, const std::vector<TensorPlace>& places, std::span<const float> got, std::span<const float> expected) const {
+  void compareLayers(const std::string& what, const std::vector<TensorPlace>& places, std::span<const float> got,
+                     std::span<const float> expected) const {
     for (auto place = places.rbegin(); place != places.rend(); ++place) {
       const auto offset = static_cast<std::size_t>(place->offset), size = static_cast<std::size_t>(place->size);
       compare(what + place->name, got.subspan(offset, size), expected.subspan(offset, size), place->shape);
@@ -113,8 +131,10 @@ class CheckedNetwork : public CompiledNetwork {
   }
 
   template <class Real = float>
-  void compare(const std::string& tensor, std::span<const Real> got, std::span<const Real> expected, const std::vector<int>& shape) const {
-    if (const auto difference = compareTensors(got, expected, shape, {1e-3, 1e-6})) throw Error(Error::Kind::Device, m_where, tensor + " " + *difference);
+  void compare(const std::string& tensor, std::span<const Real> got, std::span<const Real> expected,
+               const std::vector<int>& shape) const {
+    if (const auto difference = compareTensors(got, expected, shape, {1e-3, 1e-6}))
+      throw Error(Error::Kind::Device, m_where, tensor + " " + *difference);
   }
 
   std::unique_ptr<CompiledNetwork> m_expected, m_checked;
@@ -125,7 +145,8 @@ class CheckedNetwork : public CompiledNetwork {
 class CheckBackend : public Backend {
  public:
   CheckBackend(std::unique_ptr<Backend> expected, std::unique_ptr<Backend> checked)
-      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_id("check:" + m_expected->id() + "," + m_checked->id()) {}
+      : m_expected(std::move(expected)), m_checked(std::move(checked)),
+        m_id("check:" + m_expected->id() + "," + m_checked->id()) {}
 
   const std::string& id() const override { return m_id; }
   std::vector<Precision> precisions() const override { return m_checked->precisions(); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A backend that runs everything on two others and stops at the first thing that differs: `--backend check:reference,cpu`.
-// Op by op, or, where the checked backend compiles the stack into passes of its own, the whole net step by step.
+// A backend that runs everything on two others and stops at the first thing that differs: `--backend
+// check:reference,cpu`. Op by op, or, where the checked backend compiles the stack into passes of its own, the whole
+// net step by step.
 #pragma once
 #include "engine/backend.h"
 

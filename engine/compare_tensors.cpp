@@ -28,8 +28,10 @@ bool agree(double got, double expected, double allowed) {
 }  // namespace
 
 template <class Real>
-std::optional<std::string> compareTensors(std::span<const Real> got, std::span<const Real> expected, const std::vector<int>& shape, Tolerance tolerance) {
-  if (got.size() != expected.size()) return "got " + std::to_string(got.size()) + " values, expected " + std::to_string(expected.size());
+std::optional<std::string> compareTensors(std::span<const Real> got, std::span<const Real> expected,
+                                          const std::vector<int>& shape, Tolerance tolerance) {
+  if (got.size() != expected.size())
+    return "got " + std::to_string(got.size()) + " values, expected " + std::to_string(expected.size());
   double scale = 0, largest = 0;
   for (const Real value : expected)
     if (std::isfinite(value)) scale = std::max(scale, std::abs(static_cast<double>(value)));
@@ -41,11 +43,14 @@ std::optional<std::string> compareTensors(std::span<const Real> got, std::span<c
     if (!first && !agree(got[i], expected[i], allowed)) first = i;
   }
   if (!first) return std::nullopt;
-  return "first differs at " + placeText(static_cast<std::int64_t>(*first), shape) + ": got " + numberText(got[*first]) + ", expected " + numberText(expected[*first]) +
-         "; largest error " + numberText(largest) + " (" + numberText(largest / scale) + " of the largest value)";
+  return "first differs at " + placeText(static_cast<std::int64_t>(*first), shape) + ": got " +
+         numberText(got[*first]) + ", expected " + numberText(expected[*first]) + "; largest error " +
+         numberText(largest) + " (" + numberText(largest / scale) + " of the largest value)";
 }
 
-template std::optional<std::string> compareTensors(std::span<const float>, std::span<const float>, const std::vector<int>&, Tolerance);
-template std::optional<std::string> compareTensors(std::span<const double>, std::span<const double>, const std::vector<int>&, Tolerance);
+template std::optional<std::string> compareTensors(std::span<const float>, std::span<const float>,
+                                                   const std::vector<int>&, Tolerance);
+template std::optional<std::string> compareTensors(std::span<const double>, std::span<const double>,
+                                                   const std::vector<int>&, Tolerance);
 
 }  // namespace strata

@@ -24,12 +24,18 @@ bool inRange(const Field& field, double value) { return value >= field.low && va
 
 std::string kindText(Field::Kind kind) {
   switch (kind) {
-    case Field::Kind::Bool: return "true or false";
-    case Field::Kind::Int: return "a whole number";
-    case Field::Kind::Real: return "a number";
-    case Field::Kind::Choice: return "a text";
-    case Field::Kind::Pair: return "a whole number or two of them, [height, width]";
-    case Field::Kind::Initializer: return "a name or {\"type\": ..., \"limit\": ...}";
+    case Field::Kind::Bool:
+      return "true or false";
+    case Field::Kind::Int:
+      return "a whole number";
+    case Field::Kind::Real:
+      return "a number";
+    case Field::Kind::Choice:
+      return "a text";
+    case Field::Kind::Pair:
+      return "a whole number or two of them, [height, width]";
+    case Field::Kind::Initializer:
+      return "a name or {\"type\": ..., \"limit\": ...}";
   }
   return {};
 }
@@ -38,7 +44,8 @@ std::optional<std::string> initializerProblem(const Initializer& initializer) {
   const auto& types = initializerTypes();
   if (std::find(types.begin(), types.end(), initializer.type) == types.end())
     return "must be one of " + joined(types) + "; got " + inQuotes(initializer.type);
-  if (!(initializer.limit >= 0 && initializer.limit <= 1000)) return "needs a limit of 0 to 1000; got " + numberText(initializer.limit);
+  if (!(initializer.limit >= 0 && initializer.limit <= 1000))
+    return "needs a limit of 0 to 1000; got " + numberText(initializer.limit);
   return std::nullopt;
 }
 
@@ -81,7 +88,8 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
 
 /// A whole number as it stands in JSON, or nothing. Values past 64 bits are clamped: every field's limits refuse them.
 std::optional<std::int64_t> wholeNumber(const Json& json) {
-  if (json.is_number_unsigned()) return static_cast<std::int64_t>(std::min<std::uint64_t>(json.get<std::uint64_t>(), INT64_MAX));
+  if (json.is_number_unsigned())
+    return static_cast<std::int64_t>(std::min<std::uint64_t>(json.get<std::uint64_t>(), INT64_MAX));
   if (json.is_number_integer()) return json.get<std::int64_t>();
   return std::nullopt;
 }
@@ -119,20 +127,26 @@ std::optional<Value> initializerFromJson(const Json& json) {
 /// The value in the field's kind, or nothing when the JSON is of another.
 std::optional<Value> valueFromJson(Field::Kind kind, const Json& json) {
   switch (kind) {
-    case Field::Kind::Bool: return json.is_boolean() ? std::optional<Value>(json.get<bool>()) : std::nullopt;
+    case Field::Kind::Bool:
+      return json.is_boolean() ? std::optional<Value>(json.get<bool>()) : std::nullopt;
     case Field::Kind::Int: {
       const auto number = wholeNumber(json);
       return number ? std::optional<Value>(*number) : std::nullopt;
     }
-    case Field::Kind::Real: return json.is_number() ? std::optional<Value>(json.get<double>()) : std::nullopt;
-    case Field::Kind::Choice: return json.is_string() ? std::optional<Value>(json.get<std::string>()) : std::nullopt;
-    case Field::Kind::Pair: return pairFromJson(json);
-    case Field::Kind::Initializer: return initializerFromJson(json);
+    case Field::Kind::Real:
+      return json.is_number() ? std::optional<Value>(json.get<double>()) : std::nullopt;
+    case Field::Kind::Choice:
+      return json.is_string() ? std::optional<Value>(json.get<std::string>()) : std::nullopt;
+    case Field::Kind::Pair:
+      return pairFromJson(json);
+    case Field::Kind::Initializer:
+      return initializerFromJson(json);
   }
   return std::nullopt;
 }
 
-Field makeField(const std::string& id, const std::string& title, Field::Kind kind, Value initial, double low, double high, const std::string& help) {
+Field makeField(const std::string& id, const std::string& title, Field::Kind kind, Value initial, double low,
+                double high, const std::string& help) {
   Field field;
   field.id = id;
   field.title = title;
@@ -151,7 +165,9 @@ struct ValueWriter {
     return Json{{"type", initializer.type}, {"limit", initializer.limit}};
   }
   template <class T>
-  Json operator()(const T& plain) const { return plain; }
+  Json operator()(const T& plain) const {
+    return plain;
+  }
 };
 
 }  // namespace
@@ -171,21 +187,25 @@ Field boolField(const std::string& id, const std::string& title, bool initial, c
   return makeField(id, title, Field::Kind::Bool, initial, 0, 0, help);
 }
 
-Field intField(const std::string& id, const std::string& title, std::int64_t initial, std::int64_t low, std::int64_t high, const std::string& help) {
+Field intField(const std::string& id, const std::string& title, std::int64_t initial, std::int64_t low,
+               std::int64_t high, const std::string& help) {
   return makeField(id, title, Field::Kind::Int, initial, static_cast<double>(low), static_cast<double>(high), help);
 }
 
-Field realField(const std::string& id, const std::string& title, double initial, double low, double high, const std::string& help) {
+Field realField(const std::string& id, const std::string& title, double initial, double low, double high,
+                const std::string& help) {
   return makeField(id, title, Field::Kind::Real, initial, low, high, help);
 }
 
-Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices, const std::string& initial, const std::string& help) {
+Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices,
+                  const std::string& initial, const std::string& help) {
   Field field = makeField(id, title, Field::Kind::Choice, initial, 0, 0, help);
   field.choices = choices;
   return field;
 }
 
-Field pairField(const std::string& id, const std::string& title, int initial, int low, int high, const std::string& help) {
+Field pairField(const std::string& id, const std::string& title, int initial, int low, int high,
+                const std::string& help) {
   return makeField(id, title, Field::Kind::Pair, Pair{initial, initial}, low, high, help);
 }
 
@@ -206,7 +226,8 @@ std::optional<std::string> problemWith(const Field& field, const Value& value) {
   return problem ? std::optional(field.title + " " + *problem) : std::nullopt;
 }
 
-Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, const std::string& where, const std::vector<std::string>& ignored) {
+Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, const std::string& where,
+                      const std::vector<std::string>& ignored) {
   if (!object.is_object()) throw Error(Error::Kind::Input, where, "must be an object in braces");
   Fields fields(described);
   for (const auto& [key, json] : object.items()) {
@@ -219,7 +240,8 @@ Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, c
     }
     const auto value = valueFromJson(field->kind, json);
     if (!value) throw Error(Error::Kind::Input, where, inQuotes(key) + " must be " + kindText(field->kind));
-    if (const auto problem = valueProblem(*field, *value)) throw Error(Error::Kind::Input, where, inQuotes(key) + " " + *problem);
+    if (const auto problem = valueProblem(*field, *value))
+      throw Error(Error::Kind::Input, where, inQuotes(key) + " " + *problem);
     fields.set(key, *value);
   }
   return fields;

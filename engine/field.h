@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One parameter of a layer, an optimizer or a schedule, described once: from this come the form in the studio, the JSON, the
-// validation and the help. Ids and values are Keras's.
+// One parameter of a layer, an optimizer or a schedule, described once: from this come the form in the studio, the
+// JSON, the validation and the help. Ids and values are Keras's.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -33,24 +33,28 @@ using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initia
 /// A parameter described once.
 struct Field {
   enum class Kind { Bool, Int, Real, Choice, Pair, Initializer };
-  std::string id;      ///< snake_case, as in JSON: "kernel_size"
-  std::string title;   ///< as on the form: "Kernel"
+  std::string id;     ///< snake_case, as in JSON: "kernel_size"
+  std::string title;  ///< as on the form: "Kernel"
   Kind kind = Kind::Int;
-  Value initial;       ///< the value of a new layer and of a key left out of a file
-  double low = 0, high = 0;              ///< inclusive limits of Int, Pair (each side) and Real
-  std::vector<std::string> choices;      ///< ids of a Choice
-  std::string unit;                      ///< shown inside the field: "px"
-  std::string zeroText;                  ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
-  std::string help;                      ///< one sentence, a tooltip
-  bool advanced = false;                 ///< on the fold "Initial weights and regularisation"
+  Value initial;                     ///< the value of a new layer and of a key left out of a file
+  double low = 0, high = 0;          ///< inclusive limits of Int, Pair (each side) and Real
+  std::vector<std::string> choices;  ///< ids of a Choice
+  std::string unit;                  ///< shown inside the field: "px"
+  std::string zeroText;              ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
+  std::string help;                  ///< one sentence, a tooltip
+  bool advanced = false;             ///< on the fold "Initial weights and regularisation"
 };
 
 /// A Field of each kind; what is left out can be set on the result.
 Field boolField(const std::string& id, const std::string& title, bool initial, const std::string& help);
-Field intField(const std::string& id, const std::string& title, std::int64_t initial, std::int64_t low, std::int64_t high, const std::string& help);
-Field realField(const std::string& id, const std::string& title, double initial, double low, double high, const std::string& help);
-Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices, const std::string& initial, const std::string& help);
-Field pairField(const std::string& id, const std::string& title, int initial, int low, int high, const std::string& help);
+Field intField(const std::string& id, const std::string& title, std::int64_t initial, std::int64_t low,
+               std::int64_t high, const std::string& help);
+Field realField(const std::string& id, const std::string& title, double initial, double low, double high,
+                const std::string& help);
+Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices,
+                  const std::string& initial, const std::string& help);
+Field pairField(const std::string& id, const std::string& title, int initial, int low, int high,
+                const std::string& help);
 
 /// The values of a set of Fields, by id.
 class Fields {
@@ -79,9 +83,11 @@ std::string numberText(double value);
 /// Why `value` is not allowed for `field` ("Filters must be 1 to 4096; got 0"), or nothing. No full stop at the end.
 std::optional<std::string> problemWith(const Field& field, const Value& value);
 
-/// Reads the described fields out of `object`. Absent keys take the initial value. Throws Error::Input naming `where` and the
-/// key for a value of a wrong type or out of limits, and for an unknown key (`ignored` lists keys that belong to the caller).
-Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, const std::string& where, const std::vector<std::string>& ignored);
+/// Reads the described fields out of `object`. Absent keys take the initial value. Throws Error::Input naming `where`
+/// and the key for a value of a wrong type or out of limits, and for an unknown key (`ignored` lists keys that belong
+/// to the caller).
+Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, const std::string& where,
+                      const std::vector<std::string>& ignored);
 
 /// Writes the values that differ from the initial ones, in the described order.
 void fieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening never blocks and never follows a name to a device or pipe; replacing checks every single call, because a save that
-// says "done" must be done.
+// Opening never blocks and never follows a name to a device or pipe; replacing checks every single call, because a save
+// that says "done" must be done.
 #include "engine/file.h"
 
 #include <fcntl.h>
@@ -44,7 +44,8 @@ void syncFolder(const Path& folder) {
 
 /// Writes all of `bytes` to a new file and syncs it. On any failure the file is removed.
 void writeNew(const Path& path, std::string_view bytes, mode_t mode) {
-  const int fd = retried([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode); });
+  const int fd =
+      retried([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode); });
   if (fd < 0) throw fileError(path, "cannot create the file", errno, "Check that the folder exists and may be written");
   const auto fail = [&](const char* what, bool opened) {
     const int code = errno;
@@ -97,7 +98,8 @@ std::string RegularFile::read(std::uint64_t count) {
 std::string readFile(const Path& path, std::uint64_t maxBytes) {
   RegularFile file(path);
   if (file.size() > maxBytes)
-    throw Error(Error::Kind::Input, path.string(), "holds " + std::to_string(file.size()) + " bytes, at most " + std::to_string(maxBytes) + " are read",
+    throw Error(Error::Kind::Input, path.string(),
+                "holds " + std::to_string(file.size()) + " bytes, at most " + std::to_string(maxBytes) + " are read",
                 "Check that it is the right file");
   return file.read(file.size());
 }
@@ -105,15 +107,22 @@ std::string readFile(const Path& path, std::uint64_t maxBytes) {
 void durableReplace(const Path& path, std::string_view bytes) {
   // A link stays a link: what it points to is replaced.
   std::error_code ignored;
-  const Path target = std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  const Path target =
+      std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
   const Path folder = target.has_parent_path() ? target.parent_path() : Path(".");
   struct stat old {};
   const bool exists = ::stat(target.c_str(), &old) == 0;
-  if (exists && !S_ISREG(old.st_mode)) throw Error(Error::Kind::File, path.string(), "is not a regular file and is not replaced", "Choose another name");
+  if (exists && !S_ISREG(old.st_mode))
+    throw Error(Error::Kind::File, path.string(), "is not a regular file and is not replaced", "Choose another name");
 
   static std::atomic<unsigned> counter{0};
   std::string name = target.filename().string();
-  name.insert(0, 1, '.').append(".").append(std::to_string(::getpid())).append("-").append(std::to_string(counter++)).append(kTemporarySuffix);
+  name.insert(0, 1, '.')
+      .append(".")
+      .append(std::to_string(::getpid()))
+      .append("-")
+      .append(std::to_string(counter++))
+      .append(kTemporarySuffix);
   const Path temporary = folder / name;
   writeNew(temporary, bytes, exists ? old.st_mode & 0777 : 0666);
   if (::rename(temporary.c_str(), target.c_str()) < 0) {
@@ -127,19 +136,23 @@ void durableReplace(const Path& path, std::string_view bytes) {
 void makeFolders(const Path& path) {
   std::error_code code;
   std::filesystem::create_directories(path, code);
-  if (code) throw Error(Error::Kind::File, path.string(), "cannot create the folder (" + code.message() + ")", "Choose another place");
+  if (code)
+    throw Error(Error::Kind::File, path.string(), "cannot create the folder (" + code.message() + ")",
+                "Choose another place");
 }
 
 std::uint64_t checkedMul(std::uint64_t a, std::uint64_t b, const std::string& where) {
   if (b != 0 && a > UINT64_MAX / b)
-    throw Error(Error::Kind::Input, where, std::to_string(a) + " × " + std::to_string(b) + " is too large", "The file is damaged or not what it claims to be");
+    throw Error(Error::Kind::Input, where, std::to_string(a) + " × " + std::to_string(b) + " is too large",
+                "The file is damaged or not what it claims to be");
   return a * b;
 }
 
 std::span<const unsigned char> Reader::take(std::uint64_t count) {
   if (count > remaining())
     throw Error(Error::Kind::Input, m_where,
-                "ends too early: " + std::to_string(count) + " bytes needed at offset " + std::to_string(m_offset) + ", " + std::to_string(remaining()) + " are left",
+                "ends too early: " + std::to_string(count) + " bytes needed at offset " + std::to_string(m_offset) +
+                    ", " + std::to_string(remaining()) + " are left",
                 "The file is cut short or damaged; get it again");
   const auto part = m_bytes.subspan(m_offset, count);
   m_offset += count;
@@ -167,7 +180,8 @@ namespace {
 Path userDir(const char* variable, const Path& inHome) {
   if (const char* folder = std::getenv(variable); folder && Path(folder).is_absolute()) return Path(folder) / "strata";
   if (const char* home = std::getenv("HOME"); home && *home) return Path(home) / inHome / "strata";
-  throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for your data", std::string("Set HOME or ") + variable);
+  throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for your data",
+              std::string("Set HOME or ") + variable);
 }
 
 }  // namespace

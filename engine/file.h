@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading files that may be hostile and writing files that must survive a crash. Every parser and every save goes through here.
+// Reading files that may be hostile and writing files that must survive a crash. Every parser and every save goes
+// through here.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -19,8 +20,8 @@ class RegularFile {
   RegularFile(const RegularFile&) = delete;
   RegularFile& operator=(const RegularFile&) = delete;
 
-  std::uint64_t size() const { return m_size; }   ///< when it was opened
-  std::string read(std::uint64_t count);          ///< the next bytes; fewer at the end of the file. Error::File
+  std::uint64_t size() const { return m_size; }  ///< when it was opened
+  std::string read(std::uint64_t count);         ///< the next bytes; fewer at the end of the file. Error::File
 
  private:
   Path m_path;
@@ -28,11 +29,13 @@ class RegularFile {
   std::uint64_t m_size = 0;
 };
 
-/// The whole regular file. Error::File when it is absent, not a regular file or unreadable; Error::Input when larger than `maxBytes`.
+/// The whole regular file. Error::File when it is absent, not a regular file or unreadable; Error::Input when larger
+/// than `maxBytes`.
 std::string readFile(const Path& path, std::uint64_t maxBytes);
 
 /// Replaces `path` by `bytes` so that after a crash or power cut either the old or the new content is there, whole:
-/// temporary sibling, write, fsync, rename, fsync of the folder. On failure the old file stays and Error::File says why.
+/// temporary sibling, write, fsync, rename, fsync of the folder. On failure the old file stays and Error::File says
+/// why.
 void durableReplace(const Path& path, std::string_view bytes);
 
 /// How the temporary siblings' names end; what a crash leaves behind may be removed.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A SAX handler builds the document, so that hostile text is refused where it goes wrong: a duplicate key, a nesting too deep, too many values.
+// A SAX handler builds the document, so that hostile text is refused where it goes wrong: a duplicate key, a nesting
+// too deep, too many values.
 #include "engine/json.h"
 
 #include <cmath>
@@ -140,7 +141,8 @@ std::string quoted(const std::string& text) { return Json(text).dump(-1, ' ', fa
 std::string oneLine(const Json& json) {
   if (json.is_object()) {
     std::string text = "{";
-    for (const auto& [key, value] : json.items()) text += (text.size() > 1 ? ", " : "") + quoted(key) + ": " + oneLine(value);
+    for (const auto& [key, value] : json.items())
+      text += (text.size() > 1 ? ", " : "") + quoted(key) + ": " + oneLine(value);
     return text + "}";
   }
   if (json.is_array()) {
@@ -172,7 +174,8 @@ std::string lines(const Json& json, std::size_t indent) {
 
 Json parseJson(std::string_view text, const std::string& where) {
   const auto refuse = [&](std::size_t offset, const std::string& why) -> Error {
-    return {Error::Kind::Input, where, "not valid JSON at " + position(text, offset) + ": " + why, "Mend the text there, or use another file"};
+    return {Error::Kind::Input, where, "not valid JSON at " + position(text, offset) + ": " + why,
+            "Mend the text there, or use another file"};
   };
   // The library takes a zero byte for the end of the text and would not look at what follows.
   if (const auto zero = text.find('\0'); zero != std::string_view::npos) throw refuse(zero + 1, "a zero byte");

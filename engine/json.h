@@ -9,8 +9,8 @@ namespace strata {
 
 using Json = nlohmann::ordered_json;
 
-/// Parses text that came from outside. Refuses duplicate keys, nesting deeper than 64, more than 250,000 values and trailing text.
-/// `where` names the source in the message. Throws Error::Input with line and column.
+/// Parses text that came from outside. Refuses duplicate keys, nesting deeper than 64, more than 250,000 values and
+/// trailing text. `where` names the source in the message. Throws Error::Input with line and column.
 Json parseJson(std::string_view text, const std::string& where);
 
 /// A finite number, or null for NaN and infinity, which JSON has no words for.

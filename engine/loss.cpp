@@ -25,14 +25,16 @@ double softmaxRow(const Real* logits, int k, double* probabilities) {
 }  // namespace
 
 template <class Real>
-LossResult softmaxCrossEntropy(const Real* logits, const std::int32_t* labels, int n, int k, Real* dlogits, double labelSmoothing) {
+LossResult softmaxCrossEntropy(const Real* logits, const std::int32_t* labels, int n, int k, Real* dlogits,
+                               double labelSmoothing) {
   LossResult result;
   std::vector<double> probabilities(static_cast<std::size_t>(k));
   const double spread = labelSmoothing / k;
   for (int i = 0; i < n; ++i, logits += k) {
     const std::int32_t label = labels[i];
     if (label < 0 || label >= k)
-      throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(k - 1));
+      throw Error(Error::Kind::Input, "labels",
+                  "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(k - 1));
     const double logSum = softmaxRow(logits, k, probabilities.data());
     result.lossSum += (1 - labelSmoothing) * (logSum - logits[label]);
     if (spread > 0)

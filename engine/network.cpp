@@ -17,7 +17,8 @@ bool allFinite(std::span<const float> values) {
 }  // namespace
 
 Network::Network(Backend& backend, const CompileRequest& request)
-    : m_request(request), m_analysis(analyse(request.network)), m_weights(layoutFor(request.network)), m_gradients(m_weights.values.size()),
+    : m_request(request), m_analysis(analyse(request.network)), m_weights(layoutFor(request.network)),
+      m_gradients(m_weights.values.size()),
       m_state(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight())) {
   const std::size_t layers = m_analysis.layers.size(), batch = static_cast<std::size_t>(request.maxBatch);
   m_activations.resize(layers + 1);
@@ -47,7 +48,8 @@ std::vector<float> Network::optimizerState() const { return m_state; }
 
 void Network::setOptimizerState(const std::vector<float>& state) {
   if (state.size() != m_state.size())
-    throw Error(Error::Kind::Input, "optimizer state", "got " + std::to_string(state.size()) + " values, needed " + std::to_string(m_state.size()));
+    throw Error(Error::Kind::Input, "optimizer state",
+                "got " + std::to_string(state.size()) + " values, needed " + std::to_string(m_state.size()));
   m_state = state;
 }
 
@@ -72,17 +74,20 @@ void Network::activations(const Batch& batch, std::vector<std::vector<float>>& o
   runForward(batch, false, 0);
   out.resize(m_ops.size());
   for (std::size_t i = 0; i < m_ops.size(); ++i)
-    out[i].assign(m_activations[i + 1].begin(), m_activations[i + 1].begin() + batch.size * m_analysis.layers[i].out.size());
+    out[i].assign(m_activations[i + 1].begin(),
+                  m_activations[i + 1].begin() + batch.size * m_analysis.layers[i].out.size());
 }
 
 NonFinite Network::findNonFinite(const Batch& batch, std::uint64_t step) {
   const auto& layers = m_request.network.layers;
   runForward(batch, true, step);
-  if (!allFinite({m_activations[0].data(), static_cast<std::size_t>(batch.size * m_request.network.input.size())})) return {"input", "output"};
+  if (!allFinite({m_activations[0].data(), static_cast<std::size_t>(batch.size * m_request.network.input.size())}))
+    return {"input", "output"};
   for (std::size_t i = 0; i < m_ops.size(); ++i) {
     const OpIo io = ioFor(i, batch.size, true, step);
     if (!allFinite(io.weights)) return {layers[i].name, "weights"};
-    if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_analysis.layers[i].out.size())})) return {layers[i].name, "output"};
+    if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_analysis.layers[i].out.size())}))
+      return {layers[i].name, "output"};
   }
   if (batch.labels) runBackward(batch, step);
   for (std::size_t i = m_ops.size(); batch.labels && i-- > 0;)  // gradients flow from the last layer to the first
@@ -94,25 +99,30 @@ std::string Network::explain() const {
   std::string text;
   for (std::size_t i = 0; i < m_ops.size(); ++i) {
     const LayerSpec& layer = m_request.network.layers[i];
-    text += layer.name + "  " + m_analysis.layers[i].def->summary(layer.fields) + "  " + m_analysis.layers[i].out.text() + "  " + m_opNotes[i] + "\n";
+    text += layer.name + "  " + m_analysis.layers[i].def->summary(layer.fields) + "  " +
+            m_analysis.layers[i].out.text() + "  " + m_opNotes[i] + "\n";
   }
   return text;
 }
 
 void Network::runForward(const Batch& batch, bool training, std::uint64_t step) {
   if (batch.size < 1 || batch.size > m_request.maxBatch)
-    throw Error(Error::Kind::Input, "batch", "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
+    throw Error(Error::Kind::Input, "batch",
+                "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
   const std::int64_t values = batch.size * m_request.network.input.size();
   float* input = m_activations[0].data();
   if (batch.floats) std::copy_n(batch.floats, values, input);
-  else std::transform(batch.bytes, batch.bytes + values, input, [&](std::uint8_t byte) { return static_cast<float>(byte) * batch.scale + batch.offset; });
+  else
+    std::transform(batch.bytes, batch.bytes + values, input,
+                   [&](std::uint8_t byte) { return static_cast<float>(byte) * batch.scale + batch.offset; });
   for (std::size_t i = 0; i < m_ops.size(); ++i) m_ops[i]->forward(ioFor(i, batch.size, training, step));
 }
 
 // After runForward(). Gradients are left as they were when the loss is not finite.
 LossResult Network::runBackward(const Batch& batch, std::uint64_t step) {
-  const LossResult loss = softmaxCrossEntropy(m_activations.back().data(), batch.labels, batch.size, m_request.network.classes,
-                                              m_activationGrads.back().data(), m_request.labelSmoothing);
+  const LossResult loss =
+      softmaxCrossEntropy(m_activations.back().data(), batch.labels, batch.size, m_request.network.classes,
+                          m_activationGrads.back().data(), m_request.labelSmoothing);
   if (!std::isfinite(loss.lossSum)) return loss;
   for (std::size_t i = m_ops.size(); i-- > 0;) m_ops[i]->backward(ioFor(i, batch.size, true, step));
   return loss;

@@ -36,8 +36,8 @@ class Network : public CompiledNetwork {
   Weights m_weights;
   std::vector<float> m_gradients, m_state;
   std::vector<std::unique_ptr<Op>> m_ops;
-  std::vector<std::string> m_opNotes;               ///< explain(): "cpu op" or "reference op" per layer
-  std::vector<std::vector<float>> m_activations;    ///< [0] the input as floats, [i+1] layer i's output
+  std::vector<std::string> m_opNotes;             ///< explain(): "cpu op" or "reference op" per layer
+  std::vector<std::vector<float>> m_activations;  ///< [0] the input as floats, [i+1] layer i's output
   std::vector<std::vector<float>> m_activationGrads;
 };
 

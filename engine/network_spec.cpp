@@ -12,7 +12,9 @@ namespace strata {
 namespace {
 
 bool usableName(const std::string& name) {
-  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; };
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
 }
 
@@ -47,19 +49,26 @@ class Analyst {
   }
 
  private:
-  void add(int layer, const std::string& field, const std::string& text, std::vector<Fix> fixes = {}, Issue::Level level = Issue::Level::Error) {
+  void add(int layer, const std::string& field, const std::string& text, std::vector<Fix> fixes = {},
+           Issue::Level level = Issue::Level::Error) {
     m_analysis.issues.push_back({layer, field, level, text, std::move(fixes)});
   }
 
   void checkWhole() {
     const Shape in = m_spec.input;
-    const bool sane = in.rank == 3 ? in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide : in.rank == 1 && in.h == 1 && in.w == 1;
-    if (!sane || in.c < 1 || in.c > kMaxChannels || in.size() > kMaxElements) add(-1, "input", "An input of " + in.text() + " is not possible.");
+    const bool sane = in.rank == 3 ? in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide
+                                   : in.rank == 1 && in.h == 1 && in.w == 1;
+    if (!sane || in.c < 1 || in.c > kMaxChannels || in.size() > kMaxElements)
+      add(-1, "input", "An input of " + in.text() + " is not possible.");
     if (m_spec.classes < 2 || m_spec.classes > kMaxClasses)
-      add(-1, "classes", "A classifier needs 2 to " + withCommas(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) + ".");
+      add(-1, "classes",
+          "A classifier needs 2 to " + withCommas(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) +
+              ".");
     if (m_spec.layers.empty()) add(-1, "", "The stack has no layers. Add one from the palette.");
     if (m_spec.layers.size() > static_cast<std::size_t>(kMaxLayers))
-      add(-1, "", "The stack has " + withCommas(std::ssize(m_spec.layers)) + " layers; at most " + withCommas(kMaxLayers) + " are allowed.");
+      add(-1, "",
+          "The stack has " + withCommas(std::ssize(m_spec.layers)) + " layers; at most " + withCommas(kMaxLayers) +
+              " are allowed.");
   }
 
   void checkName(int index, const std::string& name, const std::string& stem) {
@@ -91,7 +100,9 @@ class Analyst {
     }
     if (!result.out.known()) return {};
     if (result.out.size() > kMaxElements) {
-      add(index, "", "The output of " + result.out.text() + " is too large; at most " + withCommas(kMaxElements) + " values are allowed.");
+      add(index, "",
+          "The output of " + result.out.text() + " is too large; at most " + withCommas(kMaxElements) +
+              " values are allowed.");
       return {};
     }
     return count(index, layer, result.out) ? found.out : Shape{};
@@ -113,7 +124,9 @@ class Analyst {
     found.params = found.def->params(layer.fields, found.in);
     for (const ParamInfo& param : found.params) found.parameters = saturatingAdd(found.parameters, param.size());
     if (found.parameters > kMaxElements) {
-      add(index, "", "The layer would have " + withCommas(found.parameters) + " weights; at most " + withCommas(kMaxElements) + " are allowed.");
+      add(index, "",
+          "The layer would have " + withCommas(found.parameters) + " weights; at most " + withCommas(kMaxElements) +
+              " are allowed.");
       return false;
     }
     found.out = out;
@@ -127,9 +140,13 @@ class Analyst {
 
   void checkTotals() {
     if (m_analysis.parameters > kMaxElements)
-      add(-1, "", "The net has " + withCommas(m_analysis.parameters) + " weights; at most " + withCommas(kMaxElements) + " are allowed.");
+      add(-1, "",
+          "The net has " + withCommas(m_analysis.parameters) + " weights; at most " + withCommas(kMaxElements) +
+              " are allowed.");
     if (m_analysis.activations > kMaxElements)
-      add(-1, "", "All layer outputs of one sample hold " + withCommas(m_analysis.activations) + " values; at most " + withCommas(kMaxElements) + " are allowed.");
+      add(-1, "",
+          "All layer outputs of one sample hold " + withCommas(m_analysis.activations) + " values; at most " +
+              withCommas(kMaxElements) + " are allowed.");
   }
 
   void checkOutput(Shape out) {
@@ -141,12 +158,16 @@ class Analyst {
         add(last, "units", "The last layer has " + out.text() + " units, but the data have " + classes + " classes.",
             {{"Use " + classes + " units", "units", std::int64_t{m_spec.classes}, {}}});
       else
-        add(last, "", "The last layer puts out " + out.text() + ", but the data have " + classes + " classes. End with a Dense layer of " + classes + " units.");
+        add(last, "",
+            "The last layer puts out " + out.text() + ", but the data have " + classes +
+                " classes. End with a Dense layer of " + classes + " units.");
     } else if (layer.type == "activation" || (layer.type == "dense" && layer.fields.text("activation") != "linear")) {
-      add(last, "activation", "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
+      add(last, "activation",
+          "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
           {{"Set activation to Linear", "activation", std::string("linear"), {}}}, Issue::Level::Warning);
     } else if (layer.type == "dropout") {
-      add(last, "", "Dropout after the last Dense layer drops answers. Move it before that layer.", {}, Issue::Level::Warning);
+      add(last, "", "Dropout after the last Dense layer drops answers. Move it before that layer.", {},
+          Issue::Level::Warning);
     }
   }
 
@@ -156,9 +177,11 @@ class Analyst {
 };
 
 int sizeFromJson(const Json& json, int high, const std::string& where) {
-  const bool whole = json.is_number_integer() && (json.is_number_unsigned() ? json.get<std::uint64_t>() <= INT64_MAX : true);
+  const bool whole =
+      json.is_number_integer() && (json.is_number_unsigned() ? json.get<std::uint64_t>() <= INT64_MAX : true);
   const std::int64_t size = whole ? json.get<std::int64_t>() : 0;
-  if (size < 1 || size > high) throw Error(Error::Kind::Input, where, "must be a whole number of 1 to " + std::to_string(high));
+  if (size < 1 || size > high)
+    throw Error(Error::Kind::Input, where, "must be a whole number of 1 to " + std::to_string(high));
   return static_cast<int>(size);
 }
 
@@ -179,12 +202,14 @@ std::string knownTypes() {
 LayerSpec layerFromJson(const Json& json, const std::string& where) {
   if (!json.is_object()) throw Error(Error::Kind::Input, where, "must be an object in braces");
   for (const char* key : {"type", "name"})
-    if (!json.contains(key) || !json[key].is_string()) throw Error(Error::Kind::Input, where, std::string("needs a text \"") + key + "\"");
+    if (!json.contains(key) || !json[key].is_string())
+      throw Error(Error::Kind::Input, where, std::string("needs a text \"") + key + "\"");
   LayerSpec layer;
   layer.type = json["type"].get<std::string>();
   layer.name = json["name"].get<std::string>();
   const LayerDef* def = findLayer(layer.type);
-  if (!def) throw Error(Error::Kind::Input, where, "unknown layer type " + inQuotes(layer.type) + "; known: " + knownTypes());
+  if (!def)
+    throw Error(Error::Kind::Input, where, "unknown layer type " + inQuotes(layer.type) + "; known: " + knownTypes());
   layer.fields = fieldsFromJson(def->fields, json, where + " (" + inQuotes(layer.name) + ")", {"type", "name"});
   return layer;
 }
@@ -192,7 +217,8 @@ LayerSpec layerFromJson(const Json& json, const std::string& where) {
 }  // namespace
 
 bool Analysis::ok() const {
-  return std::none_of(issues.begin(), issues.end(), [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+  return std::none_of(issues.begin(), issues.end(),
+                      [](const Issue& issue) { return issue.level == Issue::Level::Error; });
 }
 
 std::int64_t Analysis::trainingBytes(int batch, int optimizerSlots) const {
@@ -215,11 +241,14 @@ void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix) {
   }
 }
 
-LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def) { return {def.type, unusedName(spec, def.stem), Fields(def.fields)}; }
+LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def) {
+  return {def.type, unusedName(spec, def.stem), Fields(def.fields)};
+}
 
 Json networkToJson(const NetworkSpec& spec) {
   Json json;
-  json["input"] = spec.input.isImage() ? Json::array({spec.input.h, spec.input.w, spec.input.c}) : Json::array({spec.input.c});
+  json["input"] =
+      spec.input.isImage() ? Json::array({spec.input.h, spec.input.w, spec.input.c}) : Json::array({spec.input.c});
   json["classes"] = spec.classes;
   json["layers"] = Json::array();
   for (const LayerSpec& layer : spec.layers) {
@@ -236,13 +265,18 @@ NetworkSpec networkFromJson(const Json& json, const std::string& where) {
   for (const auto& [key, value] : json.items()) {
     if (key == "input") spec.input = inputFromJson(value, where + ".input");
     else if (key == "classes") spec.classes = sizeFromJson(value, kMaxClasses, where + ".classes");
-    else if (key != "layers") throw Error(Error::Kind::Input, where, "unknown key " + inQuotes(key) + "; known here: input, classes, layers");
+    else if (key != "layers")
+      throw Error(Error::Kind::Input, where, "unknown key " + inQuotes(key) + "; known here: input, classes, layers");
   }
-  if (!json.contains("layers") || !json["layers"].is_array()) throw Error(Error::Kind::Input, where, "needs a list \"layers\"");
+  if (!json.contains("layers") || !json["layers"].is_array())
+    throw Error(Error::Kind::Input, where, "needs a list \"layers\"");
   const Json& layers = json["layers"];
   if (layers.size() > static_cast<std::size_t>(kMaxLayers))
-    throw Error(Error::Kind::Input, where, "has " + std::to_string(layers.size()) + " layers; at most " + std::to_string(kMaxLayers) + " are allowed");
-  for (std::size_t i = 0; i < layers.size(); ++i) spec.layers.push_back(layerFromJson(layers[i], where + ".layers[" + std::to_string(i) + "]"));
+    throw Error(
+        Error::Kind::Input, where,
+        "has " + std::to_string(layers.size()) + " layers; at most " + std::to_string(kMaxLayers) + " are allowed");
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    spec.layers.push_back(layerFromJson(layers[i], where + ".layers[" + std::to_string(i) + "]"));
   return spec;
 }
 

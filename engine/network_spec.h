@@ -26,8 +26,8 @@ struct NetworkSpec {
 /// Sizes past these are refused before anything is allocated.
 inline constexpr std::int64_t kMaxElements = INT32_MAX;  ///< values in one sample's tensors, or in all weights
 inline constexpr int kMaxLayers = 1000;
-inline constexpr int kMaxSide = 16384;                   ///< height or width of an input
-inline constexpr int kMaxChannels = 65536;               ///< channels of an input, or its length when it is a vector
+inline constexpr int kMaxSide = 16384;      ///< height or width of an input
+inline constexpr int kMaxChannels = 65536;  ///< channels of an input, or its length when it is a vector
 inline constexpr int kMaxClasses = 65536;
 
 /// What analyse() found for one layer. Shapes are unknown from the first broken layer on.
@@ -48,7 +48,8 @@ struct Analysis {
   std::int64_t activations = 0;  ///< floats per sample, all layer outputs and the input
   bool ok() const;               ///< no issue of level Error
 
-  /// Bytes needed to train with this batch on a host: activations and their gradients, weights, gradients, optimizer state.
+  /// Bytes needed to train with this batch on a host: activations and their gradients, weights, gradients, optimizer
+  /// state.
   std::int64_t trainingBytes(int batch, int optimizerSlots) const;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Optimizers: what a person chooses (OptimizerSpec) and the plain update of one arena (reference; backends may fuse their own).
+// Optimizers: what a person chooses (OptimizerSpec) and the plain update of one arena (reference; backends may fuse
+// their own).
 #pragma once
 #include <span>
 #include <string>
@@ -14,7 +15,8 @@ struct ChoiceDef {
   std::string type, title, help;
   std::vector<Field> fields;
 };
-const std::vector<ChoiceDef>& allOptimizers();  ///< "sgd" (learning_rate, momentum, nesterov), "adam" (learning_rate, beta_1, beta_2, epsilon)
+const std::vector<ChoiceDef>&
+allOptimizers();  ///< "sgd" (learning_rate, momentum, nesterov), "adam" (learning_rate, beta_1, beta_2, epsilon)
 
 struct OptimizerSpec {
   std::string type = "sgd";
@@ -25,8 +27,9 @@ struct OptimizerSpec {
   bool operator==(const OptimizerSpec&) const = default;
 };
 
-/// Updates `weights` in place. `state` has slotsPerWeight() * weights.size() floats, zero before the first step. `step` counts from 0.
-/// Formulas: Keras 3. momentum: v = m v - lr g; w += v, Nesterov: w += m v - lr g. Adam: Kingma & Ba 2015, Keras's form.
+/// Updates `weights` in place. `state` has slotsPerWeight() * weights.size() floats, zero before the first step. `step`
+/// counts from 0. Formulas: Keras 3. momentum: v = m v - lr g; w += v, Nesterov: w += m v - lr g. Adam: Kingma & Ba
+/// 2015, Keras's form.
 void updateWeights(const OptimizerSpec& spec, double learningRate, std::uint64_t step, std::span<float> weights,
                    std::span<const float> gradients, std::span<float> state);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The project file. Reading is strict: a key that is not known is refused, since a misspelt setting that is silently dropped costs hours.
+// The project file. Reading is strict: a key that is not known is refused, since a misspelt setting that is silently
+// dropped costs hours.
 #include "engine/project.h"
 
 #include <algorithm>
@@ -13,13 +14,19 @@ namespace {
 constexpr std::uint64_t kMaxProjectBytes = 1 << 20;
 
 /// A whole number from 0. JSON read from a text holds it unsigned, JSON made from an int signed.
-bool isCount(const Json& json) { return json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0); }
+bool isCount(const Json& json) {
+  return json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0);
+}
 
 /// Takes the known keys out of an object one by one; finish() refuses what is left.
 class ObjectReader {
  public:
-  ObjectReader(const Json& object, std::string where, std::string path) : m_object(object), m_where(std::move(where)), m_path(std::move(path)) {
-    if (!object.is_object()) throw Error(Error::Kind::Input, m_where, (m_path.empty() ? "the project" : m_path) + " must be an object in braces, got " + object.dump().substr(0, 40));
+  ObjectReader(const Json& object, std::string where, std::string path)
+      : m_object(object), m_where(std::move(where)), m_path(std::move(path)) {
+    if (!object.is_object())
+      throw Error(Error::Kind::Input, m_where,
+                  (m_path.empty() ? "the project" : m_path) + " must be an object in braces, got " +
+                      object.dump().substr(0, 40));
   }
 
   const Json* take(const std::string& key) {
@@ -92,11 +99,13 @@ Json choiceToJson(const std::vector<ChoiceDef>& all, const Spec& spec) {
 }
 
 template <class Spec>
-void readChoice(const std::vector<ChoiceDef>& all, ObjectReader& from, const std::string& key, const std::string& where, Spec& spec) {
+void readChoice(const std::vector<ChoiceDef>& all, ObjectReader& from, const std::string& key, const std::string& where,
+                Spec& spec) {
   const Json* json = from.take(key);
   if (!json) return;
   const auto type = json->is_object() ? json->find("type") : json->end();
-  const ChoiceDef* def = type != json->end() && type->is_string() ? findChoice(all, type->template get<std::string>()) : nullptr;
+  const ChoiceDef* def =
+      type != json->end() && type->is_string() ? findChoice(all, type->template get<std::string>()) : nullptr;
   if (!def) {
     std::string known;
     for (const ChoiceDef& each : all) known += (known.empty() ? "" : ", ") + each.type;
@@ -108,8 +117,10 @@ void readChoice(const std::vector<ChoiceDef>& all, ObjectReader& from, const std
 
 Json dataToJson(const DataSpec& data) {
   const DataSpec initial;
-  Json json = {{"source", data.source}, {"validation", data.validation == ValidationSource::TestSet ? "test" : "split"}};
-  if (data.validation == ValidationSource::Split || data.validationFraction != initial.validationFraction) json["validation_fraction"] = data.validationFraction;
+  Json json = {{"source", data.source},
+               {"validation", data.validation == ValidationSource::TestSet ? "test" : "split"}};
+  if (data.validation == ValidationSource::Split || data.validationFraction != initial.validationFraction)
+    json["validation_fraction"] = data.validationFraction;
   if (data.preprocessing != initial.preprocessing) json["preprocessing"] = preprocessingToJson(data.preprocessing);
   if (data.augmentation != initial.augmentation) json["augmentation"] = augmentationToJson(data.augmentation);
   return json;
@@ -121,11 +132,14 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
   reader.read("source", data.source);
   std::string validation = "split";
   reader.read("validation", validation);
-  if (validation != "split" && validation != "test") throw reader.wrong("validation", "\"split\" or \"test\"", validation);
+  if (validation != "split" && validation != "test")
+    throw reader.wrong("validation", "\"split\" or \"test\"", validation);
   data.validation = validation == "test" ? ValidationSource::TestSet : ValidationSource::Split;
   reader.read("validation_fraction", data.validationFraction, 0.0, 0.9);
-  if (const Json* preprocessing = reader.take("preprocessing")) data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
-  if (const Json* augmentation = reader.take("augmentation")) data.augmentation = augmentationFromJson(*augmentation, where + ": data.augmentation");
+  if (const Json* preprocessing = reader.take("preprocessing"))
+    data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
+  if (const Json* augmentation = reader.take("augmentation"))
+    data.augmentation = augmentationFromJson(*augmentation, where + ": data.augmentation");
   reader.finish();
   return data;
 }
@@ -163,14 +177,19 @@ TrainingSpec trainingFromJson(const Json& json, const std::string& where) {
 
 void checkVersion(ObjectReader& reader, const Json& json, const std::string& where) {
   const Json* version = reader.take("version");
-  if (!version) throw Error(Error::Kind::Input, where, "has no \"version\", so it is not a Strata project", "Open a file that Strata has saved");
+  if (!version)
+    throw Error(Error::Kind::Input, where, "has no \"version\", so it is not a Strata project",
+                "Open a file that Strata has saved");
   if (!isCount(*version) || *version == 0) throw reader.wrong("version", "a whole number from 1", *version);
   if (json["version"].get<std::uint64_t>() > kProjectVersion)
-    throw Error(Error::Kind::Input, where, "was written by a newer Strata (project version " + version->dump() + ", this one reads up to " + std::to_string(kProjectVersion) + ")",
+    throw Error(Error::Kind::Input, where,
+                "was written by a newer Strata (project version " + version->dump() + ", this one reads up to " +
+                    std::to_string(kProjectVersion) + ")",
                 "Update Strata to open it");
 }
 
-// ---- settings on the command line -----------------------------------------------------------------------------------------
+// ---- settings on the command line
+// -----------------------------------------------------------------------------------------
 
 /// The project as JSON with every plain key present, so that a setting can be told to exist.
 Json fullJson(const Project& project) {
@@ -206,7 +225,8 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
     if (i == 1 && path[0] == "network") {
       Json& layers = (*object)["layers"];
-      const auto layer = std::find_if(layers.begin(), layers.end(), [&](const Json& each) { return each.value("name", "") == path[1]; });
+      const auto layer = std::find_if(layers.begin(), layers.end(),
+                                      [&](const Json& each) { return each.value("name", "") == path[1]; });
       if (layer == layers.end() || path.size() != 3) return {};
       const LayerDef* def = findLayer(layer->value("type", ""));
       return {&*layer, def && describes(def->fields, key), nullptr};
@@ -266,25 +286,27 @@ Project readProject(const Path& path) {
   return projectFromJson(parseJson(readFile(path, kMaxProjectBytes), path.string()), path.string());
 }
 
-void writeProject(const Path& path, const Project& project) { durableReplace(path, prettyJson(projectToJson(project))); }
+void writeProject(const Path& path, const Project& project) {
+  durableReplace(path, prettyJson(projectToJson(project)));
+}
 
 void applySetting(Project& project, const std::string& keyEqualsValue) {
   const auto equals = keyEqualsValue.find('=');
   if (equals == std::string::npos || equals == 0)
-    throw Error(Error::Kind::Usage, "--set " + keyEqualsValue, "needed KEY=VALUE", "For example --set training.epochs=5");
+    throw Error(Error::Kind::Usage, "--set " + keyEqualsValue, "needed KEY=VALUE",
+                "For example --set training.epochs=5");
   const std::string key = keyEqualsValue.substr(0, equals), text = keyEqualsValue.substr(equals + 1);
   Json json = fullJson(project);
   const std::vector<std::string> path = split(key, '.');
   const Target target = findTarget(json, path);
   if (!target.known)
-    throw Error(Error::Kind::Usage, "--set " + key, "there is no such setting in the project",
-                "Settings are named by their path, as training.optimizer.learning_rate, data.source or network.conv1.filters");
+    throw Error(
+        Error::Kind::Usage, "--set " + key, "there is no such setting in the project",
+        "Settings are named by their path, as training.optimizer.learning_rate, data.source or network.conv1.filters");
   const auto old = target.object->find(path.back());
   const bool isText = old != target.object->end() && old->is_string();
-  if (target.choices && path.back() == "type")
-    changeType(*target.object, text, *target.choices);
-  else
-    (*target.object)[path.back()] = isText ? Json(text) : settingValue(text);
+  if (target.choices && path.back() == "type") changeType(*target.object, text, *target.choices);
+  else (*target.object)[path.back()] = isText ? Json(text) : settingValue(text);
   project = projectFromJson(json, "--set " + keyEqualsValue);
 }
 

@@ -46,11 +46,11 @@ inline constexpr int kProjectVersion = 1;
 Json projectToJson(const Project& project);
 /// Throws Error::Input for anything malformed, unknown or of a newer version. A stack with issues is accepted.
 Project projectFromJson(const Json& json, const std::string& where);
-Project readProject(const Path& path);                          ///< Error::File, Error::Input
-void writeProject(const Path& path, const Project& project);    ///< durable; Error::File
+Project readProject(const Path& path);                        ///< Error::File, Error::Input
+void writeProject(const Path& path, const Project& project);  ///< durable; Error::File
 
-/// Overrides one value by its path, as `--set training.optimizer.learning_rate=0.05`. Layers by name: network.conv1.filters=32.
-/// Throws Error::Usage for a path that does not exist, Error::Input for a bad value.
+/// Overrides one value by its path, as `--set training.optimizer.learning_rate=0.05`. Layers by name:
+/// network.conv1.filters=32. Throws Error::Usage for a path that does not exist, Error::Input for a bad value.
 void applySetting(Project& project, const std::string& keyEqualsValue);
 
 }  // namespace strata

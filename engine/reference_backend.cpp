@@ -16,7 +16,8 @@ class ReferenceBackend : public Backend {
 }  // namespace
 
 BackendDef referenceBackendDef() {
-  return {"reference", "Reference (slow, one thread)", [] { return std::string(); }, [](int) { return std::make_unique<ReferenceBackend>(); }};
+  return {"reference", "Reference (slow, one thread)", [] { return std::string(); },
+          [](int) { return std::make_unique<ReferenceBackend>(); }};
 }
 
 }  // namespace strata

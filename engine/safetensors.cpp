@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The header is proven against the file's size before a tensor is looked at: every shape, every offset, no hole, no overlap.
+// The header is proven against the file's size before a tensor is looked at: every shape, every offset, no hole, no
+// overlap.
 #include "engine/safetensors.h"
 
 #include <algorithm>
@@ -22,11 +23,13 @@ std::uint64_t itemSize(const std::string& dtype, const std::string& where, const
   if (dtype == "F32") return 4;
   if (dtype == "I64") return 8;
   if (dtype == "U8") return 1;
-  throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" has type " + dtype + ", needed F32, I64 or U8", "Convert the file to float32");
+  throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" has type " + dtype + ", needed F32, I64 or U8",
+              "Convert the file to float32");
 }
 
 std::uint64_t sizeAt(const Json& json, const std::string& where, const std::string& what) {
-  if (!json.is_number_unsigned()) throw damaged(where, what + " must be a whole number, got " + json.dump().substr(0, 40));
+  if (!json.is_number_unsigned())
+    throw damaged(where, what + " must be a whole number, got " + json.dump().substr(0, 40));
   return json.get<std::uint64_t>();
 }
 
@@ -37,11 +40,13 @@ struct Entry {
 
 Entry readEntry(const std::string& name, const Json& json, const std::string& where) {
   const std::string quoted = "tensor \"" + name + "\"";
-  if (!json.is_object() || json.size() != 3 || !json.contains("dtype") || !json.contains("shape") || !json.contains("data_offsets"))
+  if (!json.is_object() || json.size() != 3 || !json.contains("dtype") || !json.contains("shape") ||
+      !json.contains("data_offsets"))
     throw damaged(where, quoted + " must have dtype, shape and data_offsets and nothing else");
   const Json &dtype = json["dtype"], &shape = json["shape"], &offsets = json["data_offsets"];
   if (!dtype.is_string()) throw damaged(where, quoted + ": dtype must be text");
-  if (!shape.is_array() || shape.size() > kMaxRank) throw damaged(where, quoted + ": shape must be a list of at most " + std::to_string(kMaxRank) + " numbers");
+  if (!shape.is_array() || shape.size() > kMaxRank)
+    throw damaged(where, quoted + ": shape must be a list of at most " + std::to_string(kMaxRank) + " numbers");
   if (!offsets.is_array() || offsets.size() != 2) throw damaged(where, quoted + ": data_offsets must be two numbers");
 
   Entry entry;
@@ -56,7 +61,8 @@ Entry readEntry(const std::string& name, const Json& json, const std::string& wh
   entry.begin = sizeAt(offsets[0], where, quoted + ": an offset");
   entry.end = sizeAt(offsets[1], where, quoted + ": an offset");
   if (entry.end < entry.begin || entry.end - entry.begin != bytes)
-    throw damaged(where, quoted + " needs " + std::to_string(bytes) + " bytes, its offsets are " + std::to_string(entry.begin) + " and " + std::to_string(entry.end));
+    throw damaged(where, quoted + " needs " + std::to_string(bytes) + " bytes, its offsets are " +
+                             std::to_string(entry.begin) + " and " + std::to_string(entry.end));
   return entry;
 }
 
@@ -76,7 +82,8 @@ SafeTensorsView parseSafeTensors(std::string_view bytes, const std::string& wher
   Reader reader({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()}, where);
   const std::uint64_t headerSize = reader.u64le();
   if (headerSize > kMaxHeader || headerSize > reader.remaining())
-    throw damaged(where, "the header claims " + std::to_string(headerSize) + " bytes, at most " + std::to_string(std::min(kMaxHeader, reader.remaining())) + " are possible");
+    throw damaged(where, "the header claims " + std::to_string(headerSize) + " bytes, at most " +
+                             std::to_string(std::min(kMaxHeader, reader.remaining())) + " are possible");
   const std::string_view text = bytes.substr(8, headerSize);
   if (!text.starts_with('{')) throw damaged(where, "the header must begin with {");
   const Json header = parseJson(text, where + ", header");
@@ -85,10 +92,8 @@ SafeTensorsView parseSafeTensors(std::string_view bytes, const std::string& wher
   SafeTensorsView file;
   std::vector<std::pair<std::string, Entry>> entries;
   for (const auto& [name, json] : header.items()) {
-    if (name == kMetadata)
-      file.metadata = readMetadata(json, where);
-    else
-      entries.emplace_back(name, readEntry(name, json, where));
+    if (name == kMetadata) file.metadata = readMetadata(json, where);
+    else entries.emplace_back(name, readEntry(name, json, where));
   }
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return std::pair(a.second.begin, a.second.end) < std::pair(b.second.begin, b.second.end);
@@ -96,13 +101,17 @@ SafeTensorsView parseSafeTensors(std::string_view bytes, const std::string& wher
   std::uint64_t position = 0;
   for (auto& [name, entry] : entries) {
     if (entry.begin != position)
-      throw damaged(where, "tensor \"" + name + "\" begins at " + std::to_string(entry.begin) + ", needed " + std::to_string(position) + (entry.begin < position ? " (overlap)" : " (hole)"));
-    if (entry.end > data.size()) throw damaged(where, "tensor \"" + name + "\" ends at " + std::to_string(entry.end) + ", the file holds " + std::to_string(data.size()) + " bytes of data");
+      throw damaged(where, "tensor \"" + name + "\" begins at " + std::to_string(entry.begin) + ", needed " +
+                               std::to_string(position) + (entry.begin < position ? " (overlap)" : " (hole)"));
+    if (entry.end > data.size())
+      throw damaged(where, "tensor \"" + name + "\" ends at " + std::to_string(entry.end) + ", the file holds " +
+                               std::to_string(data.size()) + " bytes of data");
     entry.tensor.bytes = data.substr(entry.begin, entry.end - entry.begin);
     position = entry.end;
     file.tensors.emplace(name, std::move(entry.tensor));
   }
-  if (position != data.size()) throw damaged(where, std::to_string(data.size() - position) + " bytes after the last tensor belong to nothing");
+  if (position != data.size())
+    throw damaged(where, std::to_string(data.size() - position) + " bytes after the last tensor belong to nothing");
   return file;
 }
 
@@ -111,7 +120,8 @@ SafeTensorsFile readSafeTensors(const Path& path) {
   SafeTensorsView view = parseSafeTensors(bytes, path.string());
   SafeTensorsFile file;
   file.metadata = std::move(view.metadata);
-  for (auto& [name, tensor] : view.tensors) file.tensors[name] = {tensor.dtype, tensor.shape, std::string(tensor.bytes)};
+  for (auto& [name, tensor] : view.tensors)
+    file.tensors[name] = {tensor.dtype, tensor.shape, std::string(tensor.bytes)};
   return file;
 }
 
@@ -120,7 +130,8 @@ std::string safeTensorsBytes(const SafeTensorsFile& file) {
   if (!file.metadata.empty()) header[kMetadata] = file.metadata;
   std::uint64_t offset = 0;
   for (const auto& [name, tensor] : file.tensors) {
-    header[name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + tensor.bytes.size()}}};
+    header[name] = {
+        {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + tensor.bytes.size()}}};
     offset += tensor.bytes.size();
   }
   std::string text = compactJson(header);

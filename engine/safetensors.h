@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // safetensors files: data only, written with a fixed order, read with every size checked before anything is allocated.
-// Format: u64 header length, JSON header, raw little-endian data. Stricter than the reference reader: no duplicate names,
-// no holes, no overlap, header at most 25 MB, F32 I64 and U8 alone.
+// Format: u64 header length, JSON header, raw little-endian data. Stricter than the reference reader: no duplicate
+// names, no holes, no overlap, header at most 25 MB, F32 I64 and U8 alone.
 #pragma once
 #include <map>
 #include <string>
@@ -13,9 +13,9 @@
 namespace strata {
 
 struct SafeTensor {
-  std::string dtype;             ///< "F32", "I64" or "U8"
+  std::string dtype;  ///< "F32", "I64" or "U8"
   std::vector<std::int64_t> shape;
-  std::string bytes;             ///< raw, row-major, little-endian
+  std::string bytes;  ///< raw, row-major, little-endian
 };
 struct SafeTensorsFile {
   std::map<std::string, std::string> metadata;

@@ -7,8 +7,8 @@
 
 namespace strata {
 
-/// Product and sum of sizes (both not negative) that stop at the largest value instead of wrapping, so that a limit can be
-/// checked after the arithmetic and before any allocation.
+/// Product and sum of sizes (both not negative) that stop at the largest value instead of wrapping, so that a limit can
+/// be checked after the arithmetic and before any allocation.
 inline std::int64_t saturatingMul(std::int64_t a, std::int64_t b) {
   std::int64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;

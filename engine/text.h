@@ -5,7 +5,8 @@
 
 namespace strata {
 
-/// In quotes, on one line, cut after 40 bytes (but not inside a character): a hostile file cannot flood or forge a message.
+/// In quotes, on one line, cut after 40 bytes (but not inside a character): a hostile file cannot flood or forge a
+/// message.
 inline std::string inQuotes(std::string text) {
   if (text.size() > 40) {
     std::size_t end = 40;

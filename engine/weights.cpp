@@ -14,7 +14,9 @@ Analysis soundAnalysis(const NetworkSpec& spec) {
   Analysis analysis = analyse(spec);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)
-      throw Error(Error::Kind::Input, issue.layer < 0 ? "network" : spec.layers[static_cast<std::size_t>(issue.layer)].name, issue.text.substr(0, issue.text.size() - 1));
+      throw Error(Error::Kind::Input,
+                  issue.layer < 0 ? "network" : spec.layers[static_cast<std::size_t>(issue.layer)].name,
+                  issue.text.substr(0, issue.text.size() - 1));
   return analysis;
 }
 
@@ -50,7 +52,8 @@ Weights initialWeights(const NetworkSpec& spec, std::uint64_t seed) {
 std::string firstNonFinite(const Weights& weights) {
   for (const TensorPlace& place : weights.places)
     for (std::int64_t i = place.offset; i < place.offset + place.size; ++i)
-      if (!std::isfinite(weights.values[static_cast<std::size_t>(i)])) return place.name.substr(0, place.name.find('.'));
+      if (!std::isfinite(weights.values[static_cast<std::size_t>(i)]))
+        return place.name.substr(0, place.name.find('.'));
   return {};
 }
 

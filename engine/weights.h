@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights by name in one arena, in the canonical layout (Keras order and shapes), and how they are drawn, read and written.
+// Weights by name in one arena, in the canonical layout (Keras order and shapes), and how they are drawn, read and
+// written.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,7 +13,7 @@ namespace strata {
 
 /// A named tensor's place in an arena of floats.
 struct TensorPlace {
-  std::string name;        ///< "conv1.kernel"
+  std::string name;  ///< "conv1.kernel"
   std::vector<int> shape;
   std::int64_t offset = 0, size = 0;
   bool operator==(const TensorPlace&) const = default;
@@ -35,8 +36,8 @@ std::string firstNonFinite(const Weights& weights);
 struct WeightSnapshot {
   NetworkSpec network;
   Weights weights;
-  std::uint64_t step = 0;   ///< batches trained
-  int epoch = 0;            ///< whole epochs trained
+  std::uint64_t step = 0;  ///< batches trained
+  int epoch = 0;           ///< whole epochs trained
 };
 
 }  // namespace strata

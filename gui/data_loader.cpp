@@ -13,7 +13,8 @@ constexpr std::uint64_t kSyntheticSeed = 1;
 
 const CatalogueEntry* entryOf(const std::string& source) {
   const auto& entries = catalogue();
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const CatalogueEntry& entry) { return entry.id == source; });
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const CatalogueEntry& entry) { return entry.id == source; });
   return found == entries.end() ? nullptr : &*found;
 }
 
@@ -39,7 +40,12 @@ void DataLoader::reload() {
   m_loading = true;
   m_pool.start([this, source = m_source, folder = m_dataFolder, request = ++m_request] {
     const Loaded loaded = load(source, folder);
-    QMetaObject::invokeMethod(this, [this, loaded, request] { if (request == m_request) take(loaded); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this,
+        [this, loaded, request] {
+          if (request == m_request) take(loaded);
+        },
+        Qt::QueuedConnection);
   });
   emit changed();
 }
@@ -72,7 +78,8 @@ bool DataLoader::canFetch() const {
 QString DataLoader::facts() const {
   const auto& dataset = m_session.dataset();
   if (m_loading || !dataset) return tr("Loading %1").arg(sourceTitle(m_source));
-  return tr("%1: %2 training, %3 test images").arg(QString::fromStdString(dataset->title), number(dataset->train.count), number(dataset->test.count));
+  return tr("%1: %2 training, %3 test images")
+      .arg(QString::fromStdString(dataset->title), number(dataset->train.count), number(dataset->test.count));
 }
 
 void DataLoader::chooseFolder(const Path& folder) {
@@ -104,12 +111,15 @@ void DataLoader::fetch(const std::string& id) {
     } catch (const std::exception& error) {
       failure = QString::fromUtf8(error.what());
     }
-    QMetaObject::invokeMethod(this, [this, id, failure] {
-      m_fetching.clear();
-      if (!failure.isEmpty()) emit fetchFailed(QString::fromStdString(id), m_cancel ? QString() : failure);
-      if (failure.isEmpty() && id == m_source) reload();
-      else emit changed();
-    }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this,
+        [this, id, failure] {
+          m_fetching.clear();
+          if (!failure.isEmpty()) emit fetchFailed(QString::fromStdString(id), m_cancel ? QString() : failure);
+          if (failure.isEmpty() && id == m_source) reload();
+          else emit changed();
+        },
+        Qt::QueuedConnection);
   });
   emit changed();
 }

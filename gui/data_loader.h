@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keeps the session's data set equal to what the document names, loading and fetching on threads of its own. When the named one
-// cannot be had, synthetic digits stand in, and every place that shows data says so.
+// Keeps the session's data set equal to what the document names, loading and fetching on threads of its own. When the
+// named one cannot be had, synthetic digits stand in, and every place that shows data says so.
 #pragma once
 #include <QObject>
 #include <QString>
@@ -30,7 +30,8 @@ class DataLoader : public QObject {
   QString facts() const;
 
   const Path& dataFolder() const { return m_dataFolder; }
-  /// A folder chosen by hand: one that holds data sets by name is searched from now on; one that holds files is the data set.
+  /// A folder chosen by hand: one that holds data sets by name is searched from now on; one that holds files is the
+  /// data set.
   void chooseFolder(const Path& folder);
   void reload();
 
@@ -40,8 +41,8 @@ class DataLoader : public QObject {
   const std::string& fetching() const { return m_fetching; }
 
  signals:
-  void changed();  ///< loading began or ended, a fetch began or ended
-  void fetchProgress(const QString& what, double fraction);  ///< fraction < 0: unknown
+  void changed();                                                ///< loading began or ended, a fetch began or ended
+  void fetchProgress(const QString& what, double fraction);      ///< fraction < 0: unknown
   void fetchFailed(const QString& id, const QString& sentence);  ///< the sentence is empty when it was cancelled
 
  private:

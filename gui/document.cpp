@@ -9,7 +9,8 @@ namespace strata::gui {
 class EditCommand : public QUndoCommand {
  public:
   EditCommand(Document& document, const QString& text, Project after, QString mergeKey)
-      : QUndoCommand(text), m_document(document), m_before(document.m_project), m_after(std::move(after)), m_mergeKey(std::move(mergeKey)) {}
+      : QUndoCommand(text), m_document(document), m_before(document.m_project), m_after(std::move(after)),
+        m_mergeKey(std::move(mergeKey)) {}
 
   void undo() override { m_document.put(m_before); }
   void redo() override { m_document.put(m_after); }

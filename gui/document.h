@@ -19,8 +19,8 @@ class Document : public QObject {
   /// Shapes, costs and issues of the present network; kept up to date.
   const Analysis& analysis() const { return m_analysis; }
 
-  /// Runs `change` on a copy and puts it in place as one undoable step named `text`. Edits with the same non-empty `mergeKey`
-  /// in a row become one step (typing in one field). No step when nothing changed.
+  /// Runs `change` on a copy and puts it in place as one undoable step named `text`. Edits with the same non-empty
+  /// `mergeKey` in a row become one step (typing in one field). No step when nothing changed.
   void edit(const QString& text, const std::function<void(Project&)>& change, const QString& mergeKey = {});
   /// Ends merging: the next edit is a step of its own.
   void endMerge();
@@ -34,7 +34,7 @@ class Document : public QObject {
   void save(const QString& path);                    ///< throws strata::Error
 
  signals:
-  void changed();       ///< project and analysis are new
+  void changed();  ///< project and analysis are new
   void pathChanged();
 
  private:

@@ -6,9 +6,9 @@
 #include <QSettings>
 #include <QSocketNotifier>
 
-#include <csignal>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <csignal>
 
 #include "gui/main_window.h"
 

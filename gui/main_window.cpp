@@ -42,7 +42,8 @@ Path storedDataFolder() { return QSettings().value("dataFolder").toString().toSt
 }  // namespace
 
 MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
-    : QMainWindow(parent), m_theme(theme), m_document(document), m_session(session), m_loader(document, session, storedDataFolder()) {
+    : QMainWindow(parent), m_theme(theme), m_document(document), m_session(session),
+      m_loader(document, session, storedDataFolder()) {
   setAcceptDrops(true);
   setMinimumSize(1024, 640);
   makePages();
@@ -76,7 +77,8 @@ void MainWindow::makePages() {
   auto* train = new TrainPage(m_theme, m_document, m_session, m_pages);
   m_test = new TestPage(m_theme, m_document, m_session, m_pages);
   auto* runs = new RunsPage(m_theme, m_document, m_session, m_pages);
-  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train), static_cast<QWidget*>(m_test), static_cast<QWidget*>(runs)})
+  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train),
+                        static_cast<QWidget*>(m_test), static_cast<QWidget*>(runs)})
     m_pages->addWidget(page);
   connect(train, &TrainPage::openInTest, this, [this](int image) {
     showPage(TestMode);
@@ -101,8 +103,13 @@ void MainWindow::makeModeBar() {
   row->setContentsMargins(8, 0, 8, 0);
   row->setSpacing(4);
   m_modes = new QActionGroup(this);
-  static constexpr struct { const char *name, *icon; } kModes[] = {
-      {QT_TR_NOOP("Data"), "data"}, {QT_TR_NOOP("Build"), "build"}, {QT_TR_NOOP("Train"), "train"}, {QT_TR_NOOP("Test"), "test"}, {QT_TR_NOOP("Runs"), "runs"}};
+  static constexpr struct {
+    const char *name, *icon;
+  } kModes[] = {{QT_TR_NOOP("Data"), "data"},
+                {QT_TR_NOOP("Build"), "build"},
+                {QT_TR_NOOP("Train"), "train"},
+                {QT_TR_NOOP("Test"), "test"},
+                {QT_TR_NOOP("Runs"), "runs"}};
   for (int i = 0; i < m_pages->count(); ++i) {
     QAction* action = m_modes->addAction(m_theme.icon(kModes[i].icon), tr(kModes[i].name));
     action->setObjectName(QString("mode%1").arg(kModes[i].name));
@@ -160,7 +167,8 @@ void MainWindow::makeLayerMenu() {
   for (const LayerDef& def : allLayers()) {
     const QString category = QString::fromStdString(def.category);
     if (!categories.contains(category)) categories[category] = insert->addMenu(categoryTitle(category));
-    categories[category]->addAction(m_theme.icon(QString::fromStdString(def.icon), category), QString::fromStdString(def.title), this,
+    categories[category]->addAction(m_theme.icon(QString::fromStdString(def.icon), category),
+                                    QString::fromStdString(def.title), this,
                                     [this, type = QString::fromStdString(def.type)] {
                                       showPage(BuildMode);
                                       m_build->insertLayer(type);
@@ -204,7 +212,8 @@ void MainWindow::makeHelpMenu() {
   menu->addAction(tr("&What is this?"), QKeySequence("F1"), this, &MainWindow::helpOnFocus);
   menu->addAction(tr("&About Strata"), this, [this] {
     QMessageBox::about(this, tr("About Strata"),
-                       tr("Strata %1\nBuild, train and understand neural networks.\n\nThe studio is free software under the GNU General Public License, version 3 or later.")
+                       tr("Strata %1\nBuild, train and understand neural networks.\n\nThe studio is free software "
+                          "under the GNU General Public License, version 3 or later.")
                            .arg(QCoreApplication::applicationVersion()));
   });
 }
@@ -238,7 +247,8 @@ void MainWindow::connectSession() {
   connect(&m_session, &TrainingSession::finished, this, [this] {
     if (m_session.state() != Trainer::State::Failed) return;
     const QString reason = QString::fromStdString(m_session.run().reason);
-    if (m_session.canGoOnWithCpu()) m_banner->showOffer(reason, tr("Go on with the CPU"), [this] { m_session.goOnWithCpu(); });
+    if (m_session.canGoOnWithCpu())
+      m_banner->showOffer(reason, tr("Go on with the CPU"), [this] { m_session.goOnWithCpu(); });
     else showError(reason);
   });
   connect(&m_session, &TrainingSession::runStarted, m_banner, &Banner::withdrawOffer);
@@ -253,7 +263,8 @@ void MainWindow::showError(const QString& text) { m_banner->showText(text); }
 
 bool MainWindow::confirmDiscard() {
   if (!m_document.dirty()) return true;
-  QMessageBox box(QMessageBox::Question, tr("Strata"), tr("Save the changes to “%1”?").arg(QString::fromStdString(m_document.project().name)),
+  QMessageBox box(QMessageBox::Question, tr("Strata"),
+                  tr("Save the changes to “%1”?").arg(QString::fromStdString(m_document.project().name)),
                   QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel, this);
   box.setObjectName("unsavedChanges");
   box.setInformativeText(tr("They are lost otherwise. Runs are kept either way."));
@@ -270,7 +281,8 @@ void MainWindow::newProject() {
 }
 
 void MainWindow::openWithDialog() {
-  const QString path = QFileDialog::getOpenFileName(this, tr("Open a project"), QFileInfo(m_document.path()).path(), kFileFilter);
+  const QString path =
+      QFileDialog::getOpenFileName(this, tr("Open a project"), QFileInfo(m_document.path()).path(), kFileFilter);
   if (!path.isEmpty()) openFile(path);
 }
 
@@ -299,7 +311,8 @@ void MainWindow::openFile(const QString& path) {
 bool MainWindow::save() { return m_document.path().isEmpty() ? saveAs() : saveTo(m_document.path()); }
 
 bool MainWindow::saveAs() {
-  const QString proposal = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) + ".strata" : m_document.path();
+  const QString proposal =
+      m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) + ".strata" : m_document.path();
   QString path = QFileDialog::getSaveFileName(this, tr("Save the project"), proposal, kFileFilter);
   if (path.isEmpty()) return false;
   if (QFileInfo(path).suffix().isEmpty()) path += ".strata";
@@ -325,7 +338,8 @@ void MainWindow::chooseDataFolder() {
 }
 
 void MainWindow::updateTitle() {
-  const QString name = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) : QFileInfo(m_document.path()).fileName();
+  const QString name = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name)
+                                                   : QFileInfo(m_document.path()).fileName();
   setWindowTitle(tr("%1[*] — Strata").arg(name));
   setWindowModified(m_document.dirty());
 }
@@ -333,7 +347,8 @@ void MainWindow::updateTitle() {
 void MainWindow::updateStatus() {
   m_dataFacts->setText(m_loader.facts());
   m_seed->setText(tr("Seed %1").arg(m_document.project().training.seed));
-  if (m_document.dirty() || m_document.path().isEmpty()) m_saved->setText(m_document.path().isEmpty() && !m_document.dirty() ? QString() : tr("Not saved"));
+  if (m_document.dirty() || m_document.path().isEmpty())
+    m_saved->setText(m_document.path().isEmpty() && !m_document.dirty() ? QString() : tr("Not saved"));
 }
 
 /// Panels are what the splitter of the page in front holds, after the two bars.
@@ -347,15 +362,18 @@ void MainWindow::focusNextPanel(int step) {
   const qsizetype count = panels.size();
   QWidget* panel = panels[(at + step + count) % count];
   for (QWidget* widget : panel->findChildren<QWidget*>())
-    if (widget->isVisible() && widget->isEnabled() && widget->focusPolicy() & Qt::TabFocus) return widget->setFocus(Qt::ShortcutFocusReason);
+    if (widget->isVisible() && widget->isEnabled() && widget->focusPolicy() & Qt::TabFocus)
+      return widget->setFocus(Qt::ShortcutFocusReason);
 }
 
 void MainWindow::helpOnFocus() {
   const QWidget* widget = QApplication::focusWidget();
   if (!widget) return;
   QString text;
-  if (const auto* view = qobject_cast<const QAbstractItemView*>(widget)) text = view->currentIndex().data(Qt::WhatsThisRole).toString();
-  for (; widget && text.isEmpty(); widget = widget->parentWidget()) text = widget->whatsThis().isEmpty() ? widget->toolTip() : widget->whatsThis();
+  if (const auto* view = qobject_cast<const QAbstractItemView*>(widget))
+    text = view->currentIndex().data(Qt::WhatsThisRole).toString();
+  for (; widget && text.isEmpty(); widget = widget->parentWidget())
+    text = widget->whatsThis().isEmpty() ? widget->toolTip() : widget->whatsThis();
   if (text.isEmpty()) text = tr("No help for this.");
   const QWidget* focus = QApplication::focusWidget();
   QWhatsThis::showText(focus->mapToGlobal(QPoint(focus->width() / 2, std::min(focus->height(), 60))), text);
@@ -365,7 +383,8 @@ void MainWindow::restoreState() {
   QSettings settings;
   if (!restoreGeometry(settings.value("geometry").toByteArray())) resize(1440, 900);
   for (QSplitter* splitter : findChildren<QSplitter*>())
-    if (!splitter->objectName().isEmpty()) splitter->restoreState(settings.value("splitters/" + splitter->objectName()).toByteArray());
+    if (!splitter->objectName().isEmpty())
+      splitter->restoreState(settings.value("splitters/" + splitter->objectName()).toByteArray());
 }
 
 void MainWindow::storeState() {
@@ -374,7 +393,8 @@ void MainWindow::storeState() {
   settings.setValue("theme", static_cast<int>(m_theme.choice()));
   settings.setValue("lastFile", m_document.path());
   for (const QSplitter* splitter : findChildren<QSplitter*>())
-    if (!splitter->objectName().isEmpty()) settings.setValue("splitters/" + splitter->objectName(), splitter->saveState());
+    if (!splitter->objectName().isEmpty())
+      settings.setValue("splitters/" + splitter->objectName(), splitter->saveState());
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
@@ -389,7 +409,8 @@ void MainWindow::resizeEvent(QResizeEvent* event) {
   QMainWindow::resizeEvent(event);
   const bool narrow = width() < kNarrow;
   for (auto* button : m_modeBar->findChildren<QToolButton*>())
-    if (button->property("mode").toBool()) button->setToolButtonStyle(narrow ? Qt::ToolButtonTextOnly : Qt::ToolButtonTextBesideIcon);
+    if (button->property("mode").toBool())
+      button->setToolButtonStyle(narrow ? Qt::ToolButtonTextOnly : Qt::ToolButtonTextBesideIcon);
   m_transport->setNarrow(narrow);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one window: menus, modes, transport and status around the pages. It wires; what anything means is decided elsewhere.
+// The one window: menus, modes, transport and status around the pages. It wires; what anything means is decided
+// elsewhere.
 #pragma once
 #include <QActionGroup>
 #include <QMainWindow>
@@ -26,7 +27,8 @@ class MainWindow : public QMainWindow {
 
   MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
 
-  /// Opens a project, an image or data, by what it is. Failures are shown in the banner; the open document is unchanged then.
+  /// Opens a project, an image or data, by what it is. Failures are shown in the banner; the open document is unchanged
+  /// then.
   void openFile(const QString& path);
   void showPage(Page page);
   void showError(const QString& text);

@@ -49,7 +49,8 @@ void PredictionWorker::run(std::stop_token stop) {
       if (auto deliver = work(*m_predictor)) QMetaObject::invokeMethod(this, deliver, Qt::QueuedConnection);
     } catch (const Error& error) {
       const auto reason = QString::fromUtf8(error.what());
-      QMetaObject::invokeMethod(this, [this, reason] { emit failed(reason); }, Qt::QueuedConnection);
+      QMetaObject::invokeMethod(
+          this, [this, reason] { emit failed(reason); }, Qt::QueuedConnection);
     }
   }
 }

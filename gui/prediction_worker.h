@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Answers from weights on a thread of its own: never in the GUI thread, never with the trainer's own weights. One request of each
-// kind can wait; a newer one replaces it, so a fast hand or a fast run never builds a queue.
+// Answers from weights on a thread of its own: never in the GUI thread, never with the trainer's own weights. One
+// request of each kind can wait; a newer one replaces it, so a fast hand or a fast run never builds a queue.
 #pragma once
 #include <QObject>
 #include <condition_variable>
@@ -27,8 +27,8 @@ class PredictionWorker : public QObject {
  public:
   /// In order of urgency.
   enum class Kind { Drawing, Tiles, Evaluation };
-  using Deliver = std::function<void()>;               ///< called in the GUI thread
-  using Work = std::function<Deliver(Predictor&)>;     ///< called in the worker's thread; may throw strata::Error
+  using Deliver = std::function<void()>;            ///< called in the GUI thread
+  using Work = std::function<Deliver(Predictor&)>;  ///< called in the worker's thread; may throw strata::Error
 
   explicit PredictionWorker(QObject* parent = nullptr);
   ~PredictionWorker() override;  ///< drops what waits and joins
@@ -45,12 +45,12 @@ class PredictionWorker : public QObject {
   void run(std::stop_token stop);
   void load(const WeightSource& source);
 
-  WeightSource m_source;          ///< GUI thread
-  std::mutex m_mutex;             ///< guards the next three
+  WeightSource m_source;  ///< GUI thread
+  std::mutex m_mutex;     ///< guards the next three
   std::condition_variable_any m_wake;
   WeightSource m_wanted;
   std::map<Kind, Work> m_waiting;
-  WeightSource m_loaded;          ///< worker thread from here
+  WeightSource m_loaded;  ///< worker thread from here
   std::unique_ptr<Predictor> m_predictor;
   std::jthread m_thread;
 };

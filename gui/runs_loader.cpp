@@ -18,10 +18,12 @@ void RunsLoader::load() {
     nameThisThread("runs");
     std::vector<std::string> problems;
     std::error_code none;
-    auto runs = std::filesystem::is_directory(runsDir(), none) ? listRuns(runsDir(), &problems) : std::vector<RunRecord>();
+    auto runs =
+        std::filesystem::is_directory(runsDir(), none) ? listRuns(runsDir(), &problems) : std::vector<RunRecord>();
     QStringList sentences;
     for (const auto& problem : problems) sentences << QString::fromStdString(problem);
-    QMetaObject::invokeMethod(this, [this, runs = std::move(runs), sentences] { take(runs, sentences); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this, runs = std::move(runs), sentences] { take(runs, sentences); }, Qt::QueuedConnection);
   });
 }
 

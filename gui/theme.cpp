@@ -33,7 +33,8 @@ QByteArray colouredSvg(const QString& name, const QColor& color) {
 /// Draws an SVG in a token's present colour, so that icons need not be made again when the theme changes.
 class TokenIconEngine : public QIconEngine {
  public:
-  TokenIconEngine(const Theme& theme, QString name, QString token) : m_theme(theme), m_name(std::move(name)), m_token(std::move(token)) {}
+  TokenIconEngine(const Theme& theme, QString name, QString token)
+      : m_theme(theme), m_name(std::move(name)), m_token(std::move(token)) {}
 
   void paint(QPainter* painter, const QRect& rect, QIcon::Mode mode, QIcon::State state) override {
     m_theme.paintIcon(*painter, rect, m_name, colour(mode, state));
@@ -131,9 +132,11 @@ bool Theme::systemIsDark() const {
 }
 
 bool Theme::eventFilter(QObject* watched, QEvent* event) {
-  if (event->type() == QEvent::ApplicationPaletteChange && watched == &m_app && !m_applying && m_choice == ThemeChoice::System) {
+  if (event->type() == QEvent::ApplicationPaletteChange && watched == &m_app && !m_applying &&
+      m_choice == ThemeChoice::System) {
     m_applying = true;  // one re-read, however many objects tell of the change
-    QMetaObject::invokeMethod(this, [this] { apply(); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this] { apply(); }, Qt::QueuedConnection);
   }
   return QObject::eventFilter(watched, event);
 }
@@ -142,10 +145,13 @@ QColor Theme::color(const QString& token) const { return (m_dark ? m_darkTokens 
 QColor Theme::darkColor(const QString& token) const { return m_darkTokens.value(token, Qt::magenta); }
 QRgb Theme::sequential(double v) const { return mapColour(m_sequential, v); }
 QRgb Theme::diverging(double v) const { return mapColour(m_dark ? m_divergingDark : m_divergingLight, (v + 1) / 2); }
-QIcon Theme::icon(const QString& name, const QString& token) const { return QIcon(new TokenIconEngine(*this, name, token)); }
+QIcon Theme::icon(const QString& name, const QString& token) const {
+  return QIcon(new TokenIconEngine(*this, name, token));
+}
 
 QPixmap Theme::iconPixmap(const QSize& pixels, const QString& name, const QColor& color) const {
-  const auto key = QString("strata/%1/%2/%3x%4").arg(name, color.name(QColor::HexArgb)).arg(pixels.width()).arg(pixels.height());
+  const auto key =
+      QString("strata/%1/%2/%3x%4").arg(name, color.name(QColor::HexArgb)).arg(pixels.width()).arg(pixels.height());
   QPixmap pixmap;
   if (QPixmapCache::find(key, &pixmap)) return pixmap;
   pixmap = QPixmap(pixels);
@@ -167,8 +173,11 @@ void Theme::paintIcon(QPainter& painter, const QRectF& rect, const QString& name
 
 QFont Theme::font(Text role) const {
   const double size = m_base.pointSizeF() > 0 ? m_base.pointSizeF() : m_base.pixelSize();
-  static constexpr struct { double factor; QFont::Weight weight; } kRoles[] = {
-      {0.85, QFont::Normal}, {1, QFont::Normal}, {1, QFont::DemiBold}, {1.25, QFont::DemiBold}, {1.5, QFont::DemiBold}, {5.5, QFont::DemiBold}};
+  static constexpr struct {
+    double factor;
+    QFont::Weight weight;
+  } kRoles[] = {{0.85, QFont::Normal},   {1, QFont::Normal},     {1, QFont::DemiBold},
+                {1.25, QFont::DemiBold}, {1.5, QFont::DemiBold}, {5.5, QFont::DemiBold}};
   const auto& found = kRoles[static_cast<int>(role)];
   QFont font = m_base;
   if (m_base.pointSizeF() > 0) font.setPointSizeF(size * found.factor);
@@ -207,10 +216,12 @@ QPalette Theme::palette() const {
 
 /// A style sheet takes pictures from files alone, so the few it needs are written in the theme's colours.
 void Theme::writeSheetIcons() const {
-  static constexpr struct { const char *file, *icon, *token; } kFiles[] = {
-      {"down", "chev", "text2"},   {"down-off", "chev", "bbutton"}, {"right", "chevr", "text2"},
-      {"check", "check", "onaccent"}, {"check-off", "check", "text3"},
-      {"spin-up", "spin-up", "text2"}, {"spin-down", "spin-down", "text2"},
+  static constexpr struct {
+    const char *file, *icon, *token;
+  } kFiles[] = {
+      {"down", "chev", "text2"},           {"down-off", "chev", "bbutton"}, {"right", "chevr", "text2"},
+      {"check", "check", "onaccent"},      {"check-off", "check", "text3"}, {"spin-up", "spin-up", "text2"},
+      {"spin-down", "spin-down", "text2"},
   };
   for (const auto& entry : kFiles) {
     QFile file(m_sheetIcons.filePath(QString("%1-%2.svg").arg(entry.file, m_dark ? "dark" : "light")));

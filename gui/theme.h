@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Colours, sizes and icons: the tokens of resources/themes/tokens.json, a Fusion palette and one style sheet made from them.
+// Colours, sizes and icons: the tokens of resources/themes/tokens.json, a Fusion palette and one style sheet made from
+// them.
 #pragma once
 #include <QColor>
 #include <QFont>
@@ -17,8 +18,8 @@ namespace strata::gui {
 
 enum class ThemeChoice { System, Light, Dark };
 
-/// One per application, owned by main() or a test and outliving every widget; widgets get a reference. Emits changed() after the
-/// palette is in place.
+/// One per application, owned by main() or a test and outliving every widget; widgets get a reference. Emits changed()
+/// after the palette is in place.
 class Theme : public QObject {
   Q_OBJECT
  public:
@@ -35,14 +36,15 @@ class Theme : public QObject {
   /// Activation map colour of v in 0..1, and diverging map colour of v in -1..1.
   QRgb sequential(double v) const;
   QRgb diverging(double v) const;
-  /// An icon of resources/icons in the colour of a token, with Disabled and Selected forms; a checked button shows it in accent.
-  /// It follows the theme by itself.
+  /// An icon of resources/icons in the colour of a token, with Disabled and Selected forms; a checked button shows it
+  /// in accent. It follows the theme by itself.
   QIcon icon(const QString& name, const QString& token = "text2") const;
   QPixmap iconPixmap(const QSize& pixels, const QString& name, const QColor& color) const;
   /// One icon drawn into `rect` by a delegate or a painted widget, on whole pixels.
   void paintIcon(QPainter& painter, const QRectF& rect, const QString& name, const QColor& color) const;
 
-  /// Fonts relative to the application's: caption .85, body 1, title 1.25 semibold, live 1.5 semibold. Numbers are tabular.
+  /// Fonts relative to the application's: caption .85, body 1, title 1.25 semibold, live 1.5 semibold. Numbers are
+  /// tabular.
   enum class Text { Caption, Body, BodyStrong, Title, Live, Answer };
   QFont font(Text role) const;
 

@@ -73,7 +73,10 @@ QString TrainingSession::startBlockedReason() const {
         .arg(text(m_dataset->title), text(m_dataset->shape.text()), text(project.network.input.text()));
   }
   if (int(m_dataset->classes.size()) != project.network.classes) {
-    return tr("%1 has %2 classes, the net has %3").arg(text(m_dataset->title)).arg(m_dataset->classes.size()).arg(project.network.classes);
+    return tr("%1 has %2 classes, the net has %3")
+        .arg(text(m_dataset->title))
+        .arg(m_dataset->classes.size())
+        .arg(project.network.classes);
   }
   return {};
 }
@@ -82,10 +85,14 @@ QString TrainingSession::blockedReason(Action action) const {
   using A = Trainer::Action;
   const auto ask = [this](A a) { return text(m_trainer.blockedReason(a)); };
   switch (action) {
-    case Action::Start: return startBlockedReason();
-    case Action::Pause: return ask(A::Pause);
-    case Action::Resume: return ask(A::Resume);
-    case Action::Stop: return ask(A::Stop);
+    case Action::Start:
+      return startBlockedReason();
+    case Action::Pause:
+      return ask(A::Pause);
+    case Action::Resume:
+      return ask(A::Resume);
+    case Action::Stop:
+      return ask(A::Stop);
     case Action::StepBatch:
     case Action::StepEpoch:
       if (!active()) return startBlockedReason();
@@ -94,7 +101,8 @@ QString TrainingSession::blockedReason(Action action) const {
       if (active()) return tr("The run is not over");
       if (!hasRun()) return tr("There is no run yet");
       if (m_run.state == "diverged") return tr("The run diverged. Branch from an epoch with a lower learning rate");
-      if (!m_dataset || m_dataset->title != m_run.datasetTitle) return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
+      if (!m_dataset || m_dataset->title != m_run.datasetTitle)
+        return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
       return {};
   }
   return {};
@@ -109,21 +117,30 @@ bool TrainingSession::documentEdited() const {
 TrainingSession::Action TrainingSession::primaryAction() const {
   switch (state()) {
     case Trainer::State::Running:
-    case Trainer::State::Stopping: return Action::Pause;
-    case Trainer::State::Paused: return Action::Resume;
-    default: break;
+    case Trainer::State::Stopping:
+      return Action::Pause;
+    case Trainer::State::Paused:
+      return Action::Resume;
+    default:
+      break;
   }
   return hasRun() && !documentEdited() && blockedReason(Action::Continue).isEmpty() ? Action::Continue : Action::Start;
 }
 
 QString TrainingSession::stateWord() const {
   switch (state()) {
-    case Trainer::State::Running: return tr("Training");
-    case Trainer::State::Paused: return tr("Paused");
-    case Trainer::State::Stopping: return tr("Stopping");
-    case Trainer::State::Failed: return tr("Failed");
-    case Trainer::State::Finished: return m_run.state == "stopped" ? tr("Stopped") : tr("Finished");
-    case Trainer::State::Idle: break;
+    case Trainer::State::Running:
+      return tr("Training");
+    case Trainer::State::Paused:
+      return tr("Paused");
+    case Trainer::State::Stopping:
+      return tr("Stopping");
+    case Trainer::State::Failed:
+      return tr("Failed");
+    case Trainer::State::Finished:
+      return m_run.state == "stopped" ? tr("Stopped") : tr("Finished");
+    case Trainer::State::Idle:
+      break;
   }
   return startBlockedReason().isEmpty() ? tr("Ready") : tr("Cannot start");
 }
@@ -135,25 +152,36 @@ QString TrainingSession::stateFacts() const {
     case Trainer::State::Paused:
     case Trainer::State::Stopping:
       if (m_progress.batches == 0) return tr("Getting ready");
-      return tr("Epoch %1 of %2 · batch %3 of %4").arg(m_progress.epoch).arg(plan.epochs).arg(m_progress.batch).arg(m_progress.batches);
-    case Trainer::State::Failed: return text(m_run.reason);
+      return tr("Epoch %1 of %2 · batch %3 of %4")
+          .arg(m_progress.epoch)
+          .arg(plan.epochs)
+          .arg(m_progress.batch)
+          .arg(m_progress.batches);
+    case Trainer::State::Failed:
+      return text(m_run.reason);
     case Trainer::State::Finished: {
-      const auto done = tr("%1 of %2 epochs · %3").arg(m_run.epochs.size()).arg(plan.epochs).arg(duration(elapsedSeconds()));
+      const auto done =
+          tr("%1 of %2 epochs · %3").arg(m_run.epochs.size()).arg(plan.epochs).arg(duration(elapsedSeconds()));
       return m_run.synthetic ? tr("%1 · synthetic digits").arg(done) : done;
     }
-    case Trainer::State::Idle: break;
+    case Trainer::State::Idle:
+      break;
   }
   if (const auto reason = startBlockedReason(); !reason.isEmpty()) return reason;
   const auto& t = m_document.project().training;
-  const auto view = makeDataView(m_dataset, m_document.project().data.validation, m_document.project().data.validationFraction, t.seed);
+  const auto view = makeDataView(m_dataset, m_document.project().data.validation,
+                                 m_document.project().data.validationFraction, t.seed);
   const auto batches = (qint64(view.train.size()) + t.batchSize - 1) / t.batchSize;
-  const auto facts = tr("%1 epochs · %2 steps · batch %3").arg(t.epochs).arg(number(batches * t.epochs)).arg(t.batchSize);
+  const auto facts =
+      tr("%1 epochs · %2 steps · batch %3").arg(t.epochs).arg(number(batches * t.epochs)).arg(t.batchSize);
   return m_dataset->synthetic ? tr("synthetic digits · %1").arg(facts) : facts;
 }
 
 QString TrainingSession::timeFacts() const {
   if (state() == Trainer::State::Finished && m_run.bestEpoch > 0) {
-    return tr("best %1 at epoch %2").arg(percent(m_run.epochs[std::size_t(m_run.bestEpoch - 1)].valAccuracy)).arg(m_run.bestEpoch);
+    return tr("best %1 at epoch %2")
+        .arg(percent(m_run.epochs[std::size_t(m_run.bestEpoch - 1)].valAccuracy))
+        .arg(m_run.bestEpoch);
   }
   if (!active() || m_progress.secondsPerStep <= 0) return {};
   const int epochs = m_run.project.training.epochs;
@@ -181,10 +209,18 @@ double TrainingSession::elapsedSeconds() const {
 void TrainingSession::perform(Action action) {
   if (!blockedReason(action).isEmpty()) return;
   switch (action) {
-    case Action::Start: startNew(false); break;
-    case Action::Pause: m_trainer.pause(); break;
-    case Action::Resume: m_trainer.resume(); break;
-    case Action::Continue: continueRun(m_run.folder); break;
+    case Action::Start:
+      startNew(false);
+      break;
+    case Action::Pause:
+      m_trainer.pause();
+      break;
+    case Action::Resume:
+      m_trainer.resume();
+      break;
+    case Action::Continue:
+      continueRun(m_run.folder);
+      break;
     case Action::StepBatch:
       if (!active()) startNew(true);
       m_trainer.stepBatch();
@@ -193,7 +229,9 @@ void TrainingSession::perform(Action action) {
       if (!active()) startNew(true);
       m_trainer.stepEpoch();
       break;
-    case Action::Stop: m_trainer.stop(); break;
+    case Action::Stop:
+      m_trainer.stop();
+      break;
   }
   emit stateChanged();
 }
@@ -225,7 +263,8 @@ void TrainingSession::branchFrom(const Path& run, int epoch) {
   try {
     job.startWeights = readCheckpoint(epochFile(run, epoch)).weights;
     if (job.startWeights->places != layoutFor(job.project.network).places) {
-      emit note(NoteEvent::Level::Warning, tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch));
+      emit note(NoteEvent::Level::Warning,
+                tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch));
       return;
     }
   } catch (const Error& error) {
@@ -293,7 +332,8 @@ void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   m_timer.start();
   m_snapshotTimer.start();
   if (m_dataset->synthetic) {
-    emit note(NoteEvent::Level::Warning, tr("Training on synthetic digits, not on MNIST: the figures are not comparable."));
+    emit note(NoteEvent::Level::Warning,
+              tr("Training on synthetic digits, not on MNIST: the figures are not comparable."));
   }
   emit runStarted();
   emit stateChanged();
@@ -309,7 +349,8 @@ void TrainingSession::setLearningRate(double rate) {
   if (!active() || rate == old) return;
   fields.set("learning_rate", rate);
   m_trainer.setLearningRate(rate);
-  m_changes.push_back({double(m_progress.step) / m_batchesPerEpoch, tr("rate %1 → %2").arg(rateText(old), rateText(rate))});
+  m_changes.push_back(
+      {double(m_progress.step) / m_batchesPerEpoch, tr("rate %1 → %2").arg(rateText(old), rateText(rate))});
 }
 
 void TrainingSession::setEpochs(int epochs) {

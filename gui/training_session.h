@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The only file that knows the trainer. Starts and steers runs for the pages, drains the event queue on a 33 ms timer and
-// passes events on as signals in the GUI thread.
+// The only file that knows the trainer. Starts and steers runs for the pages, drains the event queue on a 33 ms timer
+// and passes events on as signals in the GUI thread.
 #pragma once
 #include <QObject>
 #include <QTimer>
@@ -76,11 +76,11 @@ class TrainingSession : public QObject {
  signals:
   void stateChanged();
   void runStarted();
-  void progressed();                     ///< at most one a drain
+  void progressed();  ///< at most one a drain
   void epochDone(const strata::EpochRecord& record, bool best);
   void snapshotReady();
   void note(strata::NoteEvent::Level level, const QString& text);
-  void finished();                       ///< completed, stopped or failed: read run().state
+  void finished();  ///< completed, stopped or failed: read run().state
   void datasetChanged();
   void backendChanged();
 
@@ -105,19 +105,19 @@ class TrainingSession : public QObject {
 
   Document& m_document;
   Trainer m_trainer;
-  QTimer m_timer;            ///< drains; runs only while a run is active
-  QTimer m_snapshotTimer;    ///< asks for weights twice a second
+  QTimer m_timer;          ///< drains; runs only while a run is active
+  QTimer m_snapshotTimer;  ///< asks for weights twice a second
   std::shared_ptr<const Dataset> m_dataset;
   std::shared_ptr<const WeightSnapshot> m_snapshot;
   QString m_backend = "cpu";
   int m_threads = 0;
   RunRecord m_run;
-  Project m_startedFrom;     ///< the document when the run started
+  Project m_startedFrom;  ///< the document when the run started
   ProgressEvent m_progress;
   std::uint64_t m_totalSteps = 0;
   int m_batchesPerEpoch = 1;
   bool m_progressed = false;
-  bool m_over = true;        ///< Finished or Failed was handled
+  bool m_over = true;                     ///< Finished or Failed was handled
   bool m_deviceFailed = false;            ///< the last run ended by an error of a device that is not the CPU
   std::optional<Weights> m_startWeights;  ///< what the last run began from, if not from drawn ones
   std::vector<BatchPoint> m_points;

@@ -24,14 +24,15 @@ inline std::string tinyProjectText(const strata::Path& data) {
 }
 
 struct CliResult {
-  int exitCode = -1;      ///< 128 + the signal's number when it died of one
+  int exitCode = -1;  ///< 128 + the signal's number when it died of one
   std::string out, err;
 };
 
 /// A started program; finish() waits for it.
 class CliProcess {
  public:
-  /// `memoryKilobytes`: what it may allocate; 0 for no limit. Past it the program says that the memory is exhausted, exit code 5.
+  /// `memoryKilobytes`: what it may allocate; 0 for no limit. Past it the program says that the memory is exhausted,
+  /// exit code 5.
   explicit CliProcess(std::vector<std::string> arguments, long memoryKilobytes = 0) {
     const std::string limit = memoryKilobytes > 0 ? "ulimit -d " + std::to_string(memoryKilobytes) + "; " : "";
     arguments.insert(arguments.begin(), {"/bin/sh", "-c", limit + "exec \"$@\"", "sh", kStrata});
@@ -63,4 +64,6 @@ class CliProcess {
   pid_t m_pid = -1;
 };
 
-inline CliResult runStrata(const std::vector<std::string>& arguments, long memoryKilobytes = 0) { return CliProcess(arguments, memoryKilobytes).finish(); }
+inline CliResult runStrata(const std::vector<std::string>& arguments, long memoryKilobytes = 0) {
+  return CliProcess(arguments, memoryKilobytes).finish();
+}

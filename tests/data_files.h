@@ -14,7 +14,8 @@
 #include "engine/file.h"
 
 inline std::string bigEndian(std::uint32_t value) {
-  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8), static_cast<char>(value)};
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8),
+          static_cast<char>(value)};
 }
 
 /// Magic and dimensions alone.
@@ -59,15 +60,19 @@ inline std::string zipFile(const std::vector<std::pair<std::string, std::string>
   for (const auto& [name, content] : members) {
     const std::string body = deflated ? packed(content, -15) : content;
     const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size());
-    const std::string common = littleEndian(20, 2) + littleEndian(0, 2) + littleEndian(deflated ? 8 : 0, 2) + littleEndian(0, 4) + littleEndian(static_cast<std::uint32_t>(crc), 4) +
-                               littleEndian(static_cast<std::uint32_t>(body.size()), 4) + littleEndian(static_cast<std::uint32_t>(content.size()), 4) +
+    const std::string common = littleEndian(20, 2) + littleEndian(0, 2) + littleEndian(deflated ? 8 : 0, 2) +
+                               littleEndian(0, 4) + littleEndian(static_cast<std::uint32_t>(crc), 4) +
+                               littleEndian(static_cast<std::uint32_t>(body.size()), 4) +
+                               littleEndian(static_cast<std::uint32_t>(content.size()), 4) +
                                littleEndian(static_cast<std::uint32_t>(name.size()), 2) + littleEndian(0, 2);
-    directory += littleEndian(0x02014b50, 4) + littleEndian(20, 2) + common + littleEndian(0, 10) + littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + name;
+    directory += littleEndian(0x02014b50, 4) + littleEndian(20, 2) + common + littleEndian(0, 10) +
+                 littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + name;
     bytes += littleEndian(0x04034b50, 4) + common + name + body;
   }
   const auto count = static_cast<std::uint32_t>(members.size());
-  return bytes + directory + littleEndian(0x06054b50, 4) + littleEndian(0, 4) + littleEndian(count, 2) + littleEndian(count, 2) +
-         littleEndian(static_cast<std::uint32_t>(directory.size()), 4) + littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + littleEndian(0, 2);
+  return bytes + directory + littleEndian(0x06054b50, 4) + littleEndian(0, 4) + littleEndian(count, 2) +
+         littleEndian(count, 2) + littleEndian(static_cast<std::uint32_t>(directory.size()), 4) +
+         littleEndian(static_cast<std::uint32_t>(bytes.size()), 4) + littleEndian(0, 2);
 }
 
 inline void writeBytes(const strata::Path& path, const std::string& bytes) {
@@ -75,7 +80,8 @@ inline void writeBytes(const strata::Path& path, const std::string& bytes) {
 }
 
 /// The four files of a small data set.
-inline void writeDataset(const strata::Path& folder, std::uint32_t train = 20, std::uint32_t test = 10, std::uint32_t side = 4) {
+inline void writeDataset(const strata::Path& folder, std::uint32_t train = 20, std::uint32_t test = 10,
+                         std::uint32_t side = 4) {
   std::filesystem::create_directories(folder);
   writeBytes(folder / "train-images-idx3-ubyte", idxFile(train, side));
   writeBytes(folder / "train-labels-idx1-ubyte", idxFile(train, 0));

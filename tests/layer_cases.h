@@ -38,9 +38,10 @@ template <class Real>
 struct OpTensors {
   std::vector<Real> x, y, dy, dx, weights, gradients;
   OpTensors(const LayerDef& def, const Site& site, int batch)
-      : x(randomValues<Real>(batch * site.in.size(), 1)), y(static_cast<std::size_t>(batch * site.out.size()), Real(NAN)),
-        dy(randomValues<Real>(batch * site.out.size(), 2)), dx(x.size(), Real(NAN)), weights(randomValues<Real>(weightCount(def, site), 3)),
-        gradients(weights.size(), Real(NAN)), m_batch(batch) {}
+      : x(randomValues<Real>(batch * site.in.size(), 1)),
+        y(static_cast<std::size_t>(batch * site.out.size()), Real(NAN)),
+        dy(randomValues<Real>(batch * site.out.size(), 2)), dx(x.size(), Real(NAN)),
+        weights(randomValues<Real>(weightCount(def, site), 3)), gradients(weights.size(), Real(NAN)), m_batch(batch) {}
   BasicOpIo<Real> io() {
     BasicOpIo<Real> io;
     io.batch = m_batch;
@@ -64,7 +65,11 @@ struct OpTensors {
 inline void forEachExample(const std::function<void(const QString&, const LayerDef&, const Example&)>& visit) {
   for (const LayerDef& def : allLayers())
     for (std::size_t i = 0; i < def.examples.size(); ++i)
-      visit(QString("%1 %2 %3").arg(QString::fromStdString(def.type)).arg(i).arg(QString::fromStdString(def.examples[i].fields.dump())), def, def.examples[i]);
+      visit(QString("%1 %2 %3")
+                .arg(QString::fromStdString(def.type))
+                .arg(i)
+                .arg(QString::fromStdString(def.examples[i].fields.dump())),
+            def, def.examples[i]);
 }
 
 }  // namespace strata::test

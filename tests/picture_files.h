@@ -10,7 +10,10 @@
 inline QImage samplePicture(int width, int height, QImage::Format format) {
   QImage image(width, height, QImage::Format_RGB32);
   for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) image.setPixel(x, y, x > width / 2 ? qRgb(255 * y / height, 40, 90) : qRgb(255 * x / width, 255 * x / width, 255 * x / width));
+    for (int x = 0; x < width; ++x)
+      image.setPixel(
+          x, y,
+          x > width / 2 ? qRgb(255 * y / height, 40, 90) : qRgb(255 * x / width, 255 * x / width, 255 * x / width));
   return image.convertToFormat(format);
 }
 
@@ -30,9 +33,11 @@ inline std::string withOrientation(const std::string& jpeg, int orientation, boo
     for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> 8 * (bigEndian ? size - 1 - i : i));
     return bytes;
   };
-  const std::string tiff = (bigEndian ? "MM" : "II") + number(42, 2) + number(8, 4) + number(1, 2) + number(0x0112, 2) + number(3, 2) + number(1, 4) +
-                           number(static_cast<unsigned>(orientation), 2) + number(0, 2) + number(0, 4);
+  const std::string tiff = (bigEndian ? "MM" : "II") + number(42, 2) + number(8, 4) + number(1, 2) + number(0x0112, 2) +
+                           number(3, 2) + number(1, 4) + number(static_cast<unsigned>(orientation), 2) + number(0, 2) +
+                           number(0, 4);
   const std::string body = std::string("Exif\0\0", 6) + tiff;
   const auto length = static_cast<unsigned>(body.size() + 2);
-  return jpeg.substr(0, 2) + "\xff\xe1" + static_cast<char>(length >> 8) + static_cast<char>(length) + body + jpeg.substr(2);
+  return jpeg.substr(0, 2) + "\xff\xe1" + static_cast<char>(length >> 8) + static_cast<char>(length) + body +
+         jpeg.substr(2);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A stack run in double precision by the layers' reference ops, with the gradient of every weight: the truth for fast backends.
-// Also stacks and batches made up from a seed, with coarse numbers that float arithmetic sums exactly, so that ties are ties on
-// every backend and the sign of a sum is never in doubt.
+// A stack run in double precision by the layers' reference ops, with the gradient of every weight: the truth for fast
+// backends. Also stacks and batches made up from a seed, with coarse numbers that float arithmetic sums exactly, so
+// that ties are ties on every backend and the sign of a sum is never in doubt.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -30,7 +30,8 @@ struct ChainResult {
   std::vector<double> gradients;  ///< canonical layout
 };
 
-inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch, double labelSmoothing = 0) {
+inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch,
+                            double labelSmoothing = 0) {
   const Analysis analysis = analyse(spec);
   const std::size_t layers = spec.layers.size();
   const std::vector<double> values(weights.values.begin(), weights.values.end());
@@ -42,17 +43,21 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
   std::vector<BasicOpIo<double>> io(layers);
   for (std::size_t i = 0; i < layers; ++i) {
     const LayerAnalysis& found = analysis.layers[i];
-    ops.push_back(found.def->makeOp64({spec.layers[i].name, spec.layers[i].fields, found.in, found.out, batch.size, int(i), i > 0}));
+    ops.push_back(found.def->makeOp64(
+        {spec.layers[i].name, spec.layers[i].fields, found.in, found.out, batch.size, int(i), i > 0}));
     x[i + 1].resize(std::size_t(batch.size * found.out.size()));
     io[i].batch = batch.size;
     io[i].x = x[i].data();
     io[i].y = x[i + 1].data();
     io[i].weights = std::span(values).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
-    io[i].gradients = std::span(result.gradients).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
+    io[i].gradients =
+        std::span(result.gradients).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
     ops[i]->forward(io[i]);
   }
   dx[layers].resize(x[layers].size());
-  result.lossSum = softmaxCrossEntropy(x[layers].data(), batch.labels, batch.size, spec.classes, dx[layers].data(), labelSmoothing).lossSum;
+  result.lossSum =
+      softmaxCrossEntropy(x[layers].data(), batch.labels, batch.size, spec.classes, dx[layers].data(), labelSmoothing)
+          .lossSum;
   for (std::size_t i = layers; i-- > 0;) {
     dx[i].resize(x[i].size());
     io[i].dy = dx[i + 1].data();
@@ -64,23 +69,37 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
 
 /// A drawn stack: conv, maybe pool, maybe a second conv or another layer between, dense, maybe another dense.
 inline NetworkSpec madeStack(Rng& rng) {
-  const auto pick = [&](std::initializer_list<int> from) { return *(from.begin() + rng.below(std::uint32_t(from.size()))); };
-  const auto activation = [&] { return std::vector<std::string>{"relu", "relu", "relu", "linear", "tanh", "sigmoid"}[rng.below(6)]; };
+  const auto pick = [&](std::initializer_list<int> from) {
+    return *(from.begin() + rng.below(std::uint32_t(from.size())));
+  };
+  const auto activation = [&] {
+    return std::vector<std::string>{"relu", "relu", "relu", "linear", "tanh", "sigmoid"}[rng.below(6)];
+  };
   NetworkSpec spec;
   spec.classes = 2 + int(rng.below(9));
   spec.input = Shape::image(5 + int(rng.below(12)), 5 + int(rng.below(12)), pick({1, 1, 2, 3, 8, 11}));
   const auto conv = [&](const std::string& name, int largest) {
-    spec.layers.push_back(layer("conv2d", name, {{"filters", pick({1, 3, 6, 8, 16, 20, 24, 40, 72})}, {"kernel_size", Json::array({1 + rng.below(std::uint32_t(largest)), 1 + rng.below(std::uint32_t(largest))})},
-                                                 {"strides", Json::array({1 + rng.below(5) / 3, 1 + rng.below(5) / 3})}, {"padding", rng.below(2) ? "same" : "valid"},
-                                                 {"activation", activation()}, {"use_bias", rng.below(5) > 0}}));
+    spec.layers.push_back(layer(
+        "conv2d", name,
+        {{"filters", pick({1, 3, 6, 8, 16, 20, 24, 40, 72})},
+         {"kernel_size", Json::array({1 + rng.below(std::uint32_t(largest)), 1 + rng.below(std::uint32_t(largest))})},
+         {"strides", Json::array({1 + rng.below(5) / 3, 1 + rng.below(5) / 3})},
+         {"padding", rng.below(2) ? "same" : "valid"},
+         {"activation", activation()},
+         {"use_bias", rng.below(5) > 0}}));
   };
   if (rng.below(6) > 0) {
     conv("conv1", 5);
     if (rng.below(2)) {
-      const bool average = rng.below(4) == 0;  // of 2 or 4 values at most: a third is not exact, and a ReLU after it may then fall either way
-      spec.layers.push_back(layer(average ? "avg_pool2d" : "max_pool2d", "pool1", {{"pool_size", Json::array({1 + rng.below(2), 1 + rng.below(average ? 2 : 3)})}, {"padding", "same"}}));
+      const bool average =
+          rng.below(4) ==
+          0;  // of 2 or 4 values at most: a third is not exact, and a ReLU after it may then fall either way
+      spec.layers.push_back(
+          layer(average ? "avg_pool2d" : "max_pool2d", "pool1",
+                {{"pool_size", Json::array({1 + rng.below(2), 1 + rng.below(average ? 2 : 3)})}, {"padding", "same"}}));
     }
-    if (rng.below(5) == 0) spec.layers.push_back(layer("max_pool2d", "pool2", {{"pool_size", 2}, {"strides", 1}, {"padding", "same"}}));
+    if (rng.below(5) == 0)
+      spec.layers.push_back(layer("max_pool2d", "pool2", {{"pool_size", 2}, {"strides", 1}, {"padding", "same"}}));
     if (rng.below(3) == 0) spec.layers.push_back(layer("activation", "act1", {{"activation", "relu"}}));
     if (rng.below(2)) {
       const Shape now = analyse(spec).layers.back().out;
@@ -90,7 +109,9 @@ inline NetworkSpec madeStack(Rng& rng) {
     }
   }
   spec.layers.push_back(layer("flatten", "flatten"));
-  if (rng.below(2)) spec.layers.push_back(layer("dense", "dense1", {{"units", pick({1, 5, 16, 70, 130})}, {"activation", activation()}}));
+  if (rng.below(2))
+    spec.layers.push_back(
+        layer("dense", "dense1", {{"units", pick({1, 5, 16, 70, 130})}, {"activation", activation()}}));
   spec.layers.push_back(layer("dense", "dense2", {{"units", spec.classes}}));
   return spec;
 }
@@ -104,7 +125,8 @@ struct MadeBatch {
   std::vector<std::int32_t> labels;
   Batch batch;
 
-  MadeBatch(const NetworkSpec& spec, int size, Inputs inputs, Rng& rng) : values(std::size_t(size * spec.input.size())), labels(std::size_t(size)) {
+  MadeBatch(const NetworkSpec& spec, int size, Inputs inputs, Rng& rng)
+      : values(std::size_t(size * spec.input.size())), labels(std::size_t(size)) {
     for (float& value : values) {
       if (inputs == Inputs::Dense) value = float(1 + rng.below(8)) / 8 * (rng.below(2) ? 1 : -1);
       if (inputs == Inputs::Sparse) value = rng.below(5) == 0 ? float(1 + rng.below(8)) / 8 : 0;
@@ -138,8 +160,9 @@ inline bool poolsRoundedSums(const NetworkSpec& spec) {
   return false;
 }
 
-/// Weights of a sixteenth's multiples, small enough for sums to stay exact; some filters' biases are so low that they are dead. Where sums
-/// are rounded before a pooling they are drawn a little off, so that different sums are different on every backend.
+/// Weights of a sixteenth's multiples, small enough for sums to stay exact; some filters' biases are so low that they
+/// are dead. Where sums are rounded before a pooling they are drawn a little off, so that different sums are different
+/// on every backend.
 inline Weights coarseWeights(const NetworkSpec& spec, Rng& rng) {
   Weights weights = layoutFor(spec);
   const bool off = poolsRoundedSums(spec);

@@ -19,7 +19,8 @@ bool takeScreenshot(QWidget& window, QSize size, const QString& name) {
 
 QStringList cutTexts(const QWidget& window) {
   constexpr int kPadding = 2;  // a button's hint has room around its text: so much less of it cuts nothing
-  for (int level = 0; level < 4; ++level) QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);  // a text may have changed just now
+  for (int level = 0; level < 4; ++level)
+    QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);  // a text may have changed just now
   QStringList cut;
   for (const QWidget* widget : window.findChildren<QWidget*>()) {
     if (!widget->isVisible()) continue;
@@ -35,8 +36,12 @@ QStringList cutTexts(const QWidget& window) {
       if (tool && tool->toolButtonStyle() == Qt::ToolButtonIconOnly) continue;
     }
     if (text.isEmpty() || (needed.width() <= widget->width() && needed.height() <= widget->height())) continue;
-    cut << QString("%1 '%2' needs %3 x %4, has %5 x %6").arg(widget->objectName(), text).arg(needed.width()).arg(needed.height())
-               .arg(widget->width()).arg(widget->height());
+    cut << QString("%1 '%2' needs %3 x %4, has %5 x %6")
+               .arg(widget->objectName(), text)
+               .arg(needed.width())
+               .arg(needed.height())
+               .arg(widget->width())
+               .arg(widget->height());
   }
   return cut;
 }

@@ -5,8 +5,10 @@
 #include <QStringList>
 #include <QWidget>
 
-/// Gives `window` that size, lets it paint, and saves it as build/screenshots/NAME.png. False when it could not be written.
+/// Gives `window` that size, lets it paint, and saves it as build/screenshots/NAME.png. False when it could not be
+/// written.
 bool takeScreenshot(QWidget& window, QSize size, const QString& name);
 
-/// Every visible label and button whose text needs more room than it has, as "objectName 'text' needs W x H, has W x H".
+/// Every visible label and button whose text needs more room than it has, as "objectName 'text' needs W x H, has W x
+/// H".
 QStringList cutTexts(const QWidget& window);

@@ -20,7 +20,9 @@ class ScratchFolder {
   QTemporaryDir m_folder;
 };
 
-inline void writeText(const strata::Path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
+inline void writeText(const strata::Path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
 
 inline std::string readText(const strata::Path& path) {
   std::ostringstream text;
@@ -28,13 +30,15 @@ inline std::string readText(const strata::Path& path) {
   return text.str();
 }
 
-/// What `call` was refused with; "not refused" when it was not. Any exception but strata::Error fails the test by escaping.
+/// What `call` was refused with; "not refused" when it was not. Any exception but strata::Error fails the test by
+/// escaping.
 template <class Call>
 QString refusedWith(strata::Error::Kind kind, Call call) {
   try {
     call();
   } catch (const strata::Error& error) {
-    return error.kind() == kind ? QString::fromUtf8(error.what()) : QStringLiteral("refused with another kind: ") + error.what();
+    return error.kind() == kind ? QString::fromUtf8(error.what())
+                                : QStringLiteral("refused with another kind: ") + error.what();
   }
   return QStringLiteral("not refused");
 }

@@ -21,7 +21,8 @@ inline std::shared_ptr<const strata::Dataset> tinyDataset(int train = 200, int t
     for (int i = 0; i < count; ++i) {
       const int label = static_cast<int>(random.below(3));
       samples.labels.push_back(label);
-      for (int at = 0; at < 64; ++at) samples.pixels.push_back(static_cast<std::uint8_t>(random.below(120) + (at % 8 / 3 == label ? 90 : 0)));
+      for (int at = 0; at < 64; ++at)
+        samples.pixels.push_back(static_cast<std::uint8_t>(random.below(120) + (at % 8 / 3 == label ? 90 : 0)));
     }
   };
   fill(dataset->train, train);
@@ -29,7 +30,8 @@ inline std::shared_ptr<const strata::Dataset> tinyDataset(int train = 200, int t
   return dataset;
 }
 
-inline strata::LayerSpec tinyLayer(const strata::NetworkSpec& network, const std::string& type, const std::vector<std::pair<std::string, strata::Value>>& values = {}) {
+inline strata::LayerSpec tinyLayer(const strata::NetworkSpec& network, const std::string& type,
+                                   const std::vector<std::pair<std::string, strata::Value>>& values = {}) {
   strata::LayerSpec layer = strata::newLayer(network, *strata::findLayer(type));
   for (const auto& [id, value] : values) layer.fields.set(id, value);
   return layer;
@@ -45,7 +47,9 @@ inline strata::Project tinyProject() {
   NetworkSpec& network = project.network;
   network.input = Shape::image(8, 8, 1);
   network.classes = 3;
-  network.layers.push_back(tinyLayer(network, "conv2d", {{"filters", std::int64_t{4}}, {"kernel_size", Pair{3, 3}}, {"activation", std::string("relu")}}));
+  network.layers.push_back(
+      tinyLayer(network, "conv2d",
+                {{"filters", std::int64_t{4}}, {"kernel_size", Pair{3, 3}}, {"activation", std::string("relu")}}));
   network.layers.push_back(tinyLayer(network, "max_pool2d"));
   network.layers.push_back(tinyLayer(network, "flatten"));
   network.layers.push_back(tinyLayer(network, "dropout"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rules that keep the house in order, read from the sources themselves: what may include what, licence lines, and that
-// engine, data sets and the command line build on a computer that has no Qt.
+// The rules that keep the house in order, read from the sources themselves: what may include what, licence lines, and
+// that engine, data sets and the command line build on a computer that has no Qt.
 #include <QDirIterator>
 #include <QFile>
 #include <QProcess>
@@ -50,18 +50,43 @@ class TestArchitecture : public QObject {
     QTest::addColumn<QString>("folder");
     QTest::addColumn<QString>("header");   // what may not be included there
     QTest::addColumn<QString>("allowed");  // the files that may all the same; empty: none
-    QTest::newRow("engine has no Qt") << "engine" << "[<\"]Q" << "";
-    QTest::newRow("datasets has no Qt") << "datasets" << "[<\"]Q" << "";
-    QTest::newRow("engine knows no data sets") << "engine" << "\"(datasets|gui)/" << "^engine/cli/";
-    QTest::newRow("the command line knows no studio") << "engine/cli" << "\"gui/" << "";
-    QTest::newRow("datasets knows no studio") << "datasets" << "\"gui/" << "";
-    QTest::newRow("oneDNN in the cpu backend") << "engine" << "[<\"](oneapi/dnnl/)?dnnl" << "^engine/cpu/";
-    QTest::newRow("oneDNN not in the studio") << "gui" << "[<\"](oneapi/dnnl/)?dnnl" << "";
-    QTest::newRow("CUDA in its module") << "engine" << "[<\"](cuda|cudnn|cublas)" << "^engine/cuda/";
-    QTest::newRow("the CUDA module's headers stay inside") << "engine" << "\"engine/cuda/" << "^engine/(cuda/|cuda_backend|backend)";
-    QTest::newRow("models have no widgets") << "gui/models" << "\"gui/(widgets|panels)/|<QWidget>|<Q[A-Za-z]*(View|Button|Label|Box|Delegate|Dialog)>" << "";
-    QTest::newRow("widgets know no panel") << "gui/widgets" << "\"gui/panels/" << "";
-    QTest::newRow("panels know no panel") << "gui/panels" << "\"gui/panels/" << "^gui/panels/[a-z]+_page\\.";
+    QTest::newRow("engine has no Qt") << "engine"
+                                      << "[<\"]Q"
+                                      << "";
+    QTest::newRow("datasets has no Qt") << "datasets"
+                                        << "[<\"]Q"
+                                        << "";
+    QTest::newRow("engine knows no data sets") << "engine"
+                                               << "\"(datasets|gui)/"
+                                               << "^engine/cli/";
+    QTest::newRow("the command line knows no studio") << "engine/cli"
+                                                      << "\"gui/"
+                                                      << "";
+    QTest::newRow("datasets knows no studio") << "datasets"
+                                              << "\"gui/"
+                                              << "";
+    QTest::newRow("oneDNN in the cpu backend") << "engine"
+                                               << "[<\"](oneapi/dnnl/)?dnnl"
+                                               << "^engine/cpu/";
+    QTest::newRow("oneDNN not in the studio") << "gui"
+                                              << "[<\"](oneapi/dnnl/)?dnnl"
+                                              << "";
+    QTest::newRow("CUDA in its module") << "engine"
+                                        << "[<\"](cuda|cudnn|cublas)"
+                                        << "^engine/cuda/";
+    QTest::newRow("the CUDA module's headers stay inside") << "engine"
+                                                           << "\"engine/cuda/"
+                                                           << "^engine/(cuda/|cuda_backend|backend)";
+    QTest::newRow("models have no widgets")
+        << "gui/models"
+        << "\"gui/(widgets|panels)/|<QWidget>|<Q[A-Za-z]*(View|Button|Label|Box|Delegate|Dialog)>"
+        << "";
+    QTest::newRow("widgets know no panel") << "gui/widgets"
+                                           << "\"gui/panels/"
+                                           << "";
+    QTest::newRow("panels know no panel") << "gui/panels"
+                                          << "\"gui/panels/"
+                                          << "^gui/panels/[a-z]+_page\\.";
   }
   void includes() {
     QFETCH(QString, folder);
@@ -69,11 +94,14 @@ class TestArchitecture : public QObject {
     QFETCH(QString, allowed);
     QVERIFY2(!sources(folder).isEmpty(), "no sources were found");
     QStringList hits = linesWith(folder, "^\\s*#\\s*include\\s*" + header);
-    if (!allowed.isEmpty()) hits.removeIf([expression = QRegularExpression(allowed)](const QString& hit) { return expression.match(hit).hasMatch(); });
+    if (!allowed.isEmpty())
+      hits.removeIf(
+          [expression = QRegularExpression(allowed)](const QString& hit) { return expression.match(hit).hasMatch(); });
     // A panel's own header is no other panel.
     hits.removeIf([](const QString& hit) {
       const QString file = hit.section(':', 0, 0);
-      return file.startsWith("gui/panels/") && text(file).split('\n').value(hit.section(':', 1).toInt() - 1).contains(file.section('.', 0, 0) + ".h");
+      return file.startsWith("gui/panels/") &&
+             text(file).split('\n').value(hit.section(':', 1).toInt() - 1).contains(file.section('.', 0, 0) + ".h");
     });
     QVERIFY2(hits.isEmpty(), qPrintable(hits.join(", ")));
   }
@@ -87,7 +115,8 @@ class TestArchitecture : public QObject {
     QStringList wrong;
     for (const QString& folder : kFolders) {
       const QString licence = folder == "engine" || folder == "datasets" ? "Apache-2.0" : "GPL-3.0-or-later";
-      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in", "*.py", "*.qss", "CMakeLists.txt", "run", "setup"}))
+      for (const QString& file :
+           files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in", "*.py", "*.qss", "CMakeLists.txt", "run", "setup"}))
         if (!text(file).section('\n', 0, 1).contains("SPDX-License-Identifier: " + licence)) wrong << file;
     }
     QVERIFY2(wrong.isEmpty(), qPrintable(wrong.join(", ")));
@@ -96,7 +125,8 @@ class TestArchitecture : public QObject {
   void noRegistryIsNamed() {
     QStringList hits;
     for (const QString& folder : kFolders)
-      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.in", "*.json", "*.py", "CMakeLists.txt", "run", "setup"}))
+      for (const QString& file :
+           files(folder, {"*.h", "*.cpp", "*.in", "*.json", "*.py", "CMakeLists.txt", "run", "setup"}))
         if (text(file).contains(QRegularExpression(QString("pypi\\.") + "org|files\\.python" + "hosted"))) hits << file;
     QVERIFY2(hits.isEmpty(), qPrintable(hits.join(", ")));
   }
@@ -108,12 +138,14 @@ class TestArchitecture : public QObject {
       QProcess process;
       process.setProcessChannelMode(QProcess::MergedChannels);
       process.start(program, arguments);
-      if (!process.waitForFinished(-1) || process.exitStatus() != QProcess::NormalExit) return program + ": " + process.errorString();
+      if (!process.waitForFinished(-1) || process.exitStatus() != QProcess::NormalExit)
+        return program + ": " + process.errorString();
       return process.exitCode() == 0 ? QString() : QString::fromLocal8Bit(process.readAll().right(2000));
     };
     const QString cmake = QStringLiteral(STRATA_CMAKE);
-    const QString configured = run(cmake, {"-S", kRoot, "-B", folder, "-G", "Ninja", "-DSTRATA_GUI=OFF", "-DSTRATA_TESTS=OFF", "-DSTRATA_CUDA=OFF",
-                                           "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_DISABLE_FIND_PACKAGE_Qt6=ON"});
+    const QString configured =
+        run(cmake, {"-S", kRoot, "-B", folder, "-G", "Ninja", "-DSTRATA_GUI=OFF", "-DSTRATA_TESTS=OFF",
+                    "-DSTRATA_CUDA=OFF", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_DISABLE_FIND_PACKAGE_Qt6=ON"});
     QVERIFY2(configured.isEmpty(), qPrintable(configured));
     const QString built = run(cmake, {"--build", folder});
     QVERIFY2(built.isEmpty(), qPrintable(built));
@@ -123,7 +155,8 @@ class TestArchitecture : public QObject {
 };
 
 int main(int argc, char** argv) {
-  qputenv("QTEST_FUNCTION_TIMEOUT", "1200000");  // ms; a whole build may take longer than Qt Test's five minutes on a busy computer
+  qputenv("QTEST_FUNCTION_TIMEOUT",
+          "1200000");  // ms; a whole build may take longer than Qt Test's five minutes on a busy computer
   QCoreApplication app(argc, argv);
   TestArchitecture test;
   return QTest::qExec(&test, argc, argv);

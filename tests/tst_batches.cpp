@@ -23,7 +23,9 @@ class TestBatches : public QObject {
     std::iota(indices.begin(), indices.end(), 0);
     return indices;
   }
-  Batches make(std::vector<int> indices, Preprocessing preprocessing = {}) const { return {m_samples, std::move(indices), Shape::image(1, 2, 1), preprocessing, 5}; }
+  Batches make(std::vector<int> indices, Preprocessing preprocessing = {}) const {
+    return {m_samples, std::move(indices), Shape::image(1, 2, 1), preprocessing, 5};
+  }
   std::vector<int> orderOf(Batches& batches) const {
     std::vector<int> order;
     for (int b = 0; b < batches.count(); ++b) {
@@ -130,7 +132,8 @@ void TestBatches::preprocessingMeansTheSame() {
   const Batch batch = batches.at(1);
   for (int i = 0; i < 10; ++i) {
     const int byte = m_samples.pixels[static_cast<std::size_t>(10 + i)];
-    QCOMPARE(static_cast<float>(batch.bytes[i]) * batch.scale + batch.offset, static_cast<float>(invert ? 255 - byte : byte) * 0.5f - 3);
+    QCOMPARE(static_cast<float>(batch.bytes[i]) * batch.scale + batch.offset,
+             static_cast<float>(invert ? 255 - byte : byte) * 0.5f - 3);
   }
 }
 
@@ -159,7 +162,8 @@ void TestBatches::augmentationMovesPixels() {
     QCOMPARE(matches, 1);
   }
   QCOMPARE(seen.size(), 9u);
-  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(), to.data());  // a shift past the edge leaves ground
+  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(),
+          to.data());  // a shift past the edge leaves ground
   QVERIFY(to[0] == 99 || to[0] == 1);
 }
 
@@ -222,7 +226,8 @@ void TestBatches::splitHoldsOutAndKeepsOrder() {
   const DataView view = makeDataView(dataset(1000, 0), ValidationSource::Split, 0.1, 1);
   QCOMPARE(view.validation.size(), 100u);
   QCOMPARE(view.train.size(), 900u);
-  QVERIFY(std::is_sorted(view.train.begin(), view.train.end()) && std::is_sorted(view.validation.begin(), view.validation.end()));
+  QVERIFY(std::is_sorted(view.train.begin(), view.train.end()) &&
+          std::is_sorted(view.validation.begin(), view.validation.end()));
   std::set<int> together(view.train.begin(), view.train.end());
   together.insert(view.validation.begin(), view.validation.end());
   QCOMPARE(together.size(), 1000u);

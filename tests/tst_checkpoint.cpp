@@ -65,7 +65,8 @@ void TestCheckpoint::comesBack() {
   QVERIFY(back.epochSeconds == checkpoint.epochSeconds);
 }
 
-/// All bits of the start, where lengths and checksum stand, and of the rest every eleventh: each position in a byte in turn.
+/// All bits of the start, where lengths and checksum stand, and of the rest every eleventh: each position in a byte in
+/// turn.
 void TestCheckpoint::bitFlipsAreDetected() {
   const std::string bytes = checkpointBytes(example());
   for (std::size_t bit = 0; bit < bytes.size() * 8; bit += bit < 400 ? 1 : 11) {
@@ -73,7 +74,8 @@ void TestCheckpoint::bitFlipsAreDetected() {
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
     writeText(m_path, flipped);
     const QString message = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
-    if (!message.startsWith(QString::fromStdString(m_path.string()))) QFAIL(qPrintable(QString("bit %1: %2").arg(bit).arg(message)));
+    if (!message.startsWith(QString::fromStdString(m_path.string())))
+      QFAIL(qPrintable(QString("bit %1: %2").arg(bit).arg(message)));
   }
 }
 
@@ -81,12 +83,14 @@ void TestCheckpoint::cutsAreRefused() {
   const std::string bytes = checkpointBytes(example());
   for (std::size_t size = 0; size < bytes.size(); size += size < 100 ? 1 : 7) {
     writeText(m_path, bytes.substr(0, size));
-    if (!refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); }).contains("c.safetensors")) QFAIL(qPrintable(QString::number(size)));
+    if (!refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); }).contains("c.safetensors"))
+      QFAIL(qPrintable(QString::number(size)));
   }
 }
 
 void TestCheckpoint::plainFilesAreNoCheckpoints() {
-  const QString message = refusedWith(Error::Kind::Input, [] { readCheckpoint(STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors"); });
+  const QString message =
+      refusedWith(Error::Kind::Input, [] { readCheckpoint(STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors"); });
   QVERIFY2(message.contains("is not a Strata checkpoint"), qPrintable(message));
 }
 

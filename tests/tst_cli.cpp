@@ -90,13 +90,18 @@ void TestCli::initTestCase() {
 
 void TestCli::followsTheGoldenTrace() {
   if (!findDataset("mnist", "")) QSKIP("MNIST is not here: strata data get mnist.");
-  const CliResult result = runStrata({"train", STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata", "--weights", STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors", "--steps", "20", "--set",
-                                      "training.optimizer.learning_rate=0.05", "--log-batches", path("f.csv"), "--out", path("golden")});
+  const CliResult result =
+      runStrata({"train", STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata", "--weights",
+                 STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors", "--steps", "20", "--set",
+                 "training.optimizer.learning_rate=0.05", "--log-batches", path("f.csv"), "--out", path("golden")});
   QVERIFY2(result.exitCode == 0, result.err.c_str());
   QVERIFY(result.out.find("validating on the test set, as the project asks (10,000 samples)") != std::string::npos);
-  const auto losses = column(m_folder / "f.csv", 1), golden = column(STRATA_SOURCE_DIR "/tests/golden/seed_trace.csv", 3);
+  const auto losses = column(m_folder / "f.csv", 1),
+             golden = column(STRATA_SOURCE_DIR "/tests/golden/seed_trace.csv", 3);
   QCOMPARE(losses.size(), std::size_t{20});
-  for (const auto& [step, loss] : losses) QVERIFY2(std::abs(loss - golden.at(step)) < 1e-4, qPrintable(QString("step %1: %2, needed %3").arg(step).arg(loss).arg(golden.at(step))));
+  for (const auto& [step, loss] : losses)
+    QVERIFY2(std::abs(loss - golden.at(step)) < 1e-4,
+             qPrintable(QString("step %1: %2, needed %3").arg(step).arg(loss).arg(golden.at(step))));
   QCOMPARE(readCheckpoint(m_folder / "golden" / "checkpoints" / "last.safetensors").step, std::uint64_t{20});
 }
 
@@ -106,7 +111,8 @@ void TestCli::trainsInPlainLines() {
   QCOMPARE(result.err, std::string());
   const QString out = QString::fromStdString(result.out);
   QVERIFY2(out.contains("Tiny: 7,850 parameters, backend cpu\n"), qPrintable(out));
-  QVERIFY(out.contains(QRegularExpression("\nepoch 2/2 - [0-9.]+ s - loss: [0-9.]+ - accuracy: [0-9.]+ - val_loss: [0-9.]+ - val_accuracy: [0-9.]+ - [0-9,]+ samples/s\n")));
+  QVERIFY(out.contains(QRegularExpression("\nepoch 2/2 - [0-9.]+ s - loss: [0-9.]+ - accuracy: [0-9.]+ - val_loss: "
+                                          "[0-9.]+ - val_accuracy: [0-9.]+ - [0-9,]+ samples/s\n")));
   QVERIFY(!out.contains('\r') && !out.contains('\033'));
 }
 
@@ -116,7 +122,9 @@ void TestCli::jsonLinesHaveTheirFields() {
   const auto lines = jsonLines(result.out);
   const auto epochs = ofEvent(lines, "epoch");
   QCOMPARE(epochs.size(), std::size_t{2});
-  for (const char* key : {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_seconds", "val_seconds", "samples_per_second"}) QVERIFY2(epochs[0].contains(key) && epochs[0][key].is_number(), key);
+  for (const char* key :
+       {"loss", "accuracy", "val_loss", "val_accuracy", "epoch_seconds", "val_seconds", "samples_per_second"})
+    QVERIFY2(epochs[0].contains(key) && epochs[0][key].is_number(), key);
   QCOMPARE(epochs[1]["epoch"].get<int>(), 2);
   const Json started = ofEvent(lines, "started")[0], finished = ofEvent(lines, "finished")[0];
   QCOMPARE(started["validation"].get<std::string>(), std::string("test"));
@@ -127,7 +135,9 @@ void TestCli::jsonLinesHaveTheirFields() {
 }
 
 void TestCli::optionsOverrideTheProject() {
-  const CliResult result = train({"--epochs", "1", "--seed", "9", "--set", "training.batch_size=64", "--set", "name=Other", "--backend", "reference", "--precision", "float32", "--json"}, "options");
+  const CliResult result = train({"--epochs", "1", "--seed", "9", "--set", "training.batch_size=64", "--set",
+                                  "name=Other", "--backend", "reference", "--precision", "float32", "--json"},
+                                 "options");
   QVERIFY2(result.exitCode == 0, result.err.c_str());
   const auto lines = jsonLines(result.out);
   const Json started = ofEvent(lines, "started")[0];
@@ -154,7 +164,8 @@ void TestCli::resumesToTheSameBits() {
   const CliResult result = runStrata({"train", "--resume", path("part"), "--threads", "1"});
   QVERIFY2(result.exitCode == 0, result.err.c_str());
   QVERIFY(result.out.find("Resuming at step 11\n") != std::string::npos);
-  const Checkpoint whole = readCheckpoint(m_folder / "whole" / "checkpoints" / "last.safetensors"), part = readCheckpoint(m_folder / "part" / "checkpoints" / "last.safetensors");
+  const Checkpoint whole = readCheckpoint(m_folder / "whole" / "checkpoints" / "last.safetensors"),
+                   part = readCheckpoint(m_folder / "part" / "checkpoints" / "last.safetensors");
   QVERIFY(whole.weights == part.weights);
 }
 
@@ -202,7 +213,8 @@ void TestCli::exitCodes_data() {
   QTest::addColumn<QStringList>("arguments");
   QTest::addColumn<int>("code");
   QTest::addColumn<QString>("says");
-  const QString project = QString::fromStdString(path("tiny.strata")), folder = QString::fromStdString(m_folder.path().string());
+  const QString project = QString::fromStdString(path("tiny.strata")),
+                folder = QString::fromStdString(m_folder.path().string());
   writeText(m_folder / "bad.strata", "{\"version\": 1,");
   QTest::newRow("help") << QStringList{"--help"} << 0 << "";
   QTest::newRow("version") << QStringList{"--version"} << 0 << "";
@@ -211,23 +223,33 @@ void TestCli::exitCodes_data() {
   QTest::newRow("unknown option") << QStringList{"train", project, "--epoch", "2"} << 2 << "--epoch";
   QTest::newRow("no number") << QStringList{"train", project, "--epochs", "x"} << 2 << "--epochs";
   QTest::newRow("no project") << QStringList{"train"} << 2 << "needed a project file";
-  QTest::newRow("unknown setting") << QStringList{"train", project, "--set", "training.lr=1"} << 2 << "there is no such setting";
-  QTest::newRow("bad setting") << QStringList{"train", project, "--set", "training.epochs=-1"} << 3 << "training.epochs must be";
+  QTest::newRow("unknown setting") << QStringList{"train", project, "--set", "training.lr=1"} << 2
+                                   << "there is no such setting";
+  QTest::newRow("bad setting") << QStringList{"train", project, "--set", "training.epochs=-1"} << 3
+                               << "training.epochs must be";
   QTest::newRow("unknown precision") << QStringList{"train", project, "--precision", "half"} << 2 << "half not in";
-  QTest::newRow("precision not offered") << QStringList{"train", project, "--backend", "cpu", "--precision", "bfloat16"} << 2
-                                         << "backend cpu: it does not train in bfloat16, only in float32";
-  QTest::newRow("precision not offered to bench") << QStringList{"bench", project, "--backend", "reference", "--precision", "tf32"} << 2 << "does not train in TF32";
+  QTest::newRow("precision not offered") << QStringList{"train", project, "--backend", "cpu", "--precision", "bfloat16"}
+                                         << 2 << "backend cpu: it does not train in bfloat16, only in float32";
+  QTest::newRow("precision not offered to bench")
+      << QStringList{"bench", project, "--backend", "reference", "--precision", "tf32"} << 2
+      << "does not train in TF32";
   QTest::newRow("unknown backend") << QStringList{"train", project, "--backend", "tpu"} << 2 << "tpu";
   QTest::newRow("bad project") << QStringList{"train", folder + "/bad.strata"} << 3 << "not valid JSON at line 1";
   QTest::newRow("no such project") << QStringList{"train", folder + "/none.strata"} << 4 << "there is no such file";
   QTest::newRow("no such run") << QStringList{"train", "--resume", folder + "/none"} << 4 << "there is no such run";
-  QTest::newRow("no such weights") << QStringList{"train", project, "--weights", folder + "/none"} << 4 << "there is no such file";
-  QTest::newRow("no data") << QStringList{"train", project, "--set", "data.source=no-such-data"} << 4 << "--set data.source=synthetic-digits";
-  QTest::newRow("out not writable") << QStringList{"train", project, "--out", "/proc/nowhere"} << 4 << "cannot create the folder";
+  QTest::newRow("no such weights") << QStringList{"train", project, "--weights", folder + "/none"} << 4
+                                   << "there is no such file";
+  QTest::newRow("no data") << QStringList{"train", project, "--set", "data.source=no-such-data"} << 4
+                           << "--set data.source=synthetic-digits";
+  QTest::newRow("out not writable") << QStringList{"train", project, "--out", "/proc/nowhere"} << 4
+                                    << "cannot create the folder";
   QTest::newRow("info of nothing") << QStringList{"info", folder + "/none"} << 4 << "there is no such file";
-  QTest::newRow("info of rubbish") << QStringList{"info", folder + "/data/train-labels-idx1-ubyte.txt"} << 4 << "there is no such file";
-  QTest::newRow("predict without a model") << QStringList{"predict", folder + "/none", "x.png"} << 4 << "there is no such run";
-  QTest::newRow("predict with a project") << QStringList{"predict", project, "x.png"} << 3 << "is not a Strata checkpoint";
+  QTest::newRow("info of rubbish") << QStringList{"info", folder + "/data/train-labels-idx1-ubyte.txt"} << 4
+                                   << "there is no such file";
+  QTest::newRow("predict without a model")
+      << QStringList{"predict", folder + "/none", "x.png"} << 4 << "there is no such run";
+  QTest::newRow("predict with a project")
+      << QStringList{"predict", project, "x.png"} << 3 << "is not a Strata checkpoint";
   QTest::newRow("unknown data") << QStringList{"data", "get", "no-such-data"} << 2 << "no-such-data";
 }
 
@@ -261,7 +283,9 @@ void TestCli::errorsAreJsonToo() {
 }
 
 void TestCli::divergedRunsSaySo() {
-  writeText(m_folder / "wild.strata", R"({"version": 1, "data": {"source": ")" + path("data") + R"(", "validation": "test"}, "network": {"input": [28, 28, 1], "classes": 10, "layers": [
+  writeText(m_folder / "wild.strata",
+            R"({"version": 1, "data": {"source": ")" + path("data") +
+                R"(", "validation": "test"}, "network": {"input": [28, 28, 1], "classes": 10, "layers": [
     {"type": "flatten", "name": "flatten"}, {"type": "dense", "name": "a", "units": 16}, {"type": "dense", "name": "b", "units": 10}]},
     "training": {"batch_size": 32, "epochs": 20, "optimizer": {"type": "sgd", "learning_rate": 1000000}}})");
   const CliResult result = runStrata({"train", path("wild.strata"), "--json", "--out", path("wild")});
@@ -281,7 +305,8 @@ void TestCli::signalsSaveAndEnd_data() {
 void TestCli::signalsSaveAndEnd() {
   QFETCH(int, number);
   const std::string run = "signal" + std::to_string(number);
-  CliProcess process({"train", path("tiny.strata"), "--epochs", "1000000", "--set", "training.keep_epochs=0", "--out", path(run)});
+  CliProcess process(
+      {"train", path("tiny.strata"), "--epochs", "1000000", "--set", "training.keep_epochs=0", "--out", path(run)});
   QTRY_VERIFY(process.out().find("epoch 1/") != std::string::npos);
   ::kill(process.pid(), number);
   const CliResult result = process.finish();
@@ -291,16 +316,19 @@ void TestCli::signalsSaveAndEnd() {
 }
 
 void TestCli::aSecondProcessIsToldWhoHoldsTheRun() {
-  CliProcess process({"train", path("tiny.strata"), "--epochs", "1000000", "--set", "training.keep_epochs=0", "--out", path("held")});
+  CliProcess process(
+      {"train", path("tiny.strata"), "--epochs", "1000000", "--set", "training.keep_epochs=0", "--out", path("held")});
   QTRY_VERIFY(process.out().find("epoch 1/") != std::string::npos);
   const CliResult second = runStrata({"train", "--resume", path("held")});
   const CliResult reading = runStrata({"info", path("held")});
   ::kill(process.pid(), SIGKILL);
   process.finish();
   QCOMPARE(second.exitCode, 4);
-  QVERIFY2(second.err.find("in use by process " + std::to_string(process.pid())) != std::string::npos, second.err.c_str());
+  QVERIFY2(second.err.find("in use by process " + std::to_string(process.pid())) != std::string::npos,
+           second.err.c_str());
   QVERIFY2(reading.out.find(": training\n") != std::string::npos, (reading.out + reading.err).c_str());
-  const CliResult after = runStrata({"train", "--resume", path("held"), "--steps", "1"});  // the lock died with its holder
+  const CliResult after =
+      runStrata({"train", "--resume", path("held"), "--steps", "1"});  // the lock died with its holder
   QVERIFY2(after.exitCode == 0, after.err.c_str());
 }
 
@@ -330,16 +358,18 @@ void TestCli::predictsPictures() {
 
 void TestCli::tellsWhatThingsAre() {
   QCOMPARE(train({"--epochs", "1"}, "told").exitCode, 0);
-  const std::map<std::string, std::string> expected{{path("tiny.strata"), "Strata project \"Tiny\""},
-                                                    {path("told"), "Checkpoints: all sound"},
-                                                    {path("told") + "/checkpoints/last.safetensors", "Strata checkpoint after step 8, epoch 1"},
-                                                    {STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors", "safetensors file, 8 tensors"},
-                                                    {path("data"), "256 training and 64 test samples of 28 × 28 × 1, 10 classes"},
-                                                    {path("data") + "/train-images-idx3-ubyte", "pictures: 256 × 28 × 28"},
-                                                    {path("data") + "/t10k-labels-idx1-ubyte", "labels: 64"}};
+  const std::map<std::string, std::string> expected{
+      {path("tiny.strata"), "Strata project \"Tiny\""},
+      {path("told"), "Checkpoints: all sound"},
+      {path("told") + "/checkpoints/last.safetensors", "Strata checkpoint after step 8, epoch 1"},
+      {STRATA_SOURCE_DIR "/tests/golden/seed_init.safetensors", "safetensors file, 8 tensors"},
+      {path("data"), "256 training and 64 test samples of 28 × 28 × 1, 10 classes"},
+      {path("data") + "/train-images-idx3-ubyte", "pictures: 256 × 28 × 28"},
+      {path("data") + "/t10k-labels-idx1-ubyte", "labels: 64"}};
   for (const auto& [what, says] : expected) {
     const CliResult result = runStrata({"info", what});
-    QVERIFY2(result.exitCode == 0 && result.out.find(says) != std::string::npos, (what + ": " + result.out + result.err).c_str());
+    QVERIFY2(result.exitCode == 0 && result.out.find(says) != std::string::npos,
+             (what + ": " + result.out + result.err).c_str());
   }
 }
 

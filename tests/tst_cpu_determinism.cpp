@@ -22,17 +22,22 @@ namespace {
 NetworkSpec convNet() {
   NetworkSpec spec;
   spec.input = Shape::image(14, 14, 1);
-  spec.layers = {layer("conv2d", "conv1", {{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}), layer("max_pool2d", "pool1"),
-                 layer("conv2d", "conv2", {{"filters", 20}, {"padding", "same"}, {"activation", "relu"}}), layer("flatten", "flatten"),
-                 layer("dense", "dense1", {{"units", 70}, {"activation", "relu"}}), layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 10}})};
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}),
+                 layer("max_pool2d", "pool1"),
+                 layer("conv2d", "conv2", {{"filters", 20}, {"padding", "same"}, {"activation", "relu"}}),
+                 layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 70}, {"activation", "relu"}}),
+                 layer("dropout", "dropout1"),
+                 layer("dense", "dense2", {{"units", 10}})};
   return spec;
 }
 
 NetworkSpec smoothNet() {
   NetworkSpec spec;
   spec.input = Shape::image(12, 12, 3);
-  spec.layers = {layer("conv2d", "conv1", {{"filters", 6}, {"activation", "tanh"}}), layer("avg_pool2d", "pool1"), layer("flatten", "flatten"),
-                 layer("dense", "dense1", {{"units", 33}, {"activation", "sigmoid"}}), layer("dense", "dense2", {{"units", 10}})};
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 6}, {"activation", "tanh"}}), layer("avg_pool2d", "pool1"),
+                 layer("flatten", "flatten"), layer("dense", "dense1", {{"units", 33}, {"activation", "sigmoid"}}),
+                 layer("dense", "dense2", {{"units", 10}})};
   return spec;
 }
 
@@ -69,7 +74,9 @@ void TestCpuDeterminism::sameBits() {
   const Weights once = trained(spec, optimizer.toStdString(), 1, 6);
   QVERIFY(once != initialWeights(spec, 1));
   for (const int threads : {1, 2, 4})
-    for (int run = 0; run < 2; ++run) QVERIFY2(trained(spec, optimizer.toStdString(), threads, 6) == once, qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
+    for (int run = 0; run < 2; ++run)
+      QVERIFY2(trained(spec, optimizer.toStdString(), threads, 6) == once,
+               qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
 }
 
 void TestCpuDeterminism::sameBitsOfDrawnStacks_data() {
@@ -87,7 +94,10 @@ void TestCpuDeterminism::sameBitsOfDrawnStacks() {
   const NetworkSpec spec = madeStack(rng);
   const Weights once = trained(spec, "sgd", 1, 3);
   QVERIFY(once != initialWeights(spec, 1));
-  for (const int threads : {2, 4}) QVERIFY2(trained(spec, "sgd", threads, 3) == once, qPrintable(QString("%1 threads\n%2").arg(threads).arg(QString::fromStdString(networkToJson(spec).dump()))));
+  for (const int threads : {2, 4})
+    QVERIFY2(
+        trained(spec, "sgd", threads, 3) == once,
+        qPrintable(QString("%1 threads\n%2").arg(threads).arg(QString::fromStdString(networkToJson(spec).dump()))));
 }
 
 QTEST_GUILESS_MAIN(TestCpuDeterminism)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// strata_cuda.so as the programs meet it: it loads on a machine without a driver, says what is missing, and plans every convolution
-// of the layers' examples and the templates on GPUs that are not here. Planned is not run.
+// strata_cuda.so as the programs meet it: it loads on a machine without a driver, says what is missing, and plans every
+// convolution of the layers' examples and the templates on GPUs that are not here. Planned is not run.
 #include <dlfcn.h>
 
 #include <QElapsedTimer>
@@ -38,11 +38,14 @@ class TestCudaModule : public QObject {
     const double loaded = static_cast<double>(timer.nsecsElapsed()) / 1e6;
     const std::string reason = module->unavailableReason();
     const double asked = static_cast<double>(timer.nsecsElapsed()) / 1e6 - loaded;
-    qInfo("loaded in %.1f ms; cuDNN and cuBLASLt asked in %.1f ms more: %s", loaded, asked, reason.empty() ? "both are here" : reason.c_str());
+    qInfo("loaded in %.1f ms; cuDNN and cuBLASLt asked in %.1f ms more: %s", loaded, asked,
+          reason.empty() ? "both are here" : reason.c_str());
     QVERIFY(reason.empty() || reason.back() == '.');
-    if (const QByteArray cudart = qgetenv("CUDNN_FRONTEND_CUDART_LIB_NAME"); !cudart.isEmpty()) {  // cuDNN's frontend is told to take CUDA 13
+    if (const QByteArray cudart = qgetenv("CUDNN_FRONTEND_CUDART_LIB_NAME");
+        !cudart.isEmpty()) {  // cuDNN's frontend is told to take CUDA 13
       int version = 0;
-      const auto ask = reinterpret_cast<int (*)(int*)>(dlsym(dlopen(cudart, RTLD_NOW | RTLD_LOCAL), "cudaRuntimeGetVersion"));
+      const auto ask =
+          reinterpret_cast<int (*)(int*)>(dlsym(dlopen(cudart, RTLD_NOW | RTLD_LOCAL), "cudaRuntimeGetVersion"));
       QVERIFY(ask && ask(&version) == 0);
       qInfo("shared CUDA runtime for cuDNN's frontend: %s, %d", cudart.constData(), version);
       QCOMPARE(version / 1000, 13);
@@ -62,7 +65,8 @@ class TestCudaModule : public QObject {
     QElapsedTimer timer;
     timer.start();
     const std::string reason = cudaReason(probeCuda());
-    qInfo("asked in %.1f ms: %s", static_cast<double>(timer.nsecsElapsed()) / 1e6, reason.empty() ? "CUDA is available" : reason.c_str());
+    qInfo("asked in %.1f ms: %s", static_cast<double>(timer.nsecsElapsed()) / 1e6,
+          reason.empty() ? "CUDA is available" : reason.c_str());
     if (!reason.empty()) QVERIFY_THROWS_EXCEPTION(Error, createBackend("cuda", 1));
   }
 
@@ -94,11 +98,14 @@ class TestCudaModule : public QObject {
       data += graph.starts_with("data");
       weight += graph.starts_with("weight");
     }
-    // Three for each template's and example's convolution of more than one channel, and forward and weights of what stands before an example.
-    QVERIFY(gpus.contains("forward+bias+relu 128x12x12x24 -> 8x8x48, 5x5") && gpus.contains("data gradient 128x14x14x64 -> 14x14x64, 3x3 pad 1x1x1x1"));
+    // Three for each template's and example's convolution of more than one channel, and forward and weights of what
+    // stands before an example.
+    QVERIFY(gpus.contains("forward+bias+relu 128x12x12x24 -> 8x8x48, 5x5") &&
+            gpus.contains("data gradient 128x14x14x64 -> 14x14x64, 3x3 pad 1x1x1x1"));
     QVERIFY(data >= 10 && forward > data && weight > data);
-    qInfo("%d cells: %zu graphs in 3 precisions on 7 GPUs; %d planned with %zu different engines, %d fall back (bfloat16 before sm_80)", cells, gpus.size(),
-          cells - fallbacks, engines.size(), fallbacks);
+    qInfo("%d cells: %zu graphs in 3 precisions on 7 GPUs; %d planned with %zu different engines, %d fall back "
+          "(bfloat16 before sm_80)",
+          cells, gpus.size(), cells - fallbacks, engines.size(), fallbacks);
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The whole CUDA backend on a simulated device: every layer at every example equals the reference, the lesson's net follows the
-// golden trace, captured graphs replay the same work, and no fault leaves a leak or a muddle. Nothing here says it runs on a GPU.
+// The whole CUDA backend on a simulated device: every layer at every example equals the reference, the lesson's net
+// follows the golden trace, captured graphs replay the same work, and no fault leaves a leak or a muddle. Nothing here
+// says it runs on a GPU.
 #include <QFile>
 #include <QProcess>
 #include <QTemporaryDir>
@@ -56,7 +57,8 @@ LayerSpec layer(const std::string& type, const Json& values, const std::string& 
   return {type, name, fieldsFromJson(def->fields, values, name, {})};
 }
 
-/// A net around the layers: something trained before them when `deep`, so that their input gradient shows; a dense layer behind.
+/// A net around the layers: something trained before them when `deep`, so that their input gradient shows; a dense
+/// layer behind.
 Net netAround(const std::vector<LayerSpec>& layers, Shape in, bool deep, const std::string& optimizer = "sgd") {
   Net net;
   NetworkSpec& spec = net.request.network;
@@ -66,7 +68,8 @@ Net netAround(const std::vector<LayerSpec>& layers, Shape in, bool deep, const s
   if (deep && !in.isImage()) spec.layers.push_back(layer("dense", {{"units", in.c}}, "before"));
   spec.layers.insert(spec.layers.end(), layers.begin(), layers.end());
   const Analysis so_far = analyse(spec);
-  if (!so_far.layers.empty() && so_far.layers.back().out.isImage()) spec.layers.push_back(layer("flatten", Json::object(), "flatten"));
+  if (!so_far.layers.empty() && so_far.layers.back().out.isImage())
+    spec.layers.push_back(layer("flatten", Json::object(), "flatten"));
   spec.layers.push_back(layer("dense", {{"units", 7}}, "top"));
   net.request.maxBatch = kMaxBatch;
   net.request.seed = 5;
@@ -87,15 +90,17 @@ Samples randomSamples(const NetworkSpec& network, int count) {
   Samples samples;
   samples.count = count;
   Rng rng(17, Stream::Test);
-  for (std::int64_t i = 0; i < count * network.input.size(); ++i) samples.pixels.push_back(static_cast<std::uint8_t>(rng.below(3) == 0 ? rng.below(256) : 0));
-  for (int n = 0; n < count; ++n) samples.labels.push_back(static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(network.classes))));
+  for (std::int64_t i = 0; i < count * network.input.size(); ++i)
+    samples.pixels.push_back(static_cast<std::uint8_t>(rng.below(3) == 0 ? rng.below(256) : 0));
+  for (int n = 0; n < count; ++n)
+    samples.labels.push_back(static_cast<std::int32_t>(rng.below(static_cast<std::uint32_t>(network.classes))));
   return samples;
 }
 
 const Precision kCompared[] = {Precision::Float32, Precision::Bfloat16};
 
-/// Pixels and weights that bfloat16 holds exactly, and their sums up to 256 terms of the grid: what ReLU and pools decide is then the reference's
-/// choice, and gradients differ by their own rounding alone.
+/// Pixels and weights that bfloat16 holds exactly, and their sums up to 256 terms of the grid: what ReLU and pools
+/// decide is then the reference's choice, and gradients differ by their own rounding alone.
 void putOnGrid(Net& net) {
   Rng rng(13, Stream::Test);
   net.scale = 1;
@@ -103,8 +108,9 @@ void putOnGrid(Net& net) {
   for (float& weight : net.weights.values) weight = 0.125f * static_cast<float>(static_cast<int>(rng.below(3)) - 1);
 }
 
-/// By how much what a device computes may differ from the reference, relative to the largest value. In float32 sums go in another order. Each
-/// rounding to bfloat16 is off by up to 2^-9 of the value; from the loss to a weight's gradient there are up to four, one behind the other.
+/// By how much what a device computes may differ from the reference, relative to the largest value. In float32 sums go
+/// in another order. Each rounding to bfloat16 is off by up to 2^-9 of the value; from the loss to a weight's gradient
+/// there are up to four, one behind the other.
 double toleranceOf(Precision precision) { return precision == Precision::Float32 ? 1e-5 : 4.0 / 512; }
 
 /// Largest difference over the largest size, or NaN.
@@ -130,7 +136,8 @@ struct Twins {
   std::shared_ptr<SimDevice> device;
   Network reference;
   CudaNetwork cuda;
-  explicit Twins(const Net& net, bool hasProducts = true) : device(simDevice(hasProducts)), reference(*backend, net.request), cuda(device, net.request) {
+  explicit Twins(const Net& net, bool hasProducts = true)
+      : device(simDevice(hasProducts)), reference(*backend, net.request), cuda(device, net.request) {
     reference.setWeights(net.weights);
     cuda.setWeights(net.weights);
   }
@@ -175,9 +182,12 @@ class TestCudaSim : public QObject {
       for (const char* padding : {"valid", "same"})
         for (const Precision precision : kCompared) {
           const char* name = precisionName(precision);
-          QTest::addRow("%d channels, 3x3 %s, pool 2, %s", channels, padding, name) << channels << 3 << padding << 2 << 0 << true << precision;
-          QTest::addRow("%d channels, 4x4 %s, pool 3 by 2, %s", channels, padding, name) << channels << 4 << padding << 3 << 2 << true << precision;
-          QTest::addRow("%d channels, 3x3 %s, pool 2 by 3, no bias, %s", channels, padding, name) << channels << 3 << padding << 2 << 3 << false << precision;
+          QTest::addRow("%d channels, 3x3 %s, pool 2, %s", channels, padding, name)
+              << channels << 3 << padding << 2 << 0 << true << precision;
+          QTest::addRow("%d channels, 4x4 %s, pool 3 by 2, %s", channels, padding, name)
+              << channels << 4 << padding << 3 << 2 << true << precision;
+          QTest::addRow("%d channels, 3x3 %s, pool 2 by 3, no bias, %s", channels, padding, name)
+              << channels << 3 << padding << 2 << 3 << false << precision;
         }
   }
   void convPool() {
@@ -189,13 +199,20 @@ class TestCudaSim : public QObject {
     QFETCH(bool, bias);
     QFETCH(Precision, precision);
     const std::vector<LayerSpec> layers{
-        layer("conv2d", {{"filters", 4}, {"kernel_size", kernel}, {"padding", padding.toStdString()}, {"activation", "relu"}, {"use_bias", bias}}, "conv"),
+        layer("conv2d",
+              {{"filters", 4},
+               {"kernel_size", kernel},
+               {"padding", padding.toStdString()},
+               {"activation", "relu"},
+               {"use_bias", bias}},
+              "conv"),
         layer("max_pool2d", {{"pool_size", window}, {"strides", stride}, {"padding", padding.toStdString()}}, "pool")};
     compare(netAround(layers, Shape::image(9, 11, channels), false), precision);
     compare(netAround(layers, Shape::image(9, 11, channels), true), precision);
   }
 
-  // A product that cuBLASLt has no kernel for, and a narrow layer above a ReLU layer, whose data gradient that one takes along, or a wide one.
+  // A product that cuBLASLt has no kernel for, and a narrow layer above a ReLU layer, whose data gradient that one
+  // takes along, or a wide one.
   void products_data() {
     QTest::addColumn<bool>("hasProducts");
     QTest::addColumn<int>("units");
@@ -207,7 +224,8 @@ class TestCudaSim : public QObject {
         for (const bool bias : {true, false})
           for (const char* activation : {"linear", "relu", "tanh"})
             for (const Precision precision : kCompared)
-              QTest::addRow("%s, %d units%s, %s, %s", hasProducts ? "cuBLASLt's" : "own", units, bias ? "" : " without bias", activation, precisionName(precision))
+              QTest::addRow("%s, %d units%s, %s, %s", hasProducts ? "cuBLASLt's" : "own", units,
+                            bias ? "" : " without bias", activation, precisionName(precision))
                   << hasProducts << units << bias << activation << precision;
   }
   void products() {
@@ -218,7 +236,8 @@ class TestCudaSim : public QObject {
     QFETCH(Precision, precision);
     const Json wide{{"units", 33}, {"activation", "relu"}, {"use_bias", bias}};
     const Json narrow{{"units", units}, {"activation", activation.toStdString()}, {"use_bias", bias}};
-    compare(netAround({layer("dense", wide, "below"), layer("dense", narrow, "tested")}, Shape::vector(19), false), precision, hasProducts);
+    compare(netAround({layer("dense", wide, "below"), layer("dense", narrow, "tested")}, Shape::vector(19), false),
+            precision, hasProducts);
   }
 
   // Whatever ends the net, its logits come out in float32.
@@ -263,7 +282,8 @@ class TestCudaSim : public QObject {
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
   }
 
-  // What the simulator and the kernels share: all 65,536 numbers of bfloat16 come back as they were, and others are rounded to the nearest.
+  // What the simulator and the kernels share: all 65,536 numbers of bfloat16 come back as they were, and others are
+  // rounded to the nearest.
   void bfloat16() {
     using strata::cuda::fromBfloat16, strata::cuda::toBfloat16;
     for (int bits = 0; bits < 0x10000; ++bits) {
@@ -280,8 +300,9 @@ class TestCudaSim : public QObject {
     QCOMPARE(fromBfloat16(toBfloat16(3.4e38f)), INFINITY);
   }
 
-  // Updates far smaller than the weights' distance in bfloat16 are not lost: they add up in the float32 weights, step by step, and in the end the
-  // copy that products read moves too. With each optimizer that copy is what setWeights() would make of the weights.
+  // Updates far smaller than the weights' distance in bfloat16 are not lost: they add up in the float32 weights, step
+  // by step, and in the end the copy that products read moves too. With each optimizer that copy is what setWeights()
+  // would make of the weights.
   void masterWeights_data() { optimizers_data(); }
   void masterWeights() {
     QFETCH(QString, type);
@@ -300,8 +321,10 @@ class TestCudaSim : public QObject {
     if (type == "sgd" && momentum == 0) {
       cuda.trainBatch(batch, 0, 0);
       const std::vector<float> first = cuda.gradients();
-      const auto at = static_cast<std::size_t>(std::ranges::max_element(first, {}, [](float gradient) { return std::abs(gradient); }) - first.begin());
-      const float start = net.weights.values[at], distance = std::abs(start) / 256;  // half of a bfloat16 number's distance to the next, or more
+      const auto at = static_cast<std::size_t>(
+          std::ranges::max_element(first, {}, [](float gradient) { return std::abs(gradient); }) - first.begin());
+      const float start = net.weights.values[at],
+                  distance = std::abs(start) / 256;  // half of a bfloat16 number's distance to the next, or more
       const double rate = 0.1 * distance / std::abs(first[at]);
       float weight = start;
       for (std::uint64_t step = 1; step <= 40; ++step) {
@@ -326,7 +349,8 @@ class TestCudaSim : public QObject {
     QVERIFY(logits != before);
   }
 
-  // Plain launches, captured and replayed ones leave the same bits: the second net is made anew for every step, so that it never captures.
+  // Plain launches, captured and replayed ones leave the same bits: the second net is made anew for every step, so that
+  // it never captures.
   void replayedBits_data() {
     QTest::addColumn<Precision>("precision");
     for (const Precision precision : kCompared) QTest::newRow(precisionName(precision)) << precision;
@@ -344,7 +368,8 @@ class TestCudaSim : public QObject {
       CudaNetwork plain(device, net.request);
       plain.setWeights(weights);
       plain.setOptimizerState(state);
-      QCOMPARE(plain.trainBatch(net.batch(kMaxBatch), 0.01, step).lossSum, replayed.trainBatch(net.batch(kMaxBatch), 0.01, step).lossSum);
+      QCOMPARE(plain.trainBatch(net.batch(kMaxBatch), 0.01, step).lossSum,
+               replayed.trainBatch(net.batch(kMaxBatch), 0.01, step).lossSum);
       weights = plain.weights();
       state = plain.optimizerState();
     }
@@ -369,7 +394,8 @@ class TestCudaSim : public QObject {
       results[precision == Precision::Float32] = cuda.weights().values;
       const QString first = QString::fromStdString(cuda.explain()).section('\n', 0, 0);
       QCOMPARE(first, precision == Precision::Float32 ? "Simulated device, float32"
-                                                       : "Simulated device, float32 instead of bfloat16, which needs compute capability 8.0; this device has 7.5");
+                                                      : "Simulated device, float32 instead of bfloat16, which needs "
+                                                        "compute capability 8.0; this device has 7.5");
     }
     QCOMPARE(results[0], results[1]);
   }
@@ -392,8 +418,8 @@ class TestCudaSim : public QObject {
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
   }
 
-  // A run of steps on samples that lie on the device: the same as batch by batch, and the host waits once. 23 steps of an epoch of 12
-  // batches, the last of them short, take single steps, captured runs and their replay.
+  // A run of steps on samples that lie on the device: the same as batch by batch, and the host waits once. 23 steps of
+  // an epoch of 12 batches, the last of them short, take single steps, captured runs and their replay.
   void runs_data() {
     QTest::addColumn<bool>("fits");
     QTest::addColumn<int>("shift");
@@ -425,10 +451,13 @@ class TestCudaSim : public QObject {
         QCOMPARE(got.size(), rates.size());
         const int waits = pair.device->counts.waits;
         if (step > 0) QCOMPARE(waits, fits ? 1 : count);  // at the first step the samples are sent
-        if (fits && epoch == 3) QCOMPARE(pair.device->counts.graphs, count == 1 ? 1 : 4);  // eight steps in one, two whole batches, the short one
+        if (fits && epoch == 3)
+          QCOMPARE(pair.device->counts.graphs,
+                   count == 1 ? 1 : 4);  // eight steps in one, two whole batches, the short one
         const std::vector<LossResult> wanted = pair.reference.trainRun(batches, first, rates, step);
         for (std::size_t i = 0; i < got.size(); ++i) {
-          QVERIFY2(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum, qPrintable(QString("step %1").arg(step + i)));
+          QVERIFY2(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum,
+                   qPrintable(QString("step %1").arg(step + i)));
           QCOMPARE(got[i].hits, wanted[i].hits);
         }
         step += rates.size();
@@ -437,9 +466,10 @@ class TestCudaSim : public QObject {
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
   }
 
-  // Samples that do not fit pass through the device in chunks of eight batches, each on its way before the one in front of it is trained on: the
-  // same bits as from samples that lie there, plain and moved, over epochs that end with a short batch. The device sees that no copy overtakes the
-  // training, no kernel a copy, and the host no copy out of its memory: for that it waits once a chunk, beside the once a run.
+  // Samples that do not fit pass through the device in chunks of eight batches, each on its way before the one in front
+  // of it is trained on: the same bits as from samples that lie there, plain and moved, over epochs that end with a
+  // short batch. The device sees that no copy overtakes the training, no kernel a copy, and the host no copy out of its
+  // memory: for that it waits once a chunk, beside the once a run.
   void streams_data() {
     QTest::addColumn<int>("shift");
     QTest::addColumn<double>("rotate");
@@ -460,11 +490,13 @@ class TestCudaSim : public QObject {
     std::uint64_t step = 0;
     for (int epoch = 0; epoch < 4; ++epoch) {
       batches.startEpoch(epoch, true, 3);
-      for (const auto& [first, count, chunks] : {std::tuple{0, 1, 2}, {1, 15, 1}, {16, 29, 3}}) {  // chunks that set out meanwhile
+      for (const auto& [first, count, chunks] :
+           {std::tuple{0, 1, 2}, {1, 15, 1}, {16, 29, 3}}) {  // chunks that set out meanwhile
         std::vector<double> rates(static_cast<std::size_t>(count), 0.01);
         small.device->log.clear();
         small.device->counts = {};
-        const std::vector<LossResult> got = small.cuda.trainRun(batches, first, rates, step), wanted = large.cuda.trainRun(batches, first, rates, step);
+        const std::vector<LossResult> got = small.cuda.trainRun(batches, first, rates, step),
+                                      wanted = large.cuda.trainRun(batches, first, rates, step);
         QCOMPARE(got.size(), rates.size());
         for (std::size_t i = 0; i < got.size(); ++i) {
           QCOMPARE(got[i].lossSum, wanted[i].lossSum);
@@ -474,9 +506,12 @@ class TestCudaSim : public QObject {
         if (step > 0) QCOMPARE(small.device->counts.waits, chunks + 1);
         step += rates.size();
       }
-      const auto at = [&](const std::string& work) { return std::ranges::find(small.device->log, work) - small.device->log.begin(); };
+      const auto at = [&](const std::string& work) {
+        return std::ranges::find(small.device->log, work) - small.device->log.begin();
+      };
       if (epoch == 3) QVERIFY(at("copy in (side)") < at("SoftmaxCrossEntropy"));
-      if (epoch == 3) QCOMPARE(small.device->counts.graphs, 3 + 5);  // three whole chunks and the last, which has a short batch
+      if (epoch == 3)
+        QCOMPARE(small.device->counts.graphs, 3 + 5);  // three whole chunks and the last, which has a short batch
     }
     QCOMPARE(small.cuda.weights(), large.cuda.weights());
     QCOMPARE(small.cuda.optimizerState(), large.cuda.optimizerState());
@@ -484,7 +519,8 @@ class TestCudaSim : public QObject {
     std::ranges::reverse(order);
     Batches reversed(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
     reversed.startEpoch(0, false, 3);
-    QCOMPARE(small.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum, large.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum);
+    QCOMPARE(small.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum,
+             large.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum);
     QCOMPARE(small.cuda.weights(), large.cuda.weights());
     small.device->synchronize();  // looks at the sources of the last copies
   }
@@ -532,14 +568,16 @@ class TestCudaSim : public QObject {
       for (int index = 0; index < batches.count(); ++index) {
         const StepCursor at{index, 1, 0, 0};
         device.copyIn(Lane::Main, cursor.data(), &at, cursor.bytes());
-        device.copyIn(Lane::Main, numbers.data() + index * kBatch, batches.numbers(index).data(), kBatch * sizeof(std::int32_t));
+        device.copyIn(Lane::Main, numbers.data() + index * kBatch, batches.numbers(index).data(),
+                      kBatch * sizeof(std::int32_t));
         const auto ofSlot = [&](const Buffer<std::int32_t>& buffer) { return buffer.in((index + 1) * kBatch); };
         launch(device, Lane::Main,
-               DrawMoves{cursor.in(), params.in(), ofSlot(numbers), kBatch, kSeed, static_cast<std::uint64_t>(strata::Stream::Augment) << 56, shift, rotate,
-                         moves.out()},
+               DrawMoves{cursor.in(), params.in(), ofSlot(numbers), kBatch, kSeed,
+                         static_cast<std::uint64_t>(strata::Stream::Augment) << 56, shift, rotate, moves.out()},
                kBatch);
         launch(device, Lane::Main,
-               MoveSamples{cursor.in(), ofSlot(numbers), pixels.in(), moves.in(), kBatch, network.input.h, network.input.w, channels, batches.ground(), moved.out()},
+               MoveSamples{cursor.in(), ofSlot(numbers), pixels.in(), moves.in(), kBatch, network.input.h,
+                           network.input.w, channels, batches.ground(), moved.out()},
                moved.size());
         std::vector<std::uint8_t> got(static_cast<std::size_t>(moved.size()));
         device.copyOut(Lane::Main, got.data(), moved.data(), moved.bytes());
@@ -560,11 +598,13 @@ class TestCudaSim : public QObject {
     Batches batches(samples, order, net.request.network.input, {}, kMaxBatch);
     batches.startEpoch(0, false, 0);
     const std::vector<double> rates{0.01, 0.01, 1e38, 0.01, 0.01, 0.01};
-    const std::vector<LossResult> got = pair.cuda.trainRun(batches, 0, rates, 0), wanted = pair.reference.trainRun(batches, 0, rates, 0);
+    const std::vector<LossResult> got = pair.cuda.trainRun(batches, 0, rates, 0),
+                                  wanted = pair.reference.trainRun(batches, 0, rates, 0);
     QCOMPARE(got.size(), wanted.size());
     QVERIFY(got.size() > 3 && got.size() < rates.size());
     QVERIFY(!std::isfinite(got.back().lossSum));
-    for (std::size_t i = 0; i < 3; ++i) QVERIFY(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum);
+    for (std::size_t i = 0; i < 3; ++i)
+      QVERIFY(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum);
     QVERIFY(pair.cuda.findNonFinite(batches.at(static_cast<int>(got.size()) - 1), got.size() - 1).what != "");
   }
 
@@ -635,7 +675,8 @@ class TestCudaSim : public QObject {
     QCOMPARE(device->liveBytes(), 0u);
   }
 
-  // Of a net that is nearly all weights, one byte less than it takes is refused, and it takes no more but for small blocks.
+  // Of a net that is nearly all weights, one byte less than it takes is refused, and it takes no more but for small
+  // blocks.
   void memoryOfWeights_data() { replayedBits_data(); }
   void memoryOfWeights() {
     QFETCH(Precision, precision);
@@ -655,8 +696,8 @@ class TestCudaSim : public QObject {
     QVERIFY(live <= needed + (1 << 16) && live > needed - (1 << 16));
   }
 
-  // The N-th allocation, copy, launch or plan fails, for every N, once or from then on: an Error, no leak, and a new net that
-  // starts from the last good weights ends as if nothing had been.
+  // The N-th allocation, copy, launch or plan fails, for every N, once or from then on: an Error, no leak, and a new
+  // net that starts from the last good weights ends as if nothing had been.
   void faults_data() {
     QTest::addColumn<int>("kind");
     QTest::addColumn<bool>("always");
@@ -668,7 +709,9 @@ class TestCudaSim : public QObject {
       for (const bool always : {false, true})
         for (int way = 0; way < 3; ++way)
           for (const Precision precision : kCompared)
-            QTest::addRow("%s, %s, %s, %s", names[kind], always ? "the device is lost" : "once", ways[way], precisionName(precision)) << kind << always << way << precision;
+            QTest::addRow("%s, %s, %s, %s", names[kind], always ? "the device is lost" : "once", ways[way],
+                          precisionName(precision))
+                << kind << always << way << precision;
   }
   void faults() {
     QFETCH(int, kind);
@@ -686,7 +729,8 @@ class TestCudaSim : public QObject {
       std::string message;
       const std::vector<float> got = trainThrough(device, net, static_cast<Way>(way), &message);
       QVERIFY2(message.starts_with("Simulated device: ") && message.ends_with("."), message.c_str());
-      QVERIFY2((message.find("the device is lost, ") != std::string::npos) == always, message.c_str());  // whichever call or library notices it
+      QVERIFY2((message.find("the device is lost, ") != std::string::npos) == always,
+               message.c_str());  // whichever call or library notices it
       QCOMPARE(device->liveBytes(), 0u);
       QCOMPARE(got, expected);
     }
@@ -696,7 +740,9 @@ class TestCudaSim : public QObject {
   // The simulator itself: it must see what it is there to see.
   void simulatorSees_data() {
     QTest::addColumn<int>("breach");
-    const char* names[] = {"past the end", "freed", "never written", "race", "no join", "clean", "beside a graph's side lane", "a copy's source", "alignment"};
+    const char* names[] = {
+        "past the end",    "freed",    "never written", "race", "no join", "clean", "beside a graph's side lane",
+        "a copy's source", "alignment"};
     for (int i = 0; i < 9; ++i) QTest::newRow(names[i]) << i;
   }
   void simulatorSees() {
@@ -737,7 +783,9 @@ class TestCudaSim : public QObject {
     } catch (const SimBreach& error) {
       seen = error.what();
     }
-    const char* words[] = {"element 8 of 8", "not allocated", "never written", "races", "not joined", "", "races", "source of a copy changed", "256 bytes"};
+    const char* words[] = {
+        "element 8 of 8",           "not allocated", "never written", "races", "not joined", "", "races",
+        "source of a copy changed", "256 bytes"};
     QVERIFY2(breach == 5 ? seen.isEmpty() : seen.contains(words[breach]), qPrintable(seen));
   }
 
@@ -751,10 +799,12 @@ class TestCudaSim : public QObject {
 #ifdef STRATA_CUDNN_FRONTEND
     QTest::newRow("rate 0.5") << 1 << 0.5 << 20 << 1e-3 << Precision::Float32;
     QTest::newRow("rate 0.05") << 3 << 0.05 << 100 << 1e-4 << Precision::Float32;
-    // The traces part where filters begin to learn, first at the higher rate; until then bfloat16 stays near, and the loss has fallen.
+    // The traces part where filters begin to learn, first at the higher rate; until then bfloat16 stays near, and the
+    // loss has fallen.
     QTest::newRow("rate 0.05, bfloat16") << 3 << 0.05 << 160 << 5e-3 << Precision::Bfloat16;
 #else
-    QTest::newRow("rate 0.5, its beginning: checked own kernels take long") << 1 << 0.5 << 2 << 1e-3 << Precision::Float32;
+    QTest::newRow("rate 0.5, its beginning: checked own kernels take long")
+        << 1 << 0.5 << 2 << 1e-3 << Precision::Float32;
 #endif
   }
   void golden() {
@@ -789,7 +839,8 @@ class TestCudaSim : public QObject {
       for (int i = step; i < std::min(steps, step + CudaNetwork::kRun); ++i) rates.push_back(rate / (1 + 1e-6 * i));
       for (const LossResult& result : cuda.trainRun(batches, step, rates, static_cast<std::uint64_t>(step))) {
         const double loss = result.lossSum / 128, expected = file.readLine().split(',')[column].toDouble();
-        QVERIFY2(std::abs(loss - expected) < tolerance, qPrintable(QString("step %1: got %2, expected %3").arg(step).arg(loss).arg(expected)));
+        QVERIFY2(std::abs(loss - expected) < tolerance,
+                 qPrintable(QString("step %1: got %2, expected %3").arg(step).arg(loss).arg(expected)));
         ++step;
         last = loss;
       }
@@ -798,16 +849,18 @@ class TestCudaSim : public QObject {
     if (steps == 20) {
       const Weights expected = readWeights(folder + "seed_step20.safetensors", lesson.network), got = cuda.weights();
       double worst = 0;
-      for (std::size_t i = 0; i < got.values.size(); ++i) worst = std::max(worst, std::abs(double{got.values[i]} - expected.values[i]));
+      for (std::size_t i = 0; i < got.values.size(); ++i)
+        worst = std::max(worst, std::abs(double{got.values[i]} - expected.values[i]));
       QVERIFY2(worst < 2e-3, qPrintable(QString("weights differ by %1").arg(worst)));
     }
     // What one step costs, told by the device: the README's number.
     const SimDevice::Counts& counts = device->counts;
     const int perStep = (counts.launches + counts.convolutions + counts.products) / steps;
-    qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps, counts.convolutions / steps, counts.products / steps,
-          cuda.explain().c_str());
+    qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps,
+          counts.convolutions / steps, counts.products / steps, cuda.explain().c_str());
     QCOMPARE(perStep, 16);
-    const auto samples = static_cast<std::int64_t>(mnist->train.pixels.size() + mnist->train.labels.size() * sizeof(std::int32_t));
+    const auto samples =
+        static_cast<std::int64_t>(mnist->train.pixels.size() + mnist->train.labels.size() * sizeof(std::int32_t));
     QVERIFY(static_cast<std::int64_t>(device->liveBytes()) - samples < analyse(lesson.network).trainingBytes(128, 0));
   }
 
@@ -815,7 +868,8 @@ class TestCudaSim : public QObject {
   void everyLineRan() {
 #ifdef STRATA_COVERED
     const QTemporaryDir folder;
-    qputenv("GCOV_PREFIX", folder.path().toLocal8Bit());  // not beside the object, where it would add to the count of earlier runs
+    qputenv("GCOV_PREFIX",
+            folder.path().toLocal8Bit());  // not beside the object, where it would add to the count of earlier runs
     __gcov_dump();
     const QString object = STRATA_COVERED, counts = folder.path() + object;
     QVERIFY(QFile::copy(object + ".gcno", counts + ".gcno"));
@@ -850,18 +904,21 @@ class TestCudaSim : public QObject {
  private:
   /// Everything at once, small: fused and plain convolution, pools, dropout, dense layers.
   static Net smallNet(const std::string& optimizer) {
-    return netAround({layer("conv2d", {{"filters", 4}, {"activation", "relu"}}, "conv1"), layer("max_pool2d", Json::object(), "pool1"),
-                      layer("conv2d", {{"filters", 5}, {"activation", "relu"}}, "conv2"), layer("avg_pool2d", Json::object(), "pool2"),
-                      layer("flatten", Json::object(), "flat"), layer("dense", {{"units", 9}, {"activation", "relu"}}, "dense1"),
-                      layer("dropout", {{"rate", 0.25}}, "drop")},
-                     Shape::image(14, 14, 1), false, optimizer);
+    return netAround(
+        {layer("conv2d", {{"filters", 4}, {"activation", "relu"}}, "conv1"),
+         layer("max_pool2d", Json::object(), "pool1"),
+         layer("conv2d", {{"filters", 5}, {"activation", "relu"}}, "conv2"),
+         layer("avg_pool2d", Json::object(), "pool2"), layer("flatten", Json::object(), "flat"),
+         layer("dense", {{"units", 9}, {"activation", "relu"}}, "dense1"), layer("dropout", {{"rate", 0.25}}, "drop")},
+        Shape::image(14, 14, 1), false, optimizer);
   }
 
   enum class Way { Batches, Runs, Streamed };
 
-  /// Six steps, one by one or two at once, each from the weights and state that those before left. After a fault, a new net goes on on a
-  /// healed device.
-  static std::vector<float> trainThrough(const std::shared_ptr<SimDevice>& device, const Net& net, Way way, std::string* message) {
+  /// Six steps, one by one or two at once, each from the weights and state that those before left. After a fault, a new
+  /// net goes on on a healed device.
+  static std::vector<float> trainThrough(const std::shared_ptr<SimDevice>& device, const Net& net, Way way,
+                                         std::string* message) {
     if (!message) device->heal();
     const Samples samples = randomSamples(net.request.network, 18 * kMaxBatch);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
@@ -874,11 +931,14 @@ class TestCudaSim : public QObject {
         if (!cuda) {
           device->capacity = std::size_t{8} << 30;
           cuda = std::make_unique<CudaNetwork>(device, net.request);
-          if (way == Way::Streamed) device->capacity = device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
+          if (way == Way::Streamed)
+            device->capacity = device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
           cuda->setWeights(weights);
           if (!state.empty()) cuda->setOptimizerState(state);
         }
-        if (way != Way::Batches) cuda->trainRun(batches, static_cast<int>(step) + 6, std::vector<double>(2, 0.01), step);  // into the second chunk
+        if (way != Way::Batches)
+          cuda->trainRun(batches, static_cast<int>(step) + 6, std::vector<double>(2, 0.01),
+                         step);  // into the second chunk
         else cuda->trainBatch(net.batch(kMaxBatch), 0.01, step);
         Weights newWeights = cuda->weights();
         state = cuda->optimizerState();
@@ -896,7 +956,8 @@ class TestCudaSim : public QObject {
   /// What the backend predicts; the copy of the weights in bfloat16 comes on top of what a host needs.
   static std::int64_t trainingBytes(const Net& net, int batch) {
     const Analysis analysis = analyse(net.request.network);
-    return analysis.trainingBytes(batch, net.request.optimizer.slotsPerWeight()) + (net.request.precision == Precision::Bfloat16 ? 2 * analysis.parameters : 0);
+    return analysis.trainingBytes(batch, net.request.optimizer.slotsPerWeight()) +
+           (net.request.precision == Precision::Bfloat16 ? 2 * analysis.parameters : 0);
   }
 
   static void compare(Net net, Precision precision, bool hasProducts = true) {
@@ -914,11 +975,15 @@ class TestCudaSim : public QObject {
     std::vector<float> logits(static_cast<std::size_t>(kMaxBatch * 7)), expected = logits;
     pair.cuda.forward(batch, logits.data());
     pair.reference.forward(batch, expected.data());
-    QVERIFY2(relativeError(logits, expected) < tolerance, qPrintable(QString("logits differ by %1").arg(relativeError(logits, expected))));
+    QVERIFY2(relativeError(logits, expected) < tolerance,
+             qPrintable(QString("logits differ by %1").arg(relativeError(logits, expected))));
     for (std::uint64_t step = 0; step < 3; ++step) {  // plain, captured, replayed
-      if (net.request.precision == Precision::Bfloat16) pair.reference.setWeights(net.weights), pair.cuda.setWeights(net.weights);
-      const LossResult got = pair.cuda.trainBatch(batch, 0.01, step), wanted = pair.reference.trainBatch(batch, 0.01, step);
-      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < tolerance * wanted.lossSum, qPrintable(QString("loss %1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
+      if (net.request.precision == Precision::Bfloat16)
+        pair.reference.setWeights(net.weights), pair.cuda.setWeights(net.weights);
+      const LossResult got = pair.cuda.trainBatch(batch, 0.01, step),
+                       wanted = pair.reference.trainBatch(batch, 0.01, step);
+      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < tolerance * wanted.lossSum,
+               qPrintable(QString("loss %1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
       QCOMPARE(got.hits, wanted.hits);
       const double error = relativeError(pair.cuda.gradients(), pair.reference.gradients());
       QVERIFY2(error < tolerance, qPrintable(QString("gradients differ by %1 at step %2").arg(error).arg(step)));

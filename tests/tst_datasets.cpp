@@ -31,7 +31,8 @@ class TestDatasets : public QObject {
  private:
   Path root() const { return m_folder->path().toStdString(); }
   std::unique_ptr<QTemporaryDir> m_folder;
-  QByteArray m_dataDir = qgetenv("STRATA_DATA_DIR"), m_dataHome = qgetenv("XDG_DATA_HOME");  ///< of whoever runs the tests
+  QByteArray m_dataDir = qgetenv("STRATA_DATA_DIR"),
+             m_dataHome = qgetenv("XDG_DATA_HOME");  ///< of whoever runs the tests
 };
 
 void TestDatasets::init() {
@@ -60,7 +61,8 @@ void TestDatasets::knowsItsCatalogue() {
 }
 
 void TestDatasets::searchesInOrder() {
-  const std::vector<Path> expected = {"/explicit", root() / "environment", root() / "home/strata/datasets", "/usr/share/datasets"};
+  const std::vector<Path> expected = {"/explicit", root() / "environment", root() / "home/strata/datasets",
+                                      "/usr/share/datasets"};
   QCOMPARE(dataDirectories("/explicit"), expected);
   QCOMPARE(dataDirectories({}), std::vector<Path>(expected.begin() + 1, expected.end()));
   qputenv("STRATA_DATA_DIR", "");
@@ -79,7 +81,8 @@ void TestDatasets::findsEveryLayout_data() {
   QTest::addColumn<QString>("folder");
   QTest::addColumn<QString>("naming");
   for (const char* naming : {"dash", "dot", "dash.gz", "dot.gz"})
-    for (const char* folder : {"mnist", "mnist/raw", "MNIST/raw", "mnist/MNIST/raw"}) QTest::addRow("%s, %s", folder, naming) << folder << naming;
+    for (const char* folder : {"mnist", "mnist/raw", "MNIST/raw", "mnist/MNIST/raw"})
+      QTest::addRow("%s, %s", folder, naming) << folder << naming;
 }
 
 void TestDatasets::findsEveryLayout() {
@@ -87,7 +90,8 @@ void TestDatasets::findsEveryLayout() {
   QFETCH(QString, naming);
   const Path place = root() / "explicit" / folder.toStdString();
   writeDataset(place);
-  for (const auto& item : std::vector<std::filesystem::directory_entry>(std::filesystem::directory_iterator(place), {})) {
+  for (const auto& item :
+       std::vector<std::filesystem::directory_entry>(std::filesystem::directory_iterator(place), {})) {
     QString name = QString::fromStdString(item.path().filename().string());
     if (naming.startsWith("dot")) name.replace("-idx", ".idx");
     std::string bytes = readFile(item.path(), 10000);
@@ -133,14 +137,21 @@ void TestDatasets::loadsAFolder() {
   QCOMPARE(dataset->test.count, 10);
 
   std::filesystem::create_directory(root() / "empty");
-  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset((root() / "empty").string(), {}); }).contains("train-images-idx3-ubyte"));
-  QVERIFY(refusal(Error::Kind::File, [&] { loadDataset((root() / "absent").string(), {}); }).contains("mnist, fashion-mnist, synthetic-digits"));
-  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset((root() / "my digits/train-labels-idx1-ubyte").string(), {}); }).contains("is a file"));
+  QVERIFY(refusal(Error::Kind::Input, [&] {
+            loadDataset((root() / "empty").string(), {});
+          }).contains("train-images-idx3-ubyte"));
+  QVERIFY(refusal(Error::Kind::File, [&] {
+            loadDataset((root() / "absent").string(), {});
+          }).contains("mnist, fashion-mnist, synthetic-digits"));
+  QVERIFY(refusal(Error::Kind::Input, [&] {
+            loadDataset((root() / "my digits/train-labels-idx1-ubyte").string(), {});
+          }).contains("is a file"));
 }
 
 void TestDatasets::saysWhereItLooked() {
   const QString sentence = refusal(Error::Kind::File, [&] { loadDataset("mnist", root() / "explicit"); });
-  for (const char* part : {"MNIST", "/explicit", "/environment", "/home/strata/datasets", "/usr/share/datasets", "strata data get mnist"})
+  for (const char* part :
+       {"MNIST", "/explicit", "/environment", "/home/strata/datasets", "/usr/share/datasets", "strata data get mnist"})
     QVERIFY2(sentence.contains(part), qPrintable(sentence));
 }
 
@@ -154,7 +165,9 @@ void TestDatasets::refusesMismatches() {
       const bool inTest = (images + labels) % 2 == 0;
       writeBytes(folder / (inTest ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte"), idxFile(labels, 0));
       const QString sentence = refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); });
-      QVERIFY2(sentence.contains(QString("holds %1 labels, needed one for each of the %2 images").arg(labels).arg(images)), qPrintable(sentence));
+      QVERIFY2(
+          sentence.contains(QString("holds %1 labels, needed one for each of the %2 images").arg(labels).arg(images)),
+          qPrintable(sentence));
       ++cases;
     }
   QCOMPARE(cases, 210);
@@ -180,10 +193,12 @@ void TestDatasets::refusesSwappedFiles() {
   const Path folder = root() / "set";
   writeDataset(folder);
   writeBytes(folder / "train-images-idx3-ubyte", idxFile(20, 0));
-  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("holds labels, needed images"));
+  QVERIFY(
+      refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("holds labels, needed images"));
   writeDataset(folder);
   writeBytes(folder / "t10k-labels-idx1-ubyte", idxFile(10, 4));
-  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("holds images, needed labels"));
+  QVERIFY(
+      refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("holds images, needed labels"));
 }
 
 void TestDatasets::readsTheRealOnes_data() {

@@ -11,7 +11,9 @@ using namespace strata;
 
 namespace {
 
-GreyImage blank(int width, int height, int grey = 0) { return {width, height, std::vector<std::uint8_t>(std::size_t(width) * height, std::uint8_t(grey))}; }
+GreyImage blank(int width, int height, int grey = 0) {
+  return {width, height, std::vector<std::uint8_t>(std::size_t(width) * height, std::uint8_t(grey))};
+}
 
 std::uint8_t& at(GreyImage& image, int x, int y) { return image.pixels[std::size_t(y) * image.width + x]; }
 
@@ -110,7 +112,9 @@ void TestDigitPrep::framesADrawing() {
   QVERIFY(!digit->inverted);
   QCOMPARE(QRect(digit->cropX, digit->cropY, digit->cropW, digit->cropH), stroke);
   QCOMPARE(std::max(digit->fitted.width, digit->fitted.height), 20);
-  QVERIFY(std::abs(std::min(digit->fitted.width, digit->fitted.height) - 20.0 * std::min(stroke.width(), stroke.height()) / std::max(stroke.width(), stroke.height())) <= 0.5);
+  QVERIFY(std::abs(std::min(digit->fitted.width, digit->fitted.height) -
+                   20.0 * std::min(stroke.width(), stroke.height()) / std::max(stroke.width(), stroke.height())) <=
+          0.5);
   QCOMPARE(digit->final.width, 28);
   QCOMPARE(digit->final.height, 28);
   const Mass mass = massOf(digit->final);
@@ -132,7 +136,8 @@ void TestDigitPrep::doesNotCareWhereOrHowLarge() {
     QVERIFY(scaled);
     QCOMPARE(scaled->fitted.width, expected->fitted.width);
     // The frames may lie a pixel apart: the centre of mass is rounded.
-    QVERIFY2(difference(scaled->fitted, expected->fitted) < 10, qPrintable(QString::number(difference(scaled->fitted, expected->fitted))));
+    QVERIFY2(difference(scaled->fitted, expected->fitted) < 10,
+             qPrintable(QString::number(difference(scaled->fitted, expected->fitted))));
   }
 }
 
@@ -221,7 +226,8 @@ void TestDigitPrep::recognisesDarkInk() {
   const auto digit = prepareDigit(picture, kMnistShape), expected = prepareDigit(drawing, kMnistShape);
   QVERIFY(digit && expected);
   QCOMPARE(digit->inverted, inverted);
-  QVERIFY2(difference(digit->final, expected->final) < 2, qPrintable(QString::number(difference(digit->final, expected->final))));
+  QVERIFY2(difference(digit->final, expected->final) < 2,
+           qPrintable(QString::number(difference(digit->final, expected->final))));
 }
 
 void TestDigitPrep::readsAPhoto_data() {
@@ -245,7 +251,8 @@ void TestDigitPrep::readsAPhoto() {
   const auto expected = prepareDigit(clean, kMnistShape);
   QVERIFY(digit && expected);
   QVERIFY(digit->inverted);
-  QVERIFY2(difference(digit->final, expected->final) < 6, qPrintable(QString::number(difference(digit->final, expected->final))));
+  QVERIFY2(difference(digit->final, expected->final) < 6,
+           qPrintable(QString::number(difference(digit->final, expected->final))));
 }
 
 void TestDigitPrep::readsABlackboard() {
@@ -278,7 +285,8 @@ void TestDigitPrep::nothingDrawn() {
   QFETCH(int, grain);
   GreyImage picture = blank(width, height, ground);
   Rng rng(2, Stream::Test);
-  for (std::uint8_t& pixel : picture.pixels) pixel = std::uint8_t(std::clamp(pixel + int(rng.below(unsigned(grain) + 1)) - grain / 2, 0, 255));
+  for (std::uint8_t& pixel : picture.pixels)
+    pixel = std::uint8_t(std::clamp(pixel + int(rng.below(unsigned(grain) + 1)) - grain / 2, 0, 255));
   QVERIFY(!prepareDigit(picture, kMnistShape));
 }
 

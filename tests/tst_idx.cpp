@@ -88,9 +88,11 @@ void TestIdx::reads() {
 
 void TestIdx::readsSeveralMembers() {
   const std::string bytes = idxFile(50, 4);
-  const IdxFile idx = readIdx(file(packed(bytes.substr(0, 9)) + packed("") + packed(bytes.substr(9, 300)) + packed(bytes.substr(309))));
+  const IdxFile idx =
+      readIdx(file(packed(bytes.substr(0, 9)) + packed("") + packed(bytes.substr(9, 300)) + packed(bytes.substr(309))));
   QCOMPARE(idx.dims, (std::vector<int>{50, 4, 4}));
-  QVERIFY(std::equal(idx.bytes.begin(), idx.bytes.end(), bytes.begin() + 16, [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); }));
+  QVERIFY(std::equal(idx.bytes.begin(), idx.bytes.end(), bytes.begin() + 16,
+                     [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); }));
 }
 
 void TestIdx::refusesEveryPrefix_data() {
@@ -104,7 +106,8 @@ void TestIdx::refusesEveryPrefix_data() {
 void TestIdx::refusesEveryPrefix() {
   QFETCH(QByteArray, bytes);
   for (int length = 0; length < bytes.size(); ++length)
-    QVERIFY2(!refused(bytes.left(length).toStdString()).isEmpty(), qPrintable(QString("cut after %1 bytes").arg(length)));
+    QVERIFY2(!refused(bytes.left(length).toStdString()).isEmpty(),
+             qPrintable(QString("cut after %1 bytes").arg(length)));
 }
 
 void TestIdx::refusesImpossibleDimensions() {
@@ -152,7 +155,9 @@ void TestIdx::refusesOtherMagic() {
 void TestIdx::refusesDamagedGzip_data() {
   QTest::addColumn<QByteArray>("bytes");
   const std::string good = packed(idxFile(30, 4));
-  const auto row = [](const char* name, const std::string& bytes) { QTest::newRow(name) << QByteArray::fromStdString(bytes); };
+  const auto row = [](const char* name, const std::string& bytes) {
+    QTest::newRow(name) << QByteArray::fromStdString(bytes);
+  };
   row("stray bytes behind", good + "x");
   row("zeros behind", good + std::string(512, '\0'));
   row("half a second member", good + good.substr(0, 11));
@@ -176,7 +181,9 @@ void TestIdx::refusesDamagedGzip() {
 
 void TestIdx::refusesBombs_data() {
   QTest::addColumn<QByteArray>("bytes");
-  const auto row = [](const char* name, const std::string& bytes) { QTest::newRow(name) << QByteArray::fromStdString(bytes); };
+  const auto row = [](const char* name, const std::string& bytes) {
+    QTest::newRow(name) << QByteArray::fromStdString(bytes);
+  };
   // 64 MiB of zeros, packed once and repeated as members: 10 GB in 10 MB.
   const std::string zeros = packed(std::string(std::size_t{64} << 20, '\0'));
   std::string tenGigabytes;

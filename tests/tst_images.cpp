@@ -37,10 +37,12 @@ void TestImages::reads_data() {
   QTest::addColumn<QByteArray>("bytes");
   QTest::addColumn<int>("tolerance");
   const auto row = [](const char* name, QImage::Format pixels, const char* format, bool progressive, int tolerance) {
-    QTest::newRow(name) << QByteArray::fromStdString(pictureFile(samplePicture(40, 30, pixels), format, progressive)) << tolerance;
+    QTest::newRow(name) << QByteArray::fromStdString(pictureFile(samplePicture(40, 30, pixels), format, progressive))
+                        << tolerance;
   };
   row("PNG, grey", QImage::Format_Grayscale8, "png", false, 0);
-  row("PNG, colour", QImage::Format_RGB32, "png", false, 60);  // libpng weighs colours in linear light, qGray as they are stored
+  row("PNG, colour", QImage::Format_RGB32, "png", false,
+      60);  // libpng weighs colours in linear light, qGray as they are stored
   row("PNG, palette", QImage::Format_Indexed8, "png", false, 60);
   row("PNG, 16 bits", QImage::Format_Grayscale16, "png", false, 1);
   row("JPEG, grey", QImage::Format_Grayscale8, "jpg", false, 2);
@@ -59,7 +61,8 @@ void TestImages::reads() {
   for (int y = 0; y < 30; ++y)
     for (int x = 0; x < 40; ++x) {
       const int got = picture.pixels[std::size_t(y) * 40 + x], needed = qGray(sample.pixel(x, y));
-      QVERIFY2(std::abs(got - needed) <= tolerance, qPrintable(QString("pixel %1, %2: %3, needed %4").arg(x).arg(y).arg(got).arg(needed)));
+      QVERIFY2(std::abs(got - needed) <= tolerance,
+               qPrintable(QString("pixel %1, %2: %3, needed %4").arg(x).arg(y).arg(got).arg(needed)));
     }
 }
 
@@ -78,7 +81,8 @@ void TestImages::turnsAsTheCameraSays_data() {
   QTest::addColumn<QSize>("size");
   const QPoint corners[] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}, {1, 0}, {1, 1}, {0, 1}};
   for (int orientation = 1; orientation <= 8; ++orientation)
-    QTest::addRow("%d", orientation) << orientation << (orientation % 2 == 0) << corners[orientation - 1] << (orientation < 5 ? QSize(32, 16) : QSize(16, 32));
+    QTest::addRow("%d", orientation) << orientation << (orientation % 2 == 0) << corners[orientation - 1]
+                                     << (orientation < 5 ? QSize(32, 16) : QSize(16, 32));
   QTest::newRow("no such orientation") << 9 << true << QPoint(0, 0) << QSize(32, 16);
 }
 
@@ -93,16 +97,21 @@ void TestImages::turnsAsTheCameraSays() {
     for (int x = 0; x < 8; ++x) image.setPixel(x, y, qRgb(0, 0, 0));
   const GreyImage picture = readImage(file(withOrientation(pictureFile(image, "jpg"), orientation, bigEndian)));
   QCOMPARE(QSize(picture.width, picture.height), size);
-  const auto corner = [&](int right, int bottom) { return picture.pixels[std::size_t(bottom ? picture.height - 1 : 0) * picture.width + (right ? picture.width - 1 : 0)]; };
+  const auto corner = [&](int right, int bottom) {
+    return picture
+        .pixels[std::size_t(bottom ? picture.height - 1 : 0) * picture.width + (right ? picture.width - 1 : 0)];
+  };
   for (const int right : {0, 1})
     for (const int bottom : {0, 1}) QCOMPARE(corner(right, bottom) < 128, QPoint(right, bottom) == dark);
 }
 
 void TestImages::refusesEveryPrefix_data() {
   QTest::addColumn<QByteArray>("bytes");
-  const QImage grey = samplePicture(24, 16, QImage::Format_Grayscale8), colour = samplePicture(24, 16, QImage::Format_RGB32);
+  const QImage grey = samplePicture(24, 16, QImage::Format_Grayscale8),
+               colour = samplePicture(24, 16, QImage::Format_RGB32);
   QTest::newRow("PNG") << QByteArray::fromStdString(pictureFile(grey, "png"));
-  QTest::newRow("PNG, palette") << QByteArray::fromStdString(pictureFile(colour.convertToFormat(QImage::Format_Indexed8), "png"));
+  QTest::newRow("PNG, palette") << QByteArray::fromStdString(
+      pictureFile(colour.convertToFormat(QImage::Format_Indexed8), "png"));
   QTest::newRow("JPEG") << QByteArray::fromStdString(pictureFile(colour, "jpg"));
   QTest::newRow("JPEG, progressive") << QByteArray::fromStdString(pictureFile(colour, "jpg", true));
 }
@@ -114,7 +123,8 @@ void TestImages::refusesEveryPrefix() {
   int complete = 0;
   for (int length = 0; length < bytes.size(); ++length) {
     std::vector<std::uint8_t> got;
-    const QString sentence = refusal(Error::Kind::Input, [&] { got = readImage(file(bytes.left(length).toStdString())).pixels; });
+    const QString sentence =
+        refusal(Error::Kind::Input, [&] { got = readImage(file(bytes.left(length).toStdString())).pixels; });
     if (sentence.isEmpty()) ++complete;
     QVERIFY2(!sentence.isEmpty() || got == whole, qPrintable(QString("cut after %1 bytes").arg(length)));
   }
@@ -156,7 +166,8 @@ void TestImages::refusesHugeSizes() {
 }
 
 void TestImages::refusesOtherFiles() {
-  for (const std::string& bytes : {std::string(), std::string("GIF89a"), std::string("<svg/>"), std::string("\xff\xd8", 2), std::string(100, '\0')})
+  for (const std::string& bytes : {std::string(), std::string("GIF89a"), std::string("<svg/>"),
+                                   std::string("\xff\xd8", 2), std::string(100, '\0')})
     QVERIFY(refusal(Error::Kind::Input, [&] { readImage(file(bytes)); }).contains("neither a PNG nor a JPEG"));
   QVERIFY(!refusal(Error::Kind::File, [&] { readImage("/absent.png"); }).isEmpty());
   QVERIFY(!refusal(Error::Kind::File, [&] { readImage(m_folder.path().toStdString()); }).isEmpty());

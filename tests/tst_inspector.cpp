@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The form: it shows every field of every layer, optimizer and schedule (the fifth generated test), tells what is typed, and puts
-// a problem under the field it is about. And the number fields by themselves.
+// The form: it shows every field of every layer, optimizer and schedule (the fifth generated test), tells what is
+// typed, and puts a problem under the field it is about. And the number fields by themselves.
 #include <QApplication>
 #include <QComboBox>
 #include <QLabel>
@@ -32,7 +32,8 @@ class TestInspector : public QObject {
   static void change(QWidget* editor, const Field& field) {
     if (field.kind == Kind::Bool) return QTest::keyClick(editor, Qt::Key_Space);
     if (auto* segment = qobject_cast<Segment*>(editor)) return segment->button(1 - segment->current())->click();
-    if (auto* combo = qobject_cast<QComboBox*>(editor)) return combo->setCurrentIndex((combo->currentIndex() + 1) % combo->count());
+    if (auto* combo = qobject_cast<QComboBox*>(editor))
+      return combo->setCurrentIndex((combo->currentIndex() + 1) % combo->count());
     if (field.kind == Kind::Initializer) {
       auto* combo = editor->findChild<QComboBox*>();
       return combo->setCurrentIndex((combo->currentIndex() + 1) % combo->count());
@@ -65,7 +66,9 @@ class TestInspector : public QObject {
       QCOMPARE(editor->accessibleName(), QString::fromStdString(field.title));
       QVERIFY2(!editor->toolTip().isEmpty(), qPrintable(id));
       QList<QPair<QString, Value>> told;
-      const auto connection = connect(&form, &FieldForm::edited, &form, [&](const QString& which, const Value& value) { told.append({which, value}); });
+      const auto connection = connect(&form, &FieldForm::edited, &form, [&](const QString& which, const Value& value) {
+        told.append({which, value});
+      });
       form.setValues(Fields(fields));
       QVERIFY2(told.isEmpty(), qPrintable(id));  // showing is not editing
       change(editor, field);
@@ -137,7 +140,8 @@ class TestInspector : public QObject {
     qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->setValue({13, 13});
     QVERIFY(!problem->isHidden());
     QVERIFY2(problem->text().contains("12"), qPrintable(problem->text()));
-    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 13);  // the field keeps what was typed
+    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h,
+             13);  // the field keeps what was typed
     document.undoStack().undo();
     QVERIFY(problem->isHidden());
     QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 5);

@@ -42,7 +42,8 @@ void TestJson::refuses_data() {
   QTest::newRow("not UTF-8") << QByteArray("[\"\xff\"]") << "line 1, column 3";
   QTest::newRow("too deep") << QByteArray(65, '[') + QByteArray(65, ']') << "nested deeper than 64";
   QTest::newRow("very deep") << QByteArray(100000, '[') << "nested deeper than 64";
-  QTest::newRow("too many") << "[" + QByteArray("0,").repeated(250000) + "0]" << "more than 250000 values";
+  QTest::newRow("too many") << "[" + QByteArray("0,").repeated(250000) + "0]"
+                            << "more than 250000 values";
 }
 
 void TestJson::refuses() {
@@ -59,7 +60,8 @@ void TestJson::nestingUpToTheLimitIsRead() {
 void TestJson::everyCutIsRefused() {
   const std::string text = R"({"name": "x", "list": [1, 2.5e-3, {"deep": false}], "last": null})";
   for (std::size_t size = 0; size < text.size(); ++size)
-    QVERIFY2(refusedWith(Error::Kind::Input, [&] { parseJson(text.substr(0, size), "cut"); }).startsWith("cut: "), qPrintable(QString::number(size)));
+    QVERIFY2(refusedWith(Error::Kind::Input, [&] { parseJson(text.substr(0, size), "cut"); }).startsWith("cut: "),
+             qPrintable(QString::number(size)));
 }
 
 void TestJson::notANumberIsNull() {

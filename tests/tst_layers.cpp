@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tests that every layer gets for its examples alone: shape rule, gradients, JSON, parity of the backends, complete metadata.
-// A new layer needs no line here.
+// The tests that every layer gets for its examples alone: shape rule, gradients, JSON, parity of the backends, complete
+// metadata. A new layer needs no line here.
 #include <QFile>
 #include <QTest>
 
@@ -55,7 +55,8 @@ void TestLayers::shapeRuleIsTheOpsOutput() {
   const float guard = -123.5f;
   tensors.y.resize(size + 64, guard);
   def->makeOp(site)->forward(tensors.io());
-  for (std::size_t i = 0; i < size; ++i) QVERIFY2(std::isfinite(tensors.y[i]), qPrintable(QString("output %1 was not written").arg(i)));
+  for (std::size_t i = 0; i < size; ++i)
+    QVERIFY2(std::isfinite(tensors.y[i]), qPrintable(QString("output %1 was not written").arg(i)));
   for (std::size_t i = size; i < size + 64; ++i) QCOMPARE(tensors.y[i], guard);
 }
 
@@ -91,7 +92,8 @@ void TestLayers::gradientIsTheSlope() {
   };
   const auto check = [&](const char* what, std::vector<double>& variables, const std::vector<double>& gradient) {
     const std::vector<double> expected = slopes(variables);
-    const auto difference = compareTensors<double>(gradient, expected, {static_cast<int>(gradient.size())}, {1e-7, 1e-8});
+    const auto difference =
+        compareTensors<double>(gradient, expected, {static_cast<int>(gradient.size())}, {1e-7, 1e-8});
     QVERIFY2(!difference, qPrintable(QString("%1 %2").arg(what, QString::fromStdString(difference.value_or("")))));
   };
   check("input", tensors.x, tensors.dx);
@@ -134,7 +136,8 @@ void TestLayers::backendsAgree() {
   QFETCH(const int, index);
   if (index < 0)
     for (const BackendDef& def : allBackends())
-      if (def.id == backend.toStdString()) QSKIP(qPrintable(backend + ": " + QString::fromStdString(def.unavailableReason())));
+      if (def.id == backend.toStdString())
+        QSKIP(qPrintable(backend + ": " + QString::fromStdString(def.unavailableReason())));
   const auto [def, example] = m_cases[static_cast<std::size_t>(index)];
   const int maxBatch = 5;
   const Site site = siteOf(*def, *example, maxBatch);
@@ -149,7 +152,9 @@ void TestLayers::backendsAgree() {
     op->backward(got.io());
     const auto check = [&](const char* what, const std::vector<float>& a, const std::vector<float>& b) {
       const auto difference = compareTensors<float>(a, b, {static_cast<int>(b.size())}, {1e-5, 1e-6});
-      QVERIFY2(!difference, qPrintable(QString("batch %1, %2 %3").arg(batch).arg(what, QString::fromStdString(difference.value_or("")))));
+      QVERIFY2(
+          !difference,
+          qPrintable(QString("batch %1, %2 %3").arg(batch).arg(what, QString::fromStdString(difference.value_or("")))));
     };
     check("output", got.y, expected.y);
     check("input gradient", got.dx, expected.dx);
@@ -159,7 +164,8 @@ void TestLayers::backendsAgree() {
 
 void TestLayers::metadataIsComplete_data() {
   QTest::addColumn<int>("layer");
-  for (std::size_t i = 0; i < allLayers().size(); ++i) QTest::newRow(allLayers()[i].type.c_str()) << static_cast<int>(i);
+  for (std::size_t i = 0; i < allLayers().size(); ++i)
+    QTest::newRow(allLayers()[i].type.c_str()) << static_cast<int>(i);
 }
 
 void TestLayers::metadataIsComplete() {
@@ -168,13 +174,16 @@ void TestLayers::metadataIsComplete() {
   QCOMPARE(findLayer(def.type), &def);
   QVERIFY(!def.title.empty() && !def.stem.empty() && !def.help.empty() && !def.examples.empty());
   QVERIFY(QStringList({"conv", "pool", "dense", "act", "shape", "reg"}).contains(QString::fromStdString(def.category)));
-  QVERIFY2(QFile::exists(QString(STRATA_SOURCE_DIR "/resources/icons/%1.svg").arg(QString::fromStdString(def.icon))), def.icon.c_str());
+  QVERIFY2(QFile::exists(QString(STRATA_SOURCE_DIR "/resources/icons/%1.svg").arg(QString::fromStdString(def.icon))),
+           def.icon.c_str());
   QVERIFY(!def.summary(Fields(def.fields)).empty());
   for (const Field& field : def.fields) {
     QVERIFY2(!field.id.empty() && !field.title.empty() && field.help.ends_with('.'), field.id.c_str());
     QVERIFY2(!problemWith(field, field.initial), problemWith(field, field.initial).value_or("").c_str());
     QVERIFY2(field.kind != Field::Kind::Choice || field.choices.size() >= 2, field.id.c_str());
-    QVERIFY2(field.kind == Field::Kind::Bool || field.kind == Field::Kind::Choice || field.kind == Field::Kind::Initializer || field.low < field.high, field.id.c_str());
+    QVERIFY2(field.kind == Field::Kind::Bool || field.kind == Field::Kind::Choice ||
+                 field.kind == Field::Kind::Initializer || field.low < field.high,
+             field.id.c_str());
   }
 }
 

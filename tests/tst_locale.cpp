@@ -26,9 +26,11 @@ class TestLocale : public QObject {
 void TestLocale::initTestCase() {
   if (!std::setlocale(LC_ALL, "de_DE.UTF-8")) {
     const QString folder = STRATA_BINARY_DIR "/locale", locale = folder + "/de_DE.UTF-8";
-    if (!QDir(locale).exists() && QDir().mkpath(folder)) QProcess::execute("localedef", {"-i", "de_DE", "-f", "UTF-8", locale});
+    if (!QDir(locale).exists() && QDir().mkpath(folder))
+      QProcess::execute("localedef", {"-i", "de_DE", "-f", "UTF-8", locale});
     qputenv("LOCPATH", folder.toLocal8Bit());  // only now: the C library remembers what it did not find
-    if (!std::setlocale(LC_ALL, "de_DE.UTF-8")) QSKIP("no German locale here, and localedef cannot make one (package locales)");
+    if (!std::setlocale(LC_ALL, "de_DE.UTF-8"))
+      QSKIP("no German locale here, and localedef cannot make one (package locales)");
   }
   QCOMPARE(std::localeconv()->decimal_point, ",");
 }

@@ -29,7 +29,8 @@ void TestLoss::equalLogitsCostLogK() {
   const std::vector<float> logits(20, 3.0f);
   const std::vector<std::int32_t> labels{4, 9};
   for (const double smoothing : {0.0, 0.1})
-    QVERIFY(std::abs(softmaxCrossEntropy<float>(logits.data(), labels.data(), 2, 10, nullptr, smoothing).lossSum - 2 * std::log(10)) < 1e-12);
+    QVERIFY(std::abs(softmaxCrossEntropy<float>(logits.data(), labels.data(), 2, 10, nullptr, smoothing).lossSum -
+                     2 * std::log(10)) < 1e-12);
 }
 
 // logits 0 and log 3: probabilities 1/4 and 3/4.
@@ -99,12 +100,14 @@ void TestLoss::nonFiniteComesThrough() {
 
 void TestLoss::firstWinsATie() {
   const std::vector<float> logits{1, 5, 5, 0};
-  for (const std::int32_t label : {0, 1, 2}) QCOMPARE(softmaxCrossEntropy<float>(logits.data(), &label, 1, 4, nullptr).hits, label == 1 ? 1 : 0);
+  for (const std::int32_t label : {0, 1, 2})
+    QCOMPARE(softmaxCrossEntropy<float>(logits.data(), &label, 1, 4, nullptr).hits, label == 1 ? 1 : 0);
 }
 
 void TestLoss::labelOutsideIsRefused() {
   const std::vector<float> logits(3);
-  for (const std::int32_t label : {-1, 3}) QVERIFY_EXCEPTION_THROWN(softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr), Error);
+  for (const std::int32_t label : {-1, 3})
+    QVERIFY_EXCEPTION_THROWN(softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr), Error);
 }
 
 void TestLoss::softmaxSumsToOne() {

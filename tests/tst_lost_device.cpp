@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A device that fails while the trainer trains on it, simulated: the run ends in words, its last checkpoint stays, and the run goes on from there
-// on the CPU or on the device, when it is whole again.
+// A device that fails while the trainer trains on it, simulated: the run ends in words, its last checkpoint stays, and
+// the run goes on from there on the CPU or on the device, when it is whole again.
 #include <QtTest>
 
 #include "cuda_sim/sim_device.h"
@@ -27,7 +27,8 @@ class FailingNetwork : public cuda::CudaNetwork {
  public:
   FailingNetwork(const std::shared_ptr<SimDevice>& device, const CompileRequest& request, std::optional<Fault> fault)
       : CudaNetwork(device, request), m_device(device), m_fault(fault) {}
-  std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> rates, std::uint64_t step) override {
+  std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> rates,
+                                   std::uint64_t step) override {
     if (m_fault && step + rates.size() > m_fault->step) {
       m_device->failAt(m_fault->kind, m_fault->kind == FaultKind::Allocation ? 0 : 2, m_fault->always);
       m_fault.reset();
@@ -42,10 +43,13 @@ class FailingNetwork : public cuda::CudaNetwork {
 
 class SimBackend : public Backend {
  public:
-  SimBackend(std::shared_ptr<SimDevice> device, std::optional<Fault> fault) : m_device(std::move(device)), m_fault(fault) {}
+  SimBackend(std::shared_ptr<SimDevice> device, std::optional<Fault> fault)
+      : m_device(std::move(device)), m_fault(fault) {}
   const std::string& id() const override { return m_id; }
   std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
-  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override { return std::make_unique<FailingNetwork>(m_device, request, m_fault); }
+  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
+    return std::make_unique<FailingNetwork>(m_device, request, m_fault);
+  }
 
  private:
   std::string m_id = "cuda";
@@ -74,10 +78,12 @@ class TestLostDevice : public QObject {
     QTest::addColumn<QString>("words");
     QTest::newRow("lost at a launch") << FaultKind::Work << true << 20 << 13 << "the device is lost, ";
     QTest::newRow("lost at a copy") << FaultKind::Copy << true << 30 << 26 << "the device is lost, copying ";
-    QTest::newRow("lost before the first epoch has ended") << FaultKind::Work << true << 5 << 0 << "the device is lost, ";
+    QTest::newRow("lost before the first epoch has ended")
+        << FaultKind::Work << true << 5 << 0 << "the device is lost, ";
     QTest::newRow("one launch refused") << FaultKind::Work << false << 20 << 13 << " failed.";
     QTest::newRow("one copy refused") << FaultKind::Copy << false << 20 << 13 << "copying ";
-    QTest::newRow("out of memory in validation") << FaultKind::Allocation << false << 1 << 0 << "the device is out of memory, allocating ";
+    QTest::newRow("out of memory in validation")
+        << FaultKind::Allocation << false << 1 << 0 << "the device is out of memory, allocating ";
   }
   void endsAndGoesOn() {
     QFETCH(FaultKind, kind);
@@ -117,7 +123,8 @@ class TestLostDevice : public QObject {
       again.resumeFrom = folder;
       const RunEvents lost = runToEnd(again);
       QCOMPARE(lost.of<FailedEvent>().size(), 1u);
-      QVERIFY2(QString::fromStdString(lost.of<FailedEvent>()[0].message).contains("the device is lost"), lost.of<FailedEvent>()[0].message.c_str());
+      QVERIFY2(QString::fromStdString(lost.of<FailedEvent>()[0].message).contains("the device is lost"),
+               lost.of<FailedEvent>()[0].message.c_str());
       QVERIFY(lastOf(folder).weights == kept.weights);
     }
     const Path copy = scratch / "healed";
@@ -133,7 +140,8 @@ class TestLostDevice : public QObject {
     const std::vector<EpochRecord> got = readRun(folder).epochs, wanted = readRun(scratch / "whole").epochs;
     QCOMPARE(got.size(), 3u);
     for (std::size_t i = 0; i < 3; ++i) {  // as if nothing had been, but for the rounding of another backend
-      QVERIFY2(std::abs(got[i].loss - wanted[i].loss) < 1e-4, qPrintable(QString("epoch %1: %2, %3").arg(i + 1).arg(got[i].loss).arg(wanted[i].loss)));
+      QVERIFY2(std::abs(got[i].loss - wanted[i].loss) < 1e-4,
+               qPrintable(QString("epoch %1: %2, %3").arg(i + 1).arg(got[i].loss).arg(wanted[i].loss)));
       QVERIFY(std::abs(got[i].valLoss - wanted[i].valLoss) < 1e-4);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken, changes not
-// saved, and pictures of every page in both themes in which no text is cut.
+// The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken,
+// changes not saved, and pictures of every page in both themes in which no text is cut.
 #include <QApplication>
 #include <QComboBox>
 #include <QLabel>
@@ -42,14 +42,18 @@ class TestMainWindow : public QObject {
   std::unique_ptr<MainWindow> m_window;
 
   template <class T>
-  T* find(const char* name) const { return m_window->findChild<T*>(name); }
+  T* find(const char* name) const {
+    return m_window->findChild<T*>(name);
+  }
   StackView* stack() const { return find<StackView>("stack"); }
   QStringList names() const {
     QStringList list;
     for (const LayerSpec& layer : m_document->project().network.layers) list << QString::fromStdString(layer.name);
     return list;
   }
-  void key(Qt::Key which, Qt::KeyboardModifiers modifiers = {}) { QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : m_window.get(), which, modifiers); }
+  void key(Qt::Key which, Qt::KeyboardModifiers modifiers = {}) {
+    QTest::keyClick(QApplication::focusWidget() ? QApplication::focusWidget() : m_window.get(), which, modifiers);
+  }
   void startEmpty() {
     m_document->edit("Empty", [](Project& project) { project.network.layers.clear(); });
     QCOMPARE(stack()->model()->rowCount(), 2);
@@ -68,8 +72,9 @@ class TestMainWindow : public QObject {
     }
     return {};
   }
-  /// Presses at one point, moves to another and lets go, as a hand does: not before the line in the stack shows where it would
-  /// fall. A drag runs an event loop of its own inside the first move, so each event comes from a timer started by the one before.
+  /// Presses at one point, moves to another and lets go, as a hand does: not before the line in the stack shows where
+  /// it would fall. A drag runs an event loop of its own inside the first move, so each event comes from a timer
+  /// started by the one before.
   void drag(QPoint from, QPoint to, Qt::KeyboardModifiers modifiers = {}) {
     QWindow* window = m_window->windowHandle();
     const QList<QPoint> way{from + QPoint(0, 14), (from + to) / 2, to - QPoint(0, 2), to};
@@ -169,9 +174,11 @@ class TestMainWindow : public QObject {
     if (QGuiApplication::platformName() != "xcb") QSKIP("Dragging needs the xcb platform; run this under xvfb-run.");
     startEmpty();
     auto* tree = find<QTreeView>("palette");
-    for (const char* type : {"dense", "flatten", "max_pool2d", "conv2d"}) {  // each goes to the front, right under the input
+    for (const char* type :
+         {"dense", "flatten", "max_pool2d", "conv2d"}) {  // each goes to the front, right under the input
       const QRect input = stack()->visualRect(stack()->model()->index(0, 0));
-      drag(inWindow(tree, paletteItem(type)), stack()->viewport()->mapTo(m_window.get(), QPoint(input.center().x(), input.bottom() - 2)));
+      drag(inWindow(tree, paletteItem(type)),
+           stack()->viewport()->mapTo(m_window.get(), QPoint(input.center().x(), input.bottom() - 2)));
     }
     QCOMPARE(names(), QStringList({"conv1", "pool1", "flatten1", "dense1"}));
     const auto row = [&](int index) { return stack()->model()->index(index, 0); };
@@ -183,7 +190,9 @@ class TestMainWindow : public QObject {
   }
 
   void aFixOnTheCardMendsIt() {
-    m_document->edit("Break", [](Project& project) { project.network.layers[2].fields.set("kernel_size", Pair{13, 13}); });
+    m_document->edit("Break", [](Project& project) {
+      project.network.layers[2].fields.set("kernel_size", Pair{13, 13});
+    });
     QTRY_VERIFY(!find<QPushButton>("showIssue")->isHidden());
     QCOMPARE(find<QLabel>("netBadge")->text(), "1 error in conv2");
     find<QPushButton>("showIssue")->click();
@@ -258,12 +267,14 @@ class TestMainWindow : public QObject {
     QCOMPARE(m_session->backend(), "cpu");
   }
 
-  // The device fails before a run's first step, and later in the middle of a run: each time the CPU is offered, and takes it over.
+  // The device fails before a run's first step, and later in the middle of a run: each time the CPU is offered, and
+  // takes it over.
   void aLostDeviceOffersTheCpu() {
     QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
     m_document->edit("Small", [](Project& project) {
       project.network.layers.clear();
-      for (const char* type : {"flatten", "dense"}) project.network.layers.push_back({type, std::string(type) + "1", Fields(findLayer(type)->fields)});
+      for (const char* type : {"flatten", "dense"})
+        project.network.layers.push_back({type, std::string(type) + "1", Fields(findLayer(type)->fields)});
       project.network.layers.back().fields.set("units", std::int64_t{10});
       project.training.optimizer.fields.set("learning_rate", 0.01);
     });
@@ -273,7 +284,8 @@ class TestMainWindow : public QObject {
       m_session->setBackend("cuda", 1);
       act();
       QTRY_VERIFY_WITH_TIMEOUT(m_session->state() == Trainer::State::Failed && text->isVisible(), 20000);
-      QVERIFY2(text->text().contains("CUDA: ") && !text->text().contains("--"), qPrintable(text->text()));  // no advice for the command line
+      QVERIFY2(text->text().contains("CUDA: ") && !text->text().contains("--"),
+               qPrintable(text->text()));  // no advice for the command line
       QVERIFY(offer->isVisible());
       QCOMPARE(offer->text(), "Go on with the CPU");
     };
@@ -305,7 +317,8 @@ class TestMainWindow : public QObject {
     QCOMPARE(m_session->run().folder, folder);
     m_session->stopAndWait();
     const std::vector<BatchPoint>& points = m_session->batchPoints();
-    for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, i + 1);  // not one lost, none trained twice
+    for (std::size_t i = 0; i < points.size(); ++i)
+      QCOMPARE(points[i].step, i + 1);  // not one lost, none trained twice
     QCOMPARE(readRun(folder).backend, std::string("cpu"));
 
     // A start by other means ends the offer; a failure that is not the device's makes none.
@@ -352,7 +365,8 @@ class TestMainWindow : public QObject {
       m_theme->setChoice(choice);
       for (int page = 0; page < pages->count(); ++page) {
         m_window->showPage(static_cast<MainWindow::Page>(page));
-        const QString name = QString("%1-%2-%3").arg(names[page], choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
+        const QString name =
+            QString("%1-%2-%3").arg(names[page], choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
         QVERIFY(takeScreenshot(*m_window, size, name));
         QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
       }
@@ -363,7 +377,8 @@ class TestMainWindow : public QObject {
   void disabledControlsSayWhy() {
     QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
     for (const QAction* action : m_window->findChildren<QAction*>())
-      if (action->objectName().startsWith("run") && !action->isEnabled()) QVERIFY2(!action->statusTip().isEmpty(), qPrintable(action->text()));
+      if (action->objectName().startsWith("run") && !action->isEnabled())
+        QVERIFY2(!action->statusTip().isEmpty(), qPrintable(action->text()));
     for (const char* mode : {"modeData", "modeBuild"}) {
       find<QAction>(mode)->trigger();
       QVERIFY(find<QAction>(mode)->isChecked());

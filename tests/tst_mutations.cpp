@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Thousands of damaged files for every reader of outside data, the same ones each time: each is read or refused with an Error,
-// nothing else. Meant to be run with sanitizers, too.
+// Thousands of damaged files for every reader of outside data, the same ones each time: each is read or refused with an
+// Error, nothing else. Meant to be run with sanitizers, too.
 #include <QTemporaryDir>
 #include <functional>
 
@@ -42,12 +42,25 @@ std::string mutated(std::string bytes, Rng& rng) {
     const std::size_t at = rng.below(static_cast<std::uint32_t>(bytes.size()));
     const std::size_t length = std::min<std::size_t>(rng.below(16) + 1, bytes.size() - at);
     switch (rng.below(6)) {
-      case 0: bytes[at] ^= static_cast<char>(1 << rng.below(8)); break;
-      case 1: bytes[at] = static_cast<char>(rng.next()); break;
-      case 2: bytes.replace(at, std::min<std::size_t>(4, length), bigEndian(kTelling[rng.below(10)]).substr(0, std::min<std::size_t>(4, length))); break;
-      case 3: bytes.erase(at, length); break;
-      case 4: bytes.insert(at, bytes.substr(at, length)); break;
-      default: bytes.insert(rng.below(static_cast<std::uint32_t>(bytes.size())), bytes.substr(at, length)); break;
+      case 0:
+        bytes[at] ^= static_cast<char>(1 << rng.below(8));
+        break;
+      case 1:
+        bytes[at] = static_cast<char>(rng.next());
+        break;
+      case 2:
+        bytes.replace(at, std::min<std::size_t>(4, length),
+                      bigEndian(kTelling[rng.below(10)]).substr(0, std::min<std::size_t>(4, length)));
+        break;
+      case 3:
+        bytes.erase(at, length);
+        break;
+      case 4:
+        bytes.insert(at, bytes.substr(at, length));
+        break;
+      default:
+        bytes.insert(rng.below(static_cast<std::uint32_t>(bytes.size())), bytes.substr(at, length));
+        break;
     }
   }
   return bytes;
@@ -60,9 +73,11 @@ Q_DECLARE_METATYPE(Parse)
 void TestMutations::readOrRefused_data() {
   QTest::addColumn<QByteArray>("seed");
   QTest::addColumn<Parse>("parse");
-  const Parse idx = [](const Path& path) { readIdx(path); }, picture = [](const Path& path) { readImage(path); };
+  const Parse idx = [](const Path&path) { readIdx(path); }, picture = [](const Path&path) { readImage(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
-  const auto row = [](const char* name, const std::string& seed, const Parse& parse) { QTest::newRow(name) << QByteArray::fromStdString(seed) << parse; };
+  const auto row = [](const char* name, const std::string& seed, const Parse& parse) {
+    QTest::newRow(name) << QByteArray::fromStdString(seed) << parse;
+  };
   row("IDX", idxFile(8, 3), idx);
   row("IDX, packed", packed(idxFile(20, 5)), idx);
   row("IDX, packed, two members", packed(idxFile(20, 5).substr(0, 100)) + packed(idxFile(20, 5).substr(100)), idx);

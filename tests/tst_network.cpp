@@ -66,8 +66,9 @@ NetworkSpec smallNet() {
   NetworkSpec spec;
   spec.input = Shape::image(8, 8, 1);
   spec.classes = 3;
-  spec.layers = {layer("conv2d", "conv1", {{"filters", 4}, {"activation", "relu"}}), layer("max_pool2d", "pool1"), layer("flatten", "flatten"),
-                 layer("dropout", "dropout1", {{"rate", 0.25}}), layer("dense", "dense1", {{"units", 3}})};
+  spec.layers = {layer("conv2d", "conv1", {{"filters", 4}, {"activation", "relu"}}), layer("max_pool2d", "pool1"),
+                 layer("flatten", "flatten"), layer("dropout", "dropout1", {{"rate", 0.25}}),
+                 layer("dense", "dense1", {{"units", 3}})};
   return spec;
 }
 
@@ -108,7 +109,9 @@ std::string messageOf(const std::function<void()>& call) {
 
 }  // namespace
 
-void TestNetwork::initTestCase() { m_lesson = readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata").network; }
+void TestNetwork::initTestCase() {
+  m_lesson = readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata").network;
+}
 
 void TestNetwork::lessonsCosts() {
   const Analysis analysis = analyse(m_lesson);
@@ -124,7 +127,8 @@ void TestNetwork::lessonsCosts() {
   QCOMPARE(parameters, (std::vector<std::int64_t>{624, 0, 28848, 0, 0, 393728, 5130}));
   QCOMPARE(offsets, (std::vector<std::int64_t>{0, 624, 624, 29472, 29472, 29472, 423200}));
   QCOMPARE(macs, (std::vector<std::int64_t>{345600, 0, 1843200, 0, 0, 393216, 5120}));
-  QCOMPARE(shapes, (std::vector<std::string>{"24 × 24 × 24", "12 × 12 × 24", "8 × 8 × 48", "4 × 4 × 48", "768", "512", "10"}));
+  QCOMPARE(shapes,
+           (std::vector<std::string>{"24 × 24 × 24", "12 × 12 × 24", "8 × 8 × 48", "4 × 4 × 48", "768", "512", "10"}));
   QCOMPARE(analysis.parameters, 428330);
   QCOMPARE(analysis.macs, 2587136);
   QCOMPARE(analysis.activations, 784 + 13824 + 3456 + 3072 + 768 + 768 + 512 + 10);
@@ -133,33 +137,46 @@ void TestNetwork::lessonsCosts() {
   const Weights weights = layoutFor(m_lesson);
   std::vector<std::string> names;
   for (const TensorPlace& place : weights.places) names.push_back(place.name);
-  QCOMPARE(names, (std::vector<std::string>{"conv1.kernel", "conv1.bias", "conv2.kernel", "conv2.bias", "dense1.kernel", "dense1.bias", "dense2.kernel", "dense2.bias"}));
+  QCOMPARE(names, (std::vector<std::string>{"conv1.kernel", "conv1.bias", "conv2.kernel", "conv2.bias", "dense1.kernel",
+                                            "dense1.bias", "dense2.kernel", "dense2.bias"}));
   QCOMPARE(weights.places[2].shape, (std::vector<int>{5, 5, 24, 48}));
   QCOMPARE(weights.values.size(), 428330u);
 }
 
 void TestNetwork::issues_data() {
-  QTest::addColumn<int>("layer");      // whose fields are changed; -1: the net
-  QTest::addColumn<QString>("change"); // JSON that overrides fields, or a word
+  QTest::addColumn<int>("layer");       // whose fields are changed; -1: the net
+  QTest::addColumn<QString>("change");  // JSON that overrides fields, or a word
   QTest::addColumn<int>("blamed");
   QTest::addColumn<QString>("field");
   QTest::addColumn<QString>("text");
   QTest::addColumn<QStringList>("fixes");
 
-  const auto row = [](const char* name, int layer, const char* change, int blamed, const char* field, const char* text, const QStringList& fixes = {}) {
+  const auto row = [](const char* name, int layer, const char* change, int blamed, const char* field, const char* text,
+                      const QStringList& fixes = {}) {
     QTest::newRow(name) << layer << QString(change) << blamed << QString(field) << QString(text) << fixes;
   };
-  row("kernel too large", 2, R"({"kernel_size": 13})", 2, "kernel_size", "Kernel 13 × 13 does not fit the 12 × 12 input. Largest that fits: 12.", {"Use 5 × 5", "Set padding to Same"});
-  row("kernel too wide", 2, R"({"kernel_size": [3, 20]})", 2, "kernel_size", "Kernel 3 × 20 does not fit the 12 × 12 input. Largest that fits: 12.", {"Use 3 × 5", "Set padding to Same"});
-  row("pool too large", 3, R"({"pool_size": 9})", 3, "pool_size", "Window 9 × 9 does not fit the 8 × 8 input. Largest that fits: 8.", {"Use 2 × 2", "Set padding to Same"});
-  row("no flatten", -1, "drop flatten", 4, "", "Dense needs a vector, but its input is a 4 × 4 × 48 image. Put a Flatten layer before it.", {"Add Flatten"});
-  row("conv after flatten", -1, "conv after flatten", 5, "", "A convolution needs an image, but its input is a vector of 768. Move it before the Flatten layer, or remove it.");
-  row("wrong number of units", 6, R"({"units": 12})", 6, "units", "The last layer has 12 units, but the data have 10 classes.", {"Use 10 units"});
-  row("ends with a pool", -1, "only two layers", 1, "", "The last layer puts out 12 × 12 × 24, but the data have 10 classes. End with a Dense layer of 10 units.");
-  row("bent output", 6, R"({"activation": "relu"})", 6, "activation", "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.", {"Set activation to Linear"});
+  row("kernel too large", 2, R"({"kernel_size": 13})", 2, "kernel_size",
+      "Kernel 13 × 13 does not fit the 12 × 12 input. Largest that fits: 12.", {"Use 5 × 5", "Set padding to Same"});
+  row("kernel too wide", 2, R"({"kernel_size": [3, 20]})", 2, "kernel_size",
+      "Kernel 3 × 20 does not fit the 12 × 12 input. Largest that fits: 12.", {"Use 3 × 5", "Set padding to Same"});
+  row("pool too large", 3, R"({"pool_size": 9})", 3, "pool_size",
+      "Window 9 × 9 does not fit the 8 × 8 input. Largest that fits: 8.", {"Use 2 × 2", "Set padding to Same"});
+  row("no flatten", -1, "drop flatten", 4, "",
+      "Dense needs a vector, but its input is a 4 × 4 × 48 image. Put a Flatten layer before it.", {"Add Flatten"});
+  row("conv after flatten", -1, "conv after flatten", 5, "",
+      "A convolution needs an image, but its input is a vector of 768. Move it before the Flatten layer, or remove "
+      "it.");
+  row("wrong number of units", 6, R"({"units": 12})", 6, "units",
+      "The last layer has 12 units, but the data have 10 classes.", {"Use 10 units"});
+  row("ends with a pool", -1, "only two layers", 1, "",
+      "The last layer puts out 12 × 12 × 24, but the data have 10 classes. End with a Dense layer of 10 units.");
+  row("bent output", 6, R"({"activation": "relu"})", 6, "activation",
+      "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
+      {"Set activation to Linear"});
   row("name twice", -1, "name twice", 2, "name", "Another layer is named \"conv1\" too.", {"Name it conv2"});
   row("no name", -1, "no name", 3, "name", "The layer has no name.", {"Name it pool2"});
-  row("bad name", -1, "bad name", 3, "name", "A name has at most 64 letters, digits, _ and -; no spaces and no dots.", {"Name it pool2"});
+  row("bad name", -1, "bad name", 3, "name", "A name has at most 64 letters, digits, _ and -; no spaces and no dots.",
+      {"Name it pool2"});
   row("unknown type", -1, "unknown type", 1, "", "There is no layer of type \"teleport\".");
   row("empty", -1, "empty", -1, "", "The stack has no layers. Add one from the palette.");
   row("one class", -1, "one class", -1, "classes", "A classifier needs 2 to 65,536 classes; got 1.");
@@ -213,12 +230,16 @@ void TestNetwork::issues() {
 
 void TestNetwork::hugeStacksAreRefusedBeforeAnyAllocation_data() {
   QTest::addColumn<QString>("json");
-  QTest::newRow("output") << R"({"input": [16384, 16384, 1], "layers": [{"type": "conv2d", "name": "a", "filters": 4096, "padding": "same"}]})";
+  QTest::newRow("output")
+      << R"({"input": [16384, 16384, 1], "layers": [{"type": "conv2d", "name": "a", "filters": 4096, "padding": "same"}]})";
   QTest::newRow("input") << R"({"input": [16384, 16384, 65536], "layers": [{"type": "flatten", "name": "a"}]})";
-  QTest::newRow("dense weights") << R"({"input": [16384, 16384, 4], "layers": [{"type": "flatten", "name": "a"}, {"type": "dense", "name": "b", "units": 1048576}]})";
-  QTest::newRow("conv weights") << R"({"input": [1024, 1024, 1024], "layers": [{"type": "conv2d", "name": "a", "filters": 4096, "kernel_size": 1024}]})";
+  QTest::newRow("dense weights")
+      << R"({"input": [16384, 16384, 4], "layers": [{"type": "flatten", "name": "a"}, {"type": "dense", "name": "b", "units": 1048576}]})";
+  QTest::newRow("conv weights")
+      << R"({"input": [1024, 1024, 1024], "layers": [{"type": "conv2d", "name": "a", "filters": 4096, "kernel_size": 1024}]})";
   QTest::newRow("flatten of 2^31") << R"({"input": [16384, 16384, 8], "layers": [{"type": "flatten", "name": "a"}]})";
-  QTest::newRow("sum of weights") << R"({"input": [1048], "layers": [{"type": "dense", "name": "a", "units": 1048576}, {"type": "dense", "name": "b", "units": 1048}]})";
+  QTest::newRow("sum of weights")
+      << R"({"input": [1048], "layers": [{"type": "dense", "name": "a", "units": 1048576}, {"type": "dense", "name": "b", "units": 1048}]})";
 }
 
 void TestNetwork::hugeStacksAreRefusedBeforeAnyAllocation() {
@@ -261,34 +282,47 @@ void TestNetwork::jsonComesBack() {
 void TestNetwork::badJsonIsRefused_data() {
   QTest::addColumn<QString>("json");
   QTest::addColumn<QString>("message");
-  const auto row = [](const char* name, const char* json, const char* message) { QTest::newRow(name) << QString(json) << QString(message); };
+  const auto row = [](const char* name, const char* json, const char* message) {
+    QTest::newRow(name) << QString(json) << QString(message);
+  };
   row("no object", "[]", "net: must be an object in braces.");
   row("no layers", R"({"input": [28, 28, 1]})", "net: needs a list \"layers\".");
   row("unknown key", R"({"layres": []})", "net: unknown key \"layres\"; known here: input, classes, layers.");
-  row("input of two", R"({"input": [28, 28], "layers": []})", "net.input: must be [height, width, channels], or [length] for vectors.");
+  row("input of two", R"({"input": [28, 28], "layers": []})",
+      "net.input: must be [height, width, channels], or [length] for vectors.");
   row("negative input", R"({"input": [-28, 28, 1], "layers": []})", "net.input: must be a whole number of 1 to 16384.");
-  row("input past 64 bits", R"({"input": [18446744073709551615, 28, 1], "layers": []})", "net.input: must be a whole number of 1 to 16384.");
+  row("input past 64 bits", R"({"input": [18446744073709551615, 28, 1], "layers": []})",
+      "net.input: must be a whole number of 1 to 16384.");
   row("fractional classes", R"({"classes": 2.5, "layers": []})", "net.classes: must be a whole number of 1 to 65536.");
   row("layer without type", R"({"layers": [{"name": "a"}]})", "net.layers[0]: needs a text \"type\".");
   row("unknown layer", R"({"layers": [{"type": "conv9d", "name": "a"}]})",
-      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, max_pool2d, avg_pool2d, dense, activation, flatten, dropout.");
-  row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})", "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, rate.");
-  row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})", "net.layers[0] (\"a\"): \"units\" must be a whole number.");
-  row("out of limits", R"({"layers": [{"type": "dense", "name": "a", "units": 99999999999999999999}]})", "net.layers[0] (\"a\"): \"units\" must be a whole number.");
-  row("past 32 bits", R"({"layers": [{"type": "conv2d", "name": "a", "kernel_size": 4294967297}]})", "net.layers[0] (\"a\"): \"kernel_size\" must be 1 to 1024; got 2147483647 × 2147483647.");
-  row("rate of one", R"({"layers": [{"type": "dropout", "name": "a", "rate": 1}]})", "net.layers[0] (\"a\"): \"rate\" must be 0 to 0.99; got 1.");
-  row("long key with a line break", R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
+      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, max_pool2d, avg_pool2d, dense, activation, "
+      "flatten, dropout.");
+  row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})",
+      "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, rate.");
+  row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})",
+      "net.layers[0] (\"a\"): \"units\" must be a whole number.");
+  row("out of limits", R"({"layers": [{"type": "dense", "name": "a", "units": 99999999999999999999}]})",
+      "net.layers[0] (\"a\"): \"units\" must be a whole number.");
+  row("past 32 bits", R"({"layers": [{"type": "conv2d", "name": "a", "kernel_size": 4294967297}]})",
+      "net.layers[0] (\"a\"): \"kernel_size\" must be 1 to 1024; got 2147483647 × 2147483647.");
+  row("rate of one", R"({"layers": [{"type": "dropout", "name": "a", "rate": 1}]})",
+      "net.layers[0] (\"a\"): \"rate\" must be 0 to 0.99; got 1.");
+  row("long key with a line break",
+      R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
       "net: unknown key \"an exceedingly long key that goes on and...\"; known here: input, classes, layers.");
   row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "gelu"}]})",
       "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, tanh, sigmoid; got \"gelu\".");
   row("unknown initializer", R"({"layers": [{"type": "dense", "name": "a", "kernel_initializer": "magic"}]})",
-      "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, zeros; got \"magic\".");
+      "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, "
+      "zeros; got \"magic\".");
 }
 
 void TestNetwork::badJsonIsRefused() {
   QFETCH(const QString, json);
   QFETCH(const QString, message);
-  QCOMPARE(QString::fromStdString(messageOf([&] { networkFromJson(parseJson(json.toStdString(), "net"), "net"); })), message);
+  QCOMPARE(QString::fromStdString(messageOf([&] { networkFromJson(parseJson(json.toStdString(), "net"), "net"); })),
+           message);
 }
 
 void TestNetwork::initializers_data() {
@@ -342,7 +376,8 @@ void TestNetwork::weightsDependOnTheSeedAndTheirPlaceAlone() {
 void TestNetwork::unsoundStacksHaveNoWeights() {
   NetworkSpec spec = m_lesson;
   spec.layers[2].fields.set("kernel_size", Pair{13, 13});
-  QCOMPARE(messageOf([&] { layoutFor(spec); }), std::string("conv2: Kernel 13 × 13 does not fit the 12 × 12 input. Largest that fits: 12."));
+  QCOMPARE(messageOf([&] { layoutFor(spec); }),
+           std::string("conv2: Kernel 13 × 13 does not fit the 12 × 12 input. Largest that fits: 12."));
 }
 
 void TestNetwork::trainingLowersTheLoss() {
@@ -389,7 +424,8 @@ void TestNetwork::nonFiniteLossLeavesTheWeights() {
   request.optimizer.fields.set("momentum", 0.9);
   const auto net = backend->compile(request);
   Weights weights = initialWeights(smallNet(), 1);
-  if (std::isfinite(pixel)) {  // tiny outputs of conv1 keep the logits finite, but its gradient passes the largest float
+  if (std::isfinite(
+          pixel)) {  // tiny outputs of conv1 keep the logits finite, but its gradient passes the largest float
     std::fill_n(weights.values.begin(), 36, 1e-35f);
     for (std::size_t i = 40; i < 148; ++i) weights.values[i] = 1e10f * static_cast<float>(i % 3);
   }
@@ -405,10 +441,14 @@ void TestNetwork::firstNonFiniteLayerIsNamed_data() {
   QTest::addColumn<float>("value");
   QTest::addColumn<QString>("layer");
   QTest::addColumn<QString>("what");
-  QTest::newRow("all is well") << "" << 0.0f << "" << "";
-  QTest::newRow("NaN in a bias") << "conv1.bias" << std::nanf("") << "conv1" << "weights";
-  QTest::newRow("NaN in the last kernel") << "dense1.kernel" << std::nanf("") << "dense1" << "weights";
-  QTest::newRow("overflow in the last layer") << "dense1.kernel" << 3e38f << "dense1" << "output";
+  QTest::newRow("all is well") << "" << 0.0f << ""
+                               << "";
+  QTest::newRow("NaN in a bias") << "conv1.bias" << std::nanf("") << "conv1"
+                                 << "weights";
+  QTest::newRow("NaN in the last kernel") << "dense1.kernel" << std::nanf("") << "dense1"
+                                          << "weights";
+  QTest::newRow("overflow in the last layer") << "dense1.kernel" << 3e38f << "dense1"
+                                              << "output";
 }
 
 void TestNetwork::firstNonFiniteLayerIsNamed() {
@@ -562,7 +602,9 @@ void TestNetwork::checkBackendNamesTheFirstOpThatDiffers() {
   net->setWeights(initialWeights(smallNet(), 1));
   const SmallBatch data;
   const std::string message = messageOf([&] { net->trainBatch(data.batch(), 0.1, 0); });
-  QVERIFY2(message.starts_with("pool1 (max_pool2d, check:reference,wrong): gradient of the input first differs at [0,0,0,3]: got "), message.c_str());
+  QVERIFY2(message.starts_with(
+               "pool1 (max_pool2d, check:reference,wrong): gradient of the input first differs at [0,0,0,3]: got "),
+           message.c_str());
   QVERIFY2(message.find("largest error 1") != std::string::npos, message.c_str());
 }
 
@@ -583,7 +625,8 @@ class OwnNetwork : public CompiledNetwork {
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override {
     const LossResult loss = m_net.trainBatch(batch, learningRate, step);
     Weights weights = m_net.weights();
-    for (std::size_t i = 0; i < 36 && m_wrong; ++i) weights.values[i] -= static_cast<float>(0.1 * learningRate) * m_net.gradients()[i];
+    for (std::size_t i = 0; i < 36 && m_wrong; ++i)
+      weights.values[i] -= static_cast<float>(0.1 * learningRate) * m_net.gradients()[i];
     m_net.setWeights(weights);
     return loss;
   }
@@ -598,7 +641,9 @@ class CompilingBackend : public Backend {
   explicit CompilingBackend(bool wrong) : m_wrong(wrong) {}
   const std::string& id() const override { return m_id; }
   std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
-  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override { return std::make_unique<OwnNetwork>(*this, request, m_wrong); }
+  std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
+    return std::make_unique<OwnNetwork>(*this, request, m_wrong);
+  }
 
  private:
   std::string m_id = "own";
@@ -625,7 +670,9 @@ void TestNetwork::checkBackendChecksCompiledStacks() {
   const QString message = QString::fromStdString(messageOf([&] {
     for (std::uint64_t step = 0; step < 3; ++step) net->trainBatch(data.batch(), 0.1, step);
   }));
-  if (wrong) QVERIFY2(message.startsWith("the whole net (check:reference,own): change of conv1.kernel first differs at ["), qPrintable(message));
+  if (wrong)
+    QVERIFY2(message.startsWith("the whole net (check:reference,own): change of conv1.kernel first differs at ["),
+             qPrintable(message));
   else QCOMPARE(message, QString());
 }
 

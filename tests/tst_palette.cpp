@@ -49,10 +49,14 @@ class TestPalette : public QObject {
     QCOMPARE(std::accumulate(counts.begin(), counts.end(), 0), 50);
     model.show(dataset, DatasetModel::Part::Test, 3);
     QCOMPARE(model.rowCount(), counts[3]);
-    for (int row = 0; row < model.rowCount(); ++row) QCOMPARE(model.index(row, 0).data(DatasetModel::LabelRole).toInt(), 3);
+    for (int row = 0; row < model.rowCount(); ++row)
+      QCOMPARE(model.index(row, 0).data(DatasetModel::LabelRole).toInt(), 3);
     const QImage image = model.index(0, 0).data(DatasetModel::ImageRole).value<QImage>();
     QCOMPARE(image.size(), QSize(28, 28));
-    QCOMPARE(image.constBits()[100], dataset->test.pixels[static_cast<std::size_t>(model.index(0, 0).data(DatasetModel::IndexRole).toInt()) * 784 + 100]);
+    QCOMPARE(
+        image.constBits()[100],
+        dataset->test
+            .pixels[static_cast<std::size_t>(model.index(0, 0).data(DatasetModel::IndexRole).toInt()) * 784 + 100]);
     model.show(nullptr, DatasetModel::Part::Test, -1);
     QCOMPARE(model.rowCount(), 0);
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which plan the CUDA backend runs for a shape: what is timed, kept and believed on the next start. Times are given, none is measured here.
+// Which plan the CUDA backend runs for a shape: what is timed, kept and believed on the next start. Times are given,
+// none is measured here.
 #include <QTemporaryDir>
 #include <QtTest>
 #include <filesystem>
@@ -25,10 +26,12 @@ class TestPlanChoice : public QObject {
   int m_timed = 0;
 
   /// The plan that `choice` takes when they need so long; infinity cannot be built, NaN cannot be tried.
-  std::string chosen(PlanChoice& choice, std::vector<double> seconds, Precision precision = Precision::Tf32, const std::string& shape = "forward 1x2x3x4") {
+  std::string chosen(PlanChoice& choice, std::vector<double> seconds, Precision precision = Precision::Tf32,
+                     const std::string& shape = "forward 1x2x3x4") {
     m_timed = 0;
     const auto index = choice.choose(
-        precision, shape, {m_names.begin(), m_names.begin() + std::ssize(seconds)}, [&](std::size_t i) { return !std::isinf(seconds[i]); },
+        precision, shape, {m_names.begin(), m_names.begin() + std::ssize(seconds)},
+        [&](std::size_t i) { return !std::isinf(seconds[i]); },
         [&](std::size_t i) {
           ++m_timed;
           if (std::isnan(seconds[i])) throw Error(Error::Kind::Device, "test", "the device is out of memory");
@@ -59,7 +62,8 @@ class TestPlanChoice : public QObject {
     QTest::newRow("of the first four") << QList<double>{5, 4, 3, 2, 1} << "eng9" << 4;
     QTest::newRow("of the first four that can be built") << QList<double>{absent, 5, absent, 4, 3, 2} << "eng30" << 4;
     QTest::newRow("of those that can be tried") << QList<double>{refused, 2, refused} << "eng7_k2=3" << 3;
-    QTest::newRow("none can be tried: the heuristics' first") << QList<double>{absent, refused, refused} << "eng7_k2=3" << 2;
+    QTest::newRow("none can be tried: the heuristics' first")
+        << QList<double>{absent, refused, refused} << "eng7_k2=3" << 2;
     QTest::newRow("none can be built") << QList<double>{absent, absent} << "none" << 0;
     QTest::newRow("none is offered") << QList<double>{} << "none" << 0;
   }
@@ -95,7 +99,8 @@ class TestPlanChoice : public QObject {
     QCOMPARE(plans.at("forward 1x2x3x4, TF32").get<std::string>(), "eng7_k2=3");
   }
 
-  // What the library no longer offers, or can no longer build, is timed anew; and what another process has kept meanwhile stays.
+  // What the library no longer offers, or can no longer build, is timed anew; and what another process has kept
+  // meanwhile stays.
   void renewed() {
     PlanChoice choice = started(m_gpu), other = started(m_gpu);
     QCOMPARE(chosen(choice, {3, 2, 1}), "eng4");
@@ -114,10 +119,18 @@ class TestPlanChoice : public QObject {
     QTest::addColumn<QString>("device");
     QTest::addColumn<QString>("driver");
     QTest::addColumn<QString>("library");
-    QTest::newRow("another driver") << "NVIDIA Test/1" << "13010" << "cuDNN 9.19.0 cuBLASLt 130100";
-    QTest::newRow("another cuDNN") << "NVIDIA Test/1" << "13000" << "cuDNN 9.20.0 cuBLASLt 130100";
-    QTest::newRow("another device") << "NVIDIA Test/2" << "13000" << "cuDNN 9.19.0 cuBLASLt 130100";
-    QTest::newRow("another device that has the same file") << "NVIDIA Test 1" << "13000" << "cuDNN 9.19.0 cuBLASLt 130100";
+    QTest::newRow("another driver") << "NVIDIA Test/1"
+                                    << "13010"
+                                    << "cuDNN 9.19.0 cuBLASLt 130100";
+    QTest::newRow("another cuDNN") << "NVIDIA Test/1"
+                                   << "13000"
+                                   << "cuDNN 9.20.0 cuBLASLt 130100";
+    QTest::newRow("another device") << "NVIDIA Test/2"
+                                    << "13000"
+                                    << "cuDNN 9.19.0 cuBLASLt 130100";
+    QTest::newRow("another device that has the same file") << "NVIDIA Test 1"
+                                                           << "13000"
+                                                           << "cuDNN 9.19.0 cuBLASLt 130100";
   }
   void otherSource() {
     QFETCH(QString, device);
@@ -189,7 +202,8 @@ class TestPlanChoice : public QObject {
     QVERIFY(!std::filesystem::exists(m_cache));
   }
 
-  // cuDNN's own candidates on a GPU that is only described, with given times: the fastest is built, and on the next start by its kept name.
+  // cuDNN's own candidates on a GPU that is only described, with given times: the fastest is built, and on the next
+  // start by its kept name.
   void cudnnCandidates() {
 #ifdef STRATA_CUDNN_FRONTEND
     if (const std::string problem = loadCudnn(); !problem.empty()) QSKIP(problem.c_str());
@@ -200,14 +214,17 @@ class TestPlanChoice : public QObject {
     const std::string h200 = describedGpus().at(4).description;
     PlanChoice heuristics, choice = started(m_gpu);
     const PlanOutcome plain = planOnDescribed(graph, h200, heuristics, {});
-    const PlanOutcome fastest = planOnDescribed(graph, h200, choice, [&](std::size_t i) { return ++m_timed, 1.0 / static_cast<double>(i + 1); });
+    const PlanOutcome fastest = planOnDescribed(
+        graph, h200, choice, [&](std::size_t i) { return ++m_timed, 1.0 / static_cast<double>(i + 1); });
     QCOMPARE(m_timed, PlanChoice::kCandidates);
     QVERIFY(plain.problem.empty() && fastest.problem.empty());
     const std::string name = parseJson(readFile(file(), 1 << 20), "kept").at("plans").at(graph.text() + ", TF32");
-    qInfo("heuristics: %s; fastest by the times given: %s (%s)", plain.engine.c_str(), fastest.engine.c_str(), name.c_str());
+    qInfo("heuristics: %s; fastest by the times given: %s (%s)", plain.engine.c_str(), fastest.engine.c_str(),
+          name.c_str());
     QVERIFY(name.starts_with(fastest.engine + "_"));
     PlanChoice again = started(m_gpu);
-    const PlanOutcome rebuilt = planOnDescribed(graph, h200, again, [&](std::size_t i) { return ++m_timed, static_cast<double>(i); });
+    const PlanOutcome rebuilt =
+        planOnDescribed(graph, h200, again, [&](std::size_t i) { return ++m_timed, static_cast<double>(i); });
     QCOMPARE(m_timed, PlanChoice::kCandidates);
     QCOMPARE(rebuilt.engine, fastest.engine);
     QCOMPARE(rebuilt.workspaceBytes, fastest.workspaceBytes);
@@ -216,7 +233,8 @@ class TestPlanChoice : public QObject {
 #endif
   }
 
-  // The whole backend on the simulated device: each shape is timed once, on memory of its own of the right size, and never on the next start.
+  // The whole backend on the simulated device: each shape is timed once, on memory of its own of the right size, and
+  // never on the next start.
   void wholeNet() {
     CompileRequest request;
     request.network.input = Shape::image(8, 8, 1);

@@ -82,22 +82,34 @@ void TestProject::refuses_data() {
   QTest::newRow("empty") << QByteArray("") << "not valid JSON";
   QTest::newRow("list") << QByteArray("[]") << "must be an object";
   QTest::newRow("no version") << QByteArray("{}") << "has no \"version\"";
-  QTest::newRow("newer") << QByteArray("{\"version\": 2, \"anything\": 1}") << "written by a newer Strata (project version 2, this one reads up to 1). Update Strata";
+  QTest::newRow("newer") << QByteArray("{\"version\": 2, \"anything\": 1}")
+                         << "written by a newer Strata (project version 2, this one reads up to 1). Update Strata";
   QTest::newRow("far newer") << QByteArray("{\"version\": 18446744073709551615}") << "newer Strata";
   QTest::newRow("version 0") << QByteArray("{\"version\": 0}") << "version must be a whole number";
   QTest::newRow("version text") << QByteArray("{\"version\": \"1\"}") << "version must be a whole number";
-  QTest::newRow("unknown") << QByteArray("{\"version\": 1, \"nmae\": \"x\"}") << "\"nmae\" is not known. Known here are: version, name";
-  QTest::newRow("unknown in data") << QByteArray("{\"version\": 1, \"data\": {\"path\": \"x\"}}") << "\"data.path\" is not known";
-  QTest::newRow("unknown in training") << QByteArray("{\"version\": 1, \"training\": {\"epoch\": 3}}") << "\"training.epoch\" is not known";
-  QTest::newRow("validation") << QByteArray("{\"version\": 1, \"data\": {\"validation\": \"some\"}}") << "data.validation must be \"split\" or \"test\", got \"some\"";
-  QTest::newRow("epochs 0") << QByteArray("{\"version\": 1, \"training\": {\"epochs\": 0}}") << "training.epochs must be a whole number from 1 to 1000000, got 0";
-  QTest::newRow("batch text") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": \"128\"}}") << "training.batch_size must be";
-  QTest::newRow("batch negative") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": -1}}") << "training.batch_size must be";
+  QTest::newRow("unknown") << QByteArray("{\"version\": 1, \"nmae\": \"x\"}")
+                           << "\"nmae\" is not known. Known here are: version, name";
+  QTest::newRow("unknown in data") << QByteArray("{\"version\": 1, \"data\": {\"path\": \"x\"}}")
+                                   << "\"data.path\" is not known";
+  QTest::newRow("unknown in training") << QByteArray("{\"version\": 1, \"training\": {\"epoch\": 3}}")
+                                       << "\"training.epoch\" is not known";
+  QTest::newRow("validation") << QByteArray("{\"version\": 1, \"data\": {\"validation\": \"some\"}}")
+                              << "data.validation must be \"split\" or \"test\", got \"some\"";
+  QTest::newRow("epochs 0") << QByteArray("{\"version\": 1, \"training\": {\"epochs\": 0}}")
+                            << "training.epochs must be a whole number from 1 to 1000000, got 0";
+  QTest::newRow("batch text") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": \"128\"}}")
+                              << "training.batch_size must be";
+  QTest::newRow("batch negative") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": -1}}")
+                                  << "training.batch_size must be";
   QTest::newRow("loss") << QByteArray("{\"version\": 1, \"training\": {\"loss\": \"mse\"}}") << "training.loss must be";
-  QTest::newRow("optimizer") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"lion\"}}}") << "one of sgd";
+  QTest::newRow("optimizer") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"lion\"}}}")
+                             << "one of sgd";
   QTest::newRow("optimizer list") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": []}}") << "one of sgd";
-  QTest::newRow("optimizer key") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"sgd\", \"lr\": 1}}}") << "lr";
-  QTest::newRow("layer type") << QByteArray("{\"version\": 1, \"network\": {\"layers\": [{\"type\": \"lambda\", \"name\": \"x\"}]}}") << "lambda";
+  QTest::newRow("optimizer key")
+      << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"sgd\", \"lr\": 1}}}") << "lr";
+  QTest::newRow("layer type")
+      << QByteArray("{\"version\": 1, \"network\": {\"layers\": [{\"type\": \"lambda\", \"name\": \"x\"}]}}")
+      << "lambda";
   QTest::newRow("name number") << QByteArray("{\"version\": 1, \"name\": 5}") << "name must be text in quotes, got 5";
 }
 
@@ -114,7 +126,9 @@ void TestProject::settings_data() {
   QTest::addColumn<QString>("setting");
   QTest::addColumn<QString>("pointer");
   QTest::addColumn<QString>("value");
-  const auto add = [](const char* setting, const char* pointer, const char* value) { QTest::newRow(setting) << setting << pointer << value; };
+  const auto add = [](const char* setting, const char* pointer, const char* value) {
+    QTest::newRow(setting) << setting << pointer << value;
+  };
   add("name=12", "/name", "\"12\"");
   add("data.source=synthetic-digits", "/data/source", "\"synthetic-digits\"");
   add("data.validation=split", "/data/validation", "\"split\"");
@@ -152,11 +166,15 @@ void TestProject::settings() {
 void TestProject::badSettings_data() {
   QTest::addColumn<QString>("setting");
   QTest::addColumn<bool>("usage");  // a path that does not exist, not a bad value
-  for (const char* setting : {"training.epochs", "=5", "epochs=5", "training.epoch=5", "training.optimizer.lr=1", "training.optimizer=sgd", "network.conv9.filters=3", "network.conv1.filtres=3",
-                              "network.layers=[]", "network.conv1.name=x", "version=1", "data..source=x", "training.epochs.x=1", ""})
+  for (const char* setting :
+       {"training.epochs", "=5", "epochs=5", "training.epoch=5", "training.optimizer.lr=1", "training.optimizer=sgd",
+        "network.conv9.filters=3", "network.conv1.filtres=3", "network.layers=[]", "network.conv1.name=x", "version=1",
+        "data..source=x", "training.epochs.x=1", ""})
     QTest::addRow("%s", setting) << setting << true;
-  for (const char* setting : {"training.epochs=many", "training.epochs=0", "training.epochs=1.5", "data.validation=none", "network.conv1.filters=-3", "network.conv1.activation=3",
-                              "training.optimizer.type=lion", "training.shuffle=maybe", "training.seed=-1", "network.input=[0]"})
+  for (const char* setting :
+       {"training.epochs=many", "training.epochs=0", "training.epochs=1.5", "data.validation=none",
+        "network.conv1.filters=-3", "network.conv1.activation=3", "training.optimizer.type=lion",
+        "training.shuffle=maybe", "training.seed=-1", "network.input=[0]"})
     QTest::addRow("%s", setting) << setting << false;
 }
 
@@ -165,7 +183,8 @@ void TestProject::badSettings() {
   QFETCH(bool, usage);
   Project project = readProject(kLesson);
   const Project before = project;
-  const QString message = refusedWith(usage ? Error::Kind::Usage : Error::Kind::Input, [&] { applySetting(project, setting.toStdString()); });
+  const QString message = refusedWith(usage ? Error::Kind::Usage : Error::Kind::Input,
+                                      [&] { applySetting(project, setting.toStdString()); });
   QVERIFY2(message.startsWith("--set"), qPrintable(message));
   QVERIFY(project == before);
 }
@@ -173,7 +192,8 @@ void TestProject::badSettings() {
 /// Bytes changed, dropped, doubled; values swapped for others: read, or refused with a sentence, and nothing else.
 void TestProject::mutatedTextNeverCrashes() {
   const std::string original = readText(kLesson);
-  const std::string values[] = {"-1", "0", "1e308", "18446744073709551616", "null", "true", "\"x\"", "[]", "{}", "[[[[1]]]]", "2147483648", "1e-320"};
+  const std::string values[] = {"-1", "0",  "1e308",     "18446744073709551616", "null",  "true", "\"x\"",
+                                "[]", "{}", "[[[[1]]]]", "2147483648",           "1e-320"};
   std::mt19937 random(1);
   int refused = 0;
   for (int i = 0; i < 1500; ++i) {
@@ -181,11 +201,19 @@ void TestProject::mutatedTextNeverCrashes() {
     for (int change = 1 + static_cast<int>(random() % 3); change > 0; --change) {
       const std::size_t at = random() % text.size();
       switch (random() % 4) {
-        case 0: text[at] = static_cast<char>(random()); break;
-        case 1: text.erase(at, random() % 20); break;
-        case 2: text.insert(at, text.substr(random() % text.size(), random() % 60)); break;
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, random() % 20);
+          break;
+        case 2:
+          text.insert(at, text.substr(random() % text.size(), random() % 60));
+          break;
         case 3:
-          if (const auto colon = text.find(": ", at); colon != std::string::npos) text.replace(colon + 2, text.find_first_of(",}\n", colon) - colon - 2, values[random() % std::size(values)]);
+          if (const auto colon = text.find(": ", at); colon != std::string::npos)
+            text.replace(colon + 2, text.find_first_of(",}\n", colon) - colon - 2,
+                         values[random() % std::size(values)]);
       }
     }
     try {

@@ -24,8 +24,10 @@ void TestRng::philoxMatchesThePublishedVectors_data() {
   QTest::addColumn<quint64>("stream");
   QTest::addColumn<quint64>("counter");
   QTest::addColumn<QList<quint32>>("expected");
-  QTest::newRow("zeros") << quint64{0} << quint64{0} << quint64{0} << QList<quint32>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
-  QTest::newRow("ones") << ~quint64{0} << ~quint64{0} << ~quint64{0} << QList<quint32>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+  QTest::newRow("zeros") << quint64{0} << quint64{0} << quint64{0}
+                         << QList<quint32>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  QTest::newRow("ones") << ~quint64{0} << ~quint64{0} << ~quint64{0}
+                        << QList<quint32>{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
   QTest::newRow("pi") << quint64{0x299f31d0a4093822} << quint64{0x0370734413198a2e} << quint64{0x85a308d3243f6a88}
                       << QList<quint32>{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
 }
@@ -40,7 +42,9 @@ void TestRng::philoxMatchesThePublishedVectors() {
 }
 
 void TestRng::streamsAreIndependent() {
-  const auto first = [](std::uint64_t seed, Stream stream, std::uint64_t index) { return Rng(seed, stream, index).next(); };
+  const auto first = [](std::uint64_t seed, Stream stream, std::uint64_t index) {
+    return Rng(seed, stream, index).next();
+  };
   const std::uint32_t base = first(1, Stream::Weights, 0);
   QCOMPARE(first(1, Stream::Weights, 0), base);
   QVERIFY(first(2, Stream::Weights, 0) != base);
@@ -60,7 +64,8 @@ void TestRng::uniformStaysInside() {
   }
   QVERIFY(std::abs(sum / 100000 - 0.1) < 0.002);  // five deviations of the mean
   Rng narrow(3, Stream::Test);
-  for (int i = 0; i < 1000; ++i) QCOMPARE(narrow.uniform(1.0f, std::nextafter(1.0f, 2.0f)), 1.0f);  // the end is excluded
+  for (int i = 0; i < 1000; ++i)
+    QCOMPARE(narrow.uniform(1.0f, std::nextafter(1.0f, 2.0f)), 1.0f);  // the end is excluded
 }
 
 void TestRng::normalHasItsMoments() {

@@ -139,7 +139,7 @@ void TestRunModels::samples() {
   QCOMPARE(qGray(image.pixel(1, 0)), 255);
   QSignalSpy resets(&model, &QAbstractItemModel::modelReset), changes(&model, &QAbstractItemModel::dataChanged);
   model.setVerdicts({{0, 0, 0, 0.9001f}, {2, 1, 1, 0.7f}});
-  QCOMPARE(resets.count(), 0);  // the same tiles, other answers
+  QCOMPARE(resets.count(), 0);   // the same tiles, other answers
   QCOMPARE(changes.count(), 1);  // only of the one that looks different
   QCOMPARE(changes[0][0].toModelIndex().row(), 1);
   QCOMPARE(model.verdicts()[0].sure, 0.9001f);
@@ -215,14 +215,17 @@ void TestRunModels::differences() {
   NetworkSpec a, b;
   a.input = b.input = Shape::image(8, 8, 1);
   a.layers = {layer("conv2d", "c", "filters", 4), layer("flatten", "f"), layer("dense", "d", "units", 10)};
-  b.layers = {layer("conv2d", "c", "filters", 6), layer("max_pool2d", "p"), layer("flatten", "f"), layer("dense", "d", "units", 10)};
+  b.layers = {layer("conv2d", "c", "filters", 6), layer("max_pool2d", "p"), layer("flatten", "f"),
+              layer("dense", "d", "units", 10)};
   DiffModel model;
   QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
   model.setNets(a, b);
   QCOMPARE(model.rowCount(), 5);  // four layers and the total
   QCOMPARE(model.added(), 1);
-  QCOMPARE(model.changed(), 2);   // the dense layer reads another shape
-  const auto change = [&](int row) { return DiffModel::Change(model.index(row, 0).data(DiffModel::ChangeRole).toInt()); };
+  QCOMPARE(model.changed(), 2);  // the dense layer reads another shape
+  const auto change = [&](int row) {
+    return DiffModel::Change(model.index(row, 0).data(DiffModel::ChangeRole).toInt());
+  };
   QCOMPARE(change(0), DiffModel::Change::Changed);
   QCOMPARE(change(1), DiffModel::Change::Added);
   QCOMPARE(change(2), DiffModel::Change::Same);

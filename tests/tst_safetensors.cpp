@@ -27,7 +27,8 @@ std::string withHeader(const std::string& header, const std::string& data) {
 }
 
 std::string entry(const std::string& shape, quint64 begin, quint64 end) {
-  return "{\"dtype\":\"F32\",\"shape\":" + shape + ",\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+  return "{\"dtype\":\"F32\",\"shape\":" + shape + ",\"data_offsets\":[" + std::to_string(begin) + "," +
+         std::to_string(end) + "]}";
 }
 
 }  // namespace
@@ -70,13 +71,15 @@ void TestSafeTensors::readsTheGoldenFile() {
 void TestSafeTensors::everyCutIsRefused() {
   const std::string bytes = safeTensorsBytes(example());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    const QString message = refusedWith(Error::Kind::Input, [&] { parseSafeTensors(std::string_view(bytes).substr(0, size), "cut"); });
+    const QString message =
+        refusedWith(Error::Kind::Input, [&] { parseSafeTensors(std::string_view(bytes).substr(0, size), "cut"); });
     QVERIFY2(message.startsWith("cut"), qPrintable(QString::number(size) + ": " + message));
   }
 }
 
 void TestSafeTensors::moreBytesAreRefused() {
-  const QString message = refusedWith(Error::Kind::Input, [] { parseSafeTensors(safeTensorsBytes(example()) + "x", "long"); });
+  const QString message =
+      refusedWith(Error::Kind::Input, [] { parseSafeTensors(safeTensorsBytes(example()) + "x", "long"); });
   QVERIFY2(message.contains("1 bytes after the last tensor"), qPrintable(message));
 }
 
@@ -91,7 +94,8 @@ void TestSafeTensors::headerBitFlipsNeverCrash() {
     try {
       const SafeTensorsView view = parseSafeTensors(flipped, "flipped");
       for (const auto& [name, tensor] : view.tensors)
-        QVERIFY(tensor.bytes.empty() || (tensor.bytes.data() >= flipped.data() && tensor.bytes.data() + tensor.bytes.size() <= flipped.data() + flipped.size()));
+        QVERIFY(tensor.bytes.empty() || (tensor.bytes.data() >= flipped.data() &&
+                                         tensor.bytes.data() + tensor.bytes.size() <= flipped.data() + flipped.size()));
     } catch (const Error& error) {
       QCOMPARE(error.kind(), Error::Kind::Input);
       ++refused;
@@ -104,23 +108,32 @@ void TestSafeTensors::refuses_data() {
   QTest::addColumn<QByteArray>("bytes");
   QTest::addColumn<QString>("says");
   const std::string eight(8, '\0');
-  const auto add = [](const char* name, const std::string& bytes, const char* says) { QTest::newRow(name) << QByteArray::fromStdString(bytes) << says; };
+  const auto add = [](const char* name, const std::string& bytes, const char* says) {
+    QTest::newRow(name) << QByteArray::fromStdString(bytes) << says;
+  };
   add("empty", "", "ends too early");
   add("huge header", std::string(8, '\xff') + "{}", "the header claims");
   add("header past the end", std::string(1, 64) + std::string(7, 0) + "{}", "the header claims 64 bytes, at most 2");
   add("no object", withHeader("[1]", ""), "must begin with {");
   add("spaces first", withHeader(" {}", ""), "must begin with {");
-  add("duplicate", withHeader("{\"a\":" + entry("[1]", 0, 4) + ",\"a\":" + entry("[1]", 4, 8) + "}", eight), "appears twice");
+  add("duplicate", withHeader("{\"a\":" + entry("[1]", 0, 4) + ",\"a\":" + entry("[1]", 4, 8) + "}", eight),
+      "appears twice");
   add("hole", withHeader("{\"a\":" + entry("[1]", 4, 8) + "}", eight), "(hole)");
-  add("overlap", withHeader("{\"a\":" + entry("[1]", 0, 4) + ",\"b\":" + entry("[1]", 0, 4) + "}", "1234"), "(overlap)");
+  add("overlap", withHeader("{\"a\":" + entry("[1]", 0, 4) + ",\"b\":" + entry("[1]", 0, 4) + "}", "1234"),
+      "(overlap)");
   add("past the end", withHeader("{\"a\":" + entry("[4]", 0, 16) + "}", eight), "ends at 16, the file holds 8");
   add("wrong size", withHeader("{\"a\":" + entry("[2]", 0, 4) + "}", eight), "needs 8 bytes");
   add("backwards", withHeader("{\"a\":" + entry("[1]", 8, 4) + "}", eight), "its offsets are 8 and 4");
-  add("negative", withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", eight), "must be a whole number");
-  add("fraction", withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", eight), "must be a whole number");
-  add("unknown type", withHeader("{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", eight), "needed F32, I64 or U8");
+  add("negative", withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", eight),
+      "must be a whole number");
+  add("fraction", withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", eight),
+      "must be a whole number");
+  add("unknown type", withHeader("{\"a\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[0,8]}}", eight),
+      "needed F32, I64 or U8");
   add("no shape", withHeader("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", eight), "must have dtype, shape");
-  add("another key", withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"path\":\"/etc\"}}", eight), "and nothing else");
+  add("another key",
+      withHeader("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"path\":\"/etc\"}}", eight),
+      "and nothing else");
   add("metadata no text", withHeader("{\"__metadata__\":{\"a\":1}}", ""), "must be text");
   add("too many axes", withHeader("{\"a\":" + entry("[1,1,1,1,1,1,1,1,2]", 0, 8) + "}", eight), "at most 8");
   add("deep", withHeader("{\"a\":" + std::string(5000, '[') + "}", ""), "nested deeper");
@@ -136,14 +149,17 @@ void TestSafeTensors::refuses() {
 void TestSafeTensors::sizesThatWrapAreRefused_data() {
   QTest::addColumn<QString>("shape");
   QTest::newRow("known to wrap to 4") << "[4194305,4194305,211106198978564]";
-  for (const char* a : {"2147483648", "4294967296", "4611686018427387904", "9223372036854775808", "18446744073709551615"})
-    for (const char* b : {"2", "2147483648", "4294967296", "18446744073709551615"}) QTest::addRow("%s x %s", a, b) << QString("[%1,%2]").arg(a, b);
+  for (const char* a :
+       {"2147483648", "4294967296", "4611686018427387904", "9223372036854775808", "18446744073709551615"})
+    for (const char* b : {"2", "2147483648", "4294967296", "18446744073709551615"})
+      QTest::addRow("%s x %s", a, b) << QString("[%1,%2]").arg(a, b);
 }
 
 void TestSafeTensors::sizesThatWrapAreRefused() {
   QFETCH(QString, shape);
   for (const quint64 claimed : {0ull, 4ull, 8ull, 16ull}) {
-    const std::string bytes = withHeader("{\"a\":" + entry(shape.toStdString(), 0, claimed) + "}", std::string(claimed, '\0'));
+    const std::string bytes =
+        withHeader("{\"a\":" + entry(shape.toStdString(), 0, claimed) + "}", std::string(claimed, '\0'));
     QVERIFY(refusedWith(Error::Kind::Input, [&] { parseSafeTensors(bytes, "file"); }).startsWith("file"));
   }
 }

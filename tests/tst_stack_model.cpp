@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The stack as a list model: every edit with Qt's own model tester watching, rows that tell moves as moves, what a card shows.
+// The stack as a list model: every edit with Qt's own model tester watching, rows that tell moves as moves, what a card
+// shows.
 #include <QAbstractItemModelTester>
 #include <QMimeData>
 #include <QSignalSpy>
@@ -32,7 +33,8 @@ class TestStackModel : public QObject {
     m_model.reset();
     m_document.reset(readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata"), {});
     m_model = std::make_unique<LayerStackModel>(m_document);
-    m_tester = std::make_unique<QAbstractItemModelTester>(m_model.get(), QAbstractItemModelTester::FailureReportingMode::QtTest);
+    m_tester = std::make_unique<QAbstractItemModelTester>(m_model.get(),
+                                                          QAbstractItemModelTester::FailureReportingMode::QtTest);
   }
 
   void cardsShowTheLesson() {
@@ -96,7 +98,9 @@ class TestStackModel : public QObject {
   }
 
   void replacingTheStackKeepsTheModelSound() {
-    m_document.edit("Template", [](Project& project) { project.network = readProject(STRATA_SOURCE_DIR "/resources/projects/mlp.strata").network; });
+    m_document.edit("Template", [](Project& project) {
+      project.network = readProject(STRATA_SOURCE_DIR "/resources/projects/mlp.strata").network;
+    });
     QCOMPARE(m_model->rowCount(), 5);
     m_document.undoStack().undo();
     QCOMPARE(m_model->rowCount(), 9);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The whole studio by real mouse and key events: a net is put together by drag and by keyboard, trained, watched, asked about a
-// drawing while it trains, the window is closed in mid-training, and the run goes on in a new one. Any warning on the way is a
-// failure.
+// The whole studio by real mouse and key events: a net is put together by drag and by keyboard, trained, watched, asked
+// about a drawing while it trains, the window is closed in mid-training, and the run goes on in a new one. Any warning
+// on the way is a failure.
 #include <QApplication>
 #include <QComboBox>
 #include <QDrag>
@@ -82,7 +82,8 @@ class TestStudio : public QObject {
 };
 
 void TestStudio::initTestCase() {
-  for (const char* name : {"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"}) qputenv(name, m_home->path().toUtf8());
+  for (const char* name : {"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"})
+    qputenv(name, m_home->path().toUtf8());
   QCoreApplication::setOrganizationName("strata");
   QCoreApplication::setApplicationName("tst-studio");
   qInstallMessageHandler(collect);
@@ -116,7 +117,8 @@ void TestStudio::cleanupTestCase() {
   QCOMPARE(warnings, QStringList());
 }
 
-/// Press, move past the drag distance, move on to the target and let go; the moves come while QDrag runs its own event loop.
+/// Press, move past the drag distance, move on to the target and let go; the moves come while QDrag runs its own event
+/// loop.
 void TestStudio::dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint end) {
   auto* handle = m_window->windowHandle();
   const auto at = [this](QWidget* widget, QPoint point) { return widget->mapTo(m_window.get(), point); };
@@ -162,7 +164,8 @@ void TestStudio::assemblesByHand() {
   // by drag: the palette's Conv 2D onto the gap before Output
   const auto conv = palette->model()->index(0, 0, palette->model()->index(0, 0));
   const auto output = stack->model()->index(stack->model()->rowCount() - 1, 0);
-  dragBetween(palette->viewport(), palette->visualRect(conv).center(), stack->viewport(), stack->visualRect(output).center() - QPoint(0, 20));
+  dragBetween(palette->viewport(), palette->visualRect(conv).center(), stack->viewport(),
+              stack->visualRect(output).center() - QPoint(0, 20));
   QTRY_COMPARE(layers().size(), std::size_t(1));
   QCOMPARE(layers()[0].type, std::string("conv2d"));
 
@@ -194,13 +197,15 @@ void TestStudio::assemblesByHand() {
   QVERIFY(layers()[0].fields.pair("kernel_size") == (Pair{5, 5}));
   QCOMPARE(layers()[0].fields.text("activation"), std::string("relu"));
   QCOMPARE(layers()[3].fields.integer("units"), 10);
-  QVERIFY2(m_session->blockedReason(TrainingSession::Action::Start).isEmpty(), qPrintable(m_session->blockedReason(TrainingSession::Action::Start)));
+  QVERIFY2(m_session->blockedReason(TrainingSession::Action::Start).isEmpty(),
+           qPrintable(m_session->blockedReason(TrainingSession::Action::Start)));
 }
 
 void TestStudio::drawOne() {
   auto* canvas = find<Canvas>("canvas");
   canvas->clear();
-  const QPoint top(canvas->width() / 2, canvas->height() / 2 - canvas->width() / 4), bottom(canvas->width() / 2, canvas->height() / 2 + canvas->width() / 4);
+  const QPoint top(canvas->width() / 2, canvas->height() / 2 - canvas->width() / 4),
+      bottom(canvas->width() / 2, canvas->height() / 2 + canvas->width() / 4);
   QTest::mousePress(canvas, Qt::LeftButton, {}, top);
   for (int i = 1; i <= 10; ++i) QTest::mouseMove(canvas, top + (bottom - top) * i / 10);
   QTest::mouseRelease(canvas, Qt::LeftButton, {}, bottom);
@@ -278,8 +283,10 @@ void TestStudio::pictures() {
       for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
         m_window->resize(size);
         QTest::qWait(250);  // plots redraw on a timer of 100 ms
-        QVERIFY(takeScreenshot(*m_window, size, QString("trained-%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
-        for (const auto& text : cutTexts(*m_window)) cut << QString("%1 %2: %3").arg(page.name).arg(size.width()).arg(text);
+        QVERIFY(takeScreenshot(*m_window, size,
+                               QString("trained-%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
+        for (const auto& text : cutTexts(*m_window))
+          cut << QString("%1 %2: %3").arg(page.name).arg(size.width()).arg(text);
       }
     }
   }
@@ -322,7 +329,8 @@ void TestStudio::goesOnInANewWindow() {
   auto* table = find<QTableView>("runsTable");
   QTRY_VERIFY(page->model().rowOf(before.folder) >= 0);
   QCOMPARE(table->model()->index(0, RunsModel::Name).data().toString(), QString("By hand"));
-  QTest::mouseClick(table->viewport(), Qt::LeftButton, {}, table->visualRect(table->model()->index(0, RunsModel::Name)).center());
+  QTest::mouseClick(table->viewport(), Qt::LeftButton, {},
+                    table->visualRect(table->model()->index(0, RunsModel::Name)).center());
   QTest::mouseClick(find<QPushButton>("continueRun"), Qt::LeftButton);
   QVERIFY(m_session->active());
   QTRY_VERIFY_WITH_TIMEOUT(!m_session->batchPoints().empty(), 20000);

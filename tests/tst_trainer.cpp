@@ -92,7 +92,8 @@ void TestTrainer::queueCoalescesProgress() {
 void TestTrainer::everyActionIsAllowedOrExplained() {
   Trainer trainer;
   QCOMPARE(trainer.blockedReason(Action::Start), std::string());
-  for (const Action action : {Action::Pause, Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop}) QCOMPARE(trainer.blockedReason(action), std::string("Nothing is running"));
+  for (const Action action : {Action::Pause, Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop})
+    QCOMPARE(trainer.blockedReason(action), std::string("Nothing is running"));
   trainer.stop();  // blocked: does nothing
   QCOMPARE(trainer.state(), State::Idle);
   trainer.start(endlessJob());
@@ -103,7 +104,8 @@ void TestTrainer::everyActionIsAllowedOrExplained() {
   trainer.pause();
   TRY_STATE(trainer, State::Paused);
   QVERIFY(!trainer.blockedReason(Action::Start).empty() && !trainer.blockedReason(Action::Pause).empty());
-  for (const Action action : {Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop}) QCOMPARE(trainer.blockedReason(action), std::string());
+  for (const Action action : {Action::Resume, Action::StepBatch, Action::StepEpoch, Action::Stop})
+    QCOMPARE(trainer.blockedReason(action), std::string());
   trainer.stop();
   trainer.wait();
   QCOMPARE(trainer.state(), State::Finished);
@@ -134,9 +136,12 @@ void TestTrainer::trainsAndRecords() {
   QCOMPARE(run.backend, std::string("cpu"));
   QCOMPARE(run.datasetTitle, std::string("Tiny bars"));
   QVERIFY(run.synthetic);
-  for (const char* name : {"environment.json", "history.csv", "summary.json", "metrics.jsonl", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "checkpoints/epoch-0003.safetensors"})
+  for (const char* name :
+       {"environment.json", "history.csv", "summary.json", "metrics.jsonl", "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors", "checkpoints/epoch-0003.safetensors"})
     QVERIFY2(std::filesystem::is_regular_file(scratch / "run" / name), name);
-  QVERIFY(readText(scratch / "run" / "history.csv").starts_with("epoch,loss,accuracy,val_loss,val_accuracy,epoch_seconds,samples_per_second\n1,"));
+  QVERIFY(readText(scratch / "run" / "history.csv")
+              .starts_with("epoch,loss,accuracy,val_loss,val_accuracy,epoch_seconds,samples_per_second\n1,"));
 
   const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
   QCOMPARE(last.step, std::uint64_t{39});
@@ -278,8 +283,10 @@ void TestTrainer::changesWhileRunningAreRecorded() {
   const RunRecord run = readRun(scratch / "run");
   QCOMPARE(run.project.training.epochs, 2);
   const auto notes = events.of<NoteEvent>();
-  QVERIFY(std::any_of(notes.begin(), notes.end(), [](const NoteEvent& note) { return note.text == "The run now ends after epoch 2."; }));
-  QVERIFY(readText(scratch / "run" / "metrics.jsonl").find("{\"event\":\"note\",\"step\":1,\"epochs\":2}") != std::string::npos);
+  QVERIFY(std::any_of(notes.begin(), notes.end(),
+                      [](const NoteEvent& note) { return note.text == "The run now ends after epoch 2."; }));
+  QVERIFY(readText(scratch / "run" / "metrics.jsonl").find("{\"event\":\"note\",\"step\":1,\"epochs\":2}") !=
+          std::string::npos);
 }
 
 void TestTrainer::endsAfterMaxSteps() {
@@ -297,7 +304,8 @@ void TestTrainer::resumesExactly_data() {
   QTest::addColumn<QString>("optimizer");
   QTest::addColumn<int>("steps");
   for (const char* optimizer : {"sgd", "adam"})
-    for (const int steps : {1, 6, 12, 13, 14, 26, 38}) QTest::newRow((optimizer + (", stopped after " + std::to_string(steps))).c_str()) << optimizer << steps;
+    for (const int steps : {1, 6, 12, 13, 14, 26, 38})
+      QTest::newRow((optimizer + (", stopped after " + std::to_string(steps))).c_str()) << optimizer << steps;
 }
 
 void TestTrainer::resumesExactly() {
@@ -320,14 +328,16 @@ void TestTrainer::resumesExactly() {
   std::vector<double> losses = before.losses();
   for (const double loss : after.losses()) losses.push_back(loss);
   QVERIFY(losses == whole.losses());
-  const Checkpoint a = readCheckpoint(scratch / "whole" / "checkpoints" / "last.safetensors"), b = readCheckpoint(scratch / "broken" / "checkpoints" / "last.safetensors");
+  const Checkpoint a = readCheckpoint(scratch / "whole" / "checkpoints" / "last.safetensors"),
+                   b = readCheckpoint(scratch / "broken" / "checkpoints" / "last.safetensors");
   QVERIFY(a.weights == b.weights);
   QVERIFY(a.optimizerState == b.optimizerState);
   const RunRecord left = readRun(scratch / "whole"), right = readRun(scratch / "broken");
   QCOMPARE(right.epochs.size(), left.epochs.size());
   for (std::size_t i = 0; i < left.epochs.size(); ++i) {
     QVERIFY(left.epochs[i].loss == right.epochs[i].loss && left.epochs[i].accuracy == right.epochs[i].accuracy);
-    QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss && left.epochs[i].valAccuracy == right.epochs[i].valAccuracy);
+    QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss &&
+            left.epochs[i].valAccuracy == right.epochs[i].valAccuracy);
   }
   QCOMPARE(right.bestEpoch, left.bestEpoch);
 }
@@ -364,7 +374,8 @@ void TestTrainer::resumesAfterAStopInValidation() {
   job.resumeFrom = job.runFolder;
   const auto epochs = runToEnd(job).epochs(), whole = runToEnd(tinyJob()).epochs();
   QCOMPARE(epochs.size(), whole.size());
-  for (std::size_t i = 0; i < whole.size(); ++i) QVERIFY(epochs[i].loss == whole[i].loss && epochs[i].valLoss == whole[i].valLoss);
+  for (std::size_t i = 0; i < whole.size(); ++i)
+    QVERIFY(epochs[i].loss == whole[i].loss && epochs[i].valLoss == whole[i].valLoss);
 }
 
 void TestTrainer::damagedCheckpointFallsBack() {
@@ -411,8 +422,13 @@ void TestTrainer::divergenceKeepsGoodWeightsAndNamesTheLayer() {
   const ScratchFolder scratch;
   TrainJob job = tinyJob(scratch / "run");
   applySetting(job.project, "training.optimizer.momentum=0");
-  applySetting(job.project, "network.conv1.activation=linear");  // a ReLU might die of the first step and be calm ever after
-  runToEnd([&] { TrainJob good = job; good.maxSteps = 13; return good; }());
+  applySetting(job.project,
+               "network.conv1.activation=linear");  // a ReLU might die of the first step and be calm ever after
+  runToEnd([&] {
+    TrainJob good = job;
+    good.maxSteps = 13;
+    return good;
+  }());
   const Checkpoint good = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
   job.resumeFrom = job.runFolder;
   job.project.training.optimizer.fields.set("learning_rate", 1e6);
@@ -438,7 +454,8 @@ void TestTrainer::aNetThatOnlyGuessesAfterAllIsStopped() {
   applySetting(job.project, "training.optimizer.momentum=0");
   job.project.training.epochs = 8;
   const auto learned = runToEnd(job).epochs();
-  QVERIFY2(learned.back().loss < std::log(job.project.network.classes) / 2, qPrintable(QString::number(learned.back().loss)));
+  QVERIFY2(learned.back().loss < std::log(job.project.network.classes) / 2,
+           qPrintable(QString::number(learned.back().loss)));
   const Checkpoint good = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
   job.resumeFrom = job.runFolder;
   job.project.training.epochs = 100;
@@ -479,7 +496,8 @@ void TestTrainer::aPrecisionThatIsNotOfferedNeverStarts() {
   const auto failed = runToEnd(job).of<FailedEvent>();
   QCOMPARE(failed.size(), std::size_t{1});
   QCOMPARE(failed[0].kind, Error::Kind::Usage);
-  QVERIFY2(failed[0].message.find("does not train in bfloat16, only in float32") != std::string::npos, failed[0].message.c_str());
+  QVERIFY2(failed[0].message.find("does not train in bfloat16, only in float32") != std::string::npos,
+           failed[0].message.c_str());
 }
 
 void TestTrainer::oneRunHoldsItsFolder() {
@@ -494,7 +512,9 @@ void TestTrainer::oneRunHoldsItsFolder() {
   const auto failed = runToEnd(second).of<FailedEvent>();
   QCOMPARE(failed.size(), std::size_t{1});
   QCOMPARE(failed[0].kind, Error::Kind::File);
-  QVERIFY2(failed[0].message.find("in use by process " + std::to_string(QCoreApplication::applicationPid())) != std::string::npos, failed[0].message.c_str());
+  QVERIFY2(failed[0].message.find("in use by process " + std::to_string(QCoreApplication::applicationPid())) !=
+               std::string::npos,
+           failed[0].message.c_str());
   QCOMPARE(readRun(scratch / "run").state, std::string("training"));  // reading is allowed
   trainer.stop();
   trainer.wait();
@@ -540,10 +560,14 @@ void TestTrainer::aFullDiskIsReported() {
 void TestTrainer::impossibleJobs_data() {
   QTest::addColumn<QString>("setting");
   QTest::addColumn<QString>("says");
-  QTest::newRow("input") << "network.input=[9, 9, 1]" << "its input is 9 × 9 × 1, the samples of Tiny bars are 8 × 8 × 1";
-  QTest::newRow("classes") << "network.classes=2" << "network";
-  QTest::newRow("kernel") << "network.conv1.kernel_size=9" << "conv1";
-  QTest::newRow("memory") << "network.conv1.filters=4096" << "";
+  QTest::newRow("input") << "network.input=[9, 9, 1]"
+                         << "its input is 9 × 9 × 1, the samples of Tiny bars are 8 × 8 × 1";
+  QTest::newRow("classes") << "network.classes=2"
+                           << "network";
+  QTest::newRow("kernel") << "network.conv1.kernel_size=9"
+                          << "conv1";
+  QTest::newRow("memory") << "network.conv1.filters=4096"
+                          << "";
 }
 
 void TestTrainer::impossibleJobs() {
@@ -553,7 +577,9 @@ void TestTrainer::impossibleJobs() {
   applySetting(job.project, setting.toStdString());
   if (says.isEmpty()) {  // fits nowhere: as many samples as a batch may have
     job.project.training.batchSize = 65536;
-    job.project.network.layers.insert(job.project.network.layers.begin() + 1, tinyLayer(job.project.network, "conv2d", {{"filters", std::int64_t{4096}}, {"kernel_size", Pair{1, 1}}}));
+    job.project.network.layers.insert(
+        job.project.network.layers.begin() + 1,
+        tinyLayer(job.project.network, "conv2d", {{"filters", std::int64_t{4096}}, {"kernel_size", Pair{1, 1}}}));
     says = "this machine has";
   }
   const auto failed = runToEnd(job).of<FailedEvent>();
@@ -587,7 +613,8 @@ void TestTrainer::predictsAsItValidated() {
   const RunEvents events = runToEnd(job);
   Predictor predictor(job.project.network);
   predictor.setWeights(events.of<SnapshotEvent>().back().snapshot->weights);
-  const Evaluation evaluation = predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing);
+  const Evaluation evaluation =
+      predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing);
   QVERIFY(std::abs(evaluation.accuracy - events.epochs().back().valAccuracy) < 1e-9);
   QVERIFY(std::abs(evaluation.loss - events.epochs().back().valLoss) < 1e-5);
   QCOMPARE(evaluation.predicted.size(), std::size_t{60});
@@ -595,7 +622,9 @@ void TestTrainer::predictsAsItValidated() {
   for (const auto& row : evaluation.confusion)
     for (const int count : row) counted += count;
   QCOMPARE(counted, 60);
-  QVERIFY(refusedWith(Error::Kind::Input, [&] { predictor.predict({1, 2, 3}); }).contains("holds 3 values, the net reads 64"));
+  QVERIFY(refusedWith(Error::Kind::Input, [&] {
+            predictor.predict({1, 2, 3});
+          }).contains("holds 3 values, the net reads 64"));
 }
 
 QTEST_GUILESS_MAIN(TestTrainer)

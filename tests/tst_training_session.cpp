@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The session between the pages and the trainer: reasons, words, runs on disk, continuing, branching; and the worker that predicts.
+// The session between the pages and the trainer: reasons, words, runs on disk, continuing, branching; and the worker
+// that predicts.
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -23,7 +24,9 @@ Project smallProject(int epochs) {
   project.name = "Small";
   project.data.source = "synthetic-digits";
   project.data.validation = ValidationSource::TestSet;
-  const auto layer = [](const char* type, const char* name) { return LayerSpec{type, name, Fields(findLayer(type)->fields)}; };
+  const auto layer = [](const char* type, const char* name) {
+    return LayerSpec{type, name, Fields(findLayer(type)->fields)};
+  };
   auto dense = layer("dense", "dense1");
   dense.fields.set("units", std::int64_t{10});
   project.network.layers = {layer("flatten", "flatten"), dense};
@@ -89,12 +92,14 @@ void TestTrainingSession::reasonsBeforeAnyRun() {
   QVERIFY(!m_session->blockedReason(Action::Continue).isEmpty());
   QCOMPARE(m_session->primaryAction(), Action::Start);
   m_document->edit("Break", [](Project& p) { p.network.layers.erase(p.network.layers.begin()); });
-  QVERIFY2(m_session->blockedReason(Action::Start).contains("dense1"), qPrintable(m_session->blockedReason(Action::Start)));
+  QVERIFY2(m_session->blockedReason(Action::Start).contains("dense1"),
+           qPrintable(m_session->blockedReason(Action::Start)));
 }
 
 void TestTrainingSession::trainsAndWritesARun() {
   m_session->setDataset(m_data);
-  QSignalSpy epochs(m_session.get(), &TrainingSession::epochDone), snapshots(m_session.get(), &TrainingSession::snapshotReady);
+  QSignalSpy epochs(m_session.get(), &TrainingSession::epochDone),
+      snapshots(m_session.get(), &TrainingSession::snapshotReady);
   m_session->perform(Action::Start);
   QVERIFY(m_session->active());
   QVERIFY(!m_session->blockedReason(Action::Start).isEmpty());

@@ -22,7 +22,8 @@ struct PlannedNet {
   int batch = 1;
 };
 
-/// The layer at one of its examples, behind a trained layer, so that its input gradient is wanted too; null where the two do not fit.
+/// The layer at one of its examples, behind a trained layer, so that its input gradient is wanted too; null where the
+/// two do not fit.
 std::optional<PlannedNet> netAround(const LayerDef& def, const Example& example) {
   constexpr int kBatch = 5;
   PlannedNet net{def.type + " " + compactJson(example.fields), {}, kBatch};
@@ -105,12 +106,17 @@ void printTable(const std::vector<PlannedConv>& plans) {
     if (wanted != title && !title.empty()) flush();
     title = wanted;
     if (gpus.insert(plan.gpu).second) header += padded(plan.gpu, kCell);
-    line += padded(plan.engine.empty() ? plan.fallback.substr(0, plan.fallback.find(':')) : plan.engine + ", " + grouped((plan.workspaceBytes + 1023) / 1024) + " KB", kCell);
+    line += padded(plan.engine.empty() ? plan.fallback.substr(0, plan.fallback.find(':'))
+                                       : plan.engine + ", " + grouped((plan.workspaceBytes + 1023) / 1024) + " KB",
+                   kCell);
     if (plan.engine.empty()) ++fallbacks[plan.fallback];
   }
   if (!title.empty()) flush();
-  const auto planned = std::count_if(plans.begin(), plans.end(), [](const PlannedConv& plan) { return !plan.engine.empty(); });
-  std::cout << "\n" << grouped(planned) << " of " << grouped(std::int64_t(plans.size())) << " have an engine (its name, and its workspace).\n";
+  const auto planned =
+      std::count_if(plans.begin(), plans.end(), [](const PlannedConv& plan) { return !plan.engine.empty(); });
+  std::cout << "\n"
+            << grouped(planned) << " of " << grouped(std::int64_t(plans.size()))
+            << " have an engine (its name, and its workspace).\n";
   for (const auto& [fallback, times] : fallbacks) std::cout << grouped(times) << " fall back. " << fallback << ".\n";
 }
 
@@ -124,8 +130,13 @@ int benchPlans(const std::string& project, std::optional<int> batch, bool json) 
   if (!json) printTable(plans);
   for (const PlannedConv& plan : plans)
     if (json)
-      std::cout << compactJson({{"event", "plan"}, {"graph", plan.graph}, {"precision", plan.precision}, {"gpu", plan.gpu}, {"engine", plan.engine},
-                                {"workspace_bytes", plan.workspaceBytes}, {"fallback", plan.fallback}})
+      std::cout << compactJson({{"event", "plan"},
+                                {"graph", plan.graph},
+                                {"precision", plan.precision},
+                                {"gpu", plan.gpu},
+                                {"engine", plan.engine},
+                                {"workspace_bytes", plan.workspaceBytes},
+                                {"fallback", plan.fallback}})
                 << "\n";
   return 0;
 }

@@ -23,9 +23,11 @@ std::string fixed(double value, int decimals) {
 }
 
 void addPrecision(CLI::App& sub, std::optional<Precision>& precision) {
-  static const std::map<std::string, Precision> names{{"float32", Precision::Float32}, {"tf32", Precision::Tf32}, {"bfloat16", Precision::Bfloat16}};
-  sub.add_option_function<std::string>("--precision", [&precision](const std::string& name) { precision = names.at(name); },
-                                       "What to train in: float32, tf32 or bfloat16; by default the backend's own choice")
+  static const std::map<std::string, Precision> names{
+      {"float32", Precision::Float32}, {"tf32", Precision::Tf32}, {"bfloat16", Precision::Bfloat16}};
+  sub.add_option_function<std::string>(
+         "--precision", [&precision](const std::string& name) { precision = names.at(name); },
+         "What to train in: float32, tf32 or bfloat16; by default the backend's own choice")
       ->check(CLI::IsMember(names));
 }
 
@@ -33,7 +35,8 @@ Path findRun(const std::string& nameOrPath) {
   if (std::filesystem::is_directory(nameOrPath)) return nameOrPath;
   const Path named = runsDir() / nameOrPath;
   if (std::filesystem::is_directory(named)) return named;
-  throw Error(Error::Kind::File, nameOrPath, "there is no such run, neither here nor in " + runsDir().string(), "Name a run's folder");
+  throw Error(Error::Kind::File, nameOrPath, "there is no such run, neither here nor in " + runsDir().string(),
+              "Name a run's folder");
 }
 
 }  // namespace strata

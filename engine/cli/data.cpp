@@ -13,8 +13,12 @@ namespace {
 int list(const std::string& dataDir) {
   for (const CatalogueEntry& entry : catalogue()) {
     const std::optional<Path> folder = entry.generated ? std::nullopt : findDataset(entry.id, dataDir);
-    const std::string state = entry.generated ? "made on the spot, synthetic" : folder ? folder->string() : entry.canFetch ? "not here; strata data get " + entry.id : "not here";
-    std::cout << entry.id << std::string(entry.id.size() < 18 ? 18 - entry.id.size() : 1, ' ') << entry.title << ": " << state << "\n";
+    const std::string state = entry.generated  ? "made on the spot, synthetic"
+                              : folder         ? folder->string()
+                              : entry.canFetch ? "not here; strata data get " + entry.id
+                                               : "not here";
+    std::cout << entry.id << std::string(entry.id.size() < 18 ? 18 - entry.id.size() : 1, ' ') << entry.title << ": "
+              << state << "\n";
   }
   return 0;
 }

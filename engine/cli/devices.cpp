@@ -14,10 +14,16 @@ int devices(bool json) {
   for (const BackendDef& def : allBackends()) {
     const std::string reason = def.unavailableReason();
     if (json) {
-      std::cout << compactJson({{"id", def.id}, {"title", def.title}, {"available", reason.empty()}, {"default", def.id == chosen}, {"reason", reason}}) << "\n";
+      std::cout << compactJson({{"id", def.id},
+                                {"title", def.title},
+                                {"available", reason.empty()},
+                                {"default", def.id == chosen},
+                                {"reason", reason}})
+                << "\n";
       continue;
     }
-    std::cout << def.id << std::string(def.id.size() < 12 ? 12 - def.id.size() : 1, ' ') << def.title << ": " << (reason.empty() ? "available" : "not available: " + reason)
+    std::cout << def.id << std::string(def.id.size() < 12 ? 12 - def.id.size() : 1, ' ') << def.title << ": "
+              << (reason.empty() ? "available" : "not available: " + reason)
               << (def.id == chosen ? " (used unless told otherwise)" : "") << "\n";
   }
   return 0;

@@ -17,10 +17,13 @@ namespace {
 
 void printNetwork(const NetworkSpec& network) {
   const Analysis analysis = analyse(network);
-  std::cout << "Input " << network.input.text() << ", " << network.classes << " classes, " << grouped(analysis.parameters) << " parameters, " << grouped(analysis.macs) << " multiply-adds a sample\n";
+  std::cout << "Input " << network.input.text() << ", " << network.classes << " classes, "
+            << grouped(analysis.parameters) << " parameters, " << grouped(analysis.macs) << " multiply-adds a sample\n";
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const LayerAnalysis& layer = analysis.layers[i];
-    std::cout << "  " << network.layers[i].name << "  " << (layer.def ? layer.def->summary(network.layers[i].fields) : network.layers[i].type) << "  " << layer.out.text() << "\n";
+    std::cout << "  " << network.layers[i].name << "  "
+              << (layer.def ? layer.def->summary(network.layers[i].fields) : network.layers[i].type) << "  "
+              << layer.out.text() << "\n";
   }
   for (const Issue& issue : analysis.issues) {
     const std::string where = issue.layer >= 0 ? network.layers[static_cast<std::size_t>(issue.layer)].name : "network";
@@ -32,15 +35,20 @@ void printNetwork(const NetworkSpec& network) {
 void printProject(const Path& path) {
   const Project project = readProject(path);
   std::cout << "Strata project \"" << project.name << "\"\nData " << project.data.source << ", validated on "
-            << (project.data.validation == ValidationSource::TestSet ? "the test set" : "a held-out part of the training set") << "\n";
+            << (project.data.validation == ValidationSource::TestSet ? "the test set"
+                                                                     : "a held-out part of the training set")
+            << "\n";
   printNetwork(project.network);
   const TrainingSpec& training = project.training;
-  std::cout << "Training " << training.epochs << " epochs, batches of " << training.batchSize << ", " << training.optimizer.type << " at " << training.optimizer.learningRate() << ", seed " << training.seed << "\n";
+  std::cout << "Training " << training.epochs << " epochs, batches of " << training.batchSize << ", "
+            << training.optimizer.type << " at " << training.optimizer.learningRate() << ", seed " << training.seed
+            << "\n";
 }
 
 void printCheckpoint(const Path& path) {
   const Checkpoint checkpoint = readCheckpoint(path);
-  std::cout << "Strata checkpoint after step " << checkpoint.step << ", epoch " << checkpoint.epoch << (checkpoint.optimizerState.empty() ? "" : ", with the optimizer's state") << "; checksum right\n";
+  std::cout << "Strata checkpoint after step " << checkpoint.step << ", epoch " << checkpoint.epoch
+            << (checkpoint.optimizerState.empty() ? "" : ", with the optimizer's state") << "; checksum right\n";
   printNetwork(checkpoint.network);
 }
 
@@ -71,7 +79,8 @@ void printIdx(const Path& path) {
 
 void printImage(const Path& path) {
   const GreyImage image = readImage(path);
-  std::cout << "Picture, " << image.width << " × " << image.height << " pixels" << (looksInverted(image) ? ", dark on light" : ", light on dark") << "\n";
+  std::cout << "Picture, " << image.width << " × " << image.height << " pixels"
+            << (looksInverted(image) ? ", dark on light" : ", light on dark") << "\n";
 }
 
 void printRun(const Path& path) {
@@ -80,7 +89,8 @@ void printRun(const Path& path) {
   if (!run.reason.empty()) std::cout << " (" << run.reason << ")";
   std::cout << "\nStarted " << run.started << ", backend " << run.backend << ", data " << run.datasetTitle << "\n";
   for (const EpochRecord& epoch : run.epochs)
-    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy " << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
+    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy "
+              << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
               << fixed(epoch.valAccuracy, 4) << (epoch.epoch == run.bestEpoch ? "  best" : "") << "\n";
   std::uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(path / "checkpoints")) {
@@ -94,7 +104,8 @@ void printRun(const Path& path) {
 
 void printDataset(const Path& path) {
   const auto dataset = loadDataset(path.string(), {});
-  std::cout << "Data set " << dataset->title << ": " << grouped(dataset->train.count) << " training and " << grouped(dataset->test.count) << " test samples of " << dataset->shape.text() << ", "
+  std::cout << "Data set " << dataset->title << ": " << grouped(dataset->train.count) << " training and "
+            << grouped(dataset->test.count) << " test samples of " << dataset->shape.text() << ", "
             << dataset->classes.size() << " classes\n";
 }
 
@@ -105,21 +116,22 @@ void printFile(const Path& path) {
   if (startsWith({"\0\0\x08", 3}) || startsWith("\x1f\x8b")) return printIdx(path);
   if (startsWith("\x89PNG") || startsWith("\xff\xd8\xff")) return printImage(path);
   if (head.size() > 8 && head[8] == '{') return printTensors(path);
-  if (const auto first = head.find_first_not_of(" \t\r\n"); first != std::string::npos && head[first] == '{') return printProject(path);
-  throw Error(Error::Kind::Input, path.string(), "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a PNG or JPEG picture");
+  if (const auto first = head.find_first_not_of(" \t\r\n"); first != std::string::npos && head[first] == '{')
+    return printProject(path);
+  throw Error(Error::Kind::Input, path.string(),
+              "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a PNG "
+              "or JPEG picture");
 }
 
 int info(const Path& path) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::not_found) throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name.");
+  if (status.type() == std::filesystem::file_type::not_found)
+    throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name.");
   if (error) throw Error(Error::Kind::File, path.string(), "cannot be read (" + error.message() + ")");
-  if (status.type() != std::filesystem::file_type::directory)
-    printFile(path);
-  else if (std::filesystem::exists(path / "project.json"))
-    printRun(path);
-  else
-    printDataset(path);
+  if (status.type() != std::filesystem::file_type::directory) printFile(path);
+  else if (std::filesystem::exists(path / "project.json")) printRun(path);
+  else printDataset(path);
   return 0;
 }
 

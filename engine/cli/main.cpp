@@ -11,10 +11,8 @@
 namespace {
 
 int fail(bool json, int exitCode, const std::string& message) {
-  if (json)
-    std::cerr << strata::compactJson({{"error", message}, {"exit_code", exitCode}}) << std::endl;
-  else
-    std::cerr << "strata: " << message << std::endl;
+  if (json) std::cerr << strata::compactJson({{"error", message}, {"exit_code", exitCode}}) << std::endl;
+  else std::cerr << "strata: " << message << std::endl;
   return exitCode;
 }
 
@@ -37,11 +35,13 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
     const int exitCode = command.run();
     if (exitCode == 0 && !std::cout.flush())
-      throw Error(Error::Kind::File, "standard output", "not all of the results could be written", "Give it a place with room and start again.");
+      throw Error(Error::Kind::File, "standard output", "not all of the results could be written",
+                  "Give it a place with room and start again.");
     return exitCode;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    return fail(jsonWanted, static_cast<int>(Error::Kind::Usage), std::string(error.what()) + ". Run with --help for the usage.");
+    return fail(jsonWanted, static_cast<int>(Error::Kind::Usage),
+                std::string(error.what()) + ". Run with --help for the usage.");
   } catch (const Error& error) {
     return fail(command.json, error.exitCode(), error.what());
   } catch (const std::bad_alloc&) {

@@ -24,16 +24,26 @@ Checkpoint readModel(const std::string& model) {
 std::vector<float> readSample(const Path& path, const Checkpoint& model) {
   const GreyImage picture = readImage(path);
   const std::optional<PreparedDigit> digit = prepareDigit(picture, model.network.input);
-  if (!digit) throw Error(Error::Kind::Input, path.string(), "the picture is empty: there is nothing to recognise", "Use a picture with a digit on it");
+  if (!digit)
+    throw Error(Error::Kind::Input, path.string(), "the picture is empty: there is nothing to recognise",
+                "Use a picture with a digit on it");
   return netInput(digit->final, model.preprocessing);
 }
 
-std::string className(const Checkpoint& model, std::size_t index) { return index < model.classes.size() ? model.classes[index] : std::to_string(index); }
+std::string className(const Checkpoint& model, std::size_t index) {
+  return index < model.classes.size() ? model.classes[index] : std::to_string(index);
+}
 
 void print(const std::string& image, const Checkpoint& model, const std::vector<float>& probabilities, bool json) {
-  const auto best = static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
+  const auto best =
+      static_cast<std::size_t>(std::max_element(probabilities.begin(), probabilities.end()) - probabilities.begin());
   if (json) {
-    std::cout << compactJson({{"image", image}, {"class", className(model, best)}, {"index", best}, {"probability", probabilities[best]}, {"probabilities", probabilities}}) << "\n";
+    std::cout << compactJson({{"image", image},
+                              {"class", className(model, best)},
+                              {"index", best},
+                              {"probability", probabilities[best]},
+                              {"probabilities", probabilities}})
+              << "\n";
     return;
   }
   std::cout << image << ": " << className(model, best) << " (" << fixed(100.0 * probabilities[best], 1) << " %)\n";
@@ -42,7 +52,8 @@ void print(const std::string& image, const Checkpoint& model, const std::vector<
 int predict(const std::string& modelName, const std::vector<std::string>& images, bool json) {
   const Checkpoint model = readModel(modelName);
   if (model.network.input.c != 1)
-    throw Error(Error::Kind::Input, modelName, "the net reads pictures of " + std::to_string(model.network.input.c) + " channels, needed 1 (grey)");
+    throw Error(Error::Kind::Input, modelName,
+                "the net reads pictures of " + std::to_string(model.network.input.c) + " channels, needed 1 (grey)");
   Predictor predictor(model.network);
   predictor.setWeights(model.weights);
   for (const std::string& image : images) print(image, model, predictor.predict(readSample(image, model)), json);
@@ -61,7 +72,9 @@ void addPredict(CLI::App& app, Command& command) {
   sub->add_option("MODEL", options->model, "A run folder or a checkpoint")->required();
   sub->add_option("IMAGE", options->images, "PNG or JPEG pictures")->required();
   sub->add_flag("--json", command.json, "Results as JSON lines");
-  sub->callback([options, &command] { command.run = [options, &command] { return predict(options->model, options->images, command.json); }; });
+  sub->callback([options, &command] {
+    command.run = [options, &command] { return predict(options->model, options->images, command.json); };
+  });
 }
 
 }  // namespace strata

@@ -63,7 +63,9 @@ class BatchLog {
 
  private:
   void check() const {
-    if (!m_file) throw Error(Error::Kind::File, m_path, "cannot write the batch losses", "Check the folder and the space on the disk");
+    if (!m_file)
+      throw Error(Error::Kind::File, m_path, "cannot write the batch losses",
+                  "Check the folder and the space on the disk");
   }
   std::string m_path;
   std::ofstream m_file;
@@ -77,7 +79,8 @@ Project projectFor(const TrainOptions& options, const Path& run) {
   if (options.seed) applySetting(project, "training.seed=" + std::to_string(*options.seed));
   // A folder named in a project is meant from where the project lies.
   const Path beside = path.parent_path() / project.data.source;
-  if (Path(project.data.source).is_relative() && project.data.source.find('/') != std::string::npos && std::filesystem::is_directory(beside))
+  if (Path(project.data.source).is_relative() && project.data.source.find('/') != std::string::npos &&
+      std::filesystem::is_directory(beside))
     project.data.source = std::filesystem::absolute(beside).lexically_normal().string();
   return project;
 }
@@ -87,11 +90,13 @@ std::shared_ptr<const Dataset> datasetFor(const Project& project, const std::str
     return loadDataset(project.data.source, dataDir);
   } catch (const Error& error) {
     if (error.kind() != Error::Kind::File) throw;
-    throw Error(Error::Kind::File, "", error.what(), "To train at once on drawn digits: --set data.source=synthetic-digits");
+    throw Error(Error::Kind::File, "", error.what(),
+                "To train at once on drawn digits: --set data.source=synthetic-digits");
   }
 }
 
-/// A run that is resumed goes on as it began where the options leave it open: other backends and precisions leave other bits.
+/// A run that is resumed goes on as it began where the options leave it open: other backends and precisions leave other
+/// bits.
 void chooseBackend(TrainJob& job, const TrainOptions& options) {
   RunRecord run;
   if (!job.resumeFrom.empty()) run = readRun(job.resumeFrom);
@@ -101,31 +106,33 @@ void chooseBackend(TrainJob& job, const TrainOptions& options) {
   if (job.backend.empty()) job.backend = defaultBackendId();
   job.precision = options.precision;
   for (const Precision precision : {Precision::Float32, Precision::Tf32, Precision::Bfloat16})
-    if (!job.precision && job.backend == run.backend && run.precision == precisionName(precision)) job.precision = precision;
+    if (!job.precision && job.backend == run.backend && run.precision == precisionName(precision))
+      job.precision = precision;
   checkPrecision(*createBackend(job.backend, 1), job.precision);
 }
 
 TrainJob jobFor(const TrainOptions& options) {
   TrainJob job;
-  if (options.project.empty() && options.resume.empty()) throw Error(Error::Kind::Usage, "strata train", "needed a project file, or --resume and a run");
+  if (options.project.empty() && options.resume.empty())
+    throw Error(Error::Kind::Usage, "strata train", "needed a project file, or --resume and a run");
   if (!options.resume.empty()) job.resumeFrom = findRun(options.resume);
   job.project = projectFor(options, job.resumeFrom);
   chooseBackend(job, options);  // an unknown or absent one is told before a data set is read
   job.threads = options.threads;
   job.maxSteps = options.steps;
   if (!options.weights.empty()) job.startWeights = readWeights(options.weights, job.project.network);
-  job.data = makeDataView(datasetFor(job.project, options.dataDir), job.project.data.validation, job.project.data.validationFraction, job.project.training.seed);
-  if (!options.out.empty())
-    job.runFolder = options.out;
-  else
-    job.runFolder = job.resumeFrom.empty() ? newRunFolder(runsDir()) : job.resumeFrom;
+  job.data = makeDataView(datasetFor(job.project, options.dataDir), job.project.data.validation,
+                          job.project.data.validationFraction, job.project.training.seed);
+  if (!options.out.empty()) job.runFolder = options.out;
+  else job.runFolder = job.resumeFrom.empty() ? newRunFolder(runsDir()) : job.resumeFrom;
   return job;
 }
 
 /// Passes the trainer's events to the report until the run has ended.
 class Follower {
  public:
-  Follower(const TrainJob& job, TrainReport& report, BatchLog& log) : m_job(job), m_report(report), m_log(log), m_epochs(job.project.training.epochs) {}
+  Follower(const TrainJob& job, TrainReport& report, BatchLog& log)
+      : m_job(job), m_report(report), m_log(log), m_epochs(job.project.training.epochs) {}
 
   int follow(Trainer& trainer) {
     bool stopping = false;
@@ -180,7 +187,9 @@ int train(const TrainOptions& options, bool json) {
   catchSignals();
   const TrainJob job = jobFor(options);
   BatchLog log(options.logBatches);
-  const auto report = makeTrainReport(json ? ReportStyle::Json : isatty(STDOUT_FILENO) ? ReportStyle::Terminal : ReportStyle::Plain);
+  const auto report = makeTrainReport(json                    ? ReportStyle::Json
+                                      : isatty(STDOUT_FILENO) ? ReportStyle::Terminal
+                                                              : ReportStyle::Plain);
   Trainer trainer;
   trainer.start(job);
   const int exitCode = Follower(job, *report, log).follow(trainer);
@@ -194,9 +203,12 @@ void addTrain(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("train", "Train a project's network; what comes of it lies in a run folder");
   auto options = std::make_shared<TrainOptions>();
   sub->add_option("PROJECT", options->project, "A project file (.strata); with --resume the run's own unless given");
-  sub->add_option("--epochs", options->epochs, "Epochs to train instead of the project's")->check(CLI::Range(1, 1'000'000));
-  sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")->check(CLI::Range(1, 1'000'000'000));
-  sub->add_option("--backend", options->backend, "Where to compute: see strata devices; with --resume the run's own unless given");
+  sub->add_option("--epochs", options->epochs, "Epochs to train instead of the project's")
+      ->check(CLI::Range(1, 1'000'000));
+  sub->add_option("--steps", options->steps, "End after so many batches, with a checkpoint")
+      ->check(CLI::Range(1, 1'000'000'000));
+  sub->add_option("--backend", options->backend,
+                  "Where to compute: see strata devices; with --resume the run's own unless given");
   sub->add_option("--threads", options->threads, "Processor cores to use; 0: all")->check(CLI::Range(0, 1024));
   addPrecision(*sub, options->precision);
   sub->add_option("--seed", options->seed, "Seed instead of the project's");
@@ -204,7 +216,8 @@ void addTrain(CLI::App& app, Command& command) {
   sub->add_option("--out", options->out, "The run folder; by default a new one among your runs");
   sub->add_option("--weights", options->weights, "Start from the weights in this safetensors file");
   sub->add_option("--resume", options->resume, "Go on with this run from its last checkpoint");
-  sub->add_option("--set", options->settings, "Override a value of the project by its path, as training.batch_size=64")->allow_extra_args(false);
+  sub->add_option("--set", options->settings, "Override a value of the project by its path, as training.batch_size=64")
+      ->allow_extra_args(false);
   sub->add_option("--log-batches", options->logBatches, "Write every batch's loss to this CSV file");
   sub->add_flag("--json", command.json, "Results as JSON lines");
   sub->callback([options, &command] { command.run = [options, &command] { return train(*options, command.json); }; });

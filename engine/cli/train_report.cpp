@@ -13,10 +13,14 @@ namespace {
 
 const char* reasonWord(FinishedEvent::Reason reason) {
   switch (reason) {
-    case FinishedEvent::Reason::Completed: return "completed";
-    case FinishedEvent::Reason::Stopped: return "stopped";
-    case FinishedEvent::Reason::StepsDone: return "steps_done";
-    case FinishedEvent::Reason::EarlyStop: return "early_stop";
+    case FinishedEvent::Reason::Completed:
+      return "completed";
+    case FinishedEvent::Reason::Stopped:
+      return "stopped";
+    case FinishedEvent::Reason::StepsDone:
+      return "steps_done";
+    case FinishedEvent::Reason::EarlyStop:
+      return "early_stop";
   }
   return "";
 }
@@ -49,14 +53,21 @@ class JsonReport : public TrainReport {
     print(json);
   }
   void note(const NoteEvent& event) override {
-    print({{"event", "note"}, {"level", event.level == NoteEvent::Level::Warning ? "warning" : "info"}, {"text", event.text}});
+    print({{"event", "note"},
+           {"level", event.level == NoteEvent::Level::Warning ? "warning" : "info"},
+           {"text", event.text}});
   }
   void failed(const FailedEvent& event) override {
-    if (event.diverged) print({{"event", "diverged"}, {"layer", event.layer}, {"step", event.step}, {"message", event.message}});
+    if (event.diverged)
+      print({{"event", "diverged"}, {"layer", event.layer}, {"step", event.step}, {"message", event.message}});
   }
   void finished(const FinishedEvent& event, std::uint64_t step, const Path& folder) override {
-    print({{"event", "finished"}, {"reason", reasonWord(event.reason)}, {"step", step}, {"best_epoch", event.bestEpoch},
-           {"best_val_accuracy", event.bestEpoch > 0 ? numberOrNull(event.bestValAccuracy) : Json(nullptr)}, {"run", folder.string()}});
+    print({{"event", "finished"},
+           {"reason", reasonWord(event.reason)},
+           {"step", step},
+           {"best_epoch", event.bestEpoch},
+           {"best_val_accuracy", event.bestEpoch > 0 ? numberOrNull(event.bestValAccuracy) : Json(nullptr)},
+           {"run", folder.string()}});
   }
 
  private:
@@ -67,9 +78,10 @@ class PlainReport : public TrainReport {
  public:
   void started(const TrainJob& job, const StartedEvent& event) override {
     const Dataset& data = *job.data.dataset;
-    std::cout << job.project.name << ": " << grouped(analyse(job.project.network).parameters) << " parameters, backend " << job.backend << "\n"
-              << "Training on " << grouped(static_cast<std::int64_t>(job.data.train.size())) << " samples of " << data.title
-              << (data.synthetic ? ", which are synthetic, not real data" : "") << "; validating on "
+    std::cout << job.project.name << ": " << grouped(analyse(job.project.network).parameters) << " parameters, backend "
+              << job.backend << "\n"
+              << "Training on " << grouped(static_cast<std::int64_t>(job.data.train.size())) << " samples of "
+              << data.title << (data.synthetic ? ", which are synthetic, not real data" : "") << "; validating on "
               << (onTestSet(job) ? "the test set, as the project asks" : "a held-out part of the training set") << " ("
               << grouped(static_cast<std::int64_t>(job.data.validation.size())) << " samples)\n"
               << "Run folder: " << event.runFolder << "\n";
@@ -77,20 +89,23 @@ class PlainReport : public TrainReport {
     std::cout << std::flush;
   }
   void epoch(const EpochRecord& record, int epochs, bool) override {
-    std::cout << "epoch " << record.epoch << "/" << epochs << " - " << fixed(record.epochSeconds, 2) << " s - " << figures(record) << std::endl;
+    std::cout << "epoch " << record.epoch << "/" << epochs << " - " << fixed(record.epochSeconds, 2) << " s - "
+              << figures(record) << std::endl;
   }
   void note(const NoteEvent& event) override { std::cerr << event.text << std::endl; }
   void failed(const FailedEvent&) override {}
   void finished(const FinishedEvent& event, std::uint64_t step, const Path& folder) override {
     std::cout << (event.reason == FinishedEvent::Reason::Completed ? "Finished" : "Stopped") << " after step " << step;
-    if (event.bestEpoch > 0 && std::isfinite(event.bestValAccuracy)) std::cout << "; best epoch " << event.bestEpoch << " with val_accuracy " << fixed(event.bestValAccuracy, 4);
+    if (event.bestEpoch > 0 && std::isfinite(event.bestValAccuracy))
+      std::cout << "; best epoch " << event.bestEpoch << " with val_accuracy " << fixed(event.bestValAccuracy, 4);
     std::cout << "\nCheckpoint: " << (folder / "checkpoints" / "last.safetensors").string() << std::endl;
   }
 
  protected:
   static std::string figures(const EpochRecord& record) {
     std::string text = "loss: " + fixed(record.loss, 4) + " - accuracy: " + fixed(record.accuracy, 4);
-    if (std::isfinite(record.valAccuracy)) text += " - val_loss: " + fixed(record.valLoss, 4) + " - val_accuracy: " + fixed(record.valAccuracy, 4);
+    if (std::isfinite(record.valAccuracy))
+      text += " - val_loss: " + fixed(record.valLoss, 4) + " - val_accuracy: " + fixed(record.valAccuracy, 4);
     return text + " - " + grouped(std::llround(record.samplesPerSecond)) + " samples/s";
   }
 };
@@ -116,8 +131,9 @@ class TerminalReport : public PlainReport {
   }
   void epoch(const EpochRecord& record, int epochs, bool best) override {
     if (m_epoch != record.epoch) return PlainReport::epoch(record, epochs, best);
-    std::cout << kClearLine << bar(m_batches) << " " << fixed(record.epochSeconds, 1) << " s " << fixed(1000 * m_secondsPerStep, 2) << " ms/step - " << figures(record)
-              << (best ? " (best)" : "") << std::endl;
+    std::cout << kClearLine << bar(m_batches) << " " << fixed(record.epochSeconds, 1) << " s "
+              << fixed(1000 * m_secondsPerStep, 2) << " ms/step - " << figures(record) << (best ? " (best)" : "")
+              << std::endl;
     m_open = false;
   }
   void note(const NoteEvent& event) override {
@@ -155,9 +171,12 @@ class TerminalReport : public PlainReport {
 
 std::unique_ptr<TrainReport> makeTrainReport(ReportStyle style) {
   switch (style) {
-    case ReportStyle::Json: return std::make_unique<JsonReport>();
-    case ReportStyle::Terminal: return std::make_unique<TerminalReport>();
-    case ReportStyle::Plain: break;
+    case ReportStyle::Json:
+      return std::make_unique<JsonReport>();
+    case ReportStyle::Terminal:
+      return std::make_unique<TerminalReport>();
+    case ReportStyle::Plain:
+      break;
   }
   return std::make_unique<PlainReport>();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `strata train` prints: JSON lines, plain lines for a pipe, or Keras-like lines with a progress bar on a terminal.
+// What `strata train` prints: JSON lines, plain lines for a pipe, or Keras-like lines with a progress bar on a
+// terminal.
 #pragma once
 #include <memory>
 

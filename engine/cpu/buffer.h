@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for the fused passes: aligned arrays with a vector's slack at the end, and the tensor that lies between two passes.
+// Memory for the fused passes: aligned arrays with a vector's slack at the end, and the tensor that lies between two
+// passes.
 #pragma once
 #include <sys/mman.h>
 
@@ -15,13 +16,15 @@
 
 namespace strata {
 
-/// Zeroed memory on a cache line's border. Vector kernels may read and write kSlack values past the end, or read as many before it.
+/// Zeroed memory on a cache line's border. Vector kernels may read and write kSlack values past the end, or read as
+/// many before it.
 template <class T>
 class Array {
  public:
   Array() = default;
   explicit Array(std::size_t size) : m_size(size) {
-    const std::size_t least = (size + 2 * kSlack) * sizeof(T), border = least < kHugePage / 4 ? 64 : kHugePage, bytes = (least + border - 1) / border * border;
+    const std::size_t least = (size + 2 * kSlack) * sizeof(T), border = least < kHugePage / 4 ? 64 : kHugePage,
+                      bytes = (least + border - 1) / border * border;
     m_memory.reset(static_cast<T*>(std::aligned_alloc(border, bytes)));
     if (!m_memory) throw std::bad_alloc();
     if (border == kHugePage) madvise(m_memory.get(), bytes, MADV_HUGEPAGE);
@@ -41,21 +44,22 @@ class Array {
   std::size_t m_size = 0;
 };
 
-/// The output of one pass and the input of the next, for a whole batch, with its gradient. Either images in a frame of zeros,
-/// [N][rows][cols][c] and some room, or vectors cut into panels, [panels][N][panel].
+/// The output of one pass and the input of the next, for a whole batch, with its gradient. Either images in a frame of
+/// zeros, [N][rows][cols][c] and some room, or vectors cut into panels, [panels][N][panel].
 struct Buffer {
   static constexpr float kUnbounded = std::numeric_limits<float>::infinity();
   Shape shape;
   int top = 0, left = 0, rows = 0, cols = 0;  ///< of the frame
   int panel = 0;                              ///< 0 for images
   int batch = 0;
-  bool hasZeros = false;                      ///< zeros are to be expected
-  bool rectified = false;                     ///< all zeros are ReLU's: their gradients will not be used
+  bool hasZeros = false;                         ///< zeros are to be expected
+  bool rectified = false;                        ///< all zeros are ReLU's: their gradients will not be used
   float least = -kUnbounded, most = kUnbounded;  ///< bounds of the values, where they are known
-  bool mayPackGradients = false;              ///< whether the gradients of some channels alone will do
-  int gradientChannels = 0;                   ///< the channels that this batch's gradients are of; `channels` begins with their numbers
+  bool mayPackGradients = false;                 ///< whether the gradients of some channels alone will do
+  int gradientChannels = 0;  ///< the channels that this batch's gradients are of; `channels` begins with their numbers
   Array<std::int32_t> channels;
-  double backgroundShare = 0;                 ///< share of this batch's pixels that are like `background`: what the pass makes of a window of zeros, 0 where it does not say
+  double backgroundShare = 0;  ///< share of this batch's pixels that are like `background`: what the pass makes of a
+                               ///< window of zeros, 0 where it does not say
   Array<float> background;
   Array<float> values, gradients;
 
@@ -71,14 +75,20 @@ struct Buffer {
   }
   bool framed() const { return panel == 0 && (rows != shape.h || cols != shape.w); }
   /// Floats of one sample. Images have room for a vector after them, so that no sample's kernels write into the next.
-  std::int64_t sampleSize() const { return panel ? std::int64_t{panel} * panels() : (std::int64_t{rows} * cols * shape.c + 31) / 16 * 16; }
+  std::int64_t sampleSize() const {
+    return panel ? std::int64_t{panel} * panels() : (std::int64_t{rows} * cols * shape.c + 31) / 16 * 16;
+  }
   int panels() const { return (shape.c + panel - 1) / panel; }
 
   float* sample(int n, const Array<float>& of) const { return of.data() + n * sampleSize(); }
   /// One sample without its frame. Images only.
-  Frame inside(int n, const Array<float>& of) const { return {sample(n, of) + (std::int64_t{top} * cols + left) * shape.c, cols * shape.c}; }
+  Frame inside(int n, const Array<float>& of) const {
+    return {sample(n, of) + (std::int64_t{top} * cols + left) * shape.c, cols * shape.c};
+  }
   /// The same of its gradient, which may be packed.
-  Frame gradientInside(int n) const { return {sample(n, gradients) + (std::int64_t{top} * cols + left) * gradientChannels, cols * gradientChannels}; }
+  Frame gradientInside(int n) const {
+    return {sample(n, gradients) + (std::int64_t{top} * cols + left) * gradientChannels, cols * gradientChannels};
+  }
   /// The batch as a matrix, images as vectors of h*w*c. Not for framed images.
   Panels matrix(const Array<float>& of) const {
     const int width = int(shape.size());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which channels held a value other than zero in a batch. Each thread marks those that it has met; merge() puts them together.
+// Which channels held a value other than zero in a batch. Each thread marks those that it has met; merge() puts them
+// together.
 #pragma once
 #include <algorithm>
 #include <bit>
@@ -13,7 +14,8 @@ class ChannelMarks {
  public:
   ChannelMarks() = default;
   ChannelMarks(int channels, int lanes, int threads)
-      : m_lanes(lanes), m_words(std::size_t((channels + lanes - 1) / lanes)), m_stride((m_words + 15) / 16 * 16), m_merged(m_words), m_threads(m_stride * std::size_t(threads)) {}
+      : m_lanes(lanes), m_words(std::size_t((channels + lanes - 1) / lanes)), m_stride((m_words + 15) / 16 * 16),
+        m_merged(m_words), m_threads(m_stride * std::size_t(threads)) {}
 
   void clear() { std::fill_n(m_threads.data(), m_threads.size(), 0u); }
   /// One thread's marks, for Kernels::markChannels().

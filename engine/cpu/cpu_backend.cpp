@@ -12,10 +12,13 @@ namespace {
 
 class CpuBackend : public Backend {
  public:
-  explicit CpuBackend(int threads) : m_threads(threads > 0 ? threads : std::max(1, int(std::thread::hardware_concurrency()))) {}
+  explicit CpuBackend(int threads)
+      : m_threads(threads > 0 ? threads : std::max(1, int(std::thread::hardware_concurrency()))) {}
 
   const std::string& id() const override { return m_id; }
-  std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override { return makeDnnlOp(def, site, m_threads); }
+  std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override {
+    return makeDnnlOp(def, site, m_threads);
+  }
   std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
     auto net = makePipeline(request, m_threads);
     return net ? std::move(net) : Backend::compile(request);
@@ -29,7 +32,8 @@ class CpuBackend : public Backend {
 }  // namespace
 
 BackendDef cpuBackendDef() {
-  return {"cpu", "CPU", [] { return std::string(); }, [](int threads) { return std::make_unique<CpuBackend>(threads); }};
+  return {"cpu", "CPU", [] { return std::string(); },
+          [](int threads) { return std::make_unique<CpuBackend>(threads); }};
 }
 
 }  // namespace strata

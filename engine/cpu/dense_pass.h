@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A dense layer, bias and activation. All three products run over lists of live values; the weight gradient is made block by
-// block and used for the update at once, so it is never stored.
+// A dense layer, bias and activation. All three products run over lists of live values; the weight gradient is made
+// block by block and used for the update at once, so it is never stored.
 #pragma once
 #include "engine/cpu/channel_marks.h"
 #include "engine/cpu/geometry.h"
@@ -43,7 +43,7 @@ class DensePass : public Pass {
     Array<std::int32_t> offsets;
     Array<ChunkLists::Stretch> stretches;
     int chunk = 0, chunks = 0, capacity = 0, samples = 0;  ///< capacity: room for one sample's values
-    double below = 0;                                      ///< share of live values from which on register blocks are faster
+    double below = 0;  ///< share of live values from which on register blocks are faster
     void allocate(int width, int chunkSize, int batch);
     ChunkLists view() const { return {{values.data(), offsets.data()}, stretches.data(), samples}; }
   };
@@ -52,8 +52,8 @@ class DensePass : public Pass {
     Array<std::int32_t> offsets, counts;
   };
 
-  /// Lists a part's live values, unless there are so many that register blocks are faster; that is a function of the live share alone.
-  /// Returns that share.
+  /// Lists a part's live values, unless there are so many that register blocks are faster; that is a function of the
+  /// live share alone. Returns that share.
   double list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
   void markFeatures(const Step& step, int part, int thread) const;
   /// Chooses the inputs whose gradients are wanted.
@@ -62,7 +62,8 @@ class DensePass : public Pass {
   /// One sample's gradients of the chosen inputs to where they belong.
   void unpackGradient(int n) const;
   float updateBias(const Step& step, const UpdateRule& rule);
-  /// The weights between the outputs [begin, end) and some of the chosen inputs, as rows [end - begin][inPanel], for register blocks in pieces.
+  /// The weights between the outputs [begin, end) and some of the chosen inputs, as rows [end - begin][inPanel], for
+  /// register blocks in pieces.
   void transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces, float* to) const;
   void fromCanonical(const float* canonical, const Array<float>& panels, const Array<float>& bias) const;
   void toCanonical(const Array<float>& panels, const Array<float>& bias, float* canonical) const;
@@ -70,25 +71,29 @@ class DensePass : public Pass {
   const Plan m_plan;
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
-  const int m_in, m_out, m_panel, m_panels;        ///< of the outputs
-  const int m_inPanel, m_outChunk;                 ///< inputs whose gradient is worked on together at most; outputs whose weights are turned over at a time
-  int m_block, m_blocks;                           ///< features updated by one task
-  Array<float> m_weights;                          ///< [panels][in][panel]
-  Array<float> m_bias;                             ///< [panels * panel]
+  const int m_in, m_out, m_panel, m_panels;  ///< of the outputs
+  const int m_inPanel, m_outChunk;  ///< inputs whose gradient is worked on together at most; outputs whose weights are
+                                    ///< turned over at a time
+  int m_block, m_blocks;            ///< features updated by one task
+  Array<float> m_weights;           ///< [panels][in][panel]
+  Array<float> m_bias;              ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
-  Array<float> m_pieces;                           ///< [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them
-  const bool m_mayPack;                            ///< whether inputs may go without a gradient
-  bool m_packed = false;                           ///< of this batch: whether some do
-  ChannelMarks m_live;                             ///< inputs that are not zero in the whole batch
-  Array<std::int32_t> m_features;                  ///< the numbers of the inputs whose gradients are wanted
+  Array<float> m_pieces;  ///< [panels][batch][panel]: the output's gradients, each panel in pieces, where register
+                          ///< blocks read them
+  const bool m_mayPack;   ///< whether inputs may go without a gradient
+  bool m_packed = false;  ///< of this batch: whether some do
+  ChannelMarks m_live;    ///< inputs that are not zero in the whole batch
+  Array<std::int32_t> m_features;  ///< the numbers of the inputs whose gradients are wanted
   int m_featureCount;
-  Array<float> m_packedGradients;                  ///< [batch][in], of those alone
-  SampleLists m_inputs, m_outputs;                 ///< live inputs; live output gradients
-  bool m_listInputs = true, m_listFeatures = true; ///< of this batch, else register blocks: forward; for the weight gradient
+  Array<float> m_packedGradients;   ///< [batch][in], of those alone
+  SampleLists m_inputs, m_outputs;  ///< live inputs; live output gradients
+  bool m_listInputs = true,
+       m_listFeatures = true;  ///< of this batch, else register blocks: forward; for the weight gradient
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity, m_featureShare;
-  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{}, m_weightsBy[2]{};  ///< batches by register blocks [0] and by lists [1]
+  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{},
+      m_weightsBy[2]{};  ///< batches by register blocks [0] and by lists [1]
 };
 
 }  // namespace strata

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tensors stay channels last and weights canonical outside; oneDNN may want weights in a layout of its own, then they are
-// reordered on the way in and their gradients on the way out. Primitives are made once for each batch size met.
+// Tensors stay channels last and weights canonical outside; oneDNN may want weights in a layout of its own, then they
+// are reordered on the way in and their gradients on the way out. Primitives are made once for each batch size met.
 #include "engine/cpu/dnnl_ops.h"
 
 #include <omp.h>
@@ -55,7 +55,8 @@ struct Context {
 /// y = f(z), and dz from dy and y.
 class ActivationGradient {
  public:
-  ActivationGradient(Activation kind, const dnnl::engine& engine, memory::dim size) : m_kind(kind), m_scratch(std::size_t(size)) {
+  ActivationGradient(Activation kind, const dnnl::engine& engine, memory::dim size)
+      : m_kind(kind), m_scratch(std::size_t(size)) {
     if (kind == Activation::Linear) return;
     const auto desc = floats({size}, Tag::a);
     const auto algorithm = kind == Activation::Relu   ? dnnl::algorithm::eltwise_relu_use_dst_for_bwd
@@ -101,11 +102,12 @@ struct LinearPlan {
   std::optional<ActivationGradient> activation;
 };
 
-/// Builds the plan for conv2d (`Forward` convolution_forward...) or dense (inner_product_forward...). `makeForward(prop, ...)`
-/// and its fellows hide the one difference: a convolution has strides and padding.
+/// Builds the plan for conv2d (`Forward` convolution_forward...) or dense (inner_product_forward...).
+/// `makeForward(prop, ...)` and its fellows hide the one difference: a convolution has strides and padding.
 template <class Forward, class Data, class Weights, class MakeForward, class MakeData, class MakeWeights>
-LinearPlan makePlan(const dnnl::engine& engine, const memory::desc& x, const memory::desc& kernel, const memory::desc& y, bool hasBias, Activation activation,
-                    bool needsDx, MakeForward makeForward, MakeData makeData, MakeWeights makeWeights) {
+LinearPlan makePlan(const dnnl::engine& engine, const memory::desc& x, const memory::desc& kernel,
+                    const memory::desc& y, bool hasBias, Activation activation, bool needsDx, MakeForward makeForward,
+                    MakeData makeData, MakeWeights makeWeights) {
   LinearPlan plan;
   const auto any = floats(kernel.dims(), Tag::any);
   const auto bias = hasBias ? floats({y.dims()[1]}, Tag::a) : memory::desc();
@@ -136,7 +138,8 @@ LinearPlan makePlan(const dnnl::engine& engine, const memory::desc& x, const mem
 class LinearOp : public Op {
  public:
   LinearOp(const Site& site, int threads)
-      : m_site(site), m_activation(activationOf(site.fields)), m_hasBias(site.fields.flag("use_bias")), m_threads(threads) {}
+      : m_site(site), m_activation(activationOf(site.fields)), m_hasBias(site.fields.flag("use_bias")),
+        m_threads(threads) {}
 
   void forward(const OpIo& io) override {
     omp_set_num_threads(m_threads);
@@ -197,18 +200,24 @@ class ConvOp : public LinearOp {
   std::size_t kernelSize() const override { return std::size_t(m_g.y.kernel) * m_g.x.kernel * m_g.in.c * m_g.out.c; }
 
   LinearPlan make(int n) override {
-    const auto x = floats({n, m_g.in.c, m_g.in.h, m_g.in.w}, Tag::nhwc), y = floats({n, m_g.out.c, m_g.out.h, m_g.out.w}, Tag::nhwc);
+    const auto x = floats({n, m_g.in.c, m_g.in.h, m_g.in.w}, Tag::nhwc),
+               y = floats({n, m_g.out.c, m_g.out.h, m_g.out.w}, Tag::nhwc);
     const auto kernel = floats({m_g.out.c, m_g.in.c, m_g.y.kernel, m_g.x.kernel}, Tag::hwio);
-    const memory::dims stride{m_g.y.stride, m_g.x.stride}, before{m_g.y.before, m_g.x.before}, after{m_g.after(m_g.y), m_g.after(m_g.x)};
+    const memory::dims stride{m_g.y.stride, m_g.x.stride}, before{m_g.y.before, m_g.x.before},
+        after{m_g.after(m_g.y), m_g.after(m_g.x)};
     const auto direct = dnnl::algorithm::convolution_direct;
     using Forward = dnnl::convolution_forward;
     using Data = dnnl::convolution_backward_data;
     using Weights = dnnl::convolution_backward_weights;
     return makePlan<Forward, Data, Weights>(
         m_context.engine, x, kernel, y, m_hasBias, m_activation, m_site.needsInputGradient,
-        [&](auto& xd, auto& w, auto& b, auto& yd) { return Forward::desc(prop_kind::forward_training, direct, xd, w, b, yd, stride, before, after); },
+        [&](auto& xd, auto& w, auto& b, auto& yd) {
+          return Forward::desc(prop_kind::forward_training, direct, xd, w, b, yd, stride, before, after);
+        },
         [&](auto& xd, auto& w, auto& yd) { return Data::desc(direct, xd, w, yd, stride, before, after); },
-        [&](auto& xd, auto& w, auto& b, auto& yd) { return Weights::desc(direct, xd, w, b, yd, stride, before, after); });
+        [&](auto& xd, auto& w, auto& b, auto& yd) {
+          return Weights::desc(direct, xd, w, b, yd, stride, before, after);
+        });
   }
 
   const WindowGeometry m_g;
@@ -222,7 +231,8 @@ class DenseOp : public LinearOp {
   std::size_t kernelSize() const override { return std::size_t(m_site.in.c) * m_site.out.c; }
 
   LinearPlan make(int n) override {
-    const auto x = floats({n, m_site.in.c}, Tag::nc), y = floats({n, m_site.out.c}, Tag::nc), kernel = floats({m_site.out.c, m_site.in.c}, Tag::io);
+    const auto x = floats({n, m_site.in.c}, Tag::nc), y = floats({n, m_site.out.c}, Tag::nc),
+               kernel = floats({m_site.out.c, m_site.in.c}, Tag::io);
     using Forward = dnnl::inner_product_forward;
     using Data = dnnl::inner_product_backward_data;
     using Weights = dnnl::inner_product_backward_weights;
@@ -271,13 +281,21 @@ class PoolOp : public Op {
   Plan& planFor(int n) {
     if (const auto found = m_plans.find(n); found != m_plans.end()) return found->second;
     const auto& engine = m_context.engine;
-    const auto x = floats({n, m_g.in.c, m_g.in.h, m_g.in.w}, Tag::nhwc), y = floats({n, m_g.out.c, m_g.out.h, m_g.out.w}, Tag::nhwc);
-    const memory::dims stride{m_g.y.stride, m_g.x.stride}, window{m_g.y.kernel, m_g.x.kernel}, before{m_g.y.before, m_g.x.before};
+    const auto x = floats({n, m_g.in.c, m_g.in.h, m_g.in.w}, Tag::nhwc),
+               y = floats({n, m_g.out.c, m_g.out.h, m_g.out.w}, Tag::nhwc);
+    const memory::dims stride{m_g.y.stride, m_g.x.stride}, window{m_g.y.kernel, m_g.x.kernel},
+        before{m_g.y.before, m_g.x.before};
     const memory::dims after{m_g.after(m_g.y), m_g.after(m_g.x)};
     const auto algorithm = m_max ? dnnl::algorithm::pooling_max : dnnl::algorithm::pooling_avg_exclude_padding;
-    const dnnl::pooling_forward::primitive_desc forward({prop_kind::forward_training, algorithm, x, y, stride, window, before, after}, engine);
-    const dnnl::pooling_backward::primitive_desc backward({algorithm, x, y, stride, window, before, after}, engine, forward);
-    Plan plan{dnnl::pooling_forward(forward), dnnl::pooling_backward(backward), memory(x, engine, nullptr), memory(y, engine, nullptr), {}};
+    const dnnl::pooling_forward::primitive_desc forward(
+        {prop_kind::forward_training, algorithm, x, y, stride, window, before, after}, engine);
+    const dnnl::pooling_backward::primitive_desc backward({algorithm, x, y, stride, window, before, after}, engine,
+                                                          forward);
+    Plan plan{dnnl::pooling_forward(forward),
+              dnnl::pooling_backward(backward),
+              memory(x, engine, nullptr),
+              memory(y, engine, nullptr),
+              {}};
     if (m_max) plan.workspace = memory(forward.workspace_desc(), engine);
     return m_plans.emplace(n, std::move(plan)).first->second;
   }
@@ -294,7 +312,8 @@ class PoolOp : public Op {
 std::unique_ptr<Op> makeDnnlOp(const LayerDef& def, const Site& site, int threads) {
   if (def.type == "conv2d") return std::make_unique<ConvOp>(site, threads);
   if (def.type == "dense") return std::make_unique<DenseOp>(site, threads);
-  if (def.type == "max_pool2d" || def.type == "avg_pool2d") return std::make_unique<PoolOp>(site, def.type == "max_pool2d", threads);
+  if (def.type == "max_pool2d" || def.type == "avg_pool2d")
+    return std::make_unique<PoolOp>(site, def.type == "max_pool2d", threads);
   return nullptr;
 }
 

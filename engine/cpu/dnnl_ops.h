@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conv2d, pooling and dense layers by oneDNN, one op at a time: the general case, and the path of every net that the fused
-// pipeline does not take. oneDNN's own headers stay in dnnl_ops.cpp.
+// Conv2d, pooling and dense layers by oneDNN, one op at a time: the general case, and the path of every net that the
+// fused pipeline does not take. oneDNN's own headers stay in dnnl_ops.cpp.
 #pragma once
 #include <memory>
 

@@ -12,7 +12,9 @@ struct WindowGeometry {
   Pair kernel() const { return {y.kernel, x.kernel}; }
   Pair stride() const { return {y.stride, x.stride}; }
   /// Padding below and on the right; negative where the window leaves some of the input unread.
-  static int after(const Slide& slide) { return (slide.out - 1) * slide.stride + slide.kernel - slide.before - slide.in; }
+  static int after(const Slide& slide) {
+    return (slide.out - 1) * slide.stride + slide.kernel - slide.before - slide.in;
+  }
 };
 
 inline WindowGeometry windowGeometry(const Site& site, Pair kernel, Pair stride) {
@@ -20,10 +22,13 @@ inline WindowGeometry windowGeometry(const Site& site, Pair kernel, Pair stride)
   return {site.in, site.out, slide(site.in.h, kernel.h, stride.h, same), slide(site.in.w, kernel.w, stride.w, same)};
 }
 
-inline WindowGeometry convGeometry(const Site& site) { return windowGeometry(site, site.fields.pair("kernel_size"), site.fields.pair("strides")); }
+inline WindowGeometry convGeometry(const Site& site) {
+  return windowGeometry(site, site.fields.pair("kernel_size"), site.fields.pair("strides"));
+}
 
 inline WindowGeometry poolGeometry(const Site& site) {
-  const Pair window = site.fields.pair("pool_size"), stride = site.fields.pair("strides");  // a stride of 0 means: as the window
+  const Pair window = site.fields.pair("pool_size"),
+             stride = site.fields.pair("strides");  // a stride of 0 means: as the window
   return windowGeometry(site, window, {stride.h ? stride.h : window.h, stride.w ? stride.w : window.w});
 }
 

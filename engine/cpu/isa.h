@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which instruction set the kernels use. One kernel body is compiled for each; the best that runs here is picked at run time.
+// Which instruction set the kernels use. One kernel body is compiled for each; the best that runs here is picked at run
+// time.
 #pragma once
 #include <string>
 

@@ -25,7 +25,9 @@ STRATA_INLINE void withConstant(int n, Body&& body) {
 }
 
 /// Output pixels that addBandWide() and addBandColumns() work on together.
-constexpr int widePixels(int vecs) { return (kRegisters < 32 ? 12 : 24) / vecs < 8 ? (kRegisters < 32 ? 12 : 24) / vecs : 8; }
+constexpr int widePixels(int vecs) {
+  return (kRegisters < 32 ? 12 : 24) / vecs < 8 ? (kRegisters < 32 ? 12 : 24) / vecs : 8;
+}
 
 inline constexpr int kMaxVecs = kRegisters - 1 < 15 ? kRegisters - 1 : 15;  // accumulators beside one broadcast value
 inline constexpr int kLeastVecs = 3;  ///< with fewer there is more to be done for a list than with it
@@ -36,17 +38,19 @@ inline int pieceOf(int vecs, int most = kMaxVecs) {
   return (vecs + pieces - 1) / pieces;
 }
 
-/// The same pointer. Keeps the compiler from turning the rows' common base plus each constant into pointers of their own, which do not
-/// fit the registers and cost an instruction for every load.
+/// The same pointer. Keeps the compiler from turning the rows' common base plus each constant into pointers of their
+/// own, which do not fit the registers and cost an instruction for every load.
 STRATA_INLINE const float* onePointer(const float* p) {
   asm("" : "+r"(p));
   return p;
 }
 
-/// Calls body(value, row) for each entry [from, past) of a list, whose rows lie at its offsets after `rows`. Where a row lies is read one entry ahead,
-/// also past the last one: processors with short queues of loads (Zen 1) would find it out too late.
+/// Calls body(value, row) for each entry [from, past) of a list, whose rows lie at its offsets after `rows`. Where a
+/// row lies is read one entry ahead, also past the last one: processors with short queues of loads (Zen 1) would find
+/// it out too late.
 template <class Body>
-STRATA_INLINE void eachEntry(const float* values, const std::int32_t* offsets, int from, int past, const float* rows, Body&& body) {
+STRATA_INLINE void eachEntry(const float* values, const std::int32_t* offsets, int from, int past, const float* rows,
+                             Body&& body) {
   const float* row = rows + offsets[from];
   for (int e = from; e < past; ++e) {
     const float* next = onePointer(rows + offsets[e + 1]);
@@ -57,7 +61,8 @@ STRATA_INLINE void eachEntry(const float* values, const std::int32_t* offsets, i
 
 /// acc += sum of value * row. Few accumulators are doubled or more, so that enough additions are in flight.
 template <int NB>
-STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32_t* offsets, int n, const float* panel) {
+STRATA_INLINE void addRows(Vec (&acc)[NB], const float* values, const std::int32_t* offsets, int n,
+                           const float* panel) {
   constexpr int kAtOnce = NB <= 3 ? 4 : NB <= 6 ? 2 : 1;
   int e = 0;
   if constexpr (kAtOnce > 1) {
@@ -105,7 +110,8 @@ STRATA_INLINE void storeRowGroups(float* to, std::int64_t rowStride, const Vec (
   }
 }
 
-/// Asks for one cache line after another, so that they come from memory while something else is worked on. Asking past the end does no harm.
+/// Asks for one cache line after another, so that they come from memory while something else is worked on. Asking past
+/// the end does no harm.
 struct LinesAhead {
   const float* at;
   void next() {
@@ -117,12 +123,14 @@ struct NothingAhead {
   void next() {}
 };
 
-/// Register blocks multiply everything: acc[p][NB] += sum over n steps t of in[p * pStep + t * tStep] times the vectors rows[t * rowStep].
-/// Rows of `in` are reached four from one pointer; the compiler alone would keep a pointer for each, more than there are registers.
-/// Steps come in `rounds` of n, after each of which both pointers jump, and after each of which a line of what is `ahead` is asked for.
+/// Register blocks multiply everything: acc[p][NB] += sum over n steps t of in[p * pStep + t * tStep] times the vectors
+/// rows[t * rowStep]. Rows of `in` are reached four from one pointer; the compiler alone would keep a pointer for each,
+/// more than there are registers. Steps come in `rounds` of n, after each of which both pointers jump, and after each
+/// of which a line of what is `ahead` is asked for.
 template <int P, int NB, class Ahead = NothingAhead>
-STRATA_INLINE void addRounds(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, int rounds,
-                             std::int64_t inJump, std::int64_t rowJump, Ahead&& ahead = {}) {
+STRATA_INLINE void addRounds(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n,
+                             const float* rows, std::int64_t rowStep, int rounds, std::int64_t inJump,
+                             std::int64_t rowJump, Ahead&& ahead = {}) {
   constexpr int kPointers = (P + 3) / 4;
   const float* from[kPointers];
   STRATA_UNROLL for (int q = 0; q < kPointers; ++q) from[q] = in + 4 * q * pStep;
@@ -148,11 +156,13 @@ STRATA_INLINE void addRounds(Vec (&acc)[P * NB], const float* in, std::int64_t p
 
 /// n steps, of which every fourth asks for a line of what is `ahead`.
 template <int P, int NB, class Ahead = NothingAhead>
-STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n, const float* rows, std::int64_t rowStep, Ahead&& ahead = {}) {
+STRATA_INLINE void addProducts(Vec (&acc)[P * NB], const float* in, std::int64_t pStep, std::int64_t tStep, int n,
+                               const float* rows, std::int64_t rowStep, Ahead&& ahead = {}) {
   constexpr int kSteps = std::is_same_v<std::remove_reference_t<Ahead>, NothingAhead> ? 0 : 4;
   const int fours = kSteps ? n / kSteps : 0, done = fours * kSteps;
   if constexpr (kSteps > 0) addRounds<P, NB>(acc, in, pStep, tStep, kSteps, rows, rowStep, fours, 0, 0, ahead);
-  if (done < n) addRounds<P, NB>(acc, in + done * tStep, pStep, tStep, n - done, rows + done * rowStep, rowStep, 1, 0, 0);
+  if (done < n)
+    addRounds<P, NB>(acc, in + done * tStep, pStep, tStep, n - done, rows + done * rowStep, rowStep, 1, 0, 0);
 }
 
 inline constexpr int kBlockVecs = 3;  ///< widest register block, as pieceVecs() makes them
@@ -206,7 +216,8 @@ inline void markChannels(const float* x, int pixels, int c, std::uint32_t* live)
     const int some = c - i < kLanes ? c - i : kLanes;
     if (*live == (1u << some) - 1) continue;
     IntVec any{};
-    for (int pixel = 0; pixel < pixels; ++pixel) any |= reinterpret_cast<IntVec>(loadSome(x + std::int64_t{pixel} * c + i, some));
+    for (int pixel = 0; pixel < pixels; ++pixel)
+      any |= reinterpret_cast<IntVec>(loadSome(x + std::int64_t{pixel} * c + i, some));
     *live |= bits(any != IntVec{});
   }
 }
@@ -225,9 +236,10 @@ inline void unpackChannels(const float* from, int pixels, int c, const std::uint
     }
 }
 
-/// Appends a pixel's live values from `at` on, at `offset` + channel * scale; returns where the list ends. `lane` is ramp() * scale. Values are
-/// what is more or less than `background`, if that is not null.
-STRATA_INLINE int listPixel(const float* pixel, int c, IntVec lane, int offset, int scale, const ListView& list, int at, const float* background = nullptr) {
+/// Appends a pixel's live values from `at` on, at `offset` + channel * scale; returns where the list ends. `lane` is
+/// ramp() * scale. Values are what is more or less than `background`, if that is not null.
+STRATA_INLINE int listPixel(const float* pixel, int c, IntVec lane, int offset, int scale, const ListView& list, int at,
+                            const float* background = nullptr) {
   for (int i = 0; i < c; i += kLanes) {
     Vec v = loadSome(pixel + i, c - i);
     if (background) v -= loadSome(background + i, c - i);
@@ -245,7 +257,8 @@ inline void listRows(const float* x, int rows, int cols, int c, int scale, int c
       for (int col = 0; col < cols; col += kLanes) {
         const Vec v = loadSome(x + col, cols - col);
         const unsigned live = bits(v != Vec{});
-        for (int i = 0; i < kLanes && col + i < cols; ++i) starts[col + i] = at + __builtin_popcount(live & ((1u << i) - 1));
+        for (int i = 0; i < kLanes && col + i < cols; ++i)
+          starts[col + i] = at + __builtin_popcount(live & ((1u << i) - 1));
         at += compress(live, v, lane + all(col * scale), lists.list.values + at, lists.list.offsets + at);
       }
       x += cols;
@@ -266,26 +279,29 @@ inline void listColumns(const float* x, int rows, int cols, int c, int scale, co
     std::int32_t* starts = lists.starts + col * (rows + 1);
     for (int row = 0; row < rows; ++row) {
       starts[row] = at;
-      at = listPixel(x + (std::int64_t{row} * cols + col) * c, c, lane, row * c * scale, scale, lists.list, at, background);
+      at = listPixel(x + (std::int64_t{row} * cols + col) * c, c, lane, row * c * scale, scale, lists.list, at,
+                     background);
     }
     starts[rows] = at;
   }
 }
 
-/// For each band of widePixels output columns, the live inputs that they meet, row after row: a kernel's window over any rows of a band
-/// is one stretch of the list.
+/// For each band of widePixels output columns, the live inputs that they meet, row after row: a kernel's window over
+/// any rows of a band is one stretch of the list.
 inline void listBands(const ConvShape& g, const float* x, const std::int32_t* windowOffsets, RowLists lists) {
   const int slice = g.c * g.wideTaps() * g.panelVecs * kLanes;
   int at = 0;
   std::int32_t* starts = lists.starts;
   for (int col = 0; col < g.outW * g.poolW; col += g.widePixels) {
-    const int past = col + g.widePixels - 1 + g.s < g.cols ? col + g.widePixels - 1 + g.s : g.cols, size = (past - col) * g.c;
+    const int past = col + g.widePixels - 1 + g.s < g.cols ? col + g.widePixels - 1 + g.s : g.cols,
+              size = (past - col) * g.c;
     for (int row = 0; row < g.rows; ++row) {
       *starts++ = at;
       const float* in = x + (std::int64_t{row} * g.cols + col) * g.c;
       for (int i = 0; i < size; i += kLanes) {
         const Vec v = loadSome(in + i, size - i);
-        at += compress(bits(v != Vec{}), v, load(windowOffsets + i) + all(row * slice), lists.list.values + at, lists.list.offsets + at);
+        at += compress(bits(v != Vec{}), v, load(windowOffsets + i) + all(row * slice), lists.list.values + at,
+                       lists.list.offsets + at);
       }
     }
     *starts++ = at;
@@ -300,7 +316,8 @@ struct Band {
 
 /// Adds the taps [s0, s1) of kernel rows [r0, r1) from the lists.
 template <int NB>
-STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1, int s0, int s1) {
+STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel,
+                                    int r0, int r1, int s0, int s1) {
   constexpr int kWidth = NB * kLanes;
   const std::int64_t slice = std::int64_t{g.s} * g.c * kWidth;
   float* out = band.acc;
@@ -312,15 +329,17 @@ STRATA_INLINE void addBandFromLists(const ConvShape& g, const Band& band, const 
       for (int r = r0; r < r1; ++r) {
         const std::int32_t* starts = lists.starts + (oy * g.sy + r) * (g.cols + 1) + x0;
         const int from = starts[s0], n = starts[s1] - from;
-        addRows(acc, lists.list.values + from, lists.list.offsets + from, n, panel + r * slice - std::int64_t{x0} * g.c * kWidth);
+        addRows(acc, lists.list.values + from, lists.list.offsets + from, n,
+                panel + r * slice - std::int64_t{x0} * g.c * kWidth);
       }
       storeRow(out, acc);
     }
 }
 
-/// The same for few input channels, where one pixel's stretch of the list is too short: P output pixels at once, all kernel rows, from
-/// listBands(). `panel` holds each kernel row with P - 1 zero taps on either side, [r][c][wideTaps][width], so that one live input
-/// meets the weights of all P outputs in one run of memory, the last output's first.
+/// The same for few input channels, where one pixel's stretch of the list is too short: P output pixels at once, all
+/// kernel rows, from listBands(). `panel` holds each kernel row with P - 1 zero taps on either side,
+/// [r][c][wideTaps][width], so that one live input meets the weights of all P outputs in one run of memory, the last
+/// output's first.
 template <int P, int NB>
 STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel) {
   constexpr int kWidth = NB * kLanes;
@@ -330,9 +349,10 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
     const float* w = panel - oy * g.sy * slice;
     for (int ox = 0; ox < band.cols; ox += P, starts += g.rows + 1) {
       Vec acc[P * NB] = {};
-      eachEntry(lists.list.values, lists.list.offsets, starts[0], starts[g.r], w, [&](float value, const float* row) STRATA_INLINED {
-        STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
-      });
+      eachEntry(lists.list.values, lists.list.offsets, starts[0], starts[g.r], w,
+                [&](float value, const float* row) STRATA_INLINED {
+                  STRATA_UNROLL for (int i = 0; i < P * NB; ++i) acc[i] += value * load(row + i * kLanes);
+                });
       float* out = band.acc + (std::int64_t{oy - band.oy0} * band.cols + ox) * kWidth;
       STRATA_UNROLL for (int p = 0; p < P; ++p) {
         if (ox + p < band.cols) {
@@ -343,26 +363,32 @@ STRATA_INLINE void addBandWide(const ConvShape& g, const Band& band, const RowLi
   }
 }
 
-/// The products of column X of the inputs that P output pixels of a row meet, and of those after it. Which outputs a column reaches is
-/// known when compiling, so that one live input meets their weights in one run of memory, [c][s][width], and nothing else. A column's
-/// stretch of the list lies between starts[0] and starts[rows], that of the next one `step` further on.
+/// The products of column X of the inputs that P output pixels of a row meet, and of those after it. Which outputs a
+/// column reaches is known when compiling, so that one live input meets their weights in one run of memory,
+/// [c][s][width], and nothing else. A column's stretch of the list lies between starts[0] and starts[rows], that of the
+/// next one `step` further on.
 template <int P, int S, int NB, int X = 0>
-STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const std::int32_t* starts, int rows, int step, int columns, const float* panel) {
+STRATA_INLINE void addColumns(Vec (&acc)[P * NB], const ListView& list, const std::int32_t* starts, int rows, int step,
+                              int columns, const float* panel) {
   if constexpr (X < P + S - 1) {
     if (X >= columns) return;
     constexpr int kFirst = X < P ? 0 : X - P + 1, kLast = X < S ? X : S - 1;
-    eachEntry(list.values, list.offsets, starts[0], starts[rows], panel, [&](float value, const float* row) STRATA_INLINED {
-      STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
-        STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] += value * load(row + (tap * NB + i) * kLanes);
-      }
-    });
+    eachEntry(list.values, list.offsets, starts[0], starts[rows], panel,
+              [&](float value, const float* row) STRATA_INLINED {
+                STRATA_UNROLL for (int tap = kFirst; tap <= kLast; ++tap) {
+                  STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[(X - tap) * NB + i] +=
+                      value * load(row + (tap * NB + i) * kLanes);
+                }
+              });
     addColumns<P, S, NB, X + 1>(acc, list, starts + step, rows, step, columns, panel);
   }
 }
 
-/// Kernel rows [r0, r1), P output pixels at a time, from listColumns(), or from listRows() where it is one row. `panel` is [r][c][s][width].
+/// Kernel rows [r0, r1), P output pixels at a time, from listColumns(), or from listRows() where it is one row. `panel`
+/// is [r][c][s][width].
 template <int S, int NB>
-STRATA_INLINE void addBandColumns(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel, int r0, int r1) {
+STRATA_INLINE void addBandColumns(const ConvShape& g, const Band& band, const RowLists& lists, const float* panel,
+                                  int r0, int r1) {
   constexpr int P = widePixels(NB), kWidth = NB * kLanes;
   const std::int64_t slice = std::int64_t{S} * g.c * kWidth;
   const bool single = g.columnRows == 1;
@@ -388,16 +414,20 @@ STRATA_INLINE void addBandColumns(const ConvShape& g, const Band& band, const Ro
 
 /// P output pixels in a row times NB vectors, kernel rows [r0, r1), every input multiplied.
 template <int P, int NB>
-STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const float* panel, int width, int r0, int r1, float* out) {
+STRATA_INLINE void addBlock(const ConvShape& g, const float* x, const float* panel, int width, int r0, int r1,
+                            float* out) {
   Vec acc[P * NB] = {};
   if (r0 > 0) loadRowGroups<P, NB>(acc, out, width);
   const int taps = g.s * g.c;
-  for (int r = r0; r < r1; ++r) addProducts<P, NB>(acc, x + std::int64_t{r} * g.cols * g.c, g.sx * g.c, 1, taps, panel + std::int64_t{r} * taps * width, width);
+  for (int r = r0; r < r1; ++r)
+    addProducts<P, NB>(acc, x + std::int64_t{r} * g.cols * g.c, g.sx * g.c, 1, taps,
+                       panel + std::int64_t{r} * taps * width, width);
   storeRowGroups<P, NB>(out, width, acc);
 }
 
 template <int NB>
-STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const float* x, const float* panel, int r0, int r1, int at) {
+STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const float* x, const float* panel, int r0,
+                                int r1, int at) {
   const int width = g.panelVecs * kLanes;
   for (int oy = band.oy0; oy < band.oy1; ++oy)
     eachBlock<NB>(band.cols, [&](auto p, int ox) {
@@ -407,10 +437,11 @@ STRATA_INLINE void addBandDense(const ConvShape& g, const Band& band, const floa
     });
 }
 
-/// Bias, pooling and ReLU of one band; sums v - v of all it reads into `probe`. PoolH and PoolW are those of the shape, known when
-/// compiling where they are not 0.
+/// Bias, pooling and ReLU of one band; sums v - v of all it reads into `probe`. PoolH and PoolW are those of the shape,
+/// known when compiling where they are not 0.
 template <int PoolH, int PoolW>
-STRATA_INLINE void finishWindows(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes, Vec& probe) {
+STRATA_INLINE void finishWindows(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y,
+                                 std::uint8_t* codes, Vec& probe) {
   const int poolH = PoolH ? PoolH : g.poolH, poolW = PoolW ? PoolW : g.poolW, width = g.panelVecs * kLanes;
   const int kEnd = g.k - panel * width < width ? g.k - panel * width : width;
   for (int py = band.oy0 / poolH; py < band.oy1 / poolH; ++py)
@@ -439,14 +470,17 @@ STRATA_INLINE void finishWindows(const ConvShape& g, const Band& band, int panel
     }
 }
 
-inline void finishBand(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes, Vec& probe) {
+inline void finishBand(const ConvShape& g, const Band& band, int panel, const float* bias, Frame y, std::uint8_t* codes,
+                       Vec& probe) {
   if (g.poolH == 1 && g.poolW == 1) finishWindows<1, 1>(g, band, panel, bias, y, codes, probe);
   else if (g.poolH == 2 && g.poolW == 2) finishWindows<2, 2>(g, band, panel, bias, y, codes, probe);
   else finishWindows<0, 0>(g, band, panel, bias, y, codes, probe);
 }
 
-/// Adds all kernel rows to a band by lists or by register blocks, so many rows at a time that their weights stay in the first cache.
-inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, const float* x, const RowLists& lists, const float* w) {
+/// Adds all kernel rows to a band by lists or by register blocks, so many rows at a time that their weights stay in the
+/// first cache.
+inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, const float* x, const RowLists& lists,
+                    const float* w) {
   const int atOnce = method == ConvMethod::Columns ? g.columnRows : g.groupRows;
   for (int r0 = 0; r0 < g.r; r0 += atOnce) {
     const int r1 = r0 + atOnce < g.r ? r0 + atOnce : g.r;
@@ -460,15 +494,17 @@ inline void addBand(const ConvShape& g, ConvMethod method, const Band& band, con
     }
     if (method == ConvMethod::Lists) {
       for (int s0 = 0; s0 < g.s; s0 += g.groupTaps)
-        withConstant<8>(g.panelVecs, [&](auto nb) { addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1, s0, s0 + g.groupTaps); });
+        withConstant<8>(g.panelVecs, [&](auto nb) {
+          addBandFromLists<decltype(nb)::value>(g, band, lists, w, r0, r1, s0, s0 + g.groupTaps);
+        });
       continue;
     }
     eachBlockPiece(g.panelVecs, [&](auto nb, int at) { addBandDense<decltype(nb)::value>(g, band, x, w, r0, r1, at); });
   }
 }
 
-inline float convForward(const ConvShape& g, ConvMethod method, const float* x, const RowLists& lists, const float* weights, const float* bias, float* scratch,
-                         Frame y, std::uint8_t* codes) {
+inline float convForward(const ConvShape& g, ConvMethod method, const float* x, const RowLists& lists,
+                         const float* weights, const float* bias, float* scratch, Frame y, std::uint8_t* codes) {
   const int width = g.panelVecs * kLanes;
   const std::int64_t panelSize = std::int64_t{g.r} * g.c * width * (method == ConvMethod::Wide ? g.wideTaps() : g.s);
   Vec probe{};
@@ -504,7 +540,9 @@ struct Pixel {
   void next(const ConvShape& g) {
     if (++x == g.outW) x = 0, ++y;
   }
-  const float* in(const ConvShape& g, Frame frame) const { return frame.data + std::int64_t{y} * frame.rowStride + x * g.k; }
+  const float* in(const ConvShape& g, Frame frame) const {
+    return frame.data + std::int64_t{y} * frame.rowStride + x * g.k;
+  }
 };
 
 inline int positionLists(const ConvShape& g, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists) {
@@ -536,9 +574,11 @@ struct PixelRun {
   IntVec corners{};  ///< where the pixels' first places begin in the input
 };
 
-/// One tile of channelLists(): the live gradients of a run of pixels and kLanes channels, one channel a row. Returns their sums.
+/// One tile of channelLists(): the live gradients of a run of pixels and kLanes channels, one channel a row. Returns
+/// their sums.
 template <bool Full>
-STRATA_INLINE Vec gradientTile(const ConvShape& g, const PixelRun& run, int channel, const std::uint8_t* codes, Vec (&values)[kLanes], std::uint8_t* places) {
+STRATA_INLINE Vec gradientTile(const ConvShape& g, const PixelRun& run, int channel, const std::uint8_t* codes,
+                               Vec (&values)[kLanes], std::uint8_t* places) {
   const int some = Full ? kLanes : g.k - channel, pixels = Full ? kLanes : run.pixels;
   Vec sum{};
   STRATA_UNROLL for (int p = 0; p < kLanes; ++p) {
@@ -555,8 +595,10 @@ STRATA_INLINE Vec gradientTile(const ConvShape& g, const PixelRun& run, int chan
 }
 
 /// Appends one sample's live gradients to the lists of their channels, tile by tile: kLanes pixels by kLanes channels.
-inline int channelLists(const ConvShape& g, int firstRow, int pastRow, Frame dy, Frame y, const std::uint8_t* codes, std::int32_t base, float* biasGradient, ChannelLists to) {
-  const int past = pastRow * g.outW, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c, codeStride = g.panels * g.panelVecs * kLanes;
+inline int channelLists(const ConvShape& g, int firstRow, int pastRow, Frame dy, Frame y, const std::uint8_t* codes,
+                        std::int32_t base, float* biasGradient, ChannelLists to) {
+  const int past = pastRow * g.outW, rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c,
+            codeStride = g.panels * g.panelVecs * kLanes;
   int total = 0;
   Pixel pixel{firstRow};
   for (int first = firstRow * g.outW; first < past; first += kLanes) {
@@ -572,7 +614,8 @@ inline int channelLists(const ConvShape& g, int firstRow, int pastRow, Frame dy,
       Vec values[kLanes];
       alignas(64) std::uint8_t codeTile[kLanes * kLanes] = {};
       const bool full = run.pixels == kLanes && some == kLanes;
-      const Vec sum = full ? gradientTile<true>(g, run, i, runCodes, values, codeTile) : gradientTile<false>(g, run, i, runCodes, values, codeTile);
+      const Vec sum = full ? gradientTile<true>(g, run, i, runCodes, values, codeTile)
+                           : gradientTile<false>(g, run, i, runCodes, values, codeTile);
       storeSome(biasGradient + i, loadSome(biasGradient + i, some) + sum, some);
       STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
         if (c >= some) break;
@@ -590,7 +633,9 @@ inline int channelLists(const ConvShape& g, int firstRow, int pastRow, Frame dy,
 }
 
 /// Kernel rows worked on together: as many as the registers have room for.
-inline int rowsAtOnce(int rowVecs) { return rowVecs <= kMaxVecs / 2 ? (kMaxVecs / rowVecs < 7 ? kMaxVecs / rowVecs : 7) : 1; }
+inline int rowsAtOnce(int rowVecs) {
+  return rowVecs <= kMaxVecs / 2 ? (kMaxVecs / rowVecs < 7 ? kMaxVecs / rowVecs : 7) : 1;
+}
 
 /// Calls body(Constant<rows>(), Constant<vecs>()) for what rowsAtOnce() allows with more than one row.
 template <class Body>
@@ -603,16 +648,19 @@ STRATA_INLINE void withRows(int rows, int vecs, Body&& body) {
 
 /// acc += sum of value * R rows of NB vectors each.
 template <int R, int NB>
-STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const std::int32_t* offsets, int n, const float* panel, std::int64_t rowStride) {
+STRATA_INLINE void addRowGroups(Vec (&acc)[R * NB], const float* values, const std::int32_t* offsets, int n,
+                                const float* panel, std::int64_t rowStride) {
   eachEntry(values, offsets, 0, n, panel, [&](float value, const float* row) STRATA_INLINED {
     STRATA_UNROLL for (int r = 0; r < R; ++r, row += rowStride) {
       STRATA_UNROLL for (int i = 0; i < NB; ++i) acc[r * NB + i] += value * load(row + i * kLanes);
     }
   });
 }
-/// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins, its length.
+/// Adds one kernel row's products to dx. `visits` [count]: a live position's first float in dx, where its list begins,
+/// its length.
 template <int NB>
-STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListView& list, const float* weights, float* dx) {
+STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListView& list, const float* weights,
+                              float* dx) {
   for (const std::int32_t* past = visits + 3 * count; visits < past; visits += 3) {
     float* out = dx + visits[0];
     Vec acc[NB];
@@ -624,7 +672,8 @@ STRATA_INLINE void scatterRow(const std::int32_t* visits, int count, const ListV
 
 /// The same of R kernel rows.
 template <int R, int NB>
-STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const ListView& list, const float* weights, std::int64_t weightRow, float* dx, std::int64_t dxRow) {
+STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const ListView& list, const float* weights,
+                               std::int64_t weightRow, float* dx, std::int64_t dxRow) {
   for (const std::int32_t* past = visits + 3 * count; visits < past; visits += 3) {
     float* out = dx + visits[0];
     Vec acc[R * NB];
@@ -634,12 +683,15 @@ STRATA_INLINE void scatterRows(const std::int32_t* visits, int count, const List
   }
 }
 
-/// Writes the visits of all live positions, lists of equal length together: the processor then foresees where each ends. Returns how many.
-STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* order, int positions, int c, std::int32_t* visits) {
+/// Writes the visits of all live positions, lists of equal length together: the processor then foresees where each
+/// ends. Returns how many.
+STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* order, int positions, int c,
+                             std::int32_t* visits) {
   constexpr int kLengths = 16;
   const auto bucket = [](int n) { return n < kLengths ? n : kLengths - 1; };
   int next[kLengths] = {};
-  for (int i = 0; i < positions; ++i) ++next[bucket(lists.starts[order[2 * i + 1] + 1] - lists.starts[order[2 * i + 1]])];
+  for (int i = 0; i < positions; ++i)
+    ++next[bucket(lists.starts[order[2 * i + 1] + 1] - lists.starts[order[2 * i + 1]])];
   int count = 0;
   next[0] = 0;
   for (int& at : next) {
@@ -656,7 +708,8 @@ STRATA_INLINE int sortVisits(const PositionLists& lists, const std::int32_t* ord
   return count;
 }
 
-inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, int positions, std::int32_t* visits, const float* transposed, float* dx) {
+inline void convInputGradient(const ConvShape& g, const PositionLists& lists, const std::int32_t* order, int positions,
+                              std::int32_t* visits, const float* transposed, float* dx) {
   const std::int64_t rowSize = g.rowVecs * kLanes;
   const int fit = int(kListFloats / (g.k * kLanes)), piece = pieceOf(g.rowVecs, fit > kLeastVecs ? fit : kLeastVecs);
   const int count = sortVisits(lists, order, positions, g.c, visits);
@@ -673,14 +726,18 @@ inline void convInputGradient(const ConvShape& g, const PositionLists& lists, co
     }
     for (int at = 0; at < g.rowVecs; at += piece) {
       const int vecs = g.rowVecs - at < piece ? g.rowVecs - at : piece;
-      withConstant<kMaxVecs>(vecs, [&](auto nb) { scatterRow<decltype(nb)::value>(visits, count, lists.list, w + at * kLanes, out + at * kLanes); });
+      withConstant<kMaxVecs>(vecs, [&](auto nb) {
+        scatterRow<decltype(nb)::value>(visits, count, lists.list, w + at * kLanes, out + at * kLanes);
+      });
     }
   }
 }
 
-/// One channel's gradient of R kernel rows that fill no more than half a vector: of the narrower loads fewer reach over two cache lines.
+/// One channel's gradient of R kernel rows that fill no more than half a vector: of the narrower loads fewer reach over
+/// two cache lines.
 template <int R>
-STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offsets, int n, const float* x, std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
+STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offsets, int n, const float* x,
+                                 std::int64_t xRow, float* gradient, std::int64_t gradientRow) {
   HalfVec acc[R];
   STRATA_UNROLL for (int r = 0; r < R; ++r) acc[r] = loadHalf(gradient + r * gradientRow);
   eachEntry(values, offsets, 0, n, x, [&](float value, const float* row) STRATA_INLINED {
@@ -691,7 +748,8 @@ STRATA_INLINE void addNarrowRows(const float* values, const std::int32_t* offset
 
 /// One channel's gradient of a piece of one kernel row, from its list.
 template <int NB>
-STRATA_INLINE void addPatchRow(const float* values, const std::int32_t* offsets, int n, const float* x, float* gradient) {
+STRATA_INLINE void addPatchRow(const float* values, const std::int32_t* offsets, int n, const float* x,
+                               float* gradient) {
   Vec acc[NB];
   loadRow(acc, gradient);
   addRows(acc, values, offsets, n, x);
@@ -710,7 +768,9 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
       const std::int32_t* offsets = lists.list.offsets + std::int64_t{k} * lists.capacity;
       float* out = gradient + r * gradientRow + k * rowSize;
       if (2 * g.s * g.c <= kLanes) {
-        withConstant<7>(g.r - r < atOnce ? g.r - r : atOnce, [&](auto rows) { addNarrowRows<decltype(rows)::value>(values, offsets, n, in, xRow, out, gradientRow); });
+        withConstant<7>(g.r - r < atOnce ? g.r - r : atOnce, [&](auto rows) {
+          addNarrowRows<decltype(rows)::value>(values, offsets, n, in, xRow, out, gradientRow);
+        });
         continue;
       }
       if (atOnce > 1) {
@@ -725,13 +785,15 @@ inline void convWeightGradient(const ConvShape& g, const ChannelLists& lists, co
       }
       for (int at = 0; at < g.rowVecs; at += piece) {
         const int vecs = g.rowVecs - at < piece ? g.rowVecs - at : piece;
-        withConstant<kMaxVecs>(vecs, [&](auto nb) { addPatchRow<decltype(nb)::value>(values, offsets, n, in + at * kLanes, out + at * kLanes); });
+        withConstant<kMaxVecs>(vecs, [&](auto nb) {
+          addPatchRow<decltype(nb)::value>(values, offsets, n, in + at * kLanes, out + at * kLanes);
+        });
       }
     }
 }
 
-/// Adds to a row of inputs, block by block of output pixels, whose products with every kernel row that meets it are summed up in registers before.
-/// So many kernel rows at a time that their weights stay in the first cache.
+/// Adds to a row of inputs, block by block of output pixels, whose products with every kernel row that meets it are
+/// summed up in registers before. So many kernel rows at a time that their weights stay in the first cache.
 inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* transposed, float* dx) {
   std::memset(dx, 0, sizeof(float) * std::size_t(g.rows) * g.cols * g.c);
   constexpr int kWeightRows = 96, kApart = 3;
@@ -742,18 +804,23 @@ inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* tr
     for (int r0 = 0; r0 < g.r; r0 += atOnce) {
       const int r1 = r0 + atOnce < g.r ? r0 + atOnce : g.r;
       for (int y = r0; y < (g.outH - 1) * g.sy + r1; ++y) {
-        const int oy = (y - r0) / g.sy < g.outH ? (y - r0) / g.sy : g.outH - 1;  // the last output row that meets it, and by which kernel row
+        const int oy = (y - r0) / g.sy < g.outH
+                           ? (y - r0) / g.sy
+                           : g.outH - 1;  // the last output row that meets it, and by which kernel row
         const int r = y - oy * g.sy, past = y < r1 ? y + 1 : r1;
         if (r >= past) continue;
         eachBlock<NB>(g.outW, [&](auto pixels, int ox) {
           constexpr int P = decltype(pixels)::value;
           Vec acc[P * NB] = {};
-          addRounds<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k, g.k, 1, g.k, transposed + r * kernelRow + at * kLanes, rowSize,
-                           (past - r + g.sy - 1) / g.sy, -std::int64_t{dy.rowStride} - g.k, (g.sy - 1) * kernelRow);
+          addRounds<P, NB>(acc, dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k, g.k, 1, g.k,
+                           transposed + r * kernelRow + at * kLanes, rowSize, (past - r + g.sy - 1) / g.sy,
+                           -std::int64_t{dy.rowStride} - g.k, (g.sy - 1) * kernelRow);
           float* out = dx + (std::int64_t{y} * g.cols + ox * g.sx) * g.c + at * kLanes;
-          STRATA_UNROLL for (int first = 0; first < kApart; ++first) {  // neighbours overlap: one would wait for the other to reach memory
+          STRATA_UNROLL for (int first = 0; first < kApart;
+                             ++first) {  // neighbours overlap: one would wait for the other to reach memory
             STRATA_UNROLL for (int p = first; p < P; p += kApart) {
-              STRATA_UNROLL for (int i = 0; i < NB; ++i) store(out + p * pixel + i * kLanes, load(out + p * pixel + i * kLanes) + acc[p * NB + i]);
+              STRATA_UNROLL for (int i = 0; i < NB; ++i)
+                  store(out + p * pixel + i * kLanes, load(out + p * pixel + i * kLanes) + acc[p * NB + i]);
             }
           }
         });
@@ -772,14 +839,15 @@ inline void convWeightGradientDense(const ConvShape& g, Frame dy, const float* x
         float* out = gradient + (std::int64_t{r} * g.k + k) * rowSize + at * kLanes;
         Vec acc[P * NB];
         loadRowGroups<P, NB>(acc, out, rowSize);
-        addRounds<P, NB>(acc, dy.data + k, 1, g.k, g.outW, x + r * xRow + at * kLanes, g.sx * g.c, g.outH, dy.rowStride - g.outW * g.k, g.sy * xRow - g.outW * g.sx * g.c);
+        addRounds<P, NB>(acc, dy.data + k, 1, g.k, g.outW, x + r * xRow + at * kLanes, g.sx * g.c, g.outH,
+                         dy.rowStride - g.outW * g.k, g.sy * xRow - g.outW * g.sx * g.c);
         storeRowGroups<P, NB>(out, rowSize, acc);
       });
     });
 }
 
-/// The patches of output rows [oy0, oy1) that are not all zeros, and the gradients of their pixels. What is written past the end of one is overwritten
-/// by the next. Returns how many.
+/// The patches of output rows [oy0, oy1) that are not all zeros, and the gradients of their pixels. What is written
+/// past the end of one is overwritten by the next. Returns how many.
 inline int fillPatches(const ConvShape& g, Frame dy, const float* x, int oy0, int oy1, const PatchScratch& scratch) {
   const int row = g.s * g.c;
   const IntVec last = ramp() < all((row - 1) % kLanes + 1);
@@ -795,7 +863,8 @@ inline int fillPatches(const ConvShape& g, Frame dy, const float* x, int oy0, in
           any |= reinterpret_cast<IntVec>(v) & (i + kLanes < row ? ~IntVec{} : last);
         }
       if (bits(any != IntVec{}) == 0) continue;
-      for (int i = 0; i < g.k; i += kLanes) store(gradient + i, load(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i));
+      for (int i = 0; i < g.k; i += kLanes)
+        store(gradient + i, load(dy.data + std::int64_t{oy} * dy.rowStride + ox * g.k + i));
       patch += g.patchVecs * kLanes, gradient += g.k;
     }
   return int(gradient - scratch.gradients) / g.k;
@@ -822,7 +891,8 @@ inline int convWeightGradientPatches(const ConvShape& g, Frame dy, const float* 
   return total;
 }
 
-/// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of each.
+/// sums[t][width] += sum over live inputs of value * the framed gradient t pixels on, for T pixels and NB vectors of
+/// each.
 template <int T, int NB>
 STRATA_INLINE void addTaps(const ListView& list, int n, const float* frame, int width, float* sums) {
   Vec acc[T * NB];
@@ -831,16 +901,21 @@ STRATA_INLINE void addTaps(const ListView& list, int n, const float* frame, int 
   storeRowGroups<T, NB>(sums, width, acc);
 }
 
-inline void convWeightGradientByInputs(const ConvShape& g, const ListView& list, int n, const float* frame, float* sums) {
+inline void convWeightGradientByInputs(const ConvShape& g, const ListView& list, int n, const float* frame,
+                                       float* sums) {
   constexpr int kMostVecs = kMaxVecs < 8 ? kMaxVecs : 8;
-  const int width = g.kWidth(kLanes), vecs = width / kLanes, pieces = (vecs + kMostVecs - 1) / kMostVecs, piece = (vecs + pieces - 1) / pieces;
+  const int width = g.kWidth(kLanes), vecs = width / kLanes, pieces = (vecs + kMostVecs - 1) / kMostVecs,
+            piece = (vecs + pieces - 1) / pieces;
   for (int r = 0; r < g.r; ++r)
     for (int at = 0; at < vecs; at += piece)
       withConstant<kMostVecs>(vecs - at < piece ? vecs - at : piece, [&](auto nb) {
         constexpr int kVecs = decltype(nb)::value, kTaps = kMaxVecs / kVecs < 7 ? kMaxVecs / kVecs : 7;
         for (int t = 0; t < g.s; t += kTaps) {
-          const std::int64_t from = (std::int64_t{r} * (g.cols + g.s - 1) + t) * width + at * kLanes, to = (std::int64_t{r} * g.s + t) * width + at * kLanes;
-          withConstant<kTaps>(g.s - t < kTaps ? g.s - t : kTaps, [&](auto taps) { addTaps<decltype(taps)::value, kVecs>(list, n, frame + from, width, sums + to); });
+          const std::int64_t from = (std::int64_t{r} * (g.cols + g.s - 1) + t) * width + at * kLanes,
+                             to = (std::int64_t{r} * g.s + t) * width + at * kLanes;
+          withConstant<kTaps>(g.s - t < kTaps ? g.s - t : kTaps, [&](auto taps) {
+            addTaps<decltype(taps)::value, kVecs>(list, n, frame + from, width, sums + to);
+          });
         }
       });
 }

@@ -17,7 +17,8 @@ inline void listSamples(const Panels& x, int begin, int end, int chunk, int scal
         const int n = past - j < x.panel ? past - j : x.panel;
         for (int i = 0; i < n; i += kLanes) {
           const Vec v = loadSome(values + i, n - i);
-          at += compress(bits(v != Vec{}), v, lane + all((j - first + i) * scale), lists.list.values + at, lists.list.offsets + at);
+          at += compress(bits(v != Vec{}), v, lane + all((j - first + i) * scale), lists.list.values + at,
+                         lists.list.offsets + at);
         }
       }
       lists.of(c, s) = {from, at};
@@ -26,12 +27,13 @@ inline void listSamples(const Panels& x, int begin, int end, int chunk, int scal
 }
 
 /// One panel of outputs for samples [begin, end), chunk by chunk so that the chunk's weights stay in the first cache.
-inline float denseForward(const ChunkLists& lists, int chunks, int chunk, int begin, int end, const float* weights, const float* bias,
-                          int vecs, bool relu, float* y, std::int64_t rowStride) {
+inline float denseForward(const ChunkLists& lists, int chunks, int chunk, int begin, int end, const float* weights,
+                          const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride) {
   Vec probe{};
   withConstant<kPanelVecs>(vecs, [&](auto nb) {
     constexpr int kVecs = decltype(nb)::value;
-    const int floats = chunk * kVecs * kLanes, lines = (floats / 16 + end - begin - 1) / (end - begin);  // of the next chunk with each sample
+    const int floats = chunk * kVecs * kLanes,
+              lines = (floats / 16 + end - begin - 1) / (end - begin);  // of the next chunk with each sample
     for (int c = 0; c < chunks; ++c) {
       LinesAhead nextChunk{weights + std::int64_t{c + 1} * floats};
       for (int s = begin; s < end; ++s) {
@@ -40,7 +42,8 @@ inline float denseForward(const ChunkLists& lists, int chunks, int chunk, int be
         float* out = y + s * rowStride;
         Vec acc[kVecs];
         loadRow(acc, c == 0 ? bias : out);
-        addRows(acc, lists.list.values + from, lists.list.offsets + from, past - from, weights + std::int64_t{c} * floats);
+        addRows(acc, lists.list.values + from, lists.list.offsets + from, past - from,
+                weights + std::int64_t{c} * floats);
         if (c == chunks - 1) {
           STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
             probe += acc[i] - acc[i];
@@ -63,7 +66,8 @@ inline void denseInputGradient(const ChunkLists& lists, int c, int begin, int en
       const auto [from, past] = lists.of(c, s);
       float* out = dx + s * rowStride;
       Vec acc[kVecs];
-      STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] = c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
+      STRATA_UNROLL for (int i = 0; i < kVecs; ++i) acc[i] =
+          c > 0 && i * kLanes < width ? loadSome(out + i * kLanes, width - i * kLanes) : Vec{};
       addRows(acc, lists.list.values + from, lists.list.offsets + from, past - from, transposed);
       STRATA_UNROLL for (int i = 0; i < kVecs; ++i) {
         if (i * kLanes < width) storeSome(out + i * kLanes, acc[i], width - i * kLanes);
@@ -72,12 +76,14 @@ inline void denseInputGradient(const ChunkLists& lists, int c, int begin, int en
   });
 }
 
-/// The features of a matrix in stretches that lie together in memory and whose weights fit the first cache: calls body(first, count).
+/// The features of a matrix in stretches that lie together in memory and whose weights fit the first cache: calls
+/// body(first, count).
 template <class Body>
 STRATA_INLINE void eachStretch(const Panels& x, Body&& body) {
   constexpr int kMost = 128;
   for (int j = 0; j < x.width;) {
-    const int panelLeft = x.panel - j % x.panel, left = x.width - j < panelLeft ? x.width - j : panelLeft, count = left < kMost ? left : kMost;
+    const int panelLeft = x.panel - j % x.panel, left = x.width - j < panelLeft ? x.width - j : panelLeft,
+              count = left < kMost ? left : kMost;
     body(j, count);
     j += count;
   }
@@ -88,7 +94,8 @@ STRATA_INLINE const float* valueAt(const Panels& x, int sample, int feature) {
 }
 
 /// denseForward() by register blocks: every input is multiplied.
-inline float denseForwardDense(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride) {
+inline float denseForwardDense(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs,
+                               bool relu, float* y, std::int64_t rowStride) {
   const int width = vecs * kLanes;
   Vec probe{};
   eachStretch(x, [&](int first, int count) {
@@ -128,10 +135,10 @@ inline void cutIntoPieces(const float* from, int begin, int end, int vecs, int r
   });
 }
 
-/// denseInputGradient() by register blocks, of the outputs [first, past), whose chunk lies in one panel of dz or holds whole ones. Asks for
-/// what is `ahead` meanwhile.
-inline void denseInputGradientDense(const Panels& dz, int first, int past, int begin, int end, const float* transposed, const float* ahead, int vecs, float* dx,
-                                    std::int64_t rowStride, int width) {
+/// denseInputGradient() by register blocks, of the outputs [first, past), whose chunk lies in one panel of dz or holds
+/// whole ones. Asks for what is `ahead` meanwhile.
+inline void denseInputGradientDense(const Panels& dz, int first, int past, int begin, int end, const float* transposed,
+                                    const float* ahead, int vecs, float* dx, std::int64_t rowStride, int width) {
   LinesAhead nextChunk{ahead};
   for (int j = first; j < past;) {
     const int count = past - j < dz.panel ? past - j : dz.panel;
@@ -147,7 +154,9 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
         STRATA_UNROLL for (int p = 0; p < P; ++p, out += rowStride) {
           STRATA_UNROLL for (int i = 0; i < NB; ++i) {
             const int some = width - (at + i) * kLanes;
-            if (some > 0) storeSome(out + i * kLanes, j == 0 ? acc[p * NB + i] : acc[p * NB + i] + loadSome(out + i * kLanes, some), some);
+            if (some > 0)
+              storeSome(out + i * kLanes, j == 0 ? acc[p * NB + i] : acc[p * NB + i] + loadSome(out + i * kLanes, some),
+                        some);
           }
         }
       });
@@ -156,8 +165,10 @@ inline void denseInputGradientDense(const Panels& dz, int first, int past, int b
   }
 }
 
-/// denseWeightGradient() by register blocks, of the features of x, which lie in one panel. Asks for what is `ahead` meanwhile.
-inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, int rows, const float* ahead, int vecs, float* gradient) {
+/// denseWeightGradient() by register blocks, of the features of x, which lie in one panel. Asks for what is `ahead`
+/// meanwhile.
+inline void denseWeightGradientDense(const Panels& x, int samples, const float* dz, int rows, const float* ahead,
+                                     int vecs, float* gradient) {
   const int width = vecs * kLanes;
   LinesAhead weights{ahead};
   eachBlockPiece(vecs, [&](auto nb, int at) {
@@ -165,7 +176,8 @@ inline void denseWeightGradientDense(const Panels& x, int samples, const float* 
     eachBlock<NB>(x.width, [&](auto features, int j) {
       constexpr int P = decltype(features)::value;
       Vec acc[P * NB] = {};
-      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + std::int64_t{rows} * at * kLanes, NB * kLanes, weights);
+      addProducts<P, NB>(acc, valueAt(x, 0, j), 1, x.rowStride, samples, dz + std::int64_t{rows} * at * kLanes,
+                         NB * kLanes, weights);
       storeRowGroups<P, NB>(gradient + std::int64_t{j} * width + at * kLanes, width, acc);
     });
   });
@@ -181,11 +193,13 @@ inline int listFeatures(const Panels& x, int samples, int begin, int end, int sc
     std::int32_t counts[kLanes] = {};
     for (int s = 0; s < samples; s += kLanes) {
       Vec tile[kLanes];
-      STRATA_UNROLL for (int i = 0; i < kLanes; ++i) tile[i] = s + i < samples ? loadSome(from + (s + i) * x.rowStride + j, features) : Vec{};
+      STRATA_UNROLL for (int i = 0; i < kLanes; ++i) tile[i] =
+          s + i < samples ? loadSome(from + (s + i) * x.rowStride + j, features) : Vec{};
       transposeTile(tile);
       STRATA_UNROLL for (int i = 0; i < kLanes; ++i) {
         const int slot = (j + i) * lists.capacity + counts[i];
-        counts[i] += compress(bits(tile[i] != Vec{}), tile[i], lane + all(s * scale), lists.list.values + slot, lists.list.offsets + slot);
+        counts[i] += compress(bits(tile[i] != Vec{}), tile[i], lane + all(s * scale), lists.list.values + slot,
+                              lists.list.offsets + slot);
       }
     }
     for (int i = 0; i < features; ++i) live += lists.counts[j + i] = counts[i];
@@ -199,7 +213,8 @@ inline void denseWeightGradient(const ChannelLists& lists, int features, const f
     constexpr int kVecs = decltype(nb)::value;
     for (int j = 0; j < features; ++j) {
       Vec acc[kVecs] = {};
-      addRows(acc, lists.list.values + std::int64_t{j} * lists.capacity, lists.list.offsets + std::int64_t{j} * lists.capacity, lists.counts[j], dz);
+      addRows(acc, lists.list.values + std::int64_t{j} * lists.capacity,
+              lists.list.offsets + std::int64_t{j} * lists.capacity, lists.counts[j], dz);
       storeRow(gradient + std::int64_t{j} * kVecs * kLanes, acc);
     }
   });

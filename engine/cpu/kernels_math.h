@@ -10,13 +10,15 @@ STRATA_INLINE Vec exponential(Vec x) {
   x = clamp(x, -87.f, 87.f);
   const auto [n, power] = wholePower(x * 1.44269504088896341f);
   const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f, square = r * r;
-  const Vec high = r * 1.9875691500e-4f + 1.3981999507e-3f, middle = r * 8.3334519073e-3f + 4.1665795894e-2f, low = r * 1.6666665459e-1f + 5.0000001201e-1f;
-  const Vec rest = ((high * square + middle) * square + low) * square + r;  // two sums at a time: one after the other takes longer
+  const Vec high = r * 1.9875691500e-4f + 1.3981999507e-3f, middle = r * 8.3334519073e-3f + 4.1665795894e-2f,
+            low = r * 1.6666665459e-1f + 5.0000001201e-1f;
+  const Vec rest =
+      ((high * square + middle) * square + low) * square + r;  // two sums at a time: one after the other takes longer
   return power * rest + power;
 }
 
-/// tanh x = (e^2x - 1) / (e^2x + 1), within 3 units in the last place. At 9.02 it is 1. e^2r - 1 - 2r is r^2 times a polynomial for |r| up to
-/// ln 2 / 4, fitted for the least largest relative error, 1.4e-8.
+/// tanh x = (e^2x - 1) / (e^2x + 1), within 3 units in the last place. At 9.02 it is 1. e^2r - 1 - 2r is r^2 times a
+/// polynomial for |r| up to ln 2 / 4, fitted for the least largest relative error, 1.4e-8.
 STRATA_INLINE Vec tanhOf(Vec x) {
   x = clamp(x, -9.02f, 9.02f);
   const auto [n, power] = wholePower(x * 2.88539008f);
@@ -57,10 +59,14 @@ STRATA_INLINE Vec gradientBefore(Vec y, Vec g) {
 template <class Body>
 STRATA_INLINE void withActivation(Activation activation, Body&& body) {
   switch (activation) {
-    case Activation::Linear: return body(Constant<Activation::Linear>());
-    case Activation::Relu: return body(Constant<Activation::Relu>());
-    case Activation::Tanh: return body(Constant<Activation::Tanh>());
-    case Activation::Sigmoid: return body(Constant<Activation::Sigmoid>());
+    case Activation::Linear:
+      return body(Constant<Activation::Linear>());
+    case Activation::Relu:
+      return body(Constant<Activation::Relu>());
+    case Activation::Tanh:
+      return body(Constant<Activation::Tanh>());
+    case Activation::Sigmoid:
+      return body(Constant<Activation::Sigmoid>());
   }
 }
 
@@ -84,7 +90,8 @@ inline void addInPlace(float* to, const float* from, std::int64_t n) {
   }
 }
 
-/// Calls body(input pixels [y0, y1) x [x0, x1), output pixel, 1 / number of inputs) for every window, pixels as pointers.
+/// Calls body(input pixels [y0, y1) x [x0, x1), output pixel, 1 / number of inputs) for every window, pixels as
+/// pointers.
 template <class Body>
 STRATA_INLINE void eachWindow(const PoolShape& g, Frame in, Frame out, Body body) {
   for (int oy = 0; oy < g.outH; ++oy)
@@ -92,8 +99,8 @@ STRATA_INLINE void eachWindow(const PoolShape& g, Frame in, Frame out, Body body
       const int y = oy * g.strideH - g.top, x = ox * g.strideW - g.left;
       const int y0 = y > 0 ? y : 0, x0 = x > 0 ? x : 0;
       const int y1 = y + g.kernelH < g.inH ? y + g.kernelH : g.inH, x1 = x + g.kernelW < g.inW ? x + g.kernelW : g.inW;
-      body(in.data + std::int64_t{y0} * in.rowStride + x0 * g.c, y1 - y0, x1 - x0, out.data + std::int64_t{oy} * out.rowStride + ox * g.c,
-           1.f / float((y1 - y0) * (x1 - x0)));
+      body(in.data + std::int64_t{y0} * in.rowStride + x0 * g.c, y1 - y0, x1 - x0,
+           out.data + std::int64_t{oy} * out.rowStride + ox * g.c, 1.f / float((y1 - y0) * (x1 - x0)));
     }
 }
 
@@ -145,8 +152,11 @@ inline void averagePool(const PoolShape& g, Frame x, Frame y) {
 }
 
 inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
-  if (g.tiles()) return g.kernelH == 2 && g.kernelW == 2 ? averageTilesGradient<2, 2>(g, dy, dx) : averageTilesGradient<0, 0>(g, dy, dx);
-  for (int row = 0; row < g.inH; ++row) std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * g.c);
+  if (g.tiles())
+    return g.kernelH == 2 && g.kernelW == 2 ? averageTilesGradient<2, 2>(g, dy, dx)
+                                            : averageTilesGradient<0, 0>(g, dy, dx);
+  for (int row = 0; row < g.inH; ++row)
+    std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * g.c);
   eachWindow(g, dx, dy, [&](float* in, int rows, int cols, const float* out, float share) {
     for (int i = 0; i < g.c; i += kLanes) {
       const Vec each = loadSome(out + i, g.c - i) * share;
@@ -161,14 +171,16 @@ inline void averagePoolGradient(const PoolShape& g, Frame dy, Frame dx) {
 
 /// KernelH and KernelW as above.
 template <int KernelH, int KernelW, Activation kActivation>
-STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel, float* sums) {
+STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel,
+                                  float* sums) {
   const int kernelH = KernelH ? KernelH : pool.kernelH, kernelW = KernelW ? KernelW : pool.kernelW;
   const float share = 1.f / float(kernelH * kernelW);
   constexpr int kLine = 16;  // floats
   IntVec live{};
   std::memset(sums, 0, sizeof(float) * std::size_t(g.kWidth(kLanes)));
   for (int oy = 0; oy < pool.outH; ++oy) {
-    const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride, *out = y.data + std::int64_t{oy} * kernelH * y.rowStride;
+    const float *gradient = dy.data + std::int64_t{oy} * dy.rowStride,
+                *out = y.data + std::int64_t{oy} * kernelH * y.rowStride;
     float* before = to.data + std::int64_t{oy} * kernelH * to.rowStride;
     for (int ox = 0; ox < pool.outW; ++ox, gradient += g.k, out += kernelW * g.k, before += kernelW * pixel)
       for (int i = 0; i < g.k; i += kLanes) {
@@ -177,7 +189,10 @@ STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Fra
         Vec sum{};
         STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
           const float* row = out + a * y.rowStride + i;
-          if (i % kLine == 0) __builtin_prefetch(row + 2 * kernelH * y.rowStride);  // the forward pass of the batch has pushed y out of the caches near by
+          if (i % kLine == 0)
+            __builtin_prefetch(
+                row +
+                2 * kernelH * y.rowStride);  // the forward pass of the batch has pushed y out of the caches near by
           STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
             const Vec whole = gradientBefore<kActivation>(load(row + b * g.k), each), v = channel ? whole : Vec{};
             storeSome(before + a * to.rowStride + b * pixel + i, v, pixel - i);
@@ -191,12 +206,15 @@ STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Fra
   return sumOf(live);
 }
 
-inline int outputGradient(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel, float* sums) {
+inline int outputGradient(const ConvShape& g, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel,
+                          float* sums) {
   int live = 0;
   withActivation(g.activation, [&](auto kind) {
     constexpr Activation kActivation = decltype(kind)::value;
-    if (pool.kernelH == 1 && pool.kernelW == 1) live = windowGradients<1, 1, kActivation>(g, pool, dy, y, to, pixel, sums);
-    else if (pool.kernelH == 2 && pool.kernelW == 2) live = windowGradients<2, 2, kActivation>(g, pool, dy, y, to, pixel, sums);
+    if (pool.kernelH == 1 && pool.kernelW == 1)
+      live = windowGradients<1, 1, kActivation>(g, pool, dy, y, to, pixel, sums);
+    else if (pool.kernelH == 2 && pool.kernelW == 2)
+      live = windowGradients<2, 2, kActivation>(g, pool, dy, y, to, pixel, sums);
     else live = windowGradients<0, 0, kActivation>(g, pool, dy, y, to, pixel, sums);
   });
   return live;
@@ -268,11 +286,13 @@ STRATA_INLINE void transposeRows(const Row& row, int rows, int cols, float* to, 
     }
 }
 
-inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride) {
+inline void transpose(const float* from, std::int64_t fromStride, int rows, int cols, float* to,
+                      std::int64_t toStride) {
   transposeRows([=](int i) { return from + i * fromStride; }, rows, cols, to, toStride);
 }
 
-inline void transposeSome(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols, float* to, std::int64_t toStride) {
+inline void transposeSome(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols,
+                          float* to, std::int64_t toStride) {
   transposeRows([=](int i) { return from + numbers[i] * fromStride; }, rows, cols, to, toStride);
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution forward for few input channels: the lanes of a vector are output pixels, so that no lane idles however few the channels.
-// Included once per instruction set.
+// Convolution forward for few input channels: the lanes of a vector are output pixels, so that no lane idles however
+// few the channels. Included once per instruction set.
 //
-// Plane (u, v, c) holds, for every pooled output pixel, the input at row u and column v of what its window meets. All candidates of a
-// pooling window then lie in the same lane of different planes, and the largest of them is taken in registers. Without pooling, at
-// stride 1, the input's own rows are such planes: plane (u, v) begins u rows and v columns further on.
+// Plane (u, v, c) holds, for every pooled output pixel, the input at row u and column v of what its window meets. All
+// candidates of a pooling window then lie in the same lane of different planes, and the largest of them is taken in
+// registers. Without pooling, at stride 1, the input's own rows are such planes: plane (u, v) begins u rows and v
+// columns further on.
 #pragma once
 #include "engine/cpu/kernels_math.h"
 
@@ -35,8 +36,8 @@ inline void splitPhases(const ConvShape& g, const float* x, int step, int stride
 /// The phases of an image and the planes that are filled from them.
 struct Phases {
   const float* data;
-  int step, rows, stride;     ///< [step][rows][stride]
-  int planeRows, planeCols;   ///< planes, [planeRows][planeCols]
+  int step, rows, stride;    ///< [step][rows][stride]
+  int planeRows, planeCols;  ///< planes, [planeRows][planeCols]
 };
 
 /// Calls body(plane's number, where it begins in the phases) for every plane.
@@ -58,7 +59,8 @@ inline void cutPieces(const ConvShape& g, bool pack, const Phases& phases, Plane
       const unsigned inside = g.outW - j < kLanes ? (1u << (g.outW - j)) - 1 : ~0u >> (32 - kLanes);
       const int from = i * rowStep + j;
       IntVec any{};
-      if (pack) eachPlane(phases, phases.data + from, [&](int, const float* at) { any |= reinterpret_cast<IntVec>(load(at)); });
+      if (pack)
+        eachPlane(phases, phases.data + from, [&](int, const float* at) { any |= reinterpret_cast<IntVec>(load(at)); });
       const unsigned mask = pack ? inside & bits(any != IntVec{}) : inside;
       *piece = {from, live, mask};
       const IntVec numbers = ramp() + all(i * g.outW + j);
@@ -76,19 +78,23 @@ inline void fillPlanes(const ConvShape& g, bool pack, const float* x, const Plan
     phases.data = scratch.phases;
   }
   cutPieces(g, pack, phases, scratch.pieces, pixels);
-  if (pixels.deadCount > 0 && pixels.deadCount < kLanes) cutPieces(g, false, phases, scratch.pieces, pixels);  // too few to pass over
+  if (pixels.deadCount > 0 && pixels.deadCount < kLanes)
+    cutPieces(g, false, phases, scratch.pieces, pixels);  // too few to pass over
   const int planeStride = g.planeStride(kLanes);
   const PlanePiece *piece = scratch.pieces, *end = piece + g.outH * ((g.outW + kLanes - 1) / kLanes);
   for (; piece < end; ++piece) {
     if (piece->mask == 0) continue;
     const unsigned mask = piece->mask;
     float* to = scratch.planes + piece->to;
-    eachPlane(phases, phases.data + piece->from, [&](int plane, const float* at) { compress(mask, load(at), to + plane * planeStride); });
+    eachPlane(phases, phases.data + piece->from,
+              [&](int plane, const float* at) { compress(mask, load(at), to + plane * planeStride); });
   }
 }
 
-/// Lists the vectors of the frame's pixels, where the input's rows serve as planes: those that meet a value other than zero, and the pixels of the others.
-inline void listFrame(const ConvShape& g, const float* x, const std::int32_t* framePixels, PlanePiece* piece, PixelLists& pixels) {
+/// Lists the vectors of the frame's pixels, where the input's rows serve as planes: those that meet a value other than
+/// zero, and the pixels of the others.
+inline void listFrame(const ConvShape& g, const float* x, const std::int32_t* framePixels, PlanePiece* piece,
+                      PixelLists& pixels) {
   int live = 0, dead = 0;
   for (int at = 0; at < g.framePixels(); at += kLanes) {
     const IntVec numbers = load(framePixels + at);
@@ -109,7 +115,8 @@ inline void listFrame(const ConvShape& g, const float* x, const std::int32_t* fr
   pixels.liveCount = live, pixels.deadCount = dead;
 }
 
-inline constexpr int kPlaneVecs = 4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
+inline constexpr int kPlaneVecs =
+    4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
 inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
 
 /// Floats from one plane to the next kernel row's, to the next tap's, and to those of the vectors worked on together.
@@ -119,7 +126,8 @@ struct PlaneSteps {
 
 /// acc[c][kPlaneVecs] += the planes' products with C channels' weights.
 template <int C>
-STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], const float* planes, const PlaneSteps& steps, const float* weights, int width) {
+STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], const float* planes,
+                             const PlaneSteps& steps, const float* weights, int width) {
   constexpr int Q = kPlaneVecs;
   const int taps = g.s * g.c;
   for (int r = 0; r < g.r; ++r) {
@@ -138,7 +146,8 @@ STRATA_INLINE void addPlanes(const ConvShape& g, Vec (&acc)[C * kPlaneVecs], con
 }
 
 /// The largest of each window of 2 x 2, whose values come in the order of places, with bias and ReLU, and its place.
-STRATA_INLINE void finishWindow(const ConvShape& g, const Vec (&window)[4], Vec bias, float* to, std::uint8_t* code, Vec& probe) {
+STRATA_INLINE void finishWindow(const ConvShape& g, const Vec (&window)[4], Vec bias, float* to, std::uint8_t* code,
+                                Vec& probe) {
   Vec best = window[0], sum = best;
   IntVec place{};
   STRATA_UNROLL for (int q = 1; q < 4; ++q) {
@@ -159,7 +168,8 @@ STRATA_INLINE void finishWindow(const ConvShape& g, const Vec (&window)[4], Vec 
 }
 
 /// Bias, pooling and ReLU of one channel into tile[pixel]; without pooling for kPlaneVecs vectors of pixels.
-STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, float* tile, std::uint8_t* codes, Vec& probe) {
+STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, float* tile, std::uint8_t* codes,
+                                Vec& probe) {
   if (g.poolH * g.poolW > 1) return finishWindow(g, {acc[0], acc[1], acc[2], acc[3]}, all(bias), tile, codes, probe);
   STRATA_UNROLL for (int q = 0; q < kPlaneVecs; ++q) {
     Vec v = acc[q] + bias;
@@ -170,17 +180,21 @@ STRATA_INLINE void finishPlanes(const ConvShape& g, const Vec* acc, float bias, 
 }
 
 /// What the pixels that meet zeros alone become.
-STRATA_INLINE void storeDeadPixels(const ConvShape& g, const float* bias, float* scratch, const PixelPlace* places, const PixelLists& pixels, Frame y) {
+STRATA_INLINE void storeDeadPixels(const ConvShape& g, const float* bias, float* scratch, const PixelPlace* places,
+                                   const PixelLists& pixels, Frame y) {
   for (int channel = 0; pixels.deadCount > 0 && channel < g.k; channel += kLanes) {
     store(scratch, load(bias + channel));
     activate(g.activation, scratch, kLanes);
     const Vec v = load(scratch);
-    for (int i = 0, k = g.k; i < pixels.deadCount; ++i) storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
+    for (int i = 0, k = g.k; i < pixels.deadCount; ++i)
+      storeSome(y.data + places[pixels.dead[i]].out * k + channel, v, k - channel);
   }
 }
 
-/// Turns up to kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed; those below 0 are passed over.
-STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, int channel, const PixelPlace* places, Frame y) {
+/// Turns up to kLanes channels of a tile [k][stride] into rows of pixels: `count` pixels, whose numbers are listed;
+/// those below 0 are passed over.
+STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count,
+                               int channel, const PixelPlace* places, Frame y) {
   const int some = g.k - channel;
   constexpr int kHalf = kLanes / 2;
   float* out = y.data + channel;
@@ -191,7 +205,8 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride
     transposeHalves(rows);
     STRATA_UNROLL for (int i = 0; i < kHalf; ++i) {
       if (i < count && pixels[i] >= 0) store(out + places[pixels[i]].out * g.k, half<0>(rows[i]));
-      if (i + kHalf < count && pixels[i + kHalf] >= 0) store(out + places[pixels[i + kHalf]].out * g.k, half<kHalf>(rows[i]));
+      if (i + kHalf < count && pixels[i + kHalf] >= 0)
+        store(out + places[pixels[i + kHalf]].out * g.k, half<kHalf>(rows[i]));
     }
     return;
   }
@@ -203,9 +218,11 @@ STRATA_INLINE void storePixels(const ConvShape& g, const float* tile, int stride
   }
 }
 
-/// storePixels() of unpooled pixels for at most half a vector of channels: two neighbours at a time, whose channels lie side by side. Writes up to
-/// a vector past each, so pixels must come in the order of y, which must have no frame. Pairs must not lie across the end of a row.
-STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count, const PixelPlace* places, Frame y) {
+/// storePixels() of unpooled pixels for at most half a vector of channels: two neighbours at a time, whose channels lie
+/// side by side. Writes up to a vector past each, so pixels must come in the order of y, which must have no frame.
+/// Pairs must not lie across the end of a row.
+STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride, const std::int32_t* pixels, int count,
+                              const PixelPlace* places, Frame y) {
   constexpr int kHalf = kLanes / 2;
   Vec pairs[kHalf];
   STRATA_UNROLL for (int c = 0; c < kHalf; ++c) pairs[c] = c < g.k ? load(tile + std::int64_t{c} * stride) : Vec{};
@@ -217,17 +234,20 @@ STRATA_INLINE void storePairs(const ConvShape& g, const float* tile, int stride,
   }
 }
 
-inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights, const OutputChannels& channels, const float* bias, const PlaneScratch& scratch,
+inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, const float* weights,
+                               const OutputChannels& channels, const float* bias, const PlaneScratch& scratch,
                                const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
   const bool pooled = g.poolH * g.poolW > 1, rows = g.rowsArePlanes() && !pack;
   const float* planes = rows ? x : scratch.planes;
   const std::int64_t planeStride = g.planeStride(kLanes);
   PlaneSteps steps{rows ? g.cols : std::int64_t{g.planeCols()} * g.c * planeStride, rows ? 1 : planeStride};
-  for (int q = 0; q < kPlaneVecs; ++q) steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
+  for (int q = 0; q < kPlaneVecs; ++q)
+    steps.vector[q] = pooled ? q / 2 * g.sy * steps.row + q % 2 * g.sx * g.c * planeStride : q * kLanes;
   const bool pairs = rows && 2 * g.k <= kLanes && g.outW % 2 == 0 && g.cols % 2 == 0 && y.rowStride == g.outW * g.k;
   if (rows) listFrame(g, x, scratch.framePixels, scratch.pieces, pixels);
   else fillPlanes(g, pack, x, scratch, pixels);
-  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes, blocks = (channels.count + kPlaneChannels - 1) / kPlaneChannels;
+  const int atOnce = pooled ? kLanes : kPlaneVecs * kLanes,
+            blocks = (channels.count + kPlaneChannels - 1) / kPlaneChannels;
   if (channels.count < g.k) {
     std::memset(scratch.tile, 0, sizeof(float) * std::size_t(g.k) * atOnce);
     if (pooled) std::memset(codes, kNoPlace, std::size_t(pixels.liveCount + kLanes - 1) / kLanes * kLanes * g.k);
@@ -248,7 +268,8 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
         addPlanes<C>(g, acc, from, steps, weights + begin, channels.count);
         STRATA_UNROLL for (int c = 0; c < C; ++c) {
           const int channel = channels.numbers[begin + c];
-          finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce, pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
+          finishPlanes(g, acc + c * kPlaneVecs, bias[channel], scratch.tile + channel * atOnce,
+                       pooled ? codes + std::int64_t{first} * g.k + channel * kLanes : nullptr, probe);
         }
       });
     }
@@ -260,7 +281,8 @@ inline float convForwardPlanes(const ConvShape& g, bool pack, const float* x, co
         storePairs(g, scratch.tile + i, atOnce, numbers, count, places, y);
         continue;
       }
-      for (int channel = 0; channel < g.k; channel += kLanes) storePixels(g, scratch.tile + i, atOnce, numbers, count, channel, places, y);
+      for (int channel = 0; channel < g.k; channel += kLanes)
+        storePixels(g, scratch.tile + i, atOnce, numbers, count, channel, places, y);
     }
   }
   storeDeadPixels(g, bias, scratch.tile, places, pixels, y);
@@ -276,13 +298,15 @@ STRATA_INLINE void gradientRows(const float* const (&pixels)[kLanes], int channe
     return;
   }
   Vec pairs[kHalf];
-  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] = joinHalves(loadHalf(pixels[i] + channel), loadHalf(pixels[i + kHalf] + channel));
+  STRATA_UNROLL for (int i = 0; i < kHalf; ++i) pairs[i] =
+      joinHalves(loadHalf(pixels[i] + channel), loadHalf(pixels[i + kHalf] + channel));
   transposeHalves(pairs);
   STRATA_UNROLL for (int i = 0; i < kLanes; ++i) rows[i] = i < kHalf ? pairs[i] : Vec{};
 }
 
-inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* channels, int channelCount, Frame y, const PixelPlace* places,
-                             const PixelLists& pixels, const std::uint8_t* codes, std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
+inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* channels, int channelCount, Frame y,
+                             const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+                             std::int32_t base, float* biasSums, float* biasGradient, ChannelLists to) {
   const int rowStep = g.sy * g.cols * g.c, colStep = g.sx * g.c;
   int total = 0;
   for (int first = 0; first < pixels.liveCount; first += kLanes) {
@@ -302,17 +326,21 @@ inline int planeChannelLists(const ConvShape& g, Frame dy, const std::int32_t* c
       STRATA_UNROLL for (int c = 0; c < kLanes; ++c) {
         if (c >= some) break;
         const int channel = channels[i + c];
-        const IntVec place = loadBytes(codes + std::int64_t{first} * g.k + channel * kLanes), passed = inside & (place != all(std::int32_t{kNoPlace}));
+        const IntVec place = loadBytes(codes + std::int64_t{first} * g.k + channel * kLanes),
+                     passed = inside & (place != all(std::int32_t{kNoPlace}));
         float* sums = biasSums + channel * kLanes;
         store(sums, load(sums) + (passed ? rows[c] : Vec{}));
         const int slot = channel * to.capacity + to.counts[channel];
-        const int n = compress(bits(passed & (rows[c] != Vec{})), rows[c], load(corners) + windowOffset(place, g.poolW, rowStep, colStep), to.list.values + slot, to.list.offsets + slot);
+        const int n = compress(bits(passed & (rows[c] != Vec{})), rows[c],
+                               load(corners) + windowOffset(place, g.poolW, rowStep, colStep), to.list.values + slot,
+                               to.list.offsets + slot);
         to.counts[channel] += n;
         total += n;
       }
     }
   }
-  for (int first = 0; pixels.deadCount > 0 && first < channelCount; first += kLanes) {  // dead pixels all have the same output
+  for (int first = 0; pixels.deadCount > 0 && first < channelCount;
+       first += kLanes) {  // dead pixels all have the same output
     Vec sum{};
     for (int i = 0; i < pixels.deadCount; ++i) sum += load(dy.data + places[pixels.dead[i]].out * channelCount + first);
     const float* out = y.data + places[pixels.dead[0]].out * g.k;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolution forward for one sparse input channel and pooling of 2 x 2: the four outputs of a window at once, from the list of the live inputs
-// that they meet. Does what convForwardPlanes() does, with the same sums in the same order. Included once per instruction set.
+// Convolution forward for one sparse input channel and pooling of 2 x 2: the four outputs of a window at once, from the
+// list of the live inputs that they meet. Does what convForwardPlanes() does, with the same sums in the same order.
+// Included once per instruction set.
 #pragma once
 #include "engine/cpu/kernels_planes.h"
 
@@ -17,15 +18,18 @@ inline void listWindows(const ConvShape& g, const float* x, RowLists lists) {
     for (int i = 0; i < g.rows; ++i) {
       *starts++ = at;
       const Vec v = load(x + std::int64_t{i} * g.cols + 2 * j);
-      at += compress(bits(v != Vec{}) & inside, v, lane + all(i * row), lists.list.values + at, lists.list.offsets + at);
+      at +=
+          compress(bits(v != Vec{}) & inside, v, lane + all(i * row), lists.list.values + at, lists.list.offsets + at);
     }
     *starts++ = at;
   }
 }
 
-/// acc[place][NB] += the products of a window's entries; place (1, 1) first, for its weights come first in memory. `row` floats lie between two kernel rows.
+/// acc[place][NB] += the products of a window's entries; place (1, 1) first, for its weights come first in memory.
+/// `row` floats lie between two kernel rows.
 template <int NB>
-STRATA_INLINE void addWindow(Vec (&acc)[4 * NB], const ListView& list, int from, int past, const float* weights, std::int64_t row) {
+STRATA_INLINE void addWindow(Vec (&acc)[4 * NB], const ListView& list, int from, int past, const float* weights,
+                             std::int64_t row) {
   eachEntry(list.values, list.offsets, from, past, weights, [&](float value, const float* lower) STRATA_INLINED {
     const float* upper = lower + row;
     STRATA_UNROLL for (int i = 0; i < 2 * NB; ++i) acc[i] += value * load(lower + i * kLanes);
@@ -34,7 +38,8 @@ STRATA_INLINE void addWindow(Vec (&acc)[4 * NB], const ListView& list, int from,
 }
 
 /// Up to kLanes live pixels on their way into y: activations, and codes by pixel, to be turned over.
-STRATA_INLINE void storeWindows(const ConvShape& g, const OutputChannels& channels, const WindowScratch& scratch, const std::int32_t* pixels, int count, const PixelPlace* places, Frame y,
+STRATA_INLINE void storeWindows(const ConvShape& g, const OutputChannels& channels, const WindowScratch& scratch,
+                                const std::int32_t* pixels, int count, const PixelPlace* places, Frame y,
                                 std::uint8_t* codes) {
   const int width = g.panels * g.panelVecs * kLanes;
   if (channels.count < g.k) std::memset(codes, kNoPlace, std::size_t(g.k) * kLanes);
@@ -51,11 +56,14 @@ STRATA_INLINE void storeWindows(const ConvShape& g, const OutputChannels& channe
   for (int first = 0; first < channels.count; first += kLanes) {
     alignas(64) std::uint8_t tile[kLanes * kLanes];
     transposeBytes(scratch.codes + first, width, count, tile);
-    for (int c = 0; c < kLanes && first + c < channels.count; ++c) std::memcpy(codes + channels.numbers[first + c] * kLanes, tile + c * kLanes, kLanes);
+    for (int c = 0; c < kLanes && first + c < channels.count; ++c)
+      std::memcpy(codes + channels.numbers[first + c] * kLanes, tile + c * kLanes, kLanes);
   }
 }
 
-inline float convForwardWindows(const ConvShape& g, const RowLists& lists, const float* weights, const OutputChannels& channels, const float* bias, const WindowScratch& scratch, const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
+inline float convForwardWindows(const ConvShape& g, const RowLists& lists, const float* weights,
+                                const OutputChannels& channels, const float* bias, const WindowScratch& scratch,
+                                const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes) {
   const int width = g.panelVecs * kLanes, rowWidth = g.panels * width;
   const std::int64_t row = std::int64_t{g.wideTaps()} * width, panelSize = (g.r + 2) * row + width;
   int live = 0, dead = 0;
@@ -77,7 +85,8 @@ inline float convForwardWindows(const ConvShape& g, const RowLists& lists, const
           STRATA_UNROLL for (int n = 0; n < NB; ++n) {
             const Vec window[4] = {acc[3 * NB + n], acc[2 * NB + n], acc[NB + n], acc[n]};
             const int at = panel * width + n * kLanes;
-            finishWindow(g, window, load(weights + (panel + 1) * panelSize - width + n * kLanes), scratch.values + place * rowWidth + at, scratch.codes + place * rowWidth + at, probe);
+            finishWindow(g, window, load(weights + (panel + 1) * panelSize - width + n * kLanes),
+                         scratch.values + place * rowWidth + at, scratch.codes + place * rowWidth + at, probe);
           }
         }
         if (place < kLanes - 1) continue;
@@ -85,7 +94,8 @@ inline float convForwardWindows(const ConvShape& g, const RowLists& lists, const
         codes += kLanes * g.k;
       }
   });
-  if (live % kLanes > 0) storeWindows(g, channels, scratch, pixels.live + live / kLanes * kLanes, live % kLanes, places, y, codes);
+  if (live % kLanes > 0)
+    storeWindows(g, channels, scratch, pixels.live + live / kLanes * kLanes, live % kLanes, places, y, codes);
   pixels.liveCount = live, pixels.deadCount = dead;
   storeDeadPixels(g, bias, scratch.values, places, pixels, y);
   return sumOf(probe);

@@ -13,17 +13,21 @@ bool samplesAreIndependent(const std::string& type) {
 /// Copies samples [begin, end) out of a buffer, or into it.
 template <bool Into>
 void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int begin, int end) {
-  const auto copy = [](float* inside, float* outside, std::int64_t n) { Into ? std::copy_n(outside, n, inside) : std::copy_n(inside, n, outside); };
+  const auto copy = [](float* inside, float* outside, std::int64_t n) {
+    Into ? std::copy_n(outside, n, inside) : std::copy_n(inside, n, outside);
+  };
   const Shape& shape = buffer.shape;
   for (int n = begin; n < end; ++n) {
     float* sample = plain + n * shape.size();
     if (buffer.panel) {
       for (int at = 0; at < shape.c; at += buffer.panel)
-        copy(of.data() + (std::int64_t{at / buffer.panel} * buffer.batch + n) * buffer.panel, sample + at, std::min(buffer.panel, shape.c - at));
+        copy(of.data() + (std::int64_t{at / buffer.panel} * buffer.batch + n) * buffer.panel, sample + at,
+             std::min(buffer.panel, shape.c - at));
     } else {
       const Frame frame = buffer.inside(n, of);
       for (int row = 0; row < shape.h; ++row)
-        copy(frame.data + std::int64_t{row} * frame.rowStride, sample + std::int64_t{row} * shape.w * shape.c, std::int64_t{shape.w} * shape.c);
+        copy(frame.data + std::int64_t{row} * frame.rowStride, sample + std::int64_t{row} * shape.w * shape.c,
+             std::int64_t{shape.w} * shape.c);
     }
   }
 }
@@ -31,7 +35,8 @@ void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int
 }  // namespace
 
 OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, Buffer& x, Buffer& y)
-    : m_name(site.name), m_weightsOffset(weightsOffset), m_in(site.in.size()), m_out(site.out.size()), m_inputGradient(site.needsInputGradient), m_x(x), m_y(y) {
+    : m_name(site.name), m_weightsOffset(weightsOffset), m_in(site.in.size()), m_out(site.out.size()),
+      m_inputGradient(site.needsInputGradient), m_x(x), m_y(y) {
   std::int64_t parameters = 0;
   for (const ParamInfo& param : def.params(site.fields, site.in)) parameters += param.size();
   const int ops = parameters == 0 && samplesAreIndependent(def.type) ? kMostParts : 1;
@@ -94,13 +99,18 @@ void OpPass::gradientTask(const Step& step, int) {
 }
 
 float OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(), std::int64_t(m_weights.size()));
+  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(),
+                             std::int64_t(m_weights.size()));
 }
 
 void OpPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
 void OpPass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
-void OpPass::setState(int slot, const float* canonical) { std::copy_n(canonical, m_state[slot].size(), m_state[slot].data()); }
-void OpPass::getState(int slot, float* canonical) const { std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical); }
+void OpPass::setState(int slot, const float* canonical) {
+  std::copy_n(canonical, m_state[slot].size(), m_state[slot].data());
+}
+void OpPass::getState(int slot, float* canonical) const {
+  std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical);
+}
 
 PassWork OpPass::work() const {
   const std::string how = m_ops.size() > 1 ? "reference op, in parts" : "reference op, in one piece";

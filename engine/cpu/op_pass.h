@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any layer that has no pass of its own, by its op: correct for every layer there is or will be. Layers that treat every sample
-// by itself run in parts, the rest in one piece.
+// Any layer that has no pass of its own, by its op: correct for every layer there is or will be. Layers that treat
+// every sample by itself run in parts, the rest in one piece.
 #pragma once
 #include "engine/cpu/pass.h"
 

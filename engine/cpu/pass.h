@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass computes one or several layers fused. The pipeline runs passes forward, then backward, then updates all weights at once,
-// so that nothing is changed before every gradient is known to be finite.
+// A pass computes one or several layers fused. The pipeline runs passes forward, then backward, then updates all
+// weights at once, so that nothing is changed before every gradient is known to be finite.
 #pragma once
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/cpu/buffer.h"
-#include "engine/layers/common.h"
 #include "engine/cpu/profile.h"
 #include "engine/cpu/thread_pool.h"
+#include "engine/layers/common.h"
 #include "engine/network_spec.h"
 
 namespace strata {
 
-/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of parts. Where nothing is
-/// summed each sample is a task of its own, so that a slow core keeps the others waiting for less.
+/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of
+/// parts. Where nothing is summed each sample is a task of its own, so that a slow core keeps the others waiting for
+/// less.
 constexpr int partsOf(int batch) { return batch < 8 ? batch : batch < 256 ? 8 : 16; }
 constexpr int kMostParts = 16;
 /// Samples of the largest part of any batch up to `maxBatch`.
-constexpr int largestPart(int maxBatch) { return maxBatch < 256 ? (maxBatch + 7) / 8 : maxBatch < 512 ? 32 : (maxBatch + 15) / 16; }
+constexpr int largestPart(int maxBatch) {
+  return maxBatch < 256 ? (maxBatch + 7) / 8 : maxBatch < 512 ? 32 : (maxBatch + 15) / 16;
+}
 
 /// The numbers of one batch.
 struct Step {
@@ -62,7 +65,8 @@ class Pass {
   /// Returns a probe of the new weights (kernels.h).
   virtual float updateTask(const Step&, int /*task*/, int /*thread*/, const UpdateRule&) { return 0; }
 
-  /// The layer's slice of the weights arena, and `slot` (0 or 1) of the optimizer's state, both in the canonical layout.
+  /// The layer's slice of the weights arena, and `slot` (0 or 1) of the optimizer's state, both in the canonical
+  /// layout.
   virtual void setWeights(const float*) {}
   virtual void getWeights(float*) const {}
   virtual void setState(int /*slot*/, const float*) {}

@@ -34,8 +34,12 @@ class Pipeline : public CompiledNetwork, public Profiled {
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
   void forward(const Batch& batch, float* logits) override;
-  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override { exact().activations(batch, out); }
-  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override { return exact().findNonFinite(batch, step); }
+  void activations(const Batch& batch, std::vector<std::vector<float>>& out) override {
+    exact().activations(batch, out);
+  }
+  NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override {
+    return exact().findNonFinite(batch, step);
+  }
   std::string explain() const override;
   void startProfile() override;
   NetProfile profile() const override;
@@ -76,7 +80,8 @@ class Pipeline : public CompiledNetwork, public Profiled {
 /// Appends the seconds it has lived to a list, when profiling.
 class Stopwatch {
  public:
-  explicit Stopwatch(std::vector<double>* times) : m_times(times), m_start(times ? Clock::now() : Clock::time_point()) {}
+  explicit Stopwatch(std::vector<double>* times)
+      : m_times(times), m_start(times ? Clock::now() : Clock::time_point()) {}
   ~Stopwatch() {
     if (m_times) m_times->push_back(std::chrono::duration<double>(Clock::now() - m_start).count());
   }
@@ -89,7 +94,8 @@ class Stopwatch {
 
 Pipeline::Pipeline(const CompileRequest& request, int threads)
     : m_request(request), m_analysis(analyse(request.network)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
-      m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes), m_dlogits(m_logits.size()) {
+      m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes),
+      m_dlogits(m_logits.size()) {
   const std::vector<Group> parts = groups();
   makeBuffers(parts);
   makePasses(parts);
@@ -97,13 +103,17 @@ Pipeline::Pipeline(const CompileRequest& request, int threads)
 
 Site Pipeline::siteOf(std::size_t i, bool inputGradient) const {
   const LayerSpec& spec = m_request.network.layers[i];
-  return {spec.name, spec.fields, m_analysis.layers[i].in, m_analysis.layers[i].out, m_request.maxBatch, int(i), inputGradient};
+  return {spec.name, spec.fields,  m_analysis.layers[i].in, m_analysis.layers[i].out, m_request.maxBatch,
+          int(i),    inputGradient};
 }
 
-/// Max pooling can ride on a convolution when its windows lie side by side inside the image, so that each output has one place.
+/// Max pooling can ride on a convolution when its windows lie side by side inside the image, so that each output has
+/// one place.
 bool poolFuses(const WindowGeometry& pool, Activation before) {
-  const bool sideBySide = pool.kernel() == pool.stride() && pool.y.before == 0 && pool.x.before == 0 && pool.after(pool.y) <= 0 && pool.after(pool.x) <= 0;
-  return sideBySide && pool.y.kernel * pool.x.kernel <= 255 && (before == Activation::Relu || before == Activation::Linear);
+  const bool sideBySide = pool.kernel() == pool.stride() && pool.y.before == 0 && pool.x.before == 0 &&
+                          pool.after(pool.y) <= 0 && pool.after(pool.x) <= 0;
+  return sideBySide && pool.y.kernel * pool.x.kernel <= 255 &&
+         (before == Activation::Relu || before == Activation::Linear);
 }
 
 std::vector<Group> Pipeline::groups() const {
@@ -115,7 +125,9 @@ std::vector<Group> Pipeline::groups() const {
       result.push_back({Group::Kind::Dense, i, i});
     } else if (layers[i].type == "conv2d") {
       const std::size_t first = i;
-      if (i + 1 < layers.size() && layers[i + 1].type == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(layers[i].fields))) ++i;
+      if (i + 1 < layers.size() && layers[i + 1].type == "max_pool2d" &&
+          poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(layers[i].fields)))
+        ++i;
       else if (i + 1 < layers.size() && layers[i + 1].type == "avg_pool2d") ++i;
       result.push_back({Group::Kind::Conv, first, i});
     } else {
@@ -125,7 +137,8 @@ std::vector<Group> Pipeline::groups() const {
   return result;
 }
 
-// A buffer's form is what its reader wants: a convolution a frame as wide as its padding, a dense layer panels or bare images.
+// A buffer's form is what its reader wants: a convolution a frame as wide as its padding, a dense layer panels or bare
+// images.
 void Pipeline::makeBuffers(const std::vector<Group>& parts) {
   bool trained = false;  // is anything before this buffer trained
   for (std::size_t i = 0; i <= parts.size(); ++i) {
@@ -148,11 +161,14 @@ void Pipeline::makeBuffers(const std::vector<Group>& parts) {
     buffer->hasZeros = i == 0 || buffer->framed();
     if (i > 0) {
       const Group& from = parts[i - 1];
-      buffer->hasZeros |= from.kind == Group::Kind::Op || (from.kind == Group::Kind::AveragePool && m_buffers[i - 1]->hasZeros);
-      const bool relu = (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) && activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
+      buffer->hasZeros |=
+          from.kind == Group::Kind::Op || (from.kind == Group::Kind::AveragePool && m_buffers[i - 1]->hasZeros);
+      const bool relu = (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) &&
+                        activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
       buffer->hasZeros |= relu;
       buffer->rectified = relu && m_request.network.layers[from.last].type != "avg_pool2d";
-      for (std::size_t layer = from.first; layer <= from.last; ++layer) trained |= m_analysis.layers[layer].parameters > 0;
+      for (std::size_t layer = from.first; layer <= from.last; ++layer)
+        trained |= m_analysis.layers[layer].parameters > 0;
     }
     buffer->allocate(m_request.maxBatch, trained);
     m_buffers.push_back(std::move(buffer));
@@ -178,13 +194,15 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     const LayerAnalysis& layer = m_analysis.layers[group.first];
     if (group.kind == Group::Kind::Conv) {
       const WindowGeometry g = convGeometry(site);
-      const std::string name = group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
+      const std::string name =
+          group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
       ConvPass::Plan plan{name, {}, site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
       plan.shape.c = site.in.c, plan.shape.k = site.out.c;
       plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
       plan.shape.rows = x.rows, plan.shape.cols = x.cols;
       plan.shape.activation = activationOf(site.fields);
-      const bool pooled = group.last > group.first, average = pooled && m_request.network.layers[group.last].type == "avg_pool2d";
+      const bool pooled = group.last > group.first,
+                 average = pooled && m_request.network.layers[group.last].type == "avg_pool2d";
       if (pooled && !average) {
         const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
         plan.shape.poolH = window.h, plan.shape.poolW = window.w;
@@ -199,8 +217,11 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
       ConvPass::plan(plan.shape, inputGradient, m_kernels);
       m_passes.push_back(std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, threads));
     } else if (group.kind == Group::Kind::Dense) {
-      const bool gradientHasZeros = activationOf(site.fields) == Activation::Relu || (i + 1 < parts.size() && parts[i + 1].kind == Group::Kind::Op);
-      const DensePass::Plan plan{site.name, activationOf(site.fields), site.fields.flag("use_bias"), inputGradient, gradientHasZeros, slots, layer.weightsOffset};
+      const bool gradientHasZeros = activationOf(site.fields) == Activation::Relu ||
+                                    (i + 1 < parts.size() && parts[i + 1].kind == Group::Kind::Op);
+      const DensePass::Plan plan{site.name,          activationOf(site.fields), site.fields.flag("use_bias"),
+                                 inputGradient,      gradientHasZeros,          slots,
+                                 layer.weightsOffset};
       m_passes.push_back(std::make_unique<DensePass>(plan, x, y, m_kernels, threads));
     } else if (group.kind == Group::Kind::AveragePool) {
       m_passes.push_back(std::make_unique<AveragePoolPass>(site.name, poolGeometry(site), x, y));
@@ -231,16 +252,19 @@ std::vector<float> Pipeline::optimizerState() const {
 }
 
 void Pipeline::setOptimizerState(const std::vector<float>& state) {
-  const std::size_t weights = m_layout.values.size(), needed = weights * std::size_t(m_request.optimizer.slotsPerWeight());
+  const std::size_t weights = m_layout.values.size(),
+                    needed = weights * std::size_t(m_request.optimizer.slotsPerWeight());
   if (state.size() != needed)
-    throw Error(Error::Kind::Input, "optimizer state", "got " + std::to_string(state.size()) + " values, needed " + std::to_string(needed));
+    throw Error(Error::Kind::Input, "optimizer state",
+                "got " + std::to_string(state.size()) + " values, needed " + std::to_string(needed));
   for (int slot = 0; slot < m_request.optimizer.slotsPerWeight(); ++slot)
     for (auto& pass : m_passes) pass->setState(slot, state.data() + slot * weights + pass->weightsOffset());
 }
 
 Step Pipeline::stepFor(const Batch& batch, bool training, std::uint64_t index) {
   if (batch.size < 1 || batch.size > m_request.maxBatch)
-    throw Error(Error::Kind::Input, "batch", "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
+    throw Error(Error::Kind::Input, "batch",
+                "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
   return {m_kernels, m_pool, batch.size, training, m_request.seed, index};
 }
 
@@ -252,12 +276,15 @@ void Pipeline::readInput(const Step& step, const Batch& batch) {
   const int rows = input.panel ? 1 : shape.h, rowSize = input.panel ? input.panel : shape.w * shape.c;
   step.pool.run(step.batch, [&](int n, int) {
     for (int at = 0, panel = 0; at < (input.panel ? shape.c : 1); at += rowSize, ++panel) {
-      const Frame to = input.panel ? Frame{input.values.data() + (std::int64_t{panel} * input.batch + n) * rowSize, rowSize} : input.inside(n, input.values);
+      const Frame to = input.panel
+                           ? Frame{input.values.data() + (std::int64_t{panel} * input.batch + n) * rowSize, rowSize}
+                           : input.inside(n, input.values);
       const int size = input.panel ? std::min(rowSize, shape.c - at) : rowSize;
       const std::int64_t from = n * shape.size() + at;
       if (batch.bytes) m_kernels.bytesToFloats(batch.bytes + from, batch.scale, batch.offset, rows, size, to);
       else
-        for (int row = 0; row < rows; ++row) std::copy_n(batch.floats + from + std::int64_t{row} * size, size, to.data + std::int64_t{row} * to.rowStride);
+        for (int row = 0; row < rows; ++row)
+          std::copy_n(batch.floats + from + std::int64_t{row} * size, size, to.data + std::int64_t{row} * to.rowStride);
     }
   });
 }
@@ -276,7 +303,8 @@ bool Pipeline::runForward(const Step& step, const Batch& batch) {
   const int classes = m_request.network.classes;
   for (int n = 0; n < step.batch; ++n)
     for (int j = 0; j < classes; ++j)
-      m_logits[std::size_t(n) * classes + j] = last.values[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)];
+      m_logits[std::size_t(n) * classes + j] =
+          last.values[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)];
   return m_weightsFinite && passesFinite();
 }
 
@@ -289,16 +317,21 @@ LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   const int classes = m_request.network.classes;
   std::array<LossResult, kMostParts> parts;
   Buffer& last = *m_buffers.back();
-  const bool labelsFine = std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
-  if (!labelsFine) softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);  // throws and says which
+  const bool labelsFine =
+      std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
+  if (!labelsFine)
+    softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);  // throws and says which
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     float* gradients = m_dlogits.data() + std::int64_t{begin} * classes;
-    parts[std::size_t(part)] = softmaxCrossEntropy(m_logits.data() + std::int64_t{begin} * classes, batch.labels + begin, count, classes, gradients, m_request.labelSmoothing);
+    parts[std::size_t(part)] =
+        softmaxCrossEntropy(m_logits.data() + std::int64_t{begin} * classes, batch.labels + begin, count, classes,
+                            gradients, m_request.labelSmoothing);
     const float share = float(count) / float(step.batch);  // gradients are of the part's mean; the batch's is wanted
     for (int n = begin; n < begin + count; ++n)
       for (int j = 0; j < classes; ++j)
-        last.gradients[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)] = *gradients++ * share;
+        last.gradients[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)] =
+            *gradients++ * share;
   });
   LossResult result;
   for (int part = 0; part < step.parts(); ++part) {
@@ -343,12 +376,15 @@ bool Pipeline::update(const Step& step, double learningRate) {
     for (int i = 0; i < pass->gradientTasks(step); ++i) gradients.push_back({pass.get(), i});
     for (int i = 0; i < pass->updateTasks(step); ++i) updates.push_back({pass.get(), i});
   }
-  m_pool.run(int(gradients.size()), [&](int task, int) { gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index); });
+  m_pool.run(int(gradients.size()), [&](int task, int) {
+    gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index);
+  });
   if (!passesFinite()) return false;
   const UpdateRule rule = ruleFor(learningRate, step.index);
   std::atomic<bool> weightsFinite{true};
   m_pool.run(int(updates.size()), [&](int task, int thread) {
-    if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0)) weightsFinite = false;
+    if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0))
+      weightsFinite = false;
   });
   m_weightsFinite = weightsFinite;
   return true;
@@ -387,14 +423,16 @@ Network& Pipeline::exact() {
 }
 
 std::string Pipeline::explain() const {
-  std::string text = std::string("kernels ") + isaName(m_kernels.isa) + ", threads " + std::to_string(m_pool.threads()) + ", zeros are skipped\n";
+  std::string text = std::string("kernels ") + isaName(m_kernels.isa) + ", threads " +
+                     std::to_string(m_pool.threads()) + ", zeros are skipped\n";
   const auto percent = [](double share) { return std::to_string(int(std::lround(100 * share))) + " %"; };
   for (const auto& pass : m_passes) {
     const PassWork work = pass->work();
     text += work.name + "  forward: " + work.forward;
     if (work.macs > 0) text += " (" + percent(work.inputLive) + " live)";
     text += "; backward: " + work.backward;
-    if (work.macs > 0) text += " (" + percent(work.inputGradient ? work.gradientLive : work.weightGradientLive) + " live)";
+    if (work.macs > 0)
+      text += " (" + percent(work.inputGradient ? work.gradientLive : work.weightGradientLive) + " live)";
     text += "\n";
   }
   return text;
@@ -417,8 +455,11 @@ NetProfile Pipeline::profile() const {
 std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads) {
   const Analysis analysis = analyse(request.network);
   for (const LayerAnalysis& layer : analysis.layers) {
-    const std::int64_t row = layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c) : layer.in.c;  // with the widest frame
-    if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(layer.in.size(), 16) > INT32_MAX || layer.parameters > INT32_MAX / 16) return nullptr;
+    const std::int64_t row = layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c)
+                                                : layer.in.c;  // with the widest frame
+    if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(layer.in.size(), 16) > INT32_MAX ||
+        layer.parameters > INT32_MAX / 16)
+      return nullptr;
   }
   return std::make_unique<Pipeline>(request, threads);
 }

@@ -4,7 +4,9 @@
 namespace strata {
 
 AveragePoolPass::AveragePoolPass(const std::string& name, const WindowGeometry& g, Buffer& x, Buffer& y)
-    : m_name(name), m_shape{g.in.c, g.in.h, g.in.w, g.out.h, g.out.w, g.y.kernel, g.x.kernel, g.y.stride, g.x.stride, g.y.before, g.x.before}, m_x(x), m_y(y) {}
+    : m_name(name), m_shape{g.in.c,     g.in.h,     g.in.w,     g.out.h,    g.out.w,   g.y.kernel,
+                            g.x.kernel, g.y.stride, g.x.stride, g.y.before, g.x.before},
+      m_x(x), m_y(y) {}
 
 void AveragePoolPass::forward(const Step& step) {
   step.pool.run(step.batch, [&](int n, int) { forwardSample(step.kernels, n); });
@@ -15,6 +17,8 @@ void AveragePoolPass::backward(const Step& step) {
   step.pool.run(step.batch, [&](int n, int) { backwardSample(step.kernels, n); });
 }
 
-PassWork AveragePoolPass::work() const { return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1}; }
+PassWork AveragePoolPass::work() const {
+  return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1};
+}
 
 }  // namespace strata

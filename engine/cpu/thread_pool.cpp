@@ -8,7 +8,8 @@
 namespace strata {
 namespace {
 
-constexpr int kSpins = 2000;  // some 50 microseconds: longer than the gap between two passes, shorter than a person's patience
+constexpr int kSpins =
+    2000;  // some 50 microseconds: longer than the gap between two passes, shorter than a person's patience
 
 void relax() {
 #if defined(__SSE2__)
@@ -68,7 +69,8 @@ void ThreadPool::work(int thread) {
 void ThreadPool::takeTasks(int thread) {
   for (int i = 0; i < threads(); ++i) {
     Range& range = m_ranges[std::size_t((thread + i) % threads())];
-    for (int task; (task = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;) m_call(m_context, task, thread);
+    for (int task; (task = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
+      m_call(m_context, task, thread);
   }
 }
 

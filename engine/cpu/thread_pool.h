@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that share out numbered tasks. Each begins with a range of its own, the same for the same number of tasks, so that samples
-// and weights stay in the cache of one core from pass to pass; who is done takes tasks of the others, one by one, so that a slow neighbour
-// delays only what it holds. What a task computes must not depend on who runs it.
+// Threads that share out numbered tasks. Each begins with a range of its own, the same for the same number of tasks, so
+// that samples and weights stay in the cache of one core from pass to pass; who is done takes tasks of the others, one
+// by one, so that a slow neighbour delays only what it holds. What a task computes must not depend on who runs it.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -20,7 +20,9 @@ class ThreadPool {
   /// Calls body(task, thread) for every task of 0..tasks-1 and returns when all are done. `body` must not throw.
   template <class Body>
   void run(int tasks, const Body& body) {
-    runErased(tasks, [](const void* context, int task, int thread) { (*static_cast<const Body*>(context))(task, thread); }, &body);
+    runErased(
+        tasks, [](const void* context, int task, int thread) { (*static_cast<const Body*>(context))(task, thread); },
+        &body);
   }
 
  private:
@@ -36,15 +38,16 @@ class ThreadPool {
   };
 
   std::vector<std::thread> m_workers;
-  std::vector<Range> m_ranges;             ///< one a thread
-  std::atomic<std::uint32_t> m_round{0};   ///< changes when there is something new to do
+  std::vector<Range> m_ranges;            ///< one a thread
+  std::atomic<std::uint32_t> m_round{0};  ///< changes when there is something new to do
   std::atomic<int> m_busy{0};
   bool m_ending = false;
   Call m_call = nullptr;
   const void* m_context = nullptr;
 };
 
-/// While it lives, the calling thread treats numbers too small for full precision as zero: they cost a hundred times more.
+/// While it lives, the calling thread treats numbers too small for full precision as zero: they cost a hundred times
+/// more.
 class FlushToZero {
  public:
   FlushToZero();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vector of floats as wide as the instruction set this file is compiled for. Arithmetic is the compiler's own on vector types;
-// only what it lacks (masks, compression) is written by hand. Included by kernels_*.cpp alone, each within its own namespace.
+// A vector of floats as wide as the instruction set this file is compiled for. Arithmetic is the compiler's own on
+// vector types; only what it lacks (masks, compression) is written by hand. Included by kernels_*.cpp alone, each
+// within its own namespace.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -104,8 +105,8 @@ STRATA_INLINE Vec clamp(Vec x, float low, float high) {
 #endif
 }
 
-/// a / b within two units in the last place, where that is quicker than dividing. Not for values of b whose reciprocal is not a normal number,
-/// but those of infinity's order of magnitude give 0.
+/// a / b within two units in the last place, where that is quicker than dividing. Not for values of b whose reciprocal
+/// is not a normal number, but those of infinity's order of magnitude give 0.
 STRATA_INLINE Vec quotient(Vec a, Vec b) {
 #if defined(__AVX512F__)
   const Vec near = Vec(_mm512_rcp14_ps(__m512(b)));
@@ -152,7 +153,8 @@ STRATA_INLINE void storeBytes(std::uint8_t* p, IntVec v) {
 #endif
 }
 
-/// Offset of place `code` of a window, places counted row by row. Divides by a product, exact for a byte: vectors cannot divide.
+/// Offset of place `code` of a window, places counted row by row. Divides by a product, exact for a byte: vectors
+/// cannot divide.
 STRATA_INLINE IntVec windowOffset(IntVec code, int windowW, int rowStep, int colStep) {
   if (windowW == 2) return (code >> 1) * rowStep + (code & 1) * colStep;
   const IntVec row = code * (65536 / windowW + 1) >> 16;
@@ -164,7 +166,8 @@ template <int First>
 STRATA_INLINE Vec zip(Vec a, Vec b) {
   constexpr int f = First, n = kLanes;
 #if defined(__AVX512F__)
-  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, f + 4, f + 4 + n, f + 5, f + 5 + n, f + 6, f + 6 + n, f + 7, f + 7 + n);
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, f + 4, f + 4 + n,
+                                 f + 5, f + 5 + n, f + 6, f + 6 + n, f + 7, f + 7 + n);
 #elif defined(__AVX2__)
   return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n);
 #else
@@ -177,7 +180,8 @@ template <int First>
 STRATA_INLINE Vec unzip(Vec a, Vec b) {
   constexpr int f = First;
 #if defined(__AVX512F__)
-  return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14, f + 16, f + 18, f + 20, f + 22, f + 24, f + 26, f + 28, f + 30);
+  return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14, f + 16, f + 18, f + 20,
+                                 f + 22, f + 24, f + 26, f + 28, f + 30);
 #elif defined(__AVX2__)
   return __builtin_shufflevector(a, b, f, f + 2, f + 4, f + 6, f + 8, f + 10, f + 12, f + 14);
 #else
@@ -190,7 +194,8 @@ template <int First>
 STRATA_INLINE Vec zipHalves(Vec a, Vec b) {
   constexpr int f = First, n = kLanes, h = kLanes / 2;
 #if defined(__AVX512F__)
-  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n, h + f + 2, h + f + 2 + n, h + f + 3, h + f + 3 + n);
+  return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, f + 2, f + 2 + n, f + 3, f + 3 + n, h + f, h + f + n,
+                                 h + f + 1, h + f + 1 + n, h + f + 2, h + f + 2 + n, h + f + 3, h + f + 3 + n);
 #elif defined(__AVX2__)
   return __builtin_shufflevector(a, b, f, f + n, f + 1, f + 1 + n, h + f, h + f + n, h + f + 1, h + f + 1 + n);
 #else
@@ -198,8 +203,8 @@ STRATA_INLINE Vec zipHalves(Vec a, Vec b) {
 #endif
 }
 
-/// log2(N) rounds that interleave row i with row i + N / 2, or their halves: of as many rows as lanes, or of half as many with halves, that makes the
-/// transpose; of half as many without, neighbouring columns of it side by side.
+/// log2(N) rounds that interleave row i with row i + N / 2, or their halves: of as many rows as lanes, or of half as
+/// many with halves, that makes the transpose; of half as many without, neighbouring columns of it side by side.
 template <bool Halves, int N>
 STRATA_INLINE void interleave(Vec (&rows)[N]) {
 #pragma GCC unroll 4
@@ -218,7 +223,8 @@ STRATA_INLINE void interleave(Vec (&rows)[N]) {
 
 /// Transposes a square tile in registers.
 STRATA_INLINE void transposeTile(Vec (&rows)[kLanes]) {
-#if defined(__AVX2__) && !defined(__AVX512F__)  // 24 shuffles, where lanes that cross the halves make the general way cost 48
+#if defined(__AVX2__) && \
+    !defined(__AVX512F__)  // 24 shuffles, where lanes that cross the halves make the general way cost 48
   __m256 a[8], b[8];
 #pragma GCC unroll 4
   for (int i = 0; i < 8; i += 2) {
@@ -267,8 +273,8 @@ STRATA_INLINE HalfVec half(Vec v) {
 /// Transposes two square tiles of half as many lanes at once: the halves of the rows.
 STRATA_INLINE void transposeHalves(Vec (&rows)[kLanes / 2]) { interleave<true>(rows); }
 
-/// Transposes a square tile of bytes: row i of the result is at to + i * lanes. Row i of the source lies at from + i * stride; only
-/// `count` rows are there, others are anything.
+/// Transposes a square tile of bytes: row i of the result is at to + i * lanes. Row i of the source lies at from + i *
+/// stride; only `count` rows are there, others are anything.
 STRATA_INLINE void transposeBytes(const std::uint8_t* from, std::int64_t stride, int count, std::uint8_t* to) {
   typedef std::uint8_t Bytes __attribute__((vector_size(16)));
   constexpr int kBlocks = kLanes * kLanes / 16;
@@ -296,8 +302,10 @@ STRATA_INLINE void transposeBytes(const std::uint8_t* from, std::int64_t stride,
     } else {
 #pragma GCC unroll 8
       for (int i = 0; i < kBlocks / 2; ++i) {
-        next[2 * i] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-        next[2 * i + 1] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        next[2 * i] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                              21, 6, 22, 7, 23);
+        next[2 * i + 1] = __builtin_shufflevector(block[i], block[i + kBlocks / 2], 8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                                  28, 13, 29, 14, 30, 15, 31);
       }
     }
 #pragma GCC unroll 16
@@ -320,8 +328,8 @@ STRATA_INLINE unsigned bits(IntVec mask) {
 }
 
 #if defined(__AVX2__) && !defined(__AVX512F__)
-/// kCompress.lanes[m] holds, a byte each, the numbers of the set bits of m in order; kCompress.ranks[m] the place of each set bit among them,
-/// and 255 for the others.
+/// kCompress.lanes[m] holds, a byte each, the numbers of the set bits of m in order; kCompress.ranks[m] the place of
+/// each set bit among them, and 255 for the others.
 struct CompressTable {
   std::uint64_t lanes[256], ranks[256];
   constexpr CompressTable() : lanes(), ranks() {
@@ -361,7 +369,8 @@ STRATA_INLINE int compress(unsigned mask, Vec a, float* to) {
 #if defined(__AVX512F__)
   store(to, Vec(_mm512_maskz_compress_ps(__mmask16(mask), __m512(a))));
 #elif defined(__AVX2__)
-  store(to, Vec(_mm256_permutevar8x32_ps(__m256(a), _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(kCompress.lanes[mask]))))));
+  store(to, Vec(_mm256_permutevar8x32_ps(
+                __m256(a), _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(kCompress.lanes[mask]))))));
 #else
   int n = 0;
   for (int i = 0; i < kLanes; ++i) {
@@ -371,9 +380,12 @@ STRATA_INLINE int compress(unsigned mask, Vec a, float* to) {
 #endif
   return __builtin_popcount(mask);
 }
-STRATA_INLINE int compress(unsigned mask, IntVec a, std::int32_t* to) { return compress(mask, reinterpret_cast<Vec>(a), reinterpret_cast<float*>(to)); }
+STRATA_INLINE int compress(unsigned mask, IntVec a, std::int32_t* to) {
+  return compress(mask, reinterpret_cast<Vec>(a), reinterpret_cast<float*>(to));
+}
 
-/// The opposite: the values from `from` on into the lanes whose bit is set, in order, zeros into the others. May read a whole vector.
+/// The opposite: the values from `from` on into the lanes whose bit is set, in order, zeros into the others. May read a
+/// whole vector.
 STRATA_INLINE Vec expand(unsigned mask, const float* from) {
 #if defined(__AVX512F__)
   return Vec(_mm512_maskz_expand_ps(__mmask16(mask), __m512(load(from))));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a net's weights lie on the device, and how they travel. Every tensor starts on 256 bytes, as cuDNN and cuBLASLt want it, in a copy in bfloat16 too;
-// kernels of cuDNN convolutions are [K,R,S,C] there, everything else is canonical. Gradients and optimizer state lie likewise.
+// Where a net's weights lie on the device, and how they travel. Every tensor starts on 256 bytes, as cuDNN and cuBLASLt
+// want it, in a copy in bfloat16 too; kernels of cuDNN convolutions are [K,R,S,C] there, everything else is canonical.
+// Gradients and optimizer state lie likewise.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -11,7 +12,7 @@ struct ParamPlace {
   std::int64_t canonical = 0;  ///< offset in Weights::values
   std::int64_t offset = 0;     ///< in the arena, in floats
   std::int64_t size = 0;
-  int rsc = 0, k = 0;          ///< both set: stored as [K, R*S*C]
+  int rsc = 0, k = 0;  ///< both set: stored as [K, R*S*C]
 };
 
 class ArenaLayout {
@@ -22,8 +23,8 @@ class ArenaLayout {
 
   /// In the order of add().
   const ParamPlace& at(std::size_t param) const { return m_params[param].place; }
-  std::int64_t size() const { return m_size; }        ///< floats
-  std::int64_t early() const { return m_early; }      ///< floats before the first late tensor
+  std::int64_t size() const { return m_size; }    ///< floats
+  std::int64_t early() const { return m_early; }  ///< floats before the first late tensor
   std::vector<float> toDevice(const float* canonical) const;
   void toCanonical(const float* device, float* canonical) const;
 

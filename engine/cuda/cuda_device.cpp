@@ -32,15 +32,19 @@ bool isLost(cudaError_t status) {
     case cudaErrorContained:
     case cudaErrorExternalDevice:
     case cudaErrorDevicesUnavailable:
-    case cudaErrorContextIsDestroyed: return true;
-    default: return false;
+    case cudaErrorContextIsDestroyed:
+      return true;
+    default:
+      return false;
   }
 }
 
-std::string meaningOf(cudaError_t status) { return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")"; }
+std::string meaningOf(cudaError_t status) {
+  return std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")";
+}
 
-/// For libraryError(): a context that cannot even say how much memory is free is gone, whatever it answers. Waits for nothing, and may be asked in
-/// a capture.
+/// For libraryError(): a context that cannot even say how much memory is free is gone, whatever it answers. Waits for
+/// nothing, and may be asked in a capture.
 std::string contextError() {
   std::size_t free = 0, total = 0;
   const cudaError_t status = cudaMemGetInfo(&free, &total);
@@ -87,7 +91,8 @@ CublasLt loadCublasLt() {
   for (const char* path : {named ? named : "libcublasLt.so.13", STRATA_CUBLASLT_PATH})
     if (!library) library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
-    lt.problem = std::string("cuBLASLt 13 was not found (") + dlerror() + "). Install cuBLAS of CUDA 13, or name its libcublasLt.so.13 in STRATA_CUBLASLT.";
+    lt.problem = std::string("cuBLASLt 13 was not found (") + dlerror() +
+                 "). Install cuBLAS of CUDA 13, or name its libcublasLt.so.13 in STRATA_CUBLASLT.";
     return lt;
   }
   const auto resolve = [&](const char* name, auto& function) {
@@ -117,7 +122,8 @@ const CublasLt& cublasLt() {
 }
 
 void check(cublasStatus_t status, const char* call) {
-  if (status != CUBLAS_STATUS_SUCCESS) throw libraryError("cuBLASLt", std::string(call) + ": " + cublasLt().text(status), contextError());
+  if (status != CUBLAS_STATUS_SUCCESS)
+    throw libraryError("cuBLASLt", std::string(call) + ": " + cublasLt().text(status), contextError());
 }
 
 /// Owns a handle that a plain function destroys.
@@ -163,14 +169,16 @@ struct Streams {
 /// Row-major C = A B is column-major C' = B' A': the operands change places, every matrix is read as its transpose.
 class LtMatmul : public MatmulPlan {
  public:
-  LtMatmul(cublasLtHandle_t handle, const Streams& streams, const Matmul& matmul) : m_handle(handle), m_streams(streams) {
+  LtMatmul(cublasLtHandle_t handle, const Streams& streams, const Matmul& matmul)
+      : m_handle(handle), m_streams(streams) {
     const CublasLt& lt = cublasLt();
     const auto compute = matmul.precision == Precision::Tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
     STRATA_CHECK(lt.descCreate(m_desc.out(), compute, CUDA_R_32F));
     set(CUBLASLT_MATMUL_DESC_TRANSA, matmul.transB ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, matmul.transA ? CUBLAS_OP_T : CUBLAS_OP_N);
-    set(CUBLASLT_MATMUL_DESC_EPILOGUE, matmul.bias ? (matmul.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
-                                                   : (matmul.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT));
+    set(CUBLASLT_MATMUL_DESC_EPILOGUE, matmul.bias
+                                           ? (matmul.relu ? CUBLASLT_EPILOGUE_RELU_BIAS : CUBLASLT_EPILOGUE_BIAS)
+                                           : (matmul.relu ? CUBLASLT_EPILOGUE_RELU : CUBLASLT_EPILOGUE_DEFAULT));
     if (matmul.bias) set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, typeOf(matmul.result));
     layout(m_b, matmul.operands(), matmul.transB ? matmul.n : matmul.k, matmul.transB ? matmul.k : matmul.n);
     layout(m_a, matmul.operands(), matmul.transA ? matmul.k : matmul.m, matmul.transA ? matmul.m : matmul.k);
@@ -182,7 +190,8 @@ class LtMatmul : public MatmulPlan {
     std::vector<std::string> names;
     for (const cublasLtMatmulHeuristicResult_t& kernel : m_kernels) {
       std::string& name = names.emplace_back();
-      for (const std::uint64_t word : kernel.algo.data) name.append(name.empty() ? "" : " ").append(std::to_string(word));
+      for (const std::uint64_t word : kernel.algo.data)
+        name.append(name.empty() ? "" : " ").append(std::to_string(word));
     }
     return names;
   }
@@ -191,8 +200,8 @@ class LtMatmul : public MatmulPlan {
   void run(Lane lane, const void* a, const void* b, const void* bias, void* c, void* workspace) override {
     if (bias) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias);
     const float one = 1, zero = 0;
-    STRATA_CHECK(cublasLt().matmul(m_handle, m_desc.get(), &one, b, m_b.get(), a, m_a.get(), &zero, c, m_c.get(), c, m_c.get(), &m_chosen.algo, workspace,
-                                   m_chosen.workspaceSize, m_streams[lane]));
+    STRATA_CHECK(cublasLt().matmul(m_handle, m_desc.get(), &one, b, m_b.get(), a, m_a.get(), &zero, c, m_c.get(), c,
+                                   m_c.get(), &m_chosen.algo, workspace, m_chosen.workspaceSize, m_streams[lane]));
   }
 
  private:
@@ -205,19 +214,23 @@ class LtMatmul : public MatmulPlan {
   static cudaDataType_t typeOf(Storage storage) { return storage == Storage::Bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
   /// A row-major matrix, as cuBLASLt sees it: `columns` of it lie together.
   static void layout(LtLayout& layout, Storage storage, int rows, int columns) {
-    STRATA_CHECK(cublasLt().layoutCreate(layout.out(), typeOf(storage), static_cast<std::uint64_t>(columns), static_cast<std::uint64_t>(rows), columns));
+    STRATA_CHECK(cublasLt().layoutCreate(layout.out(), typeOf(storage), static_cast<std::uint64_t>(columns),
+                                         static_cast<std::uint64_t>(rows), columns));
   }
   void askHeuristics() {
     LtPreference preference;
     STRATA_CHECK(cublasLt().preferenceCreate(preference.out()));
-    STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace, sizeof kMostWorkspace));
+    STRATA_CHECK(cublasLt().preferenceSet(preference.get(), CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &kMostWorkspace,
+                                          sizeof kMostWorkspace));
     int found = 0;
     m_kernels.resize(PlanChoice::kCandidates);
-    const cublasStatus_t status = cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(),
-                                                       PlanChoice::kCandidates, m_kernels.data(), &found);
+    const cublasStatus_t status =
+        cublasLt().heuristic(m_handle, m_desc.get(), m_b.get(), m_a.get(), m_c.get(), m_c.get(), preference.get(),
+                             PlanChoice::kCandidates, m_kernels.data(), &found);
     if (status != CUBLAS_STATUS_NOT_SUPPORTED) check(status, "asking for kernels");
     m_kernels.resize(static_cast<std::size_t>(found));
-    std::erase_if(m_kernels, [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
+    std::erase_if(m_kernels,
+                  [](const cublasLtMatmulHeuristicResult_t& kernel) { return kernel.state != CUBLAS_STATUS_SUCCESS; });
   }
 
   cublasLtHandle_t m_handle;
@@ -281,7 +294,9 @@ class CudaDevice : public Device {
   void copyOut(Lane lane, void* to, const void* from, std::size_t bytes) override {
     STRATA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, m_streams[lane]));
   }
-  void clear(Lane lane, void* data, std::size_t bytes) override { STRATA_CHECK(cudaMemsetAsync(data, 0, bytes, m_streams[lane])); }
+  void clear(Lane lane, void* data, std::size_t bytes) override {
+    STRATA_CHECK(cudaMemsetAsync(data, 0, bytes, m_streams[lane]));
+  }
   void wait(Lane waiter, Lane other) override {
     cudaEvent_t event = m_events[static_cast<int>(other)].handle;
     STRATA_CHECK(cudaEventRecord(event, m_streams[other]));
@@ -292,7 +307,9 @@ class CudaDevice : public Device {
   }
   void synchronize(Lane lane) override { STRATA_CHECK(cudaStreamSynchronize(m_streams[lane])); }
 
-  void beginCapture() override { STRATA_CHECK(cudaStreamBeginCapture(m_streams[Lane::Main], cudaStreamCaptureModeThreadLocal)); }
+  void beginCapture() override {
+    STRATA_CHECK(cudaStreamBeginCapture(m_streams[Lane::Main], cudaStreamCaptureModeThreadLocal));
+  }
   std::unique_ptr<Graph> endCapture() override {
     cudaGraph_t graph = nullptr;
     STRATA_CHECK(cudaStreamEndCapture(m_streams[Lane::Main], &graph));
@@ -330,7 +347,9 @@ class CudaDevice : public Device {
     int driver = 0;
     STRATA_CHECK(cudaDriverGetVersion(&driver));
     try {
-      m_choice = PlanChoice(userCacheDir(), {name(), std::to_string(driver), "cuDNN " + cudnnVersion() + " cuBLASLt " + std::to_string(cublasLt().version())});
+      m_choice =
+          PlanChoice(userCacheDir(), {name(), std::to_string(driver),
+                                      "cuDNN " + cudnnVersion() + " cuBLASLt " + std::to_string(cublasLt().version())});
     } catch (const Error&) {
       // no home: nowhere to keep what would be found
     }
@@ -369,8 +388,10 @@ std::string librariesProblem() {
 }
 
 std::shared_ptr<Device> makeCudaDevice(bool timedPlans) {
-  if (const std::string problem = librariesProblem(); !problem.empty()) throw Error(Error::Kind::Device, "CUDA", problem);
-  if (const cudaError_t status = cudaSetDevice(0); status != cudaSuccess) {  // as yet there may be no context that could be asked
+  if (const std::string problem = librariesProblem(); !problem.empty())
+    throw Error(Error::Kind::Device, "CUDA", problem);
+  if (const cudaError_t status = cudaSetDevice(0);
+      status != cudaSuccess) {  // as yet there may be no context that could be asked
     const std::string meaning = "cudaSetDevice(0): " + meaningOf(status);
     throw isLost(status) ? deviceLost("CUDA", meaning) : Error(Error::Kind::Device, "CUDA", meaning);
   }

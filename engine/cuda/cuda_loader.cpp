@@ -12,8 +12,8 @@
 namespace strata {
 namespace {
 
-constexpr int kNeededDriver = 13000;      // CUDA 13.0, which driver 580 was the first to know
-constexpr int kNeededCapability = 75;     // Turing: the oldest that CUDA 13 compiles for
+constexpr int kNeededDriver = 13000;   // CUDA 13.0, which driver 580 was the first to know
+constexpr int kNeededCapability = 75;  // Turing: the oldest that CUDA 13 compiles for
 
 // The driver's interface, as far as it is asked here; its binary interface is stable by contract.
 struct Driver {
@@ -24,7 +24,7 @@ struct Driver {
   int (*attribute)(int*, int, int) = nullptr;
   int (*errorText)(int, const char**) = nullptr;
 };
-constexpr int kNoDevice = 100;                          // CUDA_ERROR_NO_DEVICE
+constexpr int kNoDevice = 100;                               // CUDA_ERROR_NO_DEVICE
 constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;  // CUdevice_attribute
 
 template <class F>
@@ -36,8 +36,10 @@ bool resolve(void* library, const char* name, F& function) {
 bool loadDriver(Driver& driver) {
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   return library && resolve(library, "cuInit", driver.init) && resolve(library, "cuDriverGetVersion", driver.version) &&
-         resolve(library, "cuDeviceGetCount", driver.deviceCount) && resolve(library, "cuDeviceGetName", driver.deviceName) &&
-         resolve(library, "cuDeviceGetAttribute", driver.attribute) && resolve(library, "cuGetErrorString", driver.errorText);
+         resolve(library, "cuDeviceGetCount", driver.deviceCount) &&
+         resolve(library, "cuDeviceGetName", driver.deviceName) &&
+         resolve(library, "cuDeviceGetAttribute", driver.attribute) &&
+         resolve(library, "cuGetErrorString", driver.errorText);
 }
 
 void askDriver(CudaFacts& facts) {
@@ -52,7 +54,8 @@ void askDriver(CudaFacts& facts) {
   if (status != 0) {
     const char* text = nullptr;
     driver.errorText(status, &text);
-    facts.driverProblem = std::string("the NVIDIA driver does not start (") + (text ? text : "error " + std::to_string(status)) + ")";
+    facts.driverProblem =
+        std::string("the NVIDIA driver does not start (") + (text ? text : "error " + std::to_string(status)) + ")";
     return;
   }
   driver.deviceCount(&facts.devices);
@@ -87,7 +90,8 @@ LoadedModule loadModule() {
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!library) return {nullptr, std::string("the CUDA module does not load (") + dlerror() + ")"};
     CudaModuleEntry entry = nullptr;
-    if (!resolve(library, kCudaModuleEntry, entry)) return {nullptr, path.filename().string() + " is not a CUDA module of Strata"};
+    if (!resolve(library, kCudaModuleEntry, entry))
+      return {nullptr, path.filename().string() + " is not a CUDA module of Strata"};
     const CudaModule* module = entry();
     if (module->version != kCudaModuleVersion)
       return {nullptr, "the CUDA module is of another build (version " + std::to_string(module->version) + ", needed " +
@@ -98,7 +102,8 @@ LoadedModule loadModule() {
 }
 
 const LoadedModule& cudaModule() {
-  static const LoadedModule loaded = loadModule();  // never unloaded: backends made by it may live as long as the program
+  static const LoadedModule loaded =
+      loadModule();  // never unloaded: backends made by it may live as long as the program
   return loaded;
 }
 
@@ -107,8 +112,7 @@ std::string capability(int number) { return std::to_string(number / 10) + "." + 
 
 const CudaModule& usableModule() {
   const LoadedModule& loaded = cudaModule();
-  if (!loaded.module)
-    throw Error(Error::Kind::Device, "CUDA", loaded.problem, "Train on the CPU.");
+  if (!loaded.module) throw Error(Error::Kind::Device, "CUDA", loaded.problem, "Train on the CPU.");
   return *loaded.module;
 }
 
@@ -128,14 +132,15 @@ std::string cudaReason(const CudaFacts& facts) {
   if (!facts.driverProblem.empty())
     return "CUDA: " + facts.driverProblem + ". Training on a GPU needs an NVIDIA GPU with driver 580 or newer.";
   if (facts.driverVersion < kNeededDriver)
-    return "CUDA: the NVIDIA driver is too old, it knows CUDA " + version(facts.driverVersion) + " and CUDA " + version(kNeededDriver) +
-           " is needed. Install driver 580 or newer.";
-  if (facts.devices == 0) return "CUDA: the NVIDIA driver finds no GPU. Check that one is fitted and switched on for this machine.";
+    return "CUDA: the NVIDIA driver is too old, it knows CUDA " + version(facts.driverVersion) + " and CUDA " +
+           version(kNeededDriver) + " is needed. Install driver 580 or newer.";
+  if (facts.devices == 0)
+    return "CUDA: the NVIDIA driver finds no GPU. Check that one is fitted and switched on for this machine.";
   if (facts.computeCapability < kNeededCapability)
-    return "CUDA: " + facts.deviceName + " is too old, it has compute capability " + capability(facts.computeCapability) + " and " +
-           capability(kNeededCapability) + " is needed. Train on the CPU.";
-  if (!facts.moduleProblem.empty())
-    return "CUDA: " + facts.moduleProblem + ". Train on the CPU.";
+    return "CUDA: " + facts.deviceName + " is too old, it has compute capability " +
+           capability(facts.computeCapability) + " and " + capability(kNeededCapability) +
+           " is needed. Train on the CPU.";
+  if (!facts.moduleProblem.empty()) return "CUDA: " + facts.moduleProblem + ". Train on the CPU.";
   if (!facts.libraryProblem.empty()) return "CUDA: " + facts.libraryProblem;
   return "";
 }

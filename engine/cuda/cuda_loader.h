@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Finds out whether training on an NVIDIA GPU is possible here, and if not, why. Everything of CUDA is loaded at run time: the
-// driver to be asked, and strata_cuda.so, which holds the backend. No CUDA header is needed to build this.
+// Finds out whether training on an NVIDIA GPU is possible here, and if not, why. Everything of CUDA is loaded at run
+// time: the driver to be asked, and strata_cuda.so, which holds the backend. No CUDA header is needed to build this.
 #pragma once
 #include <string>
 
@@ -8,10 +8,11 @@
 
 namespace strata {
 
-/// What the machine answered. A plain value, so that each sentence of cudaReason() is tested without the machine it is about.
+/// What the machine answered. A plain value, so that each sentence of cudaReason() is tested without the machine it is
+/// about.
 struct CudaFacts {
-  std::string driverProblem;   ///< the driver library is absent or does not start; empty when it works
-  int driverVersion = 0;       ///< newest CUDA the driver knows: 13000 is 13.0
+  std::string driverProblem;  ///< the driver library is absent or does not start; empty when it works
+  int driverVersion = 0;      ///< newest CUDA the driver knows: 13000 is 13.0
   int devices = 0;
   std::string deviceName;      ///< of device 0
   int computeCapability = 0;   ///< of device 0: 75 is 7.5

@@ -26,7 +26,8 @@ std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 <<
 float effectiveRate(const OptimizerSpec& optimizer, double rate, std::uint64_t step) {
   if (optimizer.type != "adam") return static_cast<float>(rate);
   const double t = static_cast<double>(step) + 1;
-  return static_cast<float>(rate * std::sqrt(1 - std::pow(optimizer.fields.real("beta_2"), t)) / (1 - std::pow(optimizer.fields.real("beta_1"), t)));
+  return static_cast<float>(rate * std::sqrt(1 - std::pow(optimizer.fields.real("beta_2"), t)) /
+                            (1 - std::pow(optimizer.fields.real("beta_1"), t)));
 }
 
 }  // namespace
@@ -46,11 +47,22 @@ CudaNetwork::Control::Control(int maxBatch) {
 }
 
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request)
-    : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)), m_layout(layoutFor(request.network)),
-      m_offsets(request.maxBatch), m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))), m_controlHost(*m_device, m_offsets.size),
-      m_results(*m_device, kRun), m_plans(*m_device),
-      m_shared{*m_device, m_plans, request.maxBatch, precisionFor(request, *m_device), request.seed, {}, {}, {}, {}, {},
-                                   deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1), deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
+    : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)),
+      m_layout(layoutFor(request.network)), m_offsets(request.maxBatch),
+      m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
+      m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),
+      m_plans(*m_device), m_shared{*m_device,
+                                   m_plans,
+                                   request.maxBatch,
+                                   precisionFor(request, *m_device),
+                                   request.seed,
+                                   {},
+                                   {},
+                                   {},
+                                   {},
+                                   {},
+                                   deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1),
+                                   deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
   m_stages = makeStages(m_request.network, m_analysis, m_shared);
@@ -61,7 +73,8 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_hits = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
   for (const Buffer<float>* buffer : {&m_shared.weights, &m_shared.gradients, &m_state})
     if (*buffer) m_device->clear(Lane::Main, buffer->data(), buffer->bytes());
-  if (m_shared.storage() == Storage::Bfloat16) m_shared.rounded = RealBuffer(*m_device, m_shared.arena.size(), Storage::Bfloat16);
+  if (m_shared.storage() == Storage::Bfloat16)
+    m_shared.rounded = RealBuffer(*m_device, m_shared.arena.size(), Storage::Bfloat16);
   m_device->clear(Lane::Main, m_control.data(), m_control.bytes());
   m_device->synchronize();
 }
@@ -77,17 +90,21 @@ CudaNetwork::~CudaNetwork() {
 
 void CudaNetwork::checkMemory() const {
   const Storage storage = storageOf(precisionFor(m_request, *m_device));
-  const std::int64_t rounded = storage == Storage::Float32 ? 0 : m_analysis.parameters * bytesOf(storage);  // the weights' copy
-  const auto needed = [&](int batch) { return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()) + rounded; };
+  const std::int64_t rounded =
+      storage == Storage::Float32 ? 0 : m_analysis.parameters * bytesOf(storage);  // the weights' copy
+  const auto needed = [&](int batch) {
+    return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()) + rounded;
+  };
   const auto free = static_cast<std::int64_t>(m_device->freeBytes() - std::min(kReserve, m_device->freeBytes()));
   if (needed(m_request.maxBatch) <= free) return;
   int fits = 0;
   for (int step = 1 << 20; step > 0; step /= 2)
     if (fits + step < m_request.maxBatch && needed(fits + step) <= free) fits += step;
   throw Error(Error::Kind::Device, m_device->name(),
-              "the net needs " + megabytes(needed(m_request.maxBatch)) + " of memory for a batch of " + std::to_string(m_request.maxBatch) + ", and " +
-                  megabytes(free) + " are free",
-              fits > 0 ? "The largest batch that fits is " + std::to_string(fits) + "." : "Not even one sample fits; train on the CPU.");
+              "the net needs " + megabytes(needed(m_request.maxBatch)) + " of memory for a batch of " +
+                  std::to_string(m_request.maxBatch) + ", and " + megabytes(free) + " are free",
+              fits > 0 ? "The largest batch that fits is " + std::to_string(fits) + "."
+                       : "Not even one sample fits; train on the CPU.");
 }
 
 void CudaNetwork::setWeights(const Weights& weights) {
@@ -95,11 +112,14 @@ void CudaNetwork::setWeights(const Weights& weights) {
   const std::vector<float> values = m_shared.arena.toDevice(weights.values.data());
   m_device->copyIn(Lane::Main, m_shared.weights.data(), values.data(), m_shared.weights.bytes());
   m_device->synchronize();
-  if (m_shared.rounded) launch(*m_device, Lane::Main, Activate{Act::Linear, m_shared.weights.in(), m_shared.rounded.out()}, m_shared.arena.size());
+  if (m_shared.rounded)
+    launch(*m_device, Lane::Main, Activate{Act::Linear, m_shared.weights.in(), m_shared.rounded.out()},
+           m_shared.arena.size());
 }
 
 std::vector<float> CudaNetwork::canonical(const Buffer<float>& buffer, Index offset) const {
-  std::vector<float> values(static_cast<std::size_t>(m_shared.arena.size())), result(static_cast<std::size_t>(m_analysis.parameters));
+  std::vector<float> values(static_cast<std::size_t>(m_shared.arena.size())),
+      result(static_cast<std::size_t>(m_analysis.parameters));
   m_device->copyOut(Lane::Main, values.data(), buffer.data() + offset, values.size() * sizeof(float));
   m_device->synchronize();
   m_shared.arena.toCanonical(values.data(), result.data());
@@ -119,12 +139,15 @@ std::vector<float> CudaNetwork::optimizerState() const {
 }
 
 void CudaNetwork::setOptimizerState(const std::vector<float>& state) {
-  const auto slots = static_cast<std::size_t>(m_request.optimizer.slotsPerWeight()), count = static_cast<std::size_t>(m_analysis.parameters);
+  const auto slots = static_cast<std::size_t>(m_request.optimizer.slotsPerWeight()),
+             count = static_cast<std::size_t>(m_analysis.parameters);
   if (state.size() != slots * count)
-    throw Error(Error::Kind::Input, "optimizer state", "got " + std::to_string(state.size()) + " values, needed " + std::to_string(slots * count));
+    throw Error(Error::Kind::Input, "optimizer state",
+                "got " + std::to_string(state.size()) + " values, needed " + std::to_string(slots * count));
   for (std::size_t slot = 0; slot < slots; ++slot) {
     const std::vector<float> values = m_shared.arena.toDevice(state.data() + slot * count);
-    m_device->copyIn(Lane::Main, m_state.data() + static_cast<Index>(slot) * m_shared.arena.size(), values.data(), values.size() * sizeof(float));
+    m_device->copyIn(Lane::Main, m_state.data() + static_cast<Index>(slot) * m_shared.arena.size(), values.data(),
+                     values.size() * sizeof(float));
     m_device->synchronize();
   }
 }
@@ -135,21 +158,24 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
   return results(1).front();
 }
 
-std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates, std::uint64_t step) {
+std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
+                                              std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
   const Key::Source source = steps > kRun ? Key::Source::Bytes : placeSamples(batches.samples());
   if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
   for (int i = 0; i < steps; ++i) {
-    setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(batches.epoch()));
+    setStep(i, learningRates[static_cast<std::size_t>(i)], step + static_cast<std::uint64_t>(i),
+            static_cast<std::uint32_t>(batches.epoch()));
     const std::span<const int> numbers = batches.numbers(first + i);
     const Index slot = Index{i} * m_request.maxBatch;
     std::ranges::copy(numbers, hostAt<std::int32_t>(streamed ? m_offsets.drawn : m_offsets.numbers) + slot);
     if (!streamed) continue;
     const int before = (first + i) % kCaptured;  // batches of its chunk
     std::int32_t* places = hostAt<std::int32_t>(m_offsets.numbers) + slot;
-    std::iota(places, places + numbers.size(), static_cast<std::int32_t>(batches.numbers(first + i - before, before).size()));
+    std::iota(places, places + numbers.size(),
+              static_cast<std::int32_t>(batches.numbers(first + i - before, before).size()));
   }
   sendControl(steps);
   Key key{1, 1, true, source, batches.scaling().first, batches.scaling().second};
@@ -161,13 +187,16 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
     if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, m_request.maxBatch * m_request.network.input.size());
     if (!m_moves) m_moves = Buffer<Move>(*m_device, m_request.maxBatch);
     if (streamed)
-      m_device->copyIn(Lane::Main, m_control.data() + m_offsets.drawn, m_controlHost.data() + m_offsets.drawn,
-                       static_cast<std::size_t>(steps) * static_cast<std::size_t>(m_request.maxBatch) * sizeof(std::int32_t));
+      m_device->copyIn(
+          Lane::Main, m_control.data() + m_offsets.drawn, m_controlHost.data() + m_offsets.drawn,
+          static_cast<std::size_t>(steps) * static_cast<std::size_t>(m_request.maxBatch) * sizeof(std::int32_t));
   }
   for (int i = 0; i < steps; i += key.steps) {
     const bool together = !streamed || (first + i) % kCaptured == 0;  // the coming batches, in one chunk
     key.batch = sizeOf(i);
-    key.steps = together && i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;  // only an epoch's last batch is short
+    key.steps = together && i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch
+                    ? kCaptured
+                    : 1;  // only an epoch's last batch is short
     if (streamed) {
       const int chunk = (first + i) / kCaptured;
       key.half = chunk % 2;
@@ -180,7 +209,8 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
 
 /// The losses of the steps done, up to the first that is not finite.
 std::vector<LossResult> CudaNetwork::results(int steps) {
-  m_device->copyOut(Lane::Main, m_results.data(), m_control.data() + m_offsets.results, static_cast<std::size_t>(steps) * sizeof(StepResult));
+  m_device->copyOut(Lane::Main, m_results.data(), m_control.data() + m_offsets.results,
+                    static_cast<std::size_t>(steps) * sizeof(StepResult));
   m_device->synchronize(Lane::Main);  // not for samples that are on their way
   std::vector<LossResult> results;
   for (int i = 0; i < steps; ++i) {
@@ -190,7 +220,8 @@ std::vector<LossResult> CudaNetwork::results(int steps) {
   return results;
 }
 
-// Once for a data set. All on the device where there is room, else two chunks at a time; Bytes where not even those fit.
+// Once for a data set. All on the device where there is room, else two chunks at a time; Bytes where not even those
+// fit.
 CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
   if (m_samples == &samples) return m_source;
   m_device->synchronize();
@@ -204,7 +235,9 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
   m_samples = &samples;
   for (const std::int32_t label : samples.labels) checkLabel(label);
   const Index size = m_request.network.input.size(), chunks = Index{2} * kCaptured * m_request.maxBatch;
-  const auto fits = [&](Index count) { return static_cast<std::size_t>(count * (size + Index{sizeof(std::int32_t)})) + kReserve <= m_device->freeBytes(); };
+  const auto fits = [&](Index count) {
+    return static_cast<std::size_t>(count * (size + Index{sizeof(std::int32_t)})) + kReserve <= m_device->freeBytes();
+  };
   const bool resident = fits(samples.count);
   if (!resident && !fits(chunks)) return m_source;
   Buffer<std::uint8_t> pixels(*m_device, (resident ? samples.count : chunks) * size);
@@ -213,7 +246,8 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
     m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
     m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
   } else {
-    m_device->clear(Lane::Main, pixels.data(), pixels.bytes());  // the last chunk of an epoch may leave a part of its half as it is
+    m_device->clear(Lane::Main, pixels.data(),
+                    pixels.bytes());  // the last chunk of an epoch may leave a part of its half as it is
     m_device->clear(Lane::Main, labels.data(), labels.bytes());
     m_pixelsHost.emplace(*m_device, chunks * size);
     m_labelsHost.emplace(*m_device, chunks);
@@ -224,7 +258,8 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
   return m_source = resident ? Key::Source::Resident : Key::Source::Streamed;
 }
 
-/// What follows on the main lane can train on the chunk; and the next one of the epoch sets out, to arrive while it does.
+/// What follows on the main lane can train on the chunk; and the next one of the epoch sets out, to arrive while it
+/// does.
 void CudaNetwork::bringChunk(const Batches& batches, int chunk) {
   sendChunk(batches, chunk);
   if (Half& half = m_halves[chunk % 2]; !half.arrived) {
@@ -249,8 +284,10 @@ void CudaNetwork::sendChunk(const Batches& batches, int chunk) {
     (*m_labelsHost)[to] = samples.labels[static_cast<std::size_t>(numbers[i])];
   }
   m_device->wait(Lane::Side, Lane::Main);  // the steps that read this half of the device's memory
-  m_device->copyIn(Lane::Side, m_pixels.data() + first * size, m_pixelsHost->data() + first * size, numbers.size() * static_cast<std::size_t>(size));
-  m_device->copyIn(Lane::Side, m_labels.data() + first, m_labelsHost->data() + first, numbers.size() * sizeof(std::int32_t));
+  m_device->copyIn(Lane::Side, m_pixels.data() + first * size, m_pixelsHost->data() + first * size,
+                   numbers.size() * static_cast<std::size_t>(size));
+  m_device->copyIn(Lane::Side, m_labels.data() + first, m_labelsHost->data() + first,
+                   numbers.size() * sizeof(std::int32_t));
   half.numbers.assign(numbers.begin(), numbers.end());
 }
 
@@ -265,7 +302,9 @@ void CudaNetwork::forward(const Batch& batch, float* logits) {
 
 void CudaNetwork::checkLabel(std::int32_t label) const {
   if (label < 0 || label >= m_request.network.classes)
-    throw Error(Error::Kind::Input, "labels", "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
+    throw Error(
+        Error::Kind::Input, "labels",
+        "got label " + std::to_string(label) + ", needed 0 to " + std::to_string(m_request.network.classes - 1));
 }
 
 void CudaNetwork::setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch) {
@@ -283,7 +322,8 @@ void CudaNetwork::sendControl(int steps) {
 // Samples and the control block go to page-locked memory first, so that the copies need not block.
 void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   if (batch.size < 1 || batch.size > m_request.maxBatch)
-    throw Error(Error::Kind::Input, "batch", "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
+    throw Error(Error::Kind::Input, "batch",
+                "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
   setStep(0, rate, step);
   for (int n = 0; n < batch.size; ++n) {
     hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
@@ -292,12 +332,14 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   }
   sendControl(1);
 
-  const Index count = batch.size * m_request.network.input.size(), most = m_request.maxBatch * m_request.network.input.size();
+  const Index count = batch.size * m_request.network.input.size(),
+              most = m_request.maxBatch * m_request.network.input.size();
   if (batch.floats) {
     if (!m_floats) m_floats = Buffer<float>(*m_device, most);
     if (!m_floatsHost) m_floatsHost.emplace(*m_device, most);
     std::copy_n(batch.floats, count, m_floatsHost->data());
-    m_device->copyIn(Lane::Main, m_floats.data(), m_floatsHost->data(), static_cast<std::size_t>(count) * sizeof(float));
+    m_device->copyIn(Lane::Main, m_floats.data(), m_floatsHost->data(),
+                     static_cast<std::size_t>(count) * sizeof(float));
   } else {
     if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, most);
     if (!m_bytesHost) m_bytesHost.emplace(*m_device, most);
@@ -306,7 +348,8 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   }
 }
 
-// The first time as plain launches, which load what is loaded lazily; the second time captured; from then on as one graph.
+// The first time as plain launches, which load what is loaded lazily; the second time captured; from then on as one
+// graph.
 void CudaNetwork::run(const Key& key) {
   Program& program = m_programs[key];
   if (program.graph && program.generation == m_plans.generation()) return program.graph->launch();
@@ -351,13 +394,15 @@ void CudaNetwork::moveSamples(const Key& key, const Pass& pass) {
   const Shape& shape = m_request.network.input;
   const auto stream = static_cast<std::uint64_t>(strata::Stream::Augment) << 56;
   const Index ring = Index{kRun} * m_request.maxBatch;
-  const auto drawn = deviceAt<const std::int32_t, Use::Read>(key.source == Key::Source::Streamed ? m_offsets.drawn : m_offsets.numbers, ring);
+  const auto drawn = deviceAt<const std::int32_t, Use::Read>(
+      key.source == Key::Source::Streamed ? m_offsets.drawn : m_offsets.numbers, ring);
   launch(*m_device, Lane::Main,
-         DrawMoves{m_shared.cursor, m_shared.params, drawn, m_request.maxBatch, key.augmentSeed, stream, key.shift, key.rotate, m_moves.out(key.batch)},
+         DrawMoves{m_shared.cursor, m_shared.params, drawn, m_request.maxBatch, key.augmentSeed, stream, key.shift,
+                   key.rotate, m_moves.out(key.batch)},
          key.batch);
   launch(*m_device, Lane::Main,
-         MoveSamples{m_shared.cursor, pass.images.numbers, part(m_pixels, key), m_moves.in(key.batch), m_request.maxBatch, shape.h, shape.w, shape.c, key.ground,
-                     m_bytes.out(key.batch * shape.size())},
+         MoveSamples{m_shared.cursor, pass.images.numbers, part(m_pixels, key), m_moves.in(key.batch),
+                     m_request.maxBatch, shape.h, shape.w, shape.c, key.ground, m_bytes.out(key.batch * shape.size())},
          key.batch * shape.size());
 }
 
@@ -367,7 +412,8 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   SoftmaxCrossEntropy loss;
   loss.cursor = m_shared.cursor;
   loss.numbers = pass.images.numbers;
-  loss.labels = key.onDevice() ? part(m_labels, key) : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
+  loss.labels =
+      key.onDevice() ? part(m_labels, key) : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
   loss.batch = key.batch;
   loss.maxBatch = m_request.maxBatch;
   loss.classes = static_cast<int>(logits.size);
@@ -386,7 +432,8 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   update();
 }
 
-// As many launches as the jobs need, nearly always one; the last looks at the gradients written before and ends the loss.
+// As many launches as the jobs need, nearly always one; the last looks at the gradients written before and ends the
+// loss.
 void CudaNetwork::reduce(const Key& key) {
   const std::vector<Reduce::Job>& jobs = m_shared.reductions.jobs();
   std::size_t next = 0;
@@ -414,12 +461,15 @@ void CudaNetwork::update() {
   const Fields& fields = m_request.optimizer.fields;
   if (m_request.optimizer.type == "adam") {
     launch(*m_device, Lane::Main,
-           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), rounded, static_cast<float>(1 - fields.real("beta_1")),
-                static_cast<float>(1 - fields.real("beta_2")), static_cast<float>(fields.real("epsilon"))},
+           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), rounded,
+                static_cast<float>(1 - fields.real("beta_1")), static_cast<float>(1 - fields.real("beta_2")),
+                static_cast<float>(fields.real("epsilon"))},
            count);
   } else if (m_request.optimizer.slotsPerWeight() == 1) {
     launch(*m_device, Lane::Main,
-           Momentum{cursor, gradients, weights, state, rounded, static_cast<float>(fields.real("momentum")), fields.flag("nesterov")}, count);
+           Momentum{cursor, gradients, weights, state, rounded, static_cast<float>(fields.real("momentum")),
+                    fields.flag("nesterov")},
+           count);
   } else {
     launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights, rounded}, count);
   }
@@ -443,8 +493,9 @@ NonFinite CudaNetwork::findNonFinite(const Batch& batch, std::uint64_t step) {
 std::string CudaNetwork::explain() const {
   std::string text = m_device->name() + ", " + precisionName(m_shared.precision);
   if (m_request.precision.value_or(m_shared.precision) != m_shared.precision)
-    text += " instead of " + std::string(precisionName(*m_request.precision)) + ", which needs compute capability 8.0; this device has " +
-            std::to_string(m_device->capability() / 10) + "." + std::to_string(m_device->capability() % 10);
+    text += " instead of " + std::string(precisionName(*m_request.precision)) +
+            ", which needs compute capability 8.0; this device has " + std::to_string(m_device->capability() / 10) +
+            "." + std::to_string(m_device->capability() % 10);
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
   return text;

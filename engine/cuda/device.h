@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The seam between the CUDA backend and a GPU: memory, copies, two lanes of work, capture, own kernels, convolutions, products.
-// cuda_device.h is the real one. Tests have a second one that runs on the host and checks every access; nobody else sees it.
-// Errors are strata::Error::Device. Work is asynchronous: an error of the device may show at a later call.
+// The seam between the CUDA backend and a GPU: memory, copies, two lanes of work, capture, own kernels, convolutions,
+// products. cuda_device.h is the real one. Tests have a second one that runs on the host and checks every access;
+// nobody else sees it. Errors are strata::Error::Device. Work is asynchronous: an error of the device may show at a
+// later call.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -17,13 +18,15 @@ namespace strata::cuda {
 
 /// After it nothing on the device can be used again in this process. `call` says what failed, and how.
 inline Error deviceLost(const std::string& device, const std::string& call) {
-  return {Error::Kind::Device, device, "the device is lost, " + call, "The last checkpoint is kept. Resume the run, or train on the CPU."};
+  return {Error::Kind::Device, device, "the device is lost, " + call,
+          "The last checkpoint is kept. Resume the run, or train on the CPU."};
 }
 inline Error deviceOutOfMemory(const std::string& device, const std::string& call) {
-  return {Error::Kind::Device, device, "the device is out of memory, " + call, "Choose a smaller batch, or close other programs that use the GPU."};
+  return {Error::Kind::Device, device, "the device is out of memory, " + call,
+          "Choose a smaller batch, or close other programs that use the GPU."};
 }
-/// A library's own error, unless it is merely the first to notice that the device is gone. `contextError`: what the device's context answers every
-/// call with from then on, "" while it is alive.
+/// A library's own error, unless it is merely the first to notice that the device is gone. `contextError`: what the
+/// device's context answers every call with from then on, "" while it is alive.
 inline Error libraryError(const std::string& library, const std::string& call, const std::string& contextError) {
   if (!contextError.empty()) return deviceLost(library, call + "; " + contextError);
   return {Error::Kind::Device, library, call};
@@ -34,10 +37,12 @@ enum class Lane { Main, Side };
 inline constexpr int kLanes = 2;
 
 /// How activations, and what products multiply, lie in memory.
-constexpr Storage storageOf(Precision precision) { return precision == Precision::Bfloat16 ? Storage::Bfloat16 : Storage::Float32; }
+constexpr Storage storageOf(Precision precision) {
+  return precision == Precision::Bfloat16 ? Storage::Bfloat16 : Storage::Float32;
+}
 
-/// C[m,n] = A · B (+ bias[n]) (then ReLU), all row-major. transA: A lies as [k,m]; transB: B lies as [n,k]. With Bfloat16 A and B are bfloat16,
-/// otherwise float32; C and bias lie as `result` says.
+/// C[m,n] = A · B (+ bias[n]) (then ReLU), all row-major. transA: A lies as [k,m]; transB: B lies as [n,k]. With
+/// Bfloat16 A and B are bfloat16, otherwise float32; C and bias lie as `result` says.
 struct Matmul {
   int m = 1, n = 1, k = 1;
   bool transA = false, transB = false, bias = false, relu = false;
@@ -45,8 +50,9 @@ struct Matmul {
   Storage result = Storage::Float32;
   Storage operands() const { return storageOf(precision); }
   std::string text() const {  ///< "product 128x1152x10+bias+relu, B transposed"
-    return "product " + std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) + (bias ? "+bias" : "") + (relu ? "+relu" : "") +
-           (transA ? ", A transposed" : "") + (transB ? ", B transposed" : "") + (result != operands() ? ", into float32" : "");
+    return "product " + std::to_string(m) + "x" + std::to_string(k) + "x" + std::to_string(n) + (bias ? "+bias" : "") +
+           (relu ? "+relu" : "") + (transA ? ", A transposed" : "") + (transB ? ", B transposed" : "") +
+           (result != operands() ? ", into float32" : "");
   }
   auto operator<=>(const Matmul&) const = default;
 };
@@ -91,20 +97,24 @@ class Device {
   virtual void* allocateHost(std::size_t bytes) = 0;  ///< page-locked: copies from and to it do not block
   virtual void releaseHost(void* data) noexcept = 0;
 
-  virtual void copyIn(Lane lane, void* to, const void* from, std::size_t bytes) = 0;   ///< from the host; `from` must stay until synchronize()
-  virtual void copyOut(Lane lane, void* to, const void* from, std::size_t bytes) = 0;  ///< to the host; there after synchronize()
-  virtual void clear(Lane lane, void* data, std::size_t bytes) = 0;                    ///< to zero bytes
+  virtual void copyIn(Lane lane, void* to, const void* from,
+                      std::size_t bytes) = 0;  ///< from the host; `from` must stay until synchronize()
+  virtual void copyOut(Lane lane, void* to, const void* from,
+                       std::size_t bytes) = 0;                       ///< to the host; there after synchronize()
+  virtual void clear(Lane lane, void* data, std::size_t bytes) = 0;  ///< to zero bytes
 
-  virtual void wait(Lane waiter, Lane other) = 0;  ///< what follows on `waiter` runs after all that is on `other` so far
-  virtual void synchronize() = 0;                  ///< the host waits for both lanes
-  virtual void synchronize(Lane lane) = 0;         ///< the host waits for one
+  virtual void wait(Lane waiter,
+                    Lane other) = 0;        ///< what follows on `waiter` runs after all that is on `other` so far
+  virtual void synchronize() = 0;           ///< the host waits for both lanes
+  virtual void synchronize(Lane lane) = 0;  ///< the host waits for one
 
   virtual void beginCapture() = 0;  ///< from the main lane; the side lane joins by wait()
   virtual std::unique_ptr<Graph> endCapture() = 0;
   virtual void abortCapture() noexcept = 0;
 
   /// Runs kernel number `kernel` of kernels.h's list for items 0..items-1. Use launch() below.
-  virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items, const std::vector<Access>& buffers) = 0;
+  virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items,
+                            const std::vector<Access>& buffers) = 0;
   /// Null when cuDNN has no engine for the graph: then own kernels do it.
   virtual std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) = 0;
   /// Null when cuBLASLt has no kernel for the product: likewise.
@@ -160,7 +170,8 @@ class Buffer {
 class RealBuffer {
  public:
   RealBuffer() = default;
-  RealBuffer(Device& device, Index count, Storage storage) : m_bytes(device, count * bytesOf(storage)), m_count(count), m_storage(storage) {}
+  RealBuffer(Device& device, Index count, Storage storage)
+      : m_bytes(device, count * bytesOf(storage)), m_count(count), m_storage(storage) {}
   Storage storage() const { return m_storage; }
   explicit operator bool() const { return static_cast<bool>(m_bytes); }
   /// The first `count` values.
@@ -181,7 +192,8 @@ template <class T>
 class HostBuffer {
  public:
   HostBuffer(Device& device, Index count)
-      : m_device(device), m_data(static_cast<T*>(device.allocateHost(static_cast<std::size_t>(count) * sizeof(T)))), m_count(count) {}
+      : m_device(device), m_data(static_cast<T*>(device.allocateHost(static_cast<std::size_t>(count) * sizeof(T)))),
+        m_count(count) {}
   HostBuffer(const HostBuffer&) = delete;
   HostBuffer& operator=(const HostBuffer&) = delete;
   ~HostBuffer() { m_device.releaseHost(m_data); }

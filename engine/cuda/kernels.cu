@@ -11,7 +11,8 @@
 namespace strata::cuda {
 namespace {
 
-constexpr int kThreads = 128;  // a block; small, so that the small launches of small nets spread over many multiprocessors
+constexpr int kThreads =
+    128;  // a block; small, so that the small launches of small nets spread over many multiprocessors
 
 template <class Functor>
 __global__ void __launch_bounds__(kThreads) runItems(const Functor functor, Index items) {
@@ -33,7 +34,8 @@ struct Kernel {
 
 template <std::size_t... kNumbers>
 constexpr std::array<Kernel, kKernelCount> kernelTable(std::index_sequence<kNumbers...>) {
-  return {Kernel{std::tuple_element_t<kNumbers, Kernels>::kName, launchItems<std::tuple_element_t<kNumbers, Kernels>>}...};
+  return {
+      Kernel{std::tuple_element_t<kNumbers, Kernels>::kName, launchItems<std::tuple_element_t<kNumbers, Kernels>>}...};
 }
 constexpr std::array<Kernel, kKernelCount> kTable = kernelTable(std::make_index_sequence<kKernelCount>());
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The CUDA backend's own kernels. Each is a functor called once for every item; items are independent and run in any order, so
-// the device runs one a thread and tests run the same source in a plain loop. Tensors are [N,H,W,C], dense; those between layers lie
-// in float32 or bfloat16 (Real), all else in float32.
-// Sums over many values go by fixed parts ("partials" [parts, columns]) that Reduce adds up in order: the same bits every time.
+// The CUDA backend's own kernels. Each is a functor called once for every item; items are independent and run in any
+// order, so the device runs one a thread and tests run the same source in a plain loop. Tensors are [N,H,W,C], dense;
+// those between layers lie in float32 or bfloat16 (Real), all else in float32. Sums over many values go by fixed parts
+// ("partials" [parts, columns]) that Reduce adds up in order: the same bits every time.
 #pragma once
 #include <cmath>
 #include <tuple>
@@ -13,9 +13,9 @@ namespace strata::cuda {
 
 /// What one step is given by the host; a ring of these lies on the device.
 struct StepParams {
-  std::uint64_t step = 0;  ///< batches trained before
-  float rate = 0;          ///< of learning; Adam's includes the bias correction
-  std::uint32_t epoch = 0; ///< from which samples that are moved are drawn
+  std::uint64_t step = 0;   ///< batches trained before
+  float rate = 0;           ///< of learning; Adam's includes the bias correction
+  std::uint32_t epoch = 0;  ///< from which samples that are moved are drawn
 };
 /// What one step tells the host. All zero before the step.
 struct StepResult {
@@ -44,23 +44,32 @@ enum class Act : int { Linear, Relu, Tanh, Sigmoid };
 
 STRATA_DEVICE float activated(Act act, float z) {
   switch (act) {
-    case Act::Relu: return z < 0 ? 0.0f : z;
-    case Act::Tanh: return tanhf(z);
-    case Act::Sigmoid: return 1 / (1 + expf(-z));
-    default: return z;
+    case Act::Relu:
+      return z < 0 ? 0.0f : z;
+    case Act::Tanh:
+      return tanhf(z);
+    case Act::Sigmoid:
+      return 1 / (1 + expf(-z));
+    default:
+      return z;
   }
 }
 /// dz from y = act(z) and dy.
 STRATA_DEVICE float activationGradient(Act act, float y, float dy) {
   switch (act) {
-    case Act::Relu: return y <= 0 ? 0.0f : dy;
-    case Act::Tanh: return dy * (1 - y * y);
-    case Act::Sigmoid: return dy * y * (1 - y);
-    default: return dy;
+    case Act::Relu:
+      return y <= 0 ? 0.0f : dy;
+    case Act::Tanh:
+      return dy * (1 - y * y);
+    case Act::Sigmoid:
+      return dy * y * (1 - y);
+    default:
+      return dy;
   }
 }
 
-/// The samples of the current batch as the net reads them: bytes of a data set by sample number, or bytes or floats in batch order.
+/// The samples of the current batch as the net reads them: bytes of a data set by sample number, or bytes or floats in
+/// batch order.
 struct InputImages {
   In<StepCursor> cursor;
   In<std::int32_t> numbers;  ///< [ring, maxBatch]
@@ -71,7 +80,9 @@ struct InputImages {
   int maxBatch = 0;
   float scale = 1, offset = 0;
   /// Where sample n of the batch begins; for at().
-  STRATA_DEVICE Index first(Index n) const { return (floats || inOrder ? n : Index{numbers[Index{cursor[0].slot} * maxBatch + n]}) * sampleSize; }
+  STRATA_DEVICE Index first(Index n) const {
+    return (floats || inOrder ? n : Index{numbers[Index{cursor[0].slot} * maxBatch + n]}) * sampleSize;
+  }
   STRATA_DEVICE float at(Index i) const { return floats ? floats[i] : static_cast<float>(bytes[i]) * scale + offset; }
 };
 
@@ -79,8 +90,12 @@ struct LoadInput {
   static constexpr const char* kName = "LoadInput";
   InputImages images;
   Out<Real> y;
-  std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, y); }
-  STRATA_DEVICE void operator()(Index item) const { y[item] = images.at(images.first(item / images.sampleSize) + item % images.sampleSize); }
+  std::vector<Access> buffers() const {
+    return accesses(images.cursor, images.numbers, images.bytes, images.floats, y);
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    y[item] = images.at(images.first(item / images.sampleSize) + item % images.sampleSize);
+  }
 };
 
 /// The first convolution of a one-channel net with bias, ReLU and max pooling in one pass; an item is one pooled value.
@@ -89,10 +104,12 @@ struct InputConvPool {
   InputImages images;
   Window conv, pool;  ///< pool slides over conv's output
   int k = 1;
-  In<float> w, bias;        ///< [R,S,1,K], [K] or unset
-  Out<Real> y;              ///< [N,pool.outH,pool.outW,K]
-  Out<std::int32_t> winner; ///< place in conv's output plane that y took
-  std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, w, bias, y, winner); }
+  In<float> w, bias;         ///< [R,S,1,K], [K] or unset
+  Out<Real> y;               ///< [N,pool.outH,pool.outW,K]
+  Out<std::int32_t> winner;  ///< place in conv's output plane that y took
+  std::vector<Access> buffers() const {
+    return accesses(images.cursor, images.numbers, images.bytes, images.floats, w, bias, y, winner);
+  }
 
   STRATA_DEVICE float convolved(Index first, int oy, int ox, int ki) const {
     float sum = bias ? bias[ki] : 0.0f;
@@ -126,17 +143,19 @@ struct InputConvPool {
   }
 };
 
-/// Its backward pass: pool, ReLU mask, kernel and bias gradient in one, straight from the pooled gradient. An item is one column
-/// of one part; a part is `samples` samples; columns are the R*S*K kernel values and then the K biases.
+/// Its backward pass: pool, ReLU mask, kernel and bias gradient in one, straight from the pooled gradient. An item is
+/// one column of one part; a part is `samples` samples; columns are the R*S*K kernel values and then the K biases.
 struct InputConvPoolGradient {
   static constexpr const char* kName = "InputConvPoolGradient";
   InputImages images;
   Window conv, pool;
   int k = 1, batch = 1, samples = 1;
-  In<Real> y, dy;           ///< [N,pool.outH,pool.outW,K]
+  In<Real> y, dy;  ///< [N,pool.outH,pool.outW,K]
   In<std::int32_t> winner;
-  Out<float> partials;      ///< [parts, R*S*K + K]
-  std::vector<Access> buffers() const { return accesses(images.cursor, images.numbers, images.bytes, images.floats, y, dy, winner, partials); }
+  Out<float> partials;  ///< [parts, R*S*K + K]
+  std::vector<Access> buffers() const {
+    return accesses(images.cursor, images.numbers, images.bytes, images.floats, y, dy, winner, partials);
+  }
 
   STRATA_DEVICE void operator()(Index item) const {
     const int taps = conv.r * conv.s, columns = (taps + 1) * k;
@@ -162,7 +181,8 @@ struct InputConvPoolGradient {
   }
 };
 
-/// Convolution with bias and activation, for what cuDNN has no engine for or does badly. w is [R,S,C,K]. An item is one output value.
+/// Convolution with bias and activation, for what cuDNN has no engine for or does badly. w is [R,S,C,K]. An item is one
+/// output value.
 struct ConvForward {
   static constexpr const char* kName = "ConvForward";
   Window window;
@@ -237,7 +257,8 @@ struct ConvWeightGradient {
         for (int ox = 0; ox < window.outW; ++ox) {
           const int ix = window.x(ox, s);
           if (window.hasX(ix))
-            sum += x[((n * window.inH + iy) * window.inW + ix) * c + ci] * dz[((n * window.outH + oy) * window.outW + ox) * k + ki];
+            sum += x[((n * window.inH + iy) * window.inW + ix) * c + ci] *
+                   dz[((n * window.outH + oy) * window.outW + ox) * k + ki];
         }
       }
     partials[item] = sum;
@@ -255,7 +276,8 @@ struct Product {
   STRATA_DEVICE void operator()(Index item) const {
     const Index row = item / n, column = item % n;
     float sum = bias ? bias[column] : 0.0f;
-    for (Index i = 0; i < k; ++i) sum += a[transA ? i * m + row : row * k + i] * b[transB ? column * k + i : i * n + column];
+    for (Index i = 0; i < k; ++i)
+      sum += a[transA ? i * m + row : row * k + i] * b[transB ? column * k + i : i * n + column];
     c[item] = activated(relu ? Act::Relu : Act::Linear, sum);
   }
 };
@@ -307,14 +329,15 @@ struct ReluBiasGradient {
   }
 };
 
-/// The same for a dense layer below a narrow one, whose data gradient is taken along: dy, dz times kernel, is never stored. Items as above.
+/// The same for a dense layer below a narrow one, whose data gradient is taken along: dy, dz times kernel, is never
+/// stored. Items as above.
 struct NarrowReluBiasGradient {
   static constexpr const char* kName = "NarrowReluBiasGradient";
   int rows = 1, columns = 1, partRows = 1, units = 1;
   In<Real> y;
   In<Real> above, kernel;  ///< of the narrow layer: dz [rows, units], [columns, units]
   Out<Real> dz;
-  Out<float> partials;     ///< [parts, columns], or unset
+  Out<float> partials;  ///< [parts, columns], or unset
   std::vector<Access> buffers() const { return accesses(y, above, kernel, dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
     const auto [column, first, end] = columnPart(item, rows, columns, partRows);
@@ -393,7 +416,8 @@ struct MaxPoolGradient {
   Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(dy, winner, dx); }
   STRATA_DEVICE void operator()(Index item) const {
-    const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW), iy = static_cast<int>(item / c / window.inW % window.inH);
+    const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW),
+              iy = static_cast<int>(item / c / window.inW % window.inH);
     float sum = 0;
     forEachOutput(window, item / c / window.inW / window.inH, iy, ix, c, [&](Index out, int, int) {
       if (winner[out + ci] == iy * window.inW + ix) sum += dy[out + ci];
@@ -402,15 +426,16 @@ struct MaxPoolGradient {
   }
 };
 
-/// Max pooling after ReLU, backward: pool gradient, mask and bias gradient in one pass; an item is one channel of one sample.
+/// Max pooling after ReLU, backward: pool gradient, mask and bias gradient in one pass; an item is one channel of one
+/// sample.
 struct PoolReluGradient {
   static constexpr const char* kName = "PoolReluGradient";
   Window window;
   int c = 1;
-  In<Real> y, dy;          ///< pooled
+  In<Real> y, dy;  ///< pooled
   In<std::int32_t> winner;
-  Out<Real> dz;            ///< before the ReLU, [N,inH,inW,C]
-  Out<float> partials;     ///< [N, C], or unset
+  Out<Real> dz;         ///< before the ReLU, [N,inH,inW,C]
+  Out<float> partials;  ///< [N, C], or unset
   std::vector<Access> buffers() const { return accesses(y, dy, winner, dz, partials); }
   STRATA_DEVICE void operator()(Index item) const {
     const int ci = static_cast<int>(item % c);
@@ -420,7 +445,8 @@ struct PoolReluGradient {
       for (int ix = 0; ix < window.inW; ++ix) {
         float gradient = 0;
         forEachOutput(window, n, iy, ix, c, [&](Index out, int, int) {
-          if (winner[out + ci] == iy * window.inW + ix) gradient += activationGradient(Act::Relu, y[out + ci], dy[out + ci]);
+          if (winner[out + ci] == iy * window.inW + ix)
+            gradient += activationGradient(Act::Relu, y[out + ci], dy[out + ci]);
         });
         dz[((n * window.inH + iy) * window.inW + ix) * c + ci] = gradient;
         sum += gradient;
@@ -466,7 +492,8 @@ struct AvgPoolGradient {
   Out<Real> dx;
   std::vector<Access> buffers() const { return accesses(dy, dx); }
   STRATA_DEVICE void operator()(Index item) const {
-    const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW), iy = static_cast<int>(item / c / window.inW % window.inH);
+    const int ci = static_cast<int>(item % c), ix = static_cast<int>(item / c % window.inW),
+              iy = static_cast<int>(item / c / window.inW % window.inH);
     float sum = 0;
     forEachOutput(window, item / c / window.inW / window.inH, iy, ix, c,
                   [&](Index out, int oy, int ox) { sum += share(window, oy, ox) * dy[out + ci]; });
@@ -477,8 +504,8 @@ struct AvgPoolGradient {
 /// Philox4x32-10, as philox() of engine/rng.h, for the device: word `index % 4` of block `index / 4`.
 STRATA_DEVICE std::uint32_t philoxWord(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
   const std::uint64_t counter = index / 4;
-  std::uint32_t c[4] = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), static_cast<std::uint32_t>(stream),
-                        static_cast<std::uint32_t>(stream >> 32)};
+  std::uint32_t c[4] = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+                        static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
   std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = 0xD2511F53ull * c[0], p1 = 0xCD9E8D57ull * c[2];
@@ -496,7 +523,7 @@ STRATA_DEVICE std::uint32_t philoxWord(std::uint64_t seed, std::uint64_t stream,
 struct Dropout {
   static constexpr const char* kName = "Dropout";
   In<StepCursor> cursor;
-  In<StepParams> params;  ///< [ring]
+  In<StepParams> params;               ///< [ring]
   std::uint64_t seed = 0, stream = 0;  ///< the step is added to the stream
   std::uint32_t threshold = 0;
   float scale = 1;
@@ -531,7 +558,8 @@ struct Move {
   std::int32_t dy = 0, dx = 0;
 };
 
-/// Draws the moves of the current batch, an item a sample, as augment() of engine/data/augment.h does: by seed, epoch and sample.
+/// Draws the moves of the current batch, an item a sample, as augment() of engine/data/augment.h does: by seed, epoch
+/// and sample.
 struct DrawMoves {
   static constexpr const char* kName = "DrawMoves";
   In<StepCursor> cursor;
@@ -539,13 +567,14 @@ struct DrawMoves {
   In<std::int32_t> numbers;  ///< [ring, maxBatch]
   int maxBatch = 1;
   std::uint64_t seed = 0, stream = 0;  ///< epoch and sample are added to the stream
-  int shift = 0;       ///< pixels
-  double rotate = 0;   ///< degrees
-  Out<Move> moves;     ///< [N]
+  int shift = 0;                       ///< pixels
+  double rotate = 0;                   ///< degrees
+  Out<Move> moves;                     ///< [N]
   std::vector<Access> buffers() const { return accesses(cursor, params, numbers, moves); }
   STRATA_DEVICE void operator()(Index n) const {
     const Index slot = cursor[0].slot;
-    const std::uint64_t epoch = params[slot].epoch & 0xFFFFFF, sample = static_cast<std::uint32_t>(numbers[slot * maxBatch + n]);
+    const std::uint64_t epoch = params[slot].epoch & 0xFFFFFF,
+                        sample = static_cast<std::uint32_t>(numbers[slot * maxBatch + n]);
     DeviceRng rng{seed, stream + (epoch << 32 | sample)};
     const auto range = static_cast<std::uint32_t>(2 * shift + 1);
     Move move;
@@ -558,9 +587,10 @@ struct DrawMoves {
   }
 };
 
-/// Moves the samples of the current batch, an item a value of `moved`, by augment()'s formula: each pixel looks back to where it comes from, in
-/// 16.16 fixed point. Not turned, it comes from one pixel whole, so that a shift needs no way of its own. A GPU may fuse a product and a sum of
-/// the doubles below; that shows only where a result lies within 1e-10 of the edge between two fixed-point numbers.
+/// Moves the samples of the current batch, an item a value of `moved`, by augment()'s formula: each pixel looks back to
+/// where it comes from, in 16.16 fixed point. Not turned, it comes from one pixel whole, so that a shift needs no way
+/// of its own. A GPU may fuse a product and a sum of the doubles below; that shows only where a result lies within
+/// 1e-10 of the edge between two fixed-point numbers.
 struct MoveSamples {
   static constexpr const char* kName = "MoveSamples";
   In<StepCursor> cursor;
@@ -568,15 +598,16 @@ struct MoveSamples {
   In<std::uint8_t> pixels;   ///< [samples, H,W,C]
   In<Move> moves;            ///< [N]
   int maxBatch = 1, h = 1, w = 1, c = 1;
-  int ground = 0;            ///< what comes in from outside
-  Out<std::uint8_t> moved;   ///< [N,H,W,C]
+  int ground = 0;           ///< what comes in from outside
+  Out<std::uint8_t> moved;  ///< [N,H,W,C]
   std::vector<Access> buffers() const { return accesses(cursor, numbers, pixels, moves, moved); }
 
   STRATA_DEVICE int pixel(Index first, Index y, Index x, int ci) const {
     return y < 0 || y >= h || x < 0 || x >= w ? ground : pixels[first + (y * w + x) * c + ci];
   }
   STRATA_DEVICE void operator()(Index item) const {
-    const int ci = static_cast<int>(item % c), x = static_cast<int>(item / c % w), y = static_cast<int>(item / c / w % h);
+    const int ci = static_cast<int>(item % c), x = static_cast<int>(item / c % w),
+              y = static_cast<int>(item / c / w % h);
     const Index n = item / c / w / h, first = Index{numbers[Index{cursor[0].slot} * maxBatch + n]} * h * w * c;
     const Move& move = moves[n];
     const double one = 65536, cy = (h - 1) / 2.0, cx = (w - 1) / 2.0, left = -cx - move.dx, down = y - cy - move.dy;
@@ -615,7 +646,8 @@ struct SoftmaxCrossEntropy {
       mean += logits[row + j] - top;
     }
     const float logSum = logf(sum);
-    losses[item] = logSum - (1 - smoothing) * (logits[row + label] - top) - smoothing / static_cast<float>(classes) * mean;
+    losses[item] =
+        logSum - (1 - smoothing) * (logits[row + label] - top) - smoothing / static_cast<float>(classes) * mean;
     hits[item] = largest == label;
     for (int j = 0; j < classes; ++j) {
       const float target = (j == label ? 1 - smoothing : 0.0f) + smoothing / static_cast<float>(classes);
@@ -624,14 +656,14 @@ struct SoftmaxCrossEntropy {
   }
 };
 
-/// Ends a backward pass: adds up partials, `to[j]` = sum over parts of from[part, j], for up to kJobs gradients at once (one part alone:
-/// a gradient in bfloat16 becomes float32); looks for gradients that are not finite among those and in `finished`, which were written
-/// before; and sums the loss, in the last item.
+/// Ends a backward pass: adds up partials, `to[j]` = sum over parts of from[part, j], for up to kJobs gradients at once
+/// (one part alone: a gradient in bfloat16 becomes float32); looks for gradients that are not finite among those and in
+/// `finished`, which were written before; and sums the loss, in the last item.
 struct Reduce {
   static constexpr const char* kName = "Reduce";
   static constexpr int kJobs = 16;
   struct Job {
-    In<Real> from;      ///< [parts, stride]; columns from `first` on are read
+    In<Real> from;  ///< [parts, stride]; columns from `first` on are read
     Out<float> to;
     Index parts = 0, stride = 0, first = 0;
   };
@@ -640,7 +672,7 @@ struct Reduce {
   Update<StepCursor> cursor;
   Update<StepResult> results;  ///< [ring]
   In<float> finished;
-  In<StepParams> params;       ///< set in the last launch of a step, with losses and hits
+  In<StepParams> params;  ///< set in the last launch of a step, with losses and hits
   In<float> losses;
   In<std::int32_t> hits;
   std::vector<Access> buffers() const {
@@ -693,8 +725,8 @@ struct Reduce {
   }
 };
 
-/// The optimizers, each over the whole arena in one launch; `rounded`, where set, is kept as the bfloat16 copy of the weights. Item 0 moves
-/// the cursor to the next step; nothing else here reads or writes its slot.
+/// The optimizers, each over the whole arena in one launch; `rounded`, where set, is kept as the bfloat16 copy of the
+/// weights. Item 0 moves the cursor to the next step; nothing else here reads or writes its slot.
 STRATA_DEVICE bool beginUpdate(const Update<StepCursor>& cursor, Index item) {
   if (item == 0) ++cursor[0].slot;
   return cursor[0].healthy && !cursor[0].spoiled;
@@ -752,9 +784,11 @@ struct Adam {
 };
 
 /// All of them; a kernel's number is its place here.
-using Kernels = std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient, Product, Activate,
-                           ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool, MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout,
-                           DrawMoves, MoveSamples, SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
+using Kernels =
+    std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient,
+               Product, Activate, ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool,
+               MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout, DrawMoves, MoveSamples,
+               SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
 template <class Functor, int kAt = 0>

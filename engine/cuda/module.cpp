@@ -13,7 +13,8 @@ namespace {
 bool timedPlansWanted() {
   const char* wanted = std::getenv("STRATA_CUDA_PLANS");
   const std::string name = wanted ? wanted : "timed";
-  if (name != "timed" && name != "heuristics") throw Error(Error::Kind::Usage, "STRATA_CUDA_PLANS", "got " + name + ", needed timed or heuristics");
+  if (name != "timed" && name != "heuristics")
+    throw Error(Error::Kind::Usage, "STRATA_CUDA_PLANS", "got " + name + ", needed timed or heuristics");
   return name == "timed";
 }
 
@@ -21,7 +22,9 @@ class CudaBackend : public Backend {
  public:
   CudaBackend() : m_device(makeCudaDevice(timedPlansWanted())) {}
   const std::string& id() const override { return m_id; }
-  std::vector<Precision> precisions() const override { return {Precision::Tf32, Precision::Float32, Precision::Bfloat16}; }
+  std::vector<Precision> precisions() const override {
+    return {Precision::Tf32, Precision::Float32, Precision::Bfloat16};
+  }
   /// Nothing runs op by op: a net is compiled as a whole.
   std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
   std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
@@ -44,6 +47,7 @@ const char* unavailableReason() {
 
 extern "C" __attribute__((visibility("default"))) const strata::CudaModule* strata_cuda_module() {
   static const strata::CudaModule module{strata::kCudaModuleVersion, strata::cuda::unavailableReason,
-                                         []() -> strata::Backend* { return new strata::cuda::CudaBackend; }, strata::cuda::plansFor};
+                                         []() -> strata::Backend* { return new strata::cuda::CudaBackend; },
+                                         strata::cuda::plansFor};
   return &module;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one door into strata_cuda.so: a C symbol that hands out a table of functions. The module is built with the program, by the
-// same compiler, and never unloaded; the version guards against a module left over from another build.
+// The one door into strata_cuda.so: a C symbol that hands out a table of functions. The module is built with the
+// program, by the same compiler, and never unloaded; the version guards against a module left over from another build.
 #pragma once
 #include <vector>
 
@@ -14,9 +14,9 @@ inline constexpr int kCudaModuleVersion = 3;
 inline constexpr char kCudaModuleEntry[] = "strata_cuda_module";
 
 struct CudaModule {
-  int version = 0;                              ///< kCudaModuleVersion of the build that made it
-  const char* (*unavailableReason)() = nullptr; ///< "" when the libraries it needs are here; static storage
-  Backend* (*create)() = nullptr;               ///< the caller owns it; throws strata::Error
+  int version = 0;                               ///< kCudaModuleVersion of the build that made it
+  const char* (*unavailableReason)() = nullptr;  ///< "" when the libraries it needs are here; static storage
+  Backend* (*create)() = nullptr;                ///< the caller owns it; throws strata::Error
   /// BackendDef::plans; needs neither GPU nor driver.
   std::vector<PlannedConv> (*plans)(const NetworkSpec& network, int batch) = nullptr;
 };

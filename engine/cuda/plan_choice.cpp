@@ -14,11 +14,14 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{4} << 20;  // of a file that 
 
 std::string fileName(const PlanSource& source) {
   std::string name = "plans " + source.device + " driver " + source.driver + " " + source.library + ".json";
-  std::ranges::replace_if(name, [](unsigned char c) { return !std::isalnum(c) && c != '.'; }, '-');
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return !std::isalnum(c) && c != '.'; }, '-');
   return name;
 }
 
-Json sourceJson(const PlanSource& source) { return {{"version", 1}, {"device", source.device}, {"driver", source.driver}, {"library", source.library}}; }
+Json sourceJson(const PlanSource& source) {
+  return {{"version", 1}, {"device", source.device}, {"driver", source.driver}, {"library", source.library}};
+}
 
 }  // namespace
 
@@ -49,8 +52,10 @@ bool PlanChoice::keep(const std::string& shape, const std::string& name) {
   return m_timing;
 }
 
-std::optional<std::size_t> PlanChoice::choose(Precision precision, const std::string& shape, const std::vector<std::string>& names,
-                                              const std::function<bool(std::size_t)>& build, const std::function<double(std::size_t)>& seconds) {
+std::optional<std::size_t> PlanChoice::choose(Precision precision, const std::string& shape,
+                                              const std::vector<std::string>& names,
+                                              const std::function<bool(std::size_t)>& build,
+                                              const std::function<double(std::size_t)>& seconds) {
   const bool timing = m_timing && precision != Precision::Float32;
   const std::string key = shape + ", " + precisionName(precision);
   if (const auto found = m_kept.find(key); found != m_kept.end() && precision != Precision::Float32) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which of several plans for one shape is run. The library's heuristics name a few; each is timed once, and the fastest is kept in a file of the
-// user's cache folder, by device, driver and library, for all later starts. A choice changes the last bits of a result, so a timing may decide
-// only once: what cannot be kept is not timed, and neither is anything in float32, which is for exact comparison, or in the deterministic mode;
-// there the heuristics' first is run, the same on every start and machine.
+// Which of several plans for one shape is run. The library's heuristics name a few; each is timed once, and the fastest
+// is kept in a file of the user's cache folder, by device, driver and library, for all later starts. A choice changes
+// the last bits of a result, so a timing may decide only once: what cannot be kept is not timed, and neither is
+// anything in float32, which is for exact comparison, or in the deterministic mode; there the heuristics' first is run,
+// the same on every start and machine.
 #pragma once
 #include <functional>
 #include <map>
@@ -29,14 +30,17 @@ class PlanChoice {
 
   /// Heuristics alone choose.
   PlanChoice() = default;
-  /// Timings choose, and are kept in `folder`, which is made when it is needed. A file there that is broken or of another source is replaced.
+  /// Timings choose, and are kept in `folder`, which is made when it is needed. A file there that is broken or of
+  /// another source is replaced.
   PlanChoice(const Path& folder, PlanSource source);
 
-  /// Of the plans `names`, best first by heuristics, the one to run for `shape`: what was kept for it, else the fastest of the first few that can
-  /// be built; or simply the first of those. `build` says whether it succeeded, `seconds` how long one run takes; a plan at which that throws
-  /// strata::Error is not taken for it. Nothing when none can be built.
-  std::optional<std::size_t> choose(Precision precision, const std::string& shape, const std::vector<std::string>& names,
-                                    const std::function<bool(std::size_t)>& build, const std::function<double(std::size_t)>& seconds);
+  /// Of the plans `names`, best first by heuristics, the one to run for `shape`: what was kept for it, else the fastest
+  /// of the first few that can be built; or simply the first of those. `build` says whether it succeeded, `seconds` how
+  /// long one run takes; a plan at which that throws strata::Error is not taken for it. Nothing when none can be built.
+  std::optional<std::size_t> choose(Precision precision, const std::string& shape,
+                                    const std::vector<std::string>& names,
+                                    const std::function<bool(std::size_t)>& build,
+                                    const std::function<double(std::size_t)>& seconds);
 
  private:
   std::map<std::string, std::string> kept() const;

@@ -68,14 +68,29 @@ std::vector<DescribedGpu> describedGpus() {
   std::vector<DescribedGpu> gpus;
   for (const Json& gpu : file.at("gpus")) {
     const int capability = gpu.at("capability");
-    const Json description{{"deviceName", "NVIDIA " + gpu.at("name").get<std::string>()}, {"deviceVer", capability * 10}, {"driverVer", 13000},
-                           {"multiProcessorCount", gpu.at("multiprocessors")}, {"maxCtasPerSM", gpu.at("blocks_per_multiprocessor")},
-                           {"maxThreadsPerSM", gpu.at("threads_per_multiprocessor")}, {"maxSharedMemoryPerBlock", 49152},
-                           {"maxSharedMemoryPerBlockOptin", gpu.at("shared_memory")}, {"reservedSharedMemoryPerBlock", gpu.at("reserved_shared_memory")},
-                           {"totalGlobalMem", gpu.at("memory")}, {"smClockRateKHz", gpu.at("clock_khz")}, {"memClockRateKHz", gpu.at("memory_clock_khz")},
-                           {"l2CacheSize", gpu.at("l2_cache")}, {"maxGridSize", {2147483647, 65535, 65535}}, {"maxBlockSize", {1024, 1024, 64}},
-                           {"regsPerBlock", 65536}, {"warpSize", 32}, {"maxRegistersPerSM", 65536}, {"maxThreadsPerBlock", 1024}, {"pciDeviceId", 0},
-                           {"isTccDriver", 0}, {"supportCoopLaunch", 1}, {"cudaDeviceId", 0}};
+    const Json description{{"deviceName", "NVIDIA " + gpu.at("name").get<std::string>()},
+                           {"deviceVer", capability * 10},
+                           {"driverVer", 13000},
+                           {"multiProcessorCount", gpu.at("multiprocessors")},
+                           {"maxCtasPerSM", gpu.at("blocks_per_multiprocessor")},
+                           {"maxThreadsPerSM", gpu.at("threads_per_multiprocessor")},
+                           {"maxSharedMemoryPerBlock", 49152},
+                           {"maxSharedMemoryPerBlockOptin", gpu.at("shared_memory")},
+                           {"reservedSharedMemoryPerBlock", gpu.at("reserved_shared_memory")},
+                           {"totalGlobalMem", gpu.at("memory")},
+                           {"smClockRateKHz", gpu.at("clock_khz")},
+                           {"memClockRateKHz", gpu.at("memory_clock_khz")},
+                           {"l2CacheSize", gpu.at("l2_cache")},
+                           {"maxGridSize", {2147483647, 65535, 65535}},
+                           {"maxBlockSize", {1024, 1024, 64}},
+                           {"regsPerBlock", 65536},
+                           {"warpSize", 32},
+                           {"maxRegistersPerSM", 65536},
+                           {"maxThreadsPerBlock", 1024},
+                           {"pciDeviceId", 0},
+                           {"isTccDriver", 0},
+                           {"supportCoopLaunch", 1},
+                           {"cudaDeviceId", 0}};
     gpus.push_back({gpu.at("name"), capability, description.dump()});
   }
   return gpus;
@@ -100,8 +115,10 @@ std::vector<PlannedConv> plansFor(const NetworkSpec& network, int batch) {
     for (const ConvGraph& graph : convGraphsOf(network, batch, precision))
       for (const DescribedGpu& gpu : gpus) {
         const PlanOutcome outcome = planOnDescribed(graph, gpu.description, heuristics, {});
-        plans.push_back({graph.text(), precisionName(precision), gpu.name + " (sm_" + std::to_string(gpu.capability) + ")", outcome.engine,
-                         static_cast<std::int64_t>(outcome.workspaceBytes), outcome.problem.empty() ? "" : fallbackOf(outcome, gpu, precision)});
+        plans.push_back({graph.text(), precisionName(precision),
+                         gpu.name + " (sm_" + std::to_string(gpu.capability) + ")", outcome.engine,
+                         static_cast<std::int64_t>(outcome.workspaceBytes),
+                         outcome.problem.empty() ? "" : fallbackOf(outcome, gpu, precision)});
       }
   return plans;
 }

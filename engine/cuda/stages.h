@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack as the CUDA backend runs it: stages of one to two layers, each a few launches. Flatten costs nothing, an activation is
-// fused into the layer before it where it is ReLU, and a ReLU convolution takes the max pool behind it along.
+// A stack as the CUDA backend runs it: stages of one to two layers, each a few launches. Flatten costs nothing, an
+// activation is fused into the layer before it where it is ReLU, and a ReLU convolution takes the max pool behind it
+// along.
 #pragma once
 #include <map>
 #include <memory>
@@ -94,7 +95,8 @@ class Stage {
   std::string note;    ///< what runs it, for explain()
 };
 
-/// The stages of a stack that analyse() accepts. Adds the stack's weights to shared.arena. What the last one puts out, the logits, is float32.
+/// The stages of a stack that analyse() accepts. Adds the stack's weights to shared.arena. What the last one puts out,
+/// the logits, is float32.
 std::vector<std::unique_ptr<Stage>> makeStages(const NetworkSpec& network, const Analysis& analysis, Shared& shared);
 
 }  // namespace strata::cuda

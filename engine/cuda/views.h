@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a functor sees device memory: spans that say whether it reads, writes all of it, or updates it. A functor lists its spans
-// in buffers(); from that list a simulated device checks bounds, lifetimes, uninitialised reads and the order of lanes.
-// The same functor is a kernel's body under nvcc and a plain loop's body on the host.
+// How a functor sees device memory: spans that say whether it reads, writes all of it, or updates it. A functor lists
+// its spans in buffers(); from that list a simulated device checks bounds, lifetimes, uninitialised reads and the order
+// of lanes. The same functor is a kernel's body under nvcc and a plain loop's body on the host.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -86,7 +86,8 @@ class RealRef {
   STRATA_DEVICE RealRef(void* data, Storage storage, Index at) : m_data(data), m_storage(storage), m_at(at) {}
   RealRef& operator=(const RealRef&) = delete;  // through floats alone
   STRATA_DEVICE operator float() const {
-    return m_storage == Storage::Float32 ? static_cast<const float*>(m_data)[m_at] : fromBfloat16(static_cast<const std::uint16_t*>(m_data)[m_at]);
+    return m_storage == Storage::Float32 ? static_cast<const float*>(m_data)[m_at]
+                                         : fromBfloat16(static_cast<const std::uint16_t*>(m_data)[m_at]);
   }
   STRATA_DEVICE void operator=(float value) const {
     if (m_storage == Storage::Float32) static_cast<float*>(m_data)[m_at] = value;
@@ -100,7 +101,7 @@ class RealRef {
 };
 
 template <class T, Use kUse>
-  requires std::is_same_v<std::remove_const_t<T>, Real>
+requires std::is_same_v<std::remove_const_t<T>, Real>
 struct View<T, kUse> {
   static constexpr bool kRead = kUse == Use::Read;
   using Number = std::conditional_t<kRead, const float, float>;

@@ -19,7 +19,8 @@ void shiftPixels(const Shape& shape, int dy, int dx, std::uint8_t ground, const 
 }
 
 /// Each pixel of `to` looks back to where it comes from, in 16.16 fixed point so that every machine rounds alike.
-void rotatePixels(const Shape& shape, double angle, int dy, int dx, std::uint8_t ground, const std::uint8_t* from, std::uint8_t* to) {
+void rotatePixels(const Shape& shape, double angle, int dy, int dx, std::uint8_t ground, const std::uint8_t* from,
+                  std::uint8_t* to) {
   constexpr double kOne = 65536;
   const double cosine = std::cos(angle), sine = std::sin(angle), cy = (shape.h - 1) / 2.0, cx = (shape.w - 1) / 2.0;
   const auto stepX = std::llround(cosine * kOne), stepY = std::llround(-sine * kOne);
@@ -28,7 +29,8 @@ void rotatePixels(const Shape& shape, double angle, int dy, int dx, std::uint8_t
   };
   for (int y = 0; y < shape.h; ++y) {
     const double left = -cx - dx, down = y - cy - dy;
-    std::int64_t sourceX = std::llround((cx + cosine * left + sine * down) * kOne), sourceY = std::llround((cy - sine * left + cosine * down) * kOne);
+    std::int64_t sourceX = std::llround((cx + cosine * left + sine * down) * kOne),
+                 sourceY = std::llround((cy - sine * left + cosine * down) * kOne);
     for (int x = 0; x < shape.w; ++x, sourceX += stepX, sourceY += stepY) {
       const std::int64_t ix = sourceX >> 16, iy = sourceY >> 16;
       const int fx = static_cast<int>(sourceX >> 8 & 255), fy = static_cast<int>(sourceY >> 8 & 255);
@@ -51,16 +53,20 @@ const std::vector<Field>& augmentationFields() {
   return fields;
 }
 
-Json augmentationToJson(const Augmentation& augmentation) { return {{"shift", augmentation.shift}, {"rotate", augmentation.rotate}}; }
+Json augmentationToJson(const Augmentation& augmentation) {
+  return {{"shift", augmentation.shift}, {"rotate", augmentation.rotate}};
+}
 
 Augmentation augmentationFromJson(const Json& json, const std::string& where) {
   const Fields fields = fieldsFromJson(augmentationFields(), json, where, {});
   return {fields.integer("shift"), fields.real("rotate")};
 }
 
-void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground, const std::uint8_t* from, std::uint8_t* to) {
+void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground,
+             const std::uint8_t* from, std::uint8_t* to) {
   const auto range = static_cast<std::uint32_t>(2 * augmentation.shift + 1);
-  const int dy = static_cast<int>(rng.below(range)) - augmentation.shift, dx = static_cast<int>(rng.below(range)) - augmentation.shift;
+  const int dy = static_cast<int>(rng.below(range)) - augmentation.shift,
+            dx = static_cast<int>(rng.below(range)) - augmentation.shift;
   if (augmentation.rotate == 0) return shiftPixels(shape, dy, dx, ground, from, to);
   const double degrees = augmentation.rotate * (2 * rng.uniform01() - 1);
   rotatePixels(shape, degrees * std::numbers::pi / 180, dy, dx, ground, from, to);

@@ -19,8 +19,9 @@ const std::vector<Field>& augmentationFields();
 Json augmentationToJson(const Augmentation& augmentation);
 Augmentation augmentationFromJson(const Json& json, const std::string& where);
 
-/// Moves one sample [H,W,C]: `to` is `from` rotated about its centre and shifted, both drawn from `rng`; what comes in from outside
-/// is `ground`. A shift alone copies pixels; a rotation blends the four nearest.
-void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground, const std::uint8_t* from, std::uint8_t* to);
+/// Moves one sample [H,W,C]: `to` is `from` rotated about its centre and shifted, both drawn from `rng`; what comes in
+/// from outside is `ground`. A shift alone copies pixels; a rotation blends the four nearest.
+void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground,
+             const std::uint8_t* from, std::uint8_t* to);
 
 }  // namespace strata

@@ -10,9 +10,10 @@
 
 namespace strata {
 
-Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize, Augmentation augmentation)
-    : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_shape(shape), m_preprocessing(preprocessing), m_batchSize(batchSize),
-      m_augmentation(augmentation) {}
+Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing,
+                 int batchSize, Augmentation augmentation)
+    : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_shape(shape),
+      m_preprocessing(preprocessing), m_batchSize(batchSize), m_augmentation(augmentation) {}
 
 // Fisher and Yates, from the same order every time: epoch 7 is the same whether or not epoch 6 was run.
 void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
@@ -21,10 +22,14 @@ void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
   m_order = m_indices;
   if (!shuffle) return;
   Rng rng(seed, Stream::Shuffle, m_epoch);
-  for (std::size_t i = m_order.size(); i > 1; --i) std::swap(m_order[i - 1], m_order[rng.below(static_cast<std::uint32_t>(i))]);
+  for (std::size_t i = m_order.size(); i > 1; --i)
+    std::swap(m_order[i - 1], m_order[rng.below(static_cast<std::uint32_t>(i))]);
 }
 
-int Batches::count() const { return static_cast<int>((m_order.size() + static_cast<std::size_t>(m_batchSize) - 1) / static_cast<std::size_t>(m_batchSize)); }
+int Batches::count() const {
+  return static_cast<int>((m_order.size() + static_cast<std::size_t>(m_batchSize) - 1) /
+                          static_cast<std::size_t>(m_batchSize));
+}
 
 std::span<const int> Batches::numbers(int index, int count) const {
   const auto batchSize = static_cast<std::size_t>(m_batchSize), begin = static_cast<std::size_t>(index) * batchSize;
@@ -33,7 +38,8 @@ std::span<const int> Batches::numbers(int index, int count) const {
 
 std::pair<float, float> Batches::scaling() const {
   const double scale = m_preprocessing.scale, offset = m_preprocessing.offset;
-  if (m_preprocessing.invert) return {-static_cast<float>(scale), static_cast<float>(offset + 255 * scale)};  // (255 - byte) * scale + offset
+  if (m_preprocessing.invert)
+    return {-static_cast<float>(scale), static_cast<float>(offset + 255 * scale)};  // (255 - byte) * scale + offset
   return {static_cast<float>(scale), static_cast<float>(offset)};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a DataView becomes batches: a pure function of (seed, epoch, batch), so a resumed run reads the very same samples.
+// How a DataView becomes batches: a pure function of (seed, epoch, batch), so a resumed run reads the very same
+// samples.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -17,27 +18,29 @@ struct Batch {
   const std::uint8_t* bytes = nullptr;  ///< [N,H,W,C]; value = byte * scale + offset
   const float* floats = nullptr;        ///< [N,H,W,C]; used as they are
   float scale = 1, offset = 0;
-  const std::int32_t* labels = nullptr; ///< [N]; null when only predicting
+  const std::int32_t* labels = nullptr;  ///< [N]; null when only predicting
 };
 
 /// Walks through one DataView. Not thread-safe; each run owns one.
 class Batches {
  public:
   /// `indices` into `samples`, which must outlive this. An augmentation is for training alone.
-  Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize, Augmentation augmentation = {});
+  Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize,
+          Augmentation augmentation = {});
 
-  /// Order of the coming epoch (from 0): as given, or shuffled by (seed, epoch). A sample's augmentation is drawn by (seed, epoch, sample).
+  /// Order of the coming epoch (from 0): as given, or shuffled by (seed, epoch). A sample's augmentation is drawn by
+  /// (seed, epoch, sample).
   void startEpoch(int epoch, bool shuffle, std::uint64_t seed);
-  int count() const;               ///< batches in an epoch; the last may be short
+  int count() const;  ///< batches in an epoch; the last may be short
   /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
 
-  /// For whoever keeps samples at hand: which of samples() batch `index`, or `count` batches from there on, as far as there are so many, are made
-  /// of, before any augmentation; valid until startEpoch().
+  /// For whoever keeps samples at hand: which of samples() batch `index`, or `count` batches from there on, as far as
+  /// there are so many, are made of, before any augmentation; valid until startEpoch().
   std::span<const int> numbers(int index, int count = 1) const;
   const Samples& samples() const { return m_samples; }
   const Augmentation& augmentation() const { return m_augmentation; }
-  std::uint64_t seed() const { return m_seed; }    ///< of the augmentation, as startEpoch() was told; likewise
+  std::uint64_t seed() const { return m_seed; }  ///< of the augmentation, as startEpoch() was told; likewise
   std::uint64_t epoch() const { return m_epoch; }
   std::uint8_t ground() const { return m_preprocessing.invert ? 255 : 0; }  ///< what comes in from outside
   /// value = byte * first + second

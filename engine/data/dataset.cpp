@@ -34,7 +34,8 @@ std::vector<char> drawHeldOut(int count, int held, std::uint64_t seed) {
   std::vector<char> isHeld(order.size(), 0);
   Rng rng(seed, Stream::Split);
   for (int i = 0; i < held; ++i) {
-    std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(i) + rng.below(static_cast<std::uint32_t>(count - i))]);
+    std::swap(order[static_cast<std::size_t>(i)],
+              order[static_cast<std::size_t>(i) + rng.below(static_cast<std::uint32_t>(count - i))]);
     isHeld[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 1;
   }
   return isHeld;
@@ -51,17 +52,24 @@ Preprocessing preprocessingFromJson(const Json& json, const std::string& where) 
   return {fields.real("scale"), fields.real("offset"), fields.flag("invert")};
 }
 
-DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction, std::uint64_t seed) {
+DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction,
+                      std::uint64_t seed) {
   DataView view;
   view.validationSource = source;
   const int count = dataset->train.count;
   if (source == ValidationSource::TestSet) {
-    if (dataset->test.count == 0) throw Error(Error::Kind::Input, dataset->title, "it has no test set to validate on", "Validate on a part of the training set instead.");
+    if (dataset->test.count == 0)
+      throw Error(Error::Kind::Input, dataset->title, "it has no test set to validate on",
+                  "Validate on a part of the training set instead.");
     view.train = upTo(count);
     view.validation = upTo(dataset->test.count);
   } else {
-    if (!(fraction > 0 && fraction < 1)) throw Error(Error::Kind::Input, "data.validation_fraction", "must lie between 0 and 1; got " + numberText(fraction));
-    if (count < 2) throw Error(Error::Kind::Input, dataset->title, "got " + std::to_string(count) + " training samples, needed 2 or more to hold some out");
+    if (!(fraction > 0 && fraction < 1))
+      throw Error(Error::Kind::Input, "data.validation_fraction",
+                  "must lie between 0 and 1; got " + numberText(fraction));
+    if (count < 2)
+      throw Error(Error::Kind::Input, dataset->title,
+                  "got " + std::to_string(count) + " training samples, needed 2 or more to hold some out");
     const int held = std::clamp(static_cast<int>(std::lround(fraction * count)), 1, count - 1);
     const std::vector<char> isHeld = drawHeldOut(count, held, seed);
     for (int i = 0; i < count; ++i) (isHeld[static_cast<std::size_t>(i)] ? view.validation : view.train).push_back(i);

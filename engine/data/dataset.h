@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A data set in memory: immutable samples and labels, shared by everyone who reads them. Samples stay bytes until a net's
-// first layer reads them; Preprocessing says what a byte means and travels with project and checkpoint.
+// A data set in memory: immutable samples and labels, shared by everyone who reads them. Samples stay bytes until a
+// net's first layer reads them; Preprocessing says what a byte means and travels with project and checkpoint.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -30,9 +30,9 @@ struct Samples {
 };
 
 struct Dataset {
-  std::string id;                  ///< "mnist", "fashion-mnist", "synthetic-digits"
-  std::string title;               ///< "MNIST"; synthetic data say so here
-  std::string origin;              ///< folder it was read from, or "generated"
+  std::string id;      ///< "mnist", "fashion-mnist", "synthetic-digits"
+  std::string title;   ///< "MNIST"; synthetic data say so here
+  std::string origin;  ///< folder it was read from, or "generated"
   bool synthetic = false;
   Shape shape = Shape::image(28, 28, 1);
   std::vector<std::string> classes;  ///< names, by label
@@ -45,13 +45,17 @@ enum class ValidationSource { Split, TestSet };
 /// What a run trains and validates on: indices into one Dataset, never copies.
 struct DataView {
   std::shared_ptr<const Dataset> dataset;
-  std::vector<int> train;        ///< indices into dataset->train, in file order
-  std::vector<int> validation;   ///< indices into dataset->train (Split) or ->test (TestSet)
+  std::vector<int> train;       ///< indices into dataset->train, in file order
+  std::vector<int> validation;  ///< indices into dataset->train (Split) or ->test (TestSet)
   ValidationSource validationSource = ValidationSource::Split;
-  const Samples& validationSamples() const { return validationSource == ValidationSource::Split ? dataset->train : dataset->test; }
+  const Samples& validationSamples() const {
+    return validationSource == ValidationSource::Split ? dataset->train : dataset->test;
+  }
 };
 
-/// Split holds out `fraction` of the training set, drawn by `seed`, the rest keeping its order; TestSet validates on the test set.
-DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction, std::uint64_t seed);
+/// Split holds out `fraction` of the training set, drawn by `seed`, the rest keeping its order; TestSet validates on
+/// the test set.
+DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction,
+                      std::uint64_t seed);
 
 }  // namespace strata

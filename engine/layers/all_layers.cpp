@@ -8,7 +8,8 @@ namespace strata {
 
 const std::vector<LayerDef>& allLayers() {
   static const std::vector<LayerDef> layers{
-      conv2dLayer(), maxPool2dLayer(), avgPool2dLayer(), denseLayer(), activationLayer(), flattenLayer(), dropoutLayer(),
+      conv2dLayer(),     maxPool2dLayer(), avgPool2dLayer(), denseLayer(),
+      activationLayer(), flattenLayer(),   dropoutLayer(),
   };
   return layers;
 }

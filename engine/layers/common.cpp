@@ -14,25 +14,34 @@ Slide slide(int in, int kernel, int stride, bool same) {
 std::optional<Issue> windowIssue(const std::string& noun, const std::string& field, Pair window, int usual, Shape in) {
   if (window.h <= in.h && window.w <= in.w) return std::nullopt;
   // The fix: as large as usual, or the largest odd size that fits.
-  const auto fitting = [usual](int side) { return side >= usual ? usual : side - (usual % 2 == 1 && side % 2 == 0 ? 1 : 0); };
+  const auto fitting = [usual](int side) {
+    return side >= usual ? usual : side - (usual % 2 == 1 && side % 2 == 0 ? 1 : 0);
+  };
   const Pair mend{std::min(window.h, fitting(in.h)), std::min(window.w, fitting(in.w))};
   const std::string largest = in.h == in.w ? std::to_string(in.h) : pairText({in.h, in.w});
   Issue issue;
   issue.field = field;
-  issue.text = noun + " " + pairText(window) + " does not fit the " + pairText({in.h, in.w}) + " input. Largest that fits: " + largest + ".";
-  issue.fixes = {{"Use " + pairText(mend), field, mend, {}}, {"Set padding to Same", "padding", std::string("same"), {}}};
+  issue.text = noun + " " + pairText(window) + " does not fit the " + pairText({in.h, in.w}) +
+               " input. Largest that fits: " + largest + ".";
+  issue.fixes = {{"Use " + pairText(mend), field, mend, {}},
+                 {"Set padding to Same", "padding", std::string("same"), {}}};
   return issue;
 }
 
 Issue needsImage(const std::string& title, Shape in) {
   Issue issue;
-  issue.text = title + " needs an image, but its input is a vector of " + in.text() + ". Move it before the Flatten layer, or remove it.";
+  issue.text = title + " needs an image, but its input is a vector of " + in.text() +
+               ". Move it before the Flatten layer, or remove it.";
   return issue;
 }
 
-Field paddingField(const std::string& help) { return choiceField("padding", "Padding", {"valid", "same"}, "valid", help); }
+Field paddingField(const std::string& help) {
+  return choiceField("padding", "Padding", {"valid", "same"}, "valid", help);
+}
 
-Field biasField() { return boolField("use_bias", "Bias", true, "Adds one trained number to every output channel; it starts at zero."); }
+Field biasField() {
+  return boolField("use_bias", "Bias", true, "Adds one trained number to every output channel; it starts at zero.");
+}
 
 Field initializerField() {
   Field field;
@@ -40,7 +49,8 @@ Field initializerField() {
   field.title = "Initial weights";
   field.kind = Field::Kind::Initializer;
   field.initial = Initializer{};
-  field.help = "How the weights are drawn before training. Glorot suits most nets, He suits many layers of ReLU, Uniform draws from -limit to limit.";
+  field.help = "How the weights are drawn before training. Glorot suits most nets, He suits many layers of ReLU, "
+               "Uniform draws from -limit to limit.";
   field.advanced = true;
   return field;
 }
@@ -52,20 +62,28 @@ std::string pairText(Pair pair) { return std::to_string(pair.h) + " × " + std::
 
 Field activationField(const std::string& initial) {
   return choiceField("activation", "Activation", {"linear", "relu", "tanh", "sigmoid"}, initial,
-                     "What is done to every output: Linear leaves it, ReLU cuts off below zero, Tanh squeezes to -1..1, Sigmoid to 0..1.");
+                     "What is done to every output: Linear leaves it, ReLU cuts off below zero, Tanh squeezes to "
+                     "-1..1, Sigmoid to 0..1.");
 }
 
 Activation activationOf(const Fields& fields) {
   const std::string& id = fields.text("activation");
-  return id == "relu" ? Activation::Relu : id == "tanh" ? Activation::Tanh : id == "sigmoid" ? Activation::Sigmoid : Activation::Linear;
+  return id == "relu"      ? Activation::Relu
+         : id == "tanh"    ? Activation::Tanh
+         : id == "sigmoid" ? Activation::Sigmoid
+                           : Activation::Linear;
 }
 
 std::string activationTitle(const Fields& fields) {
   switch (activationOf(fields)) {
-    case Activation::Linear: return "Linear";
-    case Activation::Relu: return "ReLU";
-    case Activation::Tanh: return "Tanh";
-    case Activation::Sigmoid: return "Sigmoid";
+    case Activation::Linear:
+      return "Linear";
+    case Activation::Relu:
+      return "ReLU";
+    case Activation::Tanh:
+      return "Tanh";
+    case Activation::Sigmoid:
+      return "Sigmoid";
   }
   return {};
 }

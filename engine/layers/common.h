@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What several layers share: sliding windows as Keras places them, the activation field, the one inner loop of the reference
-// ops, and how a LayerDef makes its op in float and in double.
+// What several layers share: sliding windows as Keras places them, the activation field, the one inner loop of the
+// reference ops, and how a LayerDef makes its op in float and in double.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -13,8 +13,8 @@
 
 namespace strata {
 
-/// A kernel sliding along one direction of its input. Outputs are o = 0..out-1, taps t = 0..kernel-1; the tap reads the input at
-/// at(o, t), and only taps from begin(o) to end(o)-1 lie inside it.
+/// A kernel sliding along one direction of its input. Outputs are o = 0..out-1, taps t = 0..kernel-1; the tap reads the
+/// input at at(o, t), and only taps from begin(o) to end(o)-1 lie inside it.
 struct Slide {
   int in = 0, out = 0, kernel = 1, stride = 1;
   int before = 0;  ///< padding in front of the input
@@ -23,10 +23,12 @@ struct Slide {
   int end(int o) const { return std::min(kernel, in + before - o * stride); }
 };
 
-/// "valid" keeps the window inside; "same" pads so that out = ceil(in / stride), an odd pixel of padding below and on the right.
+/// "valid" keeps the window inside; "same" pads so that out = ceil(in / stride), an odd pixel of padding below and on
+/// the right.
 Slide slide(int in, int kernel, int stride, bool same);
 
-/// The issue of a window that does not fit the image without padding, with its two fixes, or nothing. `noun` "Kernel", `field` its id.
+/// The issue of a window that does not fit the image without padding, with its two fixes, or nothing. `noun` "Kernel",
+/// `field` its id.
 std::optional<Issue> windowIssue(const std::string& noun, const std::string& field, Pair window, int usual, Shape in);
 /// The issue of a layer that reads images and is given a vector.
 Issue needsImage(const std::string& title, Shape in);
@@ -44,7 +46,8 @@ std::string activationTitle(const Fields& fields);  ///< "ReLU"; "Linear"
 template <class Real>
 void activate(Activation kind, Real* y, std::int64_t count) {
   switch (kind) {
-    case Activation::Linear: break;
+    case Activation::Linear:
+      break;
     case Activation::Relu:
       for (std::int64_t i = 0; i < count; ++i) y[i] = y[i] < 0 ? 0 : y[i];
       break;
@@ -61,7 +64,9 @@ void activate(Activation kind, Real* y, std::int64_t count) {
 template <class Real>
 void activationGradient(Activation kind, const Real* y, const Real* dy, Real* dz, std::int64_t count) {
   switch (kind) {
-    case Activation::Linear: std::copy_n(dy, count, dz); break;
+    case Activation::Linear:
+      std::copy_n(dy, count, dz);
+      break;
     case Activation::Relu:
       for (std::int64_t i = 0; i < count; ++i) dz[i] = y[i] <= 0 ? 0 : dy[i];
       break;
@@ -74,10 +79,12 @@ void activationGradient(Activation kind, const Real* y, const Real* dy, Real* dz
   }
 }
 
-/// y[cols] += x[rows] · w[rows, cols], the inner loop of every layer with weights. x and the rows of w may lie apart by a stride.
-/// Four rows at a time: y is then loaded and stored once for four multiply-adds, and compilers turn the loop over j into vectors.
+/// y[cols] += x[rows] · w[rows, cols], the inner loop of every layer with weights. x and the rows of w may lie apart by
+/// a stride. Four rows at a time: y is then loaded and stored once for four multiply-adds, and compilers turn the loop
+/// over j into vectors.
 template <class Real>
-void addProduct(std::int64_t rows, std::int64_t cols, const Real* x, std::int64_t xStride, const Real* w, std::int64_t wStride, Real* __restrict y) {
+void addProduct(std::int64_t rows, std::int64_t cols, const Real* x, std::int64_t xStride, const Real* w,
+                std::int64_t wStride, Real* __restrict y) {
   std::int64_t i = 0;
   for (; i + 4 <= rows; i += 4) {
     const Real x0 = x[i * xStride], x1 = x[(i + 1) * xStride], x2 = x[(i + 2) * xStride], x3 = x[(i + 3) * xStride];

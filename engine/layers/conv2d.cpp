@@ -8,14 +8,18 @@ namespace strata {
 namespace {
 
 std::vector<Field> convFields() {
-  Field kernel = pairField("kernel_size", "Kernel", 3, 1, 1024, "Height and width of the patch of the input that one output pixel looks at.");
-  Field strides = pairField("strides", "Stride", 1, 1, 1024, "How far the kernel moves each time; 2 halves height and width.");
+  Field kernel = pairField("kernel_size", "Kernel", 3, 1, 1024,
+                           "Height and width of the patch of the input that one output pixel looks at.");
+  Field strides =
+      pairField("strides", "Stride", 1, 1, 1024, "How far the kernel moves each time; 2 halves height and width.");
   kernel.unit = strides.unit = "px";
   return {
-      intField("filters", "Filters", 32, 1, 4096, "How many patterns the layer learns to find; the output has one channel for each."),
+      intField("filters", "Filters", 32, 1, 4096,
+               "How many patterns the layer learns to find; the output has one channel for each."),
       kernel,
       strides,
-      paddingField("Valid keeps the kernel inside the image, which shrinks by its size less one; Same pads with zeros to keep the size."),
+      paddingField("Valid keeps the kernel inside the image, which shrinks by its size less one; Same pads with zeros "
+                   "to keep the size."),
       activationField("linear"),
       biasField(),
       initializerField(),
@@ -43,7 +47,11 @@ std::vector<ParamInfo> convParams(const Fields& fields, Shape in) {
   const Pair kernel = fields.pair("kernel_size");
   const int filters = fields.integer("filters");
   const std::int64_t patch = std::int64_t{kernel.h} * kernel.w;
-  std::vector<ParamInfo> params{{"kernel", {kernel.h, kernel.w, in.c, filters}, fields.initializer("kernel_initializer"), patch * in.c, patch * filters}};
+  std::vector<ParamInfo> params{{"kernel",
+                                 {kernel.h, kernel.w, in.c, filters},
+                                 fields.initializer("kernel_initializer"),
+                                 patch * in.c,
+                                 patch * filters}};
   if (fields.flag("use_bias")) params.push_back({"bias", {filters}, {"zeros"}, filters, filters});
   return params;
 }
@@ -55,8 +63,9 @@ std::int64_t convMacs(const Fields& fields, Shape in) {
 
 std::string convSummary(const Fields& fields) {
   const Pair strides = fields.pair("strides");
-  return std::to_string(fields.integer("filters")) + " filters · " + pairText(fields.pair("kernel_size")) + " · stride " +
-         (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) + (fields.text("padding") == "same" ? " · same" : "") +
+  return std::to_string(fields.integer("filters")) + " filters · " + pairText(fields.pair("kernel_size")) +
+         " · stride " + (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) +
+         (fields.text("padding") == "same" ? " · same" : "") +
          (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
 }
 
@@ -64,8 +73,9 @@ template <class Real>
 class Conv2dOp : public BasicOp<Real> {
  public:
   explicit Conv2dOp(const Site& site)
-      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)), m_activation(activationOf(site.fields)),
-        m_bias(site.fields.flag("use_bias")), m_rowSize(std::int64_t{m_slides.x.kernel} * m_in.c) {}
+      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)),
+        m_activation(activationOf(site.fields)), m_bias(site.fields.flag("use_bias")),
+        m_rowSize(std::int64_t{m_slides.x.kernel} * m_in.c) {}
 
   void forward(const BasicOpIo<Real>& io) override {
     Real* y = io.y;
@@ -100,7 +110,8 @@ class Conv2dOp : public BasicOp<Real> {
     }
   }
 
-  // Row (r,s,c) of the kernel's gradient sums x * dz over all places: along one output row, again a vector times a matrix.
+  // Row (r,s,c) of the kernel's gradient sums x * dz over all places: along one output row, again a vector times a
+  // matrix.
   void weightGradient(const BasicOpIo<Real>& io) const {
     std::fill(io.gradients.begin(), io.gradients.end(), Real{0});
     for (int n = 0; n < io.batch; ++n)
@@ -120,17 +131,20 @@ class Conv2dOp : public BasicOp<Real> {
     while (first < last && slide.at(first, s) < 0) ++first;
     while (first < last && slide.at(last - 1, s) >= m_in.w) --last;
     if (first == last) return;
-    const Real* x = io.x + n * m_in.size() + (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + slide.at(first, s)) * m_in.c;
+    const Real* x =
+        io.x + n * m_in.size() + (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + slide.at(first, s)) * m_in.c;
     Real* dw = io.gradients.data() + (r * m_rowSize + s * m_in.c) * m_out.c;
     for (int c = 0; c < m_in.c; ++c)
-      addProduct<Real>(last - first, m_out.c, x + c, std::int64_t{slide.stride} * m_in.c, dz + first * m_out.c, m_out.c, dw + c * m_out.c);
+      addProduct<Real>(last - first, m_out.c, x + c, std::int64_t{slide.stride} * m_in.c, dz + first * m_out.c, m_out.c,
+                       dw + c * m_out.c);
   }
 
   // The window's values get back dz times the kernel, row by row; the kernel's rows are transposed first to [K, row].
   void inputGradient(const BasicOpIo<Real>& io) {
     m_transposed.resize(kernelSize());
     for (int r = 0; r < m_slides.y.kernel; ++r)
-      transpose(io.weights.data() + r * m_rowSize * m_out.c, m_rowSize, m_out.c, m_transposed.data() + r * m_rowSize * m_out.c);
+      transpose(io.weights.data() + r * m_rowSize * m_out.c, m_rowSize, m_out.c,
+                m_transposed.data() + r * m_rowSize * m_out.c);
     std::fill_n(io.dx, io.batch * m_in.size(), Real{0});
     const Real* dz = m_dz.data();
     for (int n = 0; n < io.batch; ++n)
@@ -139,7 +153,8 @@ class Conv2dOp : public BasicOp<Real> {
           const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
           for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r) {
             const Real* w = m_transposed.data() + r * m_rowSize * m_out.c + s0 * m_in.c;
-            addProduct<Real>(m_out.c, (s1 - s0) * m_in.c, dz, 1, w, m_rowSize, io.dx + n * m_in.size() + under(oy, ox, r));
+            addProduct<Real>(m_out.c, (s1 - s0) * m_in.c, dz, 1, w, m_rowSize,
+                             io.dx + n * m_in.size() + under(oy, ox, r));
           }
         }
   }
@@ -176,10 +191,15 @@ LayerDef conv2dLayer() {
       {{{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}, Shape::image(9, 9, 1)},
       {{{"filters", 16}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}, Shape::image(7, 6, 8)},
       {{{"filters", 5}, {"kernel_size", 4}, {"padding", "same"}, {"strides", 2}}, Shape::image(7, 8, 3)},
-      {{{"filters", 3}, {"kernel_size", Json::array({2, 3})}, {"strides", Json::array({1, 2})}, {"activation", "tanh"}}, Shape::image(5, 8, 2)},
+      {{{"filters", 3}, {"kernel_size", Json::array({2, 3})}, {"strides", Json::array({1, 2})}, {"activation", "tanh"}},
+       Shape::image(5, 8, 2)},
       {{{"filters", 7}, {"kernel_size", 1}, {"use_bias", false}, {"activation", "sigmoid"}}, Shape::image(4, 3, 5)},
       {{{"filters", 2}, {"kernel_size", 5}, {"padding", "same"}, {"strides", 3}}, Shape::image(2, 3, 1)},
-      {{{"filters", 9}, {"kernel_size", 3}, {"strides", 2}, {"kernel_initializer", {{"type", "uniform"}, {"limit", 0.1}}}}, Shape::image(8, 8, 17)},
+      {{{"filters", 9},
+        {"kernel_size", 3},
+        {"strides", 2},
+        {"kernel_initializer", {{"type", "uniform"}, {"limit", 0.1}}}},
+       Shape::image(8, 8, 17)},
   };
   return def;
 }

@@ -7,7 +7,8 @@ namespace strata {
 namespace {
 
 std::vector<Field> denseFields() {
-  return {intField("units", "Units", 128, 1, 1 << 20, "How many outputs the layer has. The last layer needs one for each class."),
+  return {intField("units", "Units", 128, 1, 1 << 20,
+                   "How many outputs the layer has. The last layer needs one for each class."),
           activationField("linear"), biasField(), initializerField()};
 }
 
@@ -31,14 +32,16 @@ std::vector<ParamInfo> denseParams(const Fields& fields, Shape in) {
 std::int64_t denseMacs(const Fields& fields, Shape in) { return std::int64_t{in.c} * fields.integer("units"); }
 
 std::string denseSummary(const Fields& fields) {
-  return std::to_string(fields.integer("units")) + " units" + (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
+  return std::to_string(fields.integer("units")) + " units" +
+         (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
 }
 
 template <class Real>
 class DenseOp : public BasicOp<Real> {
  public:
   explicit DenseOp(const Site& site)
-      : m_inputs(site.in.c), m_units(site.out.c), m_activation(activationOf(site.fields)), m_bias(site.fields.flag("use_bias")) {}
+      : m_inputs(site.in.c), m_units(site.out.c), m_activation(activationOf(site.fields)),
+        m_bias(site.fields.flag("use_bias")) {}
 
   void forward(const BasicOpIo<Real>& io) override {
     const Real *kernel = io.weights.data(), *bias = kernel + m_inputs * m_units;
@@ -65,7 +68,8 @@ class DenseOp : public BasicOp<Real> {
     transpose(io.weights.data(), m_inputs, m_units, m_transposed.data());
     std::fill_n(io.dx, io.batch * m_inputs, Real{0});
     for (int n = 0; n < io.batch; ++n)
-      addProduct<Real>(m_units, m_inputs, m_dz.data() + n * m_units, 1, m_transposed.data(), m_inputs, io.dx + n * m_inputs);
+      addProduct<Real>(m_units, m_inputs, m_dz.data() + n * m_units, 1, m_transposed.data(), m_inputs,
+                       io.dx + n * m_inputs);
   }
 
  private:
@@ -85,8 +89,9 @@ LayerDef denseLayer() {
   def.stem = "dense";
   def.category = "dense";
   def.icon = "dense";
-  def.help = "Every output is a weighted sum of all inputs. It mixes what the layers before have found into an answer; "
-             "the last layer of a classifier is a Dense with one unit for each class. It holds most weights of a small net.";
+  def.help =
+      "Every output is a weighted sum of all inputs. It mixes what the layers before have found into an answer; "
+      "the last layer of a classifier is a Dense with one unit for each class. It holds most weights of a small net.";
   def.fields = denseFields();
   def.inferShape = denseShape;
   def.params = denseParams;

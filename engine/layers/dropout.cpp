@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dropout (Srivastava et al. 2014), inverted as in Keras: in training a share of the values is set to zero and the rest scaled up by
-// 1 / (1 - rate). Which ones is a pure function of the run's seed, the layer's place, the step and the value's place, so a
-// resumed run and every backend drop the same.
+// Dropout (Srivastava et al. 2014), inverted as in Keras: in training a share of the values is set to zero and the rest
+// scaled up by 1 / (1 - rate). Which ones is a pure function of the run's seed, the layer's place, the step and the
+// value's place, so a resumed run and every backend drop the same.
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
 #include "engine/rng.h"
@@ -12,7 +12,8 @@ namespace {
 template <class Real>
 class DropoutOp : public BasicOp<Real> {
  public:
-  explicit DropoutOp(const Site& site) : m_size(site.in.size()), m_index(site.index), m_rate(site.fields.real("rate")) {}
+  explicit DropoutOp(const Site& site)
+      : m_size(site.in.size()), m_index(site.index), m_rate(site.fields.real("rate")) {}
 
   void forward(const BasicOpIo<Real>& io) override { apply(io, io.x, io.y); }
   void backward(const BasicOpIo<Real>& io) override {
@@ -46,7 +47,8 @@ LayerDef dropoutLayer() {
   def.stem = "dropout";
   def.category = "reg";
   def.icon = "dropout";
-  def.help = "Sets a random share of its values to zero in every training step, so that the net cannot lean on single ones and "
+  def.help = "Sets a random share of its values to zero in every training step, so that the net cannot lean on single "
+             "ones and "
              "overfits less. When the net is used it does nothing. Usually placed before the last Dense layers.";
   def.fields = {realField("rate", "Rate", 0.5, 0, 0.99, "The share of values set to zero in each training step.")};
   def.inferShape = [](const Fields&, Shape in) { return ShapeResult{in, {}}; };

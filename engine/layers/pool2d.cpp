@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Max pool and average pool: the largest or the mean value under a window that slides over each channel of an image.
-// This file is the one to copy for a new layer. It holds, top to bottom: the fields, the shape rule, the reference ops, and the
-// LayerDefs that name them all; one line each in layers.h, all_layers.cpp and CMakeLists.txt makes it known to the whole program.
-// Edges as Keras: windows that reach over the edge ("same") ignore the padding, in the mean's count as well.
+// This file is the one to copy for a new layer. It holds, top to bottom: the fields, the shape rule, the reference ops,
+// and the LayerDefs that name them all; one line each in layers.h, all_layers.cpp and CMakeLists.txt makes it known to
+// the whole program. Edges as Keras: windows that reach over the edge ("same") ignore the padding, in the mean's count
+// as well.
 #include <numeric>
 
 #include "engine/layers/common.h"
@@ -14,7 +15,8 @@ namespace {
 // What a person can set. From this come the form, the JSON, the limits and the help.
 std::vector<Field> poolFields() {
   Field window = pairField("pool_size", "Window", 2, 1, 1024, "Height and width of the window.");
-  Field strides = pairField("strides", "Stride", 0, 0, 1024, "How far the window moves each time. As the window: windows lie side by side.");
+  Field strides = pairField("strides", "Stride", 0, 0, 1024,
+                            "How far the window moves each time. As the window: windows lie side by side.");
   strides.zeroText = "as window";
   window.unit = strides.unit = "px";
   return {
@@ -51,7 +53,8 @@ ShapeResult poolShape(const Fields& fields, Shape in) {
 std::string poolSummary(const Fields& fields) {
   const Pair strides = stridesOf(fields);
   const std::string stride = strides.h == strides.w ? std::to_string(strides.h) : pairText(strides);
-  return pairText(fields.pair("pool_size")) + " · stride " + stride + (fields.text("padding") == "same" ? " · same" : "");
+  return pairText(fields.pair("pool_size")) + " · stride " + stride +
+         (fields.text("padding") == "same" ? " · same" : "");
 }
 
 // The reference ops. Written once for float (training) and double (gradient checks), plain loops, channels innermost.
@@ -59,13 +62,15 @@ template <class Real>
 class MaxPool2dOp : public BasicOp<Real> {
  public:
   explicit MaxPool2dOp(const Site& site)
-      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)), m_winners(site.maxBatch * site.out.size()) {}
+      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)),
+        m_winners(site.maxBatch * site.out.size()) {}
 
   void forward(const BasicOpIo<Real>& io) override {
     std::int64_t o = 0;  // of the output pixel's first channel
     for (int n = 0; n < io.batch; ++n)
       for (int oy = 0; oy < m_out.h; ++oy)
-        for (int ox = 0; ox < m_out.w; ++ox, o += m_out.c) forwardPixel(io.x + n * m_in.size(), oy, ox, io.y + o, m_winners.data() + o);
+        for (int ox = 0; ox < m_out.w; ++ox, o += m_out.c)
+          forwardPixel(io.x + n * m_in.size(), oy, ox, io.y + o, m_winners.data() + o);
   }
 
   void backward(const BasicOpIo<Real>& io) override {
@@ -80,7 +85,9 @@ class MaxPool2dOp : public BasicOp<Real> {
 
  private:
   /// Offset in a sample of the first channel under tap (r, s) of the window of output (oy, ox).
-  int under(int oy, int ox, int r, int s) const { return (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * m_in.c; }
+  int under(int oy, int ox, int r, int s) const {
+    return (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * m_in.c;
+  }
 
   /// All channels of one output pixel. The first of equal values wins; a NaN wins over everything, so that it is seen.
   void forwardPixel(const Real* x, int oy, int ox, Real* y, std::int32_t* winners) const {
@@ -92,7 +99,8 @@ class MaxPool2dOp : public BasicOp<Real> {
         const int pixel = under(oy, ox, r, s);
         for (int c = 0; c < channels; ++c) {
           const Real value = x[pixel + c];
-          const bool wins = (value > y[c]) | (value != value);  // | and not ||: without a branch this loop becomes vectors
+          const bool wins =
+              (value > y[c]) | (value != value);  // | and not ||: without a branch this loop becomes vectors
           y[c] = wins ? value : y[c];
           winners[c] = wins ? pixel + c : winners[c];
         }
@@ -132,11 +140,13 @@ class AvgPool2dOp : public BasicOp<Real> {
     for (int n = 0; n < batch; ++n)
       for (int oy = 0; oy < m_out.h; ++oy)
         for (int ox = 0; ox < m_out.w; ++ox, out += m_out.c) {
-          const int r0 = m_slides.y.begin(oy), r1 = m_slides.y.end(oy), s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
+          const int r0 = m_slides.y.begin(oy), r1 = m_slides.y.end(oy), s0 = m_slides.x.begin(ox),
+                    s1 = m_slides.x.end(ox);
           const Real share = Real{1} / ((r1 - r0) * (s1 - s0));
           for (int r = r0; r < r1; ++r)
             for (int s = s0; s < s1; ++s)
-              visit(n * m_in.size() + (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * std::int64_t{m_in.c}, out, share);
+              visit(n * m_in.size() + (m_slides.y.at(oy, r) * m_in.w + m_slides.x.at(ox, s)) * std::int64_t{m_in.c},
+                    out, share);
         }
   }
 
@@ -144,7 +154,8 @@ class AvgPool2dOp : public BasicOp<Real> {
   Slides m_slides;
 };
 
-// Cases for the generated tests: plain, overlapping windows, odd edges with both paddings, and windows that are not square.
+// Cases for the generated tests: plain, overlapping windows, odd edges with both paddings, and windows that are not
+// square.
 std::vector<Example> poolExamples() {
   return {
       {Json::object(), Shape::image(6, 6, 3)},
@@ -177,7 +188,8 @@ LayerDef maxPool2dLayer() {
   LayerDef def = poolDef();
   def.type = "max_pool2d";
   def.title = "Max pool";
-  def.help = "Keeps the largest value under each window, channel by channel, so the image shrinks and what was found stays found "
+  def.help = "Keeps the largest value under each window, channel by channel, so the image shrinks and what was found "
+             "stays found "
              "when it moves a little. A 2 × 2 window halves height and width. It has nothing to train.";
   def.makeOp = makeReferenceOp<MaxPool2dOp, float>;
   def.makeOp64 = makeReferenceOp<MaxPool2dOp, double>;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The checksum (CRC-32C of the whole file, its own eight characters counted as zeros) stands at a fixed place: it is the first
-// thing in the header. So it is checked on the raw bytes, before the header is parsed.
+// The checksum (CRC-32C of the whole file, its own eight characters counted as zeros) stands at a fixed place: it is
+// the first thing in the header. So it is checked on the raw bytes, before the header is parsed.
 #include "engine/train/checkpoint.h"
 
 #include <algorithm>
@@ -23,7 +23,8 @@ constexpr std::array<std::uint32_t, 256> crcTable() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82f63b78u : 0);  // Castagnoli's polynomial, reflected
+    for (int bit = 0; bit < 8; ++bit)
+      value = value >> 1 ^ (value & 1 ? 0x82f63b78u : 0);  // Castagnoli's polynomial, reflected
     table[i] = value;
   }
   return table;
@@ -56,8 +57,11 @@ Error damaged(const std::string& where, const std::string& what) {
 
 const SafeTensorView& find(const SafeTensorsView& file, const std::string& name, const std::string& where) {
   const auto found = file.tensors.find(name);
-  if (found == file.tensors.end()) throw Error(Error::Kind::Input, where, "has no tensor \"" + name + "\"", "Use weights that were saved from the same network");
-  if (found->second.dtype != "F32") throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" has type " + found->second.dtype + ", needed F32");
+  if (found == file.tensors.end())
+    throw Error(Error::Kind::Input, where, "has no tensor \"" + name + "\"",
+                "Use weights that were saved from the same network");
+  if (found->second.dtype != "F32")
+    throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" has type " + found->second.dtype + ", needed F32");
   return found->second;
 }
 
@@ -69,24 +73,34 @@ std::string shapeText(const std::vector<Integer>& shape) {
 }
 
 /// Fills an arena for `network` from the file. Nothing is allocated that the file does not hold.
-Weights weightsFrom(const SafeTensorsView& file, const NetworkSpec& network, std::size_t fileSize, const std::string& where) {
+Weights weightsFrom(const SafeTensorsView& file, const NetworkSpec& network, std::size_t fileSize,
+                    const std::string& where) {
   const Analysis analysis = analyse(network);
   if (!analysis.ok()) {
     for (const Issue& issue : analysis.issues)
-      if (issue.level == Issue::Level::Error) throw Error(Error::Kind::Input, where, "the network in it is not sound: " + issue.text);
+      if (issue.level == Issue::Level::Error)
+        throw Error(Error::Kind::Input, where, "the network in it is not sound: " + issue.text);
   }
   if (static_cast<std::uint64_t>(analysis.parameters) > fileSize / sizeof(float))
-    throw Error(Error::Kind::Input, where, "the network has " + std::to_string(analysis.parameters) + " weights, the file holds fewer", "Use weights that were saved from the same network");
+    throw Error(Error::Kind::Input, where,
+                "the network has " + std::to_string(analysis.parameters) + " weights, the file holds fewer",
+                "Use weights that were saved from the same network");
   Weights weights = layoutFor(network);
   for (const TensorPlace& place : weights.places) {
     const SafeTensorView& tensor = find(file, place.name, where);
     if (!std::equal(place.shape.begin(), place.shape.end(), tensor.shape.begin(), tensor.shape.end()))
-      throw Error(Error::Kind::Input, where, "tensor \"" + place.name + "\" is " + shapeText(tensor.shape) + ", the network needs " + shapeText(place.shape), "Use weights that were saved from the same network");
+      throw Error(Error::Kind::Input, where,
+                  "tensor \"" + place.name + "\" is " + shapeText(tensor.shape) + ", the network needs " +
+                      shapeText(place.shape),
+                  "Use weights that were saved from the same network");
     std::memcpy(weights.values.data() + place.offset, tensor.bytes.data(), tensor.bytes.size());
   }
   for (const auto& [name, tensor] : file.tensors) {
-    const bool known = name == kState || std::any_of(weights.places.begin(), weights.places.end(), [&](const TensorPlace& place) { return place.name == name; });
-    if (!known) throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" belongs to no layer of the network", "Use weights that were saved from the same network");
+    const bool known = name == kState || std::any_of(weights.places.begin(), weights.places.end(),
+                                                     [&](const TensorPlace& place) { return place.name == name; });
+    if (!known)
+      throw Error(Error::Kind::Input, where, "tensor \"" + name + "\" belongs to no layer of the network",
+                  "Use weights that were saved from the same network");
   }
   return weights;
 }
@@ -107,7 +121,8 @@ std::string stateJson(const Checkpoint& checkpoint) {
 template <class T>
 void readNumber(const Json& json, const char* key, T& value, const std::string& where) {
   const auto found = json.find(key);
-  const bool right = found != json.end() && (std::is_floating_point_v<T> ? found->is_number() : found->is_number_unsigned());
+  const bool right =
+      found != json.end() && (std::is_floating_point_v<T> ? found->is_number() : found->is_number_unsigned());
   if (!right) throw damaged(where, std::string("\"") + key + "\" is missing or not a number");
   value = found->get<T>();
 }
@@ -117,8 +132,13 @@ void readState(const Json& json, Checkpoint& checkpoint, const std::string& wher
   if (!json.is_object()) throw damaged(where, "its description is not an object");
   readNumber(json, "version", version, where);
   if (version > kCheckpointVersion)
-    throw Error(Error::Kind::Input, where, "was written by a newer Strata (checkpoint version " + std::to_string(version) + ", this one reads up to " + std::to_string(kCheckpointVersion) + ")", "Update Strata to open it");
-  if (!json.contains("network") || !json.contains("preprocessing") || !json.contains("classes") || !json["classes"].is_array()) throw damaged(where, "its description lacks network, preprocessing or classes");
+    throw Error(Error::Kind::Input, where,
+                "was written by a newer Strata (checkpoint version " + std::to_string(version) +
+                    ", this one reads up to " + std::to_string(kCheckpointVersion) + ")",
+                "Update Strata to open it");
+  if (!json.contains("network") || !json.contains("preprocessing") || !json.contains("classes") ||
+      !json["classes"].is_array())
+    throw damaged(where, "its description lacks network, preprocessing or classes");
   checkpoint.network = networkFromJson(json["network"], where);
   checkpoint.preprocessing = preprocessingFromJson(json["preprocessing"], where);
   for (const Json& name : json["classes"]) {
@@ -139,7 +159,8 @@ std::string checkpointBytes(const Checkpoint& checkpoint) {
   SafeTensorsFile file;
   file.metadata = {{"checksum", std::string(kZeroChecksum)}, {"strata", stateJson(checkpoint)}};
   for (const TensorPlace& place : checkpoint.weights.places)
-    file.tensors[place.name] = floatTensor({place.shape.begin(), place.shape.end()}, checkpoint.weights.values.data() + place.offset, place.size);
+    file.tensors[place.name] = floatTensor({place.shape.begin(), place.shape.end()},
+                                           checkpoint.weights.values.data() + place.offset, place.size);
   if (!checkpoint.optimizerState.empty()) {
     const auto count = static_cast<std::int64_t>(checkpoint.optimizerState.size());
     file.tensors[kState] = floatTensor({count}, checkpoint.optimizerState.data(), count);
@@ -153,7 +174,8 @@ Checkpoint readCheckpoint(const Path& path) {
   const std::string where = path.string(), bytes = readFile(path, kMaxSafeTensorsBytes);
   const std::string_view raw = bytes;
   if (raw.size() < kChecksumAt + kChecksumSize || raw.substr(8, kBeforeChecksum.size()) != kBeforeChecksum)
-    throw Error(Error::Kind::Input, where, "is not a Strata checkpoint, or its start is damaged", "A file of weights alone is read by strata train --weights");
+    throw Error(Error::Kind::Input, where, "is not a Strata checkpoint, or its start is damaged",
+                "A file of weights alone is read by strata train --weights");
   const std::string_view written = raw.substr(kChecksumAt, kChecksumSize);
   if (const std::string computed = checksum(raw); computed != written)
     throw damaged(where, "its checksum is " + computed + ", needed the one written in it");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A checkpoint is one safetensors file: weights by name, optimizer state, and as metadata the network, the preprocessing, the
-// position and a checksum, so that a run resumes exactly and a damaged file is refused.
+// A checkpoint is one safetensors file: weights by name, optimizer state, and as metadata the network, the
+// preprocessing, the position and a checksum, so that a run resumes exactly and a damaged file is refused.
 #pragma once
 #include "engine/data/dataset.h"
 #include "engine/file.h"
@@ -22,10 +22,11 @@ struct Checkpoint {
 };
 
 std::string checkpointBytes(const Checkpoint& checkpoint);
-/// Error::File, Error::Input; verifies the checksum, before anything is believed, and that every tensor fits the network.
+/// Error::File, Error::Input; verifies the checksum, before anything is believed, and that every tensor fits the
+/// network.
 Checkpoint readCheckpoint(const Path& path);
-/// Tensors "<layer>.<param>" of a safetensors file, plain or a checkpoint, for `--weights`. Every one must be there, with its
-/// shape, and no other.
+/// Tensors "<layer>.<param>" of a safetensors file, plain or a checkpoint, for `--weights`. Every one must be there,
+/// with its shape, and no other.
 Weights readWeights(const Path& path, const NetworkSpec& network);
 
 }  // namespace strata

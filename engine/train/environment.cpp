@@ -27,7 +27,9 @@ std::string utcNow() {
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
 }
 
-std::int64_t physicalMemory() { return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGE_SIZE); }
+std::int64_t physicalMemory() {
+  return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGE_SIZE);
+}
 
 Json describeEnvironment(const TrainJob& job, const RunRecord& record) {
   utsname system{};
@@ -41,7 +43,8 @@ Json describeEnvironment(const TrainJob& job, const RunRecord& record) {
           {"synthetic", record.synthetic},
           {"training_samples", job.data.train.size()},
           {"validation_samples", job.data.validation.size()},
-          {"validation", job.data.validationSource == ValidationSource::TestSet ? "test set" : "held-out part of the training set"},
+          {"validation",
+           job.data.validationSource == ValidationSource::TestSet ? "test set" : "held-out part of the training set"},
           {"parameters", record.parameters},
           {"processor", processor()},
           {"system", std::string(system.sysname) + " " + system.release + " " + system.machine},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader drains.
-// Progress coalesces (a newer one takes the place of one pending at the end of the queue); everything else is kept in order and never dropped.
+// What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader
+// drains. Progress coalesces (a newer one takes the place of one pending at the end of the queue); everything else is
+// kept in order and never dropped.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -13,7 +14,8 @@
 
 namespace strata {
 
-/// One finished epoch. History keys as Keras writes them. Losses are means per sample, accuracies fractions, times seconds.
+/// One finished epoch. History keys as Keras writes them. Losses are means per sample, accuracies fractions, times
+/// seconds.
 struct EpochRecord {
   int epoch = 0;  ///< from 1
   double loss = 0, accuracy = 0;
@@ -41,7 +43,7 @@ struct ProgressEvent {
   int epoch = 0, epochs = 0;   ///< the epoch being trained, from 1
   int batch = 0, batches = 0;  ///< batches done in it
   std::uint64_t step = 0;
-  double samplesPerSecond = 0;   ///< over the last second or so
+  double samplesPerSecond = 0;  ///< over the last second or so
   double secondsPerStep = 0;
   double learningRate = 0;
   std::vector<BatchPoint> points;  ///< every batch since the last Progress that was drained: coalescing appends them
@@ -68,14 +70,15 @@ struct FinishedEvent {
 struct FailedEvent {
   bool diverged = false;
   Error::Kind kind = Error::Kind::Diverged;  ///< what the command line's exit code says
-  std::string layer;    ///< the first that was not finite, when diverged
-  std::string message;  ///< one sentence
+  std::string layer;                         ///< the first that was not finite, when diverged
+  std::string message;                       ///< one sentence
   std::uint64_t step = 0;
 };
 /// The state or a pause changed; read Trainer::state().
 struct StateEvent {};
 
-using TrainEvent = std::variant<StartedEvent, ProgressEvent, EpochDoneEvent, SnapshotEvent, NoteEvent, FinishedEvent, FailedEvent, StateEvent>;
+using TrainEvent = std::variant<StartedEvent, ProgressEvent, EpochDoneEvent, SnapshotEvent, NoteEvent, FinishedEvent,
+                                FailedEvent, StateEvent>;
 
 class EventQueue {
  public:

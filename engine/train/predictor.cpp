@@ -12,7 +12,9 @@ constexpr int kMaxBatch = 64;
 
 Batch oneSample(const std::vector<float>& sample, const NetworkSpec& network) {
   if (static_cast<std::int64_t>(sample.size()) != network.input.size())
-    throw Error(Error::Kind::Input, "sample", "holds " + std::to_string(sample.size()) + " values, the net reads " + std::to_string(network.input.size()));
+    throw Error(
+        Error::Kind::Input, "sample",
+        "holds " + std::to_string(sample.size()) + " values, the net reads " + std::to_string(network.input.size()));
   Batch batch;
   batch.size = 1;
   batch.floats = sample.data();
@@ -46,7 +48,8 @@ std::vector<std::vector<float>> Predictor::activations(const std::vector<float>&
   return out;
 }
 
-Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& indices, const Preprocessing& preprocessing) {
+Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& indices,
+                               const Preprocessing& preprocessing) {
   const int classes = m_network.classes;
   Evaluation result;
   result.confusion.assign(classes, std::vector<int>(classes, 0));
@@ -68,7 +71,8 @@ Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& i
       result.predicted.push_back(predicted);
       ++result.confusion[batch.labels[n]][predicted];
     }
-    result.probabilities.insert(result.probabilities.end(), probabilities.begin(), probabilities.begin() + static_cast<std::ptrdiff_t>(batch.size) * classes);
+    result.probabilities.insert(result.probabilities.end(), probabilities.begin(),
+                                probabilities.begin() + static_cast<std::ptrdiff_t>(batch.size) * classes);
   }
   if (!indices.empty()) {
     result.loss = lossSum / static_cast<double>(indices.size());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Answers from a snapshot, never from the trainer's weights. Owns its net, so it can run on any one thread beside the training.
+// Answers from a snapshot, never from the trainer's weights. Owns its net, so it can run on any one thread beside the
+// training.
 #pragma once
 #include <memory>
 #include <vector>
@@ -10,10 +11,10 @@
 namespace strata {
 
 struct Evaluation {
-  std::vector<float> probabilities;     ///< [N, classes]
-  std::vector<int> predicted;           ///< [N]
+  std::vector<float> probabilities;         ///< [N, classes]
+  std::vector<int> predicted;               ///< [N]
   std::vector<std::vector<int>> confusion;  ///< [true][predicted]
-  double loss = 0, accuracy = 0;        ///< mean loss; fraction right
+  double loss = 0, accuracy = 0;            ///< mean loss; fraction right
 };
 
 class Predictor {

@@ -38,15 +38,19 @@ std::string holderIn(const Path& lockFile) {
 
 void appendDurably(const Path& path, const std::string& text) {
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fdatasync(fd) == 0;
+  const bool written =
+      fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fdatasync(fd) == 0;
   const int code = errno;
   if (fd >= 0) ::close(fd);
-  if (!written) throw Error(Error::Kind::File, path.string(), std::string("cannot add to the file (") + std::strerror(code) + ")", "Make room on the disk");
+  if (!written)
+    throw Error(Error::Kind::File, path.string(), std::string("cannot add to the file (") + std::strerror(code) + ")",
+                "Make room on the disk");
 }
 
 std::string historyLine(const EpochRecord& record) {
   std::string line = std::to_string(record.epoch);
-  for (const double value : {record.loss, record.accuracy, record.valLoss, record.valAccuracy, record.epochSeconds, record.samplesPerSecond})
+  for (const double value :
+       {record.loss, record.accuracy, record.valLoss, record.valAccuracy, record.epochSeconds, record.samplesPerSecond})
     line.append(",").append(compactJson(numberOrNull(value)));
   return line + "\n";
 }
@@ -106,12 +110,16 @@ std::string lockHolder(const Path& folder) {
 FolderLock::FolderLock(const Path& folder) {
   const Path path = folder / "lock";
   m_fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC, 0666);
-  if (m_fd < 0) throw Error(Error::Kind::File, path.string(), std::string("cannot lock the run's folder (") + std::strerror(errno) + ")", "Check that the folder may be written");
+  if (m_fd < 0)
+    throw Error(Error::Kind::File, path.string(),
+                std::string("cannot lock the run's folder (") + std::strerror(errno) + ")",
+                "Check that the folder may be written");
   struct flock lock = wholeFile();
   const std::string pid = std::to_string(::getpid());
   if (::fcntl(m_fd, F_OFD_SETLK, &lock) < 0) {
     ::close(m_fd);
-    throw Error(Error::Kind::File, folder.string(), "the run is in use by " + holderIn(path), "Wait until it ends, or train into another folder");
+    throw Error(Error::Kind::File, folder.string(), "the run is in use by " + holderIn(path),
+                "Wait until it ends, or train into another folder");
   }
   // The number is a courtesy to whoever is refused; the lock holds without it.
   if (::ftruncate(m_fd, 0) < 0 || ::pwrite(m_fd, pid.data(), pid.size(), 0) < 0) return;
@@ -129,7 +137,8 @@ ResumePoint findResumePoint(const Path& folder) {
       point.problems.push_back(error.what());
     }
   }
-  throw Error(fs::exists(folder) ? Error::Kind::Input : Error::Kind::File, folder.string(), "there is no sound checkpoint to resume from: " + point.problems.front(), "Start a new run");
+  throw Error(fs::exists(folder) ? Error::Kind::Input : Error::Kind::File, folder.string(),
+              "there is no sound checkpoint to resume from: " + point.problems.front(), "Start a new run");
 }
 
 RunFolder::RunFolder(const RunRecord& record, const Json& environment, std::uint64_t step, bool resume)
@@ -138,7 +147,8 @@ RunFolder::RunFolder(const RunRecord& record, const Json& environment, std::uint
   makeFolders(m_checkpoints);
   m_lock = std::make_unique<FolderLock>(m_folder);
   if (!resume && fs::exists(m_folder / "project.json"))
-    throw Error(Error::Kind::File, m_folder.string(), "holds a run already", "Resume that run, or choose another folder");
+    throw Error(Error::Kind::File, m_folder.string(), "holds a run already",
+                "Resume that run, or choose another folder");
   removeTemporaries(m_folder);
   removeTemporaries(m_checkpoints);
   if (resume)
@@ -159,7 +169,8 @@ RunFolder::~RunFolder() {
 void RunFolder::keepMetricsUpTo(std::uint64_t step, const std::vector<EpochRecord>& epochs) {
   std::string metrics, history = kHistoryHeader;
   std::size_t found = 0;
-  const std::string old = fs::exists(m_folder / "metrics.jsonl") ? readFile(m_folder / "metrics.jsonl", kMaxRecordBytes) : std::string();
+  const std::string old =
+      fs::exists(m_folder / "metrics.jsonl") ? readFile(m_folder / "metrics.jsonl", kMaxRecordBytes) : std::string();
   for (std::size_t begin = 0, end; (end = old.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = old.substr(begin, end - begin);
     const Json json = Json::parse(line, nullptr, false);

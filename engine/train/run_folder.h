@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run folder held for writing. Files are written by a thread of its own, in the order they were asked for, so that training
-// never waits for a disk; metrics reach the disk before the checkpoint that counts on them.
+// A run folder held for writing. Files are written by a thread of its own, in the order they were asked for, so that
+// training never waits for a disk; metrics reach the disk before the checkpoint that counts on them.
 #pragma once
 #include <condition_variable>
 #include <deque>
@@ -57,9 +57,11 @@ class RunFolder {
   RunFolder(const RunRecord& record, const Json& environment, std::uint64_t step, bool resume);
   ~RunFolder();  ///< writes what is still waiting
 
-  void epoch(const EpochRecord& record, bool best, std::shared_ptr<const Checkpoint> checkpoint);  ///< metrics, history, epoch-NNNN, best
+  void epoch(const EpochRecord& record, bool best,
+             std::shared_ptr<const Checkpoint> checkpoint);       ///< metrics, history, epoch-NNNN, best
   void checkpoint(std::shared_ptr<const Checkpoint> checkpoint);  ///< last; the one before becomes previous
-  void note(std::uint64_t step, const std::string& key, const Json& value);  ///< a line in metrics.jsonl: a rate was changed, ...
+  void note(std::uint64_t step, const std::string& key,
+            const Json& value);  ///< a line in metrics.jsonl: a rate was changed, ...
   void project(const Project& project);
   void summary(const RunRecord& record);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading runs back. What a crash tore (a half line at the end of metrics.jsonl) is passed over; what is unsound is refused.
+// Reading runs back. What a crash tore (a half line at the end of metrics.jsonl) is passed over; what is unsound is
+// refused.
 #include "engine/train/run_record.h"
 
 #include <algorithm>
@@ -15,7 +16,9 @@
 namespace strata {
 namespace {
 
-Error unsound(const Path& path, const std::string& what) { return {Error::Kind::Input, path.string(), what, "The run's record is damaged"}; }
+Error unsound(const Path& path, const std::string& what) {
+  return {Error::Kind::Input, path.string(), what, "The run's record is damaged"};
+}
 
 double number(const Json& json, const char* key) {
   const auto found = json.find(key);
@@ -60,12 +63,14 @@ std::vector<EpochRecord> readEpochs(const Path& path) {
   const std::string content = readFile(path, kMaxRecordBytes);
   int line = 0;
   for (std::size_t begin = 0, end; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const Json json = parseJson(std::string_view(content).substr(begin, end - begin), path.string() + ", line " + std::to_string(++line));
+    const Json json = parseJson(std::string_view(content).substr(begin, end - begin),
+                                path.string() + ", line " + std::to_string(++line));
     if (!json.is_object()) throw unsound(path, "line " + std::to_string(line) + " is not an object");
     if (text(json, "event") != "epoch") continue;
     epochs.push_back(epochFromJson(json));
     if (epochs.back().epoch != static_cast<int>(epochs.size()))
-      throw unsound(path, "line " + std::to_string(line) + " is epoch " + std::to_string(epochs.back().epoch) + ", needed " + std::to_string(epochs.size()));
+      throw unsound(path, "line " + std::to_string(line) + " is epoch " + std::to_string(epochs.back().epoch) +
+                              ", needed " + std::to_string(epochs.size()));
   }
   return epochs;
 }
@@ -78,7 +83,8 @@ RunRecord referenceFromJson(const Json& json, const Path& file) {
   run.backend = text(json, "device");
   run.datasetTitle = text(json, "dataset");
   run.parameters = integer(json, "parameters");
-  if (run.name.empty() || !json.contains("epochs") || !json["epochs"].is_array()) throw unsound(file, "a run needs a name and epochs");
+  if (run.name.empty() || !json.contains("epochs") || !json["epochs"].is_array())
+    throw unsound(file, "a run needs a name and epochs");
   run.project.name = text(json, "net");
   double elapsed = 0;
   for (const Json& epoch : json["epochs"]) {
@@ -135,9 +141,11 @@ Path newRunFolder(const Path& parent) {
 }
 
 RunRecord readRun(const Path& folder) {
-  if (!std::filesystem::is_directory(folder)) throw Error(Error::Kind::File, folder.string(), "there is no such folder", "Name the folder of a run");
+  if (!std::filesystem::is_directory(folder))
+    throw Error(Error::Kind::File, folder.string(), "there is no such folder", "Name the folder of a run");
   if (!std::filesystem::exists(folder / "project.json"))
-    throw Error(Error::Kind::Input, folder.string(), "holds no project.json, so it is not a run's folder", "Name the folder of a run");
+    throw Error(Error::Kind::Input, folder.string(), "holds no project.json, so it is not a run's folder",
+                "Name the folder of a run");
   RunRecord run;
   run.folder = folder;
   run.project = readProject(folder / "project.json");
@@ -178,7 +186,8 @@ std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* pr
 
 std::vector<RunRecord> readReferenceRuns(const Path& file) {
   const Json json = parseJson(readFile(file, kMaxRecordBytes), file.string());
-  if (!json.is_object() || !json.contains("runs") || !json["runs"].is_array()) throw unsound(file, "needs a list \"runs\"");
+  if (!json.is_object() || !json.contains("runs") || !json["runs"].is_array())
+    throw unsound(file, "needs a list \"runs\"");
   std::vector<RunRecord> runs;
   for (const Json& run : json["runs"]) {
     if (!run.is_object()) throw unsound(file, "a run must be an object in braces");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run folder: project.json environment.json metrics.jsonl history.csv summary.json checkpoints/. Written by one process, which
-// holds its lock; read by anyone.
+// A run folder: project.json environment.json metrics.jsonl history.csv summary.json checkpoints/. Written by one
+// process, which holds its lock; read by anyone.
 #pragma once
 #include <string>
 #include <vector>
@@ -15,32 +15,37 @@ inline constexpr std::uint64_t kMaxRecordBytes = 64 << 20;  ///< of metrics.json
 /// A run as read back from its folder, or as it stands.
 struct RunRecord {
   Path folder;
-  std::string name;           ///< "20261123-141500-3f2a", or as renamed
+  std::string name;  ///< "20261123-141500-3f2a", or as renamed
   Project project;
   std::string backend;
-  std::string precision;  ///< "float32"; empty in runs of earlier versions
-  std::string datasetTitle;   ///< "MNIST", or the synthetic one's
+  std::string precision;     ///< "float32"; empty in runs of earlier versions
+  std::string datasetTitle;  ///< "MNIST", or the synthetic one's
   bool synthetic = false;
   int threads = 0;
-  std::string state;          ///< "training" "finished" "stopped" "diverged" "failed" "interrupted"
-  std::string reason;         ///< one sentence when diverged or failed
-  std::string started;        ///< ISO 8601, UTC
+  std::string state;    ///< "training" "finished" "stopped" "diverged" "failed" "interrupted"
+  std::string reason;   ///< one sentence when diverged or failed
+  std::string started;  ///< ISO 8601, UTC
   std::vector<EpochRecord> epochs;
   int bestEpoch = 0;
-  bool reference = false;     ///< one of resources/reference_runs.json: not a folder, locked
+  bool reference = false;  ///< one of resources/reference_runs.json: not a folder, locked
   std::int64_t parameters = 0;
 };
 
-/// The epoch with the highest validation accuracy (training accuracy where nothing is validated); the earliest of equals; 0 for none.
+/// The epoch with the highest validation accuracy (training accuracy where nothing is validated); the earliest of
+/// equals; 0 for none.
 int bestEpochOf(const std::vector<EpochRecord>& epochs);
-Json epochToJson(const EpochRecord& record);      ///< as in metrics.jsonl and with `strata train --json`; null for what is not a number
+Json epochToJson(
+    const EpochRecord& record);  ///< as in metrics.jsonl and with `strata train --json`; null for what is not a number
 
-Path runsDir();                                   ///< userDataDir()/runs
-Path newRunFolder(const Path& parent);            ///< a name that sorts by time, unused; not created yet
-/// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is "interrupted".
+Path runsDir();                         ///< userDataDir()/runs
+Path newRunFolder(const Path& parent);  ///< a name that sorts by time, unused; not created yet
+/// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is
+/// "interrupted".
 RunRecord readRun(const Path& folder);
-std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);  ///< newest first; unreadable ones as sentences
-std::vector<RunRecord> readReferenceRuns(const Path& file);  ///< resources/reference_runs.json
-void renameRun(const Path& folder, const std::string& name);  ///< the folder keeps its own. Error::File, Error::Input when it is in use
+std::vector<RunRecord> listRuns(
+    const Path& parent, std::vector<std::string>* problems = nullptr);  ///< newest first; unreadable ones as sentences
+std::vector<RunRecord> readReferenceRuns(const Path& file);             ///< resources/reference_runs.json
+void renameRun(const Path& folder,
+               const std::string& name);  ///< the folder keeps its own. Error::File, Error::Input when it is in use
 
 }  // namespace strata

@@ -10,18 +10,26 @@ namespace {
 
 constexpr int kStates = 6, kActions = 6;
 
-/// Why an action cannot be taken in a state; "" when it can. Rows are states, columns actions, both in the order of their enums.
+/// Why an action cannot be taken in a state; "" when it can. Rows are states, columns actions, both in the order of
+/// their enums.
 constexpr const char* kBlocked[kStates][kActions] = {
-    // Start                           Pause                       Resume                      StepBatch                     StepEpoch                     Stop
-    {"", "Nothing is running", "Nothing is running", "Nothing is running", "Nothing is running", "Nothing is running"},                    // Idle
-    {"Training is already running", "", "The run is not paused", "Pause the run first", "Pause the run first", ""},                       // Running
-    {"A run is paused: resume or stop it first", "The run is already paused", "", "", "", ""},                                            // Paused
-    {"The last run is just stopping", "The run is just stopping", "The run is just stopping", "The run is just stopping", "The run is just stopping", "The run is just stopping"},  // Stopping
-    {"", "The run has finished", "The run has finished", "The run has finished", "The run has finished", "The run has finished"},          // Finished
-    {"", "The run has failed", "The run has failed", "The run has failed", "The run has failed", "The run has failed"},                    // Failed
+    // Start                           Pause                       Resume                      StepBatch StepEpoch Stop
+    {"", "Nothing is running", "Nothing is running", "Nothing is running", "Nothing is running",
+     "Nothing is running"},  // Idle
+    {"Training is already running", "", "The run is not paused", "Pause the run first", "Pause the run first",
+     ""},                                                                                       // Running
+    {"A run is paused: resume or stop it first", "The run is already paused", "", "", "", ""},  // Paused
+    {"The last run is just stopping", "The run is just stopping", "The run is just stopping",
+     "The run is just stopping", "The run is just stopping", "The run is just stopping"},  // Stopping
+    {"", "The run has finished", "The run has finished", "The run has finished", "The run has finished",
+     "The run has finished"},  // Finished
+    {"", "The run has failed", "The run has failed", "The run has failed", "The run has failed",
+     "The run has failed"},  // Failed
 };
 
-const char* blocked(Trainer::State state, Trainer::Action action) { return kBlocked[static_cast<int>(state)][static_cast<int>(action)]; }
+const char* blocked(Trainer::State state, Trainer::Action action) {
+  return kBlocked[static_cast<int>(state)][static_cast<int>(action)];
+}
 bool allowed(Trainer::State state, Trainer::Action action) { return *blocked(state, action) == '\0'; }
 
 }  // namespace
@@ -140,7 +148,9 @@ Orders Trainer::nextOrders(bool epochEnded) {
 
 void Trainer::run(TrainJob job) {
   nameThisThread("trainer");
-  TrainingLoop loop(std::move(job), m_events, {[this](bool epochEnded) { return nextOrders(epochEnded); }, [this] { return state() == State::Stopping; }});
+  TrainingLoop loop(
+      std::move(job), m_events,
+      {[this](bool epochEnded) { return nextOrders(epochEnded); }, [this] { return state() == State::Stopping; }});
   TrainEvent last = loop.run();
   const std::lock_guard lock(m_mutex);
   setState(std::holds_alternative<FailedEvent>(last) ? State::Failed : State::Finished);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A training run on a thread of its own. The job goes in by value, events come out through one queue; nothing else is shared.
+// A training run on a thread of its own. The job goes in by value, events come out through one queue; nothing else is
+// shared.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -24,14 +25,15 @@ struct TrainJob {
   Project project;
   DataView data;
   std::string backend = "cpu";
-  int threads = 0;                       ///< 0: one per core
-  std::optional<Precision> precision;    ///< open: the backend's own choice
-  std::function<std::unique_ptr<Backend>()> makeBackend;  ///< for one that createBackend() does not know; instead of `backend` and `threads`
-  Path runFolder;                        ///< created by the trainer, or the one resumed from; empty: nothing is written
-  std::optional<Weights> startWeights;   ///< instead of drawn ones
-  Path resumeFrom;                       ///< a run folder: weights, optimizer state and position are taken from its last checkpoint
-  std::uint64_t maxSteps = 0;            ///< stop after that many batches; 0: no limit
-  bool startPaused = false;              ///< for "step one batch" before anything ran
+  int threads = 0;                     ///< 0: one per core
+  std::optional<Precision> precision;  ///< open: the backend's own choice
+  std::function<std::unique_ptr<Backend>()>
+      makeBackend;  ///< for one that createBackend() does not know; instead of `backend` and `threads`
+  Path runFolder;   ///< created by the trainer, or the one resumed from; empty: nothing is written
+  std::optional<Weights> startWeights;  ///< instead of drawn ones
+  Path resumeFrom;  ///< a run folder: weights, optimizer state and position are taken from its last checkpoint
+  std::uint64_t maxSteps = 0;  ///< stop after that many batches; 0: no limit
+  bool startPaused = false;    ///< for "step one batch" before anything ran
 };
 
 class Trainer {
@@ -49,12 +51,12 @@ class Trainer {
   void start(TrainJob job);  ///< from Idle, Finished or Failed; errors arrive as FailedEvent
   void pause();
   void resume();
-  void stepBatch();          ///< from Paused: one batch, then Paused again
-  void stepEpoch();          ///< from Paused: to the end of the epoch, then Paused again
-  void stop();               ///< asks; Finished follows, the checkpoint written
-  void wait();               ///< until the thread has ended
+  void stepBatch();  ///< from Paused: one batch, then Paused again
+  void stepEpoch();  ///< from Paused: to the end of the epoch, then Paused again
+  void stop();       ///< asks; Finished follows, the checkpoint written
+  void wait();       ///< until the thread has ended
 
-  void requestSnapshot();    ///< a SnapshotEvent soon, from between two batches
+  void requestSnapshot();             ///< a SnapshotEvent soon, from between two batches
   void setLearningRate(double rate);  ///< takes effect at the next batch; noted in the run's record
   void setEpochs(int epochs);
 

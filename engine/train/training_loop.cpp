@@ -15,8 +15,8 @@ namespace strata {
 namespace {
 
 constexpr std::chrono::seconds kSaveInterval{30};  ///< at most so much work is lost to a crash
-constexpr double kReportSeconds = 0.03;             ///< as often the studio wants to hear of progress
-constexpr int kCollapseBatches = 100;               ///< so many batches in a row no better than guessing: the net is lost
+constexpr double kReportSeconds = 0.03;            ///< as often the studio wants to hear of progress
+constexpr int kCollapseBatches = 100;  ///< so many batches in a row no better than guessing: the net is lost
 
 /// Numbers too small to matter cost a hundred times as much as others.
 void flushDenormalsToZero() {
@@ -26,7 +26,9 @@ void flushDenormalsToZero() {
 #endif
 }
 
-Error badJob(const std::string& where, const std::string& what, const std::string& wayOut) { return {Error::Kind::Input, where, what, wayOut}; }
+Error badJob(const std::string& where, const std::string& what, const std::string& wayOut) {
+  return {Error::Kind::Input, where, what, wayOut};
+}
 
 }  // namespace
 
@@ -59,18 +61,30 @@ void TrainingLoop::checkJob() const {
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error) {
       const std::string layer = issue.layer >= 0 ? ", layer " + project.network.layers[issue.layer].name : "";
-      throw badJob("network" + layer, issue.text.ends_with('.') ? issue.text.substr(0, issue.text.size() - 1) : issue.text, "Mend the layer and start again");
+      throw badJob("network" + layer,
+                   issue.text.ends_with('.') ? issue.text.substr(0, issue.text.size() - 1) : issue.text,
+                   "Mend the layer and start again");
     }
   if (!m_job.data.dataset) throw badJob("data", "no data set is loaded", "Choose one first");
   const Dataset& dataset = *m_job.data.dataset;
   if (dataset.shape != project.network.input)
-    throw badJob("network", "its input is " + project.network.input.text() + ", the samples of " + dataset.title + " are " + dataset.shape.text(), "Change the input's shape or the data set");
+    throw badJob("network",
+                 "its input is " + project.network.input.text() + ", the samples of " + dataset.title + " are " +
+                     dataset.shape.text(),
+                 "Change the input's shape or the data set");
   if (static_cast<int>(dataset.classes.size()) > project.network.classes)
-    throw badJob("network", "it tells " + std::to_string(project.network.classes) + " classes apart, " + dataset.title + " has " + std::to_string(dataset.classes.size()), "Give the last layer more units");
-  if (m_job.data.train.empty()) throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
-  const std::int64_t needed = analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight());
+    throw badJob("network",
+                 "it tells " + std::to_string(project.network.classes) + " classes apart, " + dataset.title + " has " +
+                     std::to_string(dataset.classes.size()),
+                 "Give the last layer more units");
+  if (m_job.data.train.empty())
+    throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
+  const std::int64_t needed =
+      analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight());
   if (const std::int64_t memory = physicalMemory(); needed > memory)
-    throw badJob("network", "training it with batches of " + std::to_string(project.training.batchSize) + " needs " + std::to_string(needed >> 20) + " MiB, this machine has " + std::to_string(memory >> 20) + " MiB",
+    throw badJob("network",
+                 "training it with batches of " + std::to_string(project.training.batchSize) + " needs " +
+                     std::to_string(needed >> 20) + " MiB, this machine has " + std::to_string(memory >> 20) + " MiB",
                  "Use a smaller batch or smaller layers");
 }
 
@@ -80,18 +94,19 @@ void TrainingLoop::prepare() {
   const DataView& data = m_job.data;
   m_backend = m_job.makeBackend ? m_job.makeBackend() : createBackend(m_job.backend, m_job.threads);
   checkPrecision(*m_backend, m_job.precision);
-  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize, training.seed, m_job.precision});
-  m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize,
-                     m_job.project.data.augmentation);
-  m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing, training.batchSize);
+  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize,
+                              training.seed, m_job.precision});
+  m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing,
+                     training.batchSize, m_job.project.data.augmentation);
+  m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing,
+                       training.batchSize);
   m_validation->startEpoch(0, false, 0);
   m_logits.resize(static_cast<std::size_t>(training.batchSize) * m_job.project.network.classes);
 
   m_record.folder = m_job.runFolder;
   m_record.name = m_job.runFolder.filename().string();
   m_record.started = utcNow();
-  if (!m_job.resumeFrom.empty())
-    resume();
+  if (!m_job.resumeFrom.empty()) resume();
   else
     m_net->setWeights(m_job.startWeights ? *m_job.startWeights : initialWeights(m_job.project.network, training.seed));
   openFolder();
@@ -107,13 +122,19 @@ void TrainingLoop::resume() {
   const Path& folder = m_job.resumeFrom;
   const std::string where = folder.string();
   ResumePoint point = findResumePoint(folder);
-  for (const std::string& problem : point.problems) note(NoteEvent::Level::Warning, "Passed over a checkpoint. " + problem);
+  for (const std::string& problem : point.problems)
+    note(NoteEvent::Level::Warning, "Passed over a checkpoint. " + problem);
   const Checkpoint& from = point.checkpoint;
-  if (from.network != m_job.project.network) throw badJob(where, "the run's network is not the project's", "Resume with the run's own project, or start a new run from its weights");
+  if (from.network != m_job.project.network)
+    throw badJob(where, "the run's network is not the project's",
+                 "Resume with the run's own project, or start a new run from its weights");
 
   const RunRecord old = readRun(folder);
   if (static_cast<int>(old.epochs.size()) < from.epoch)
-    throw badJob(where, "metrics.jsonl holds " + std::to_string(old.epochs.size()) + " epochs, the checkpoint was saved after " + std::to_string(from.epoch), "Start a new run with --weights");
+    throw badJob(where,
+                 "metrics.jsonl holds " + std::to_string(old.epochs.size()) +
+                     " epochs, the checkpoint was saved after " + std::to_string(from.epoch),
+                 "Start a new run with --weights");
   m_record.epochs.assign(old.epochs.begin(), old.epochs.begin() + from.epoch);
   m_record.bestEpoch = bestEpochOf(m_record.epochs);
   if (folder == m_job.runFolder) {
@@ -123,7 +144,9 @@ void TrainingLoop::resume() {
   const int batchSize = m_job.project.training.batchSize;
   const auto samples = static_cast<std::int64_t>(m_job.data.train.size());
   if (from.epochSamples > samples || (from.epochSamples < samples && from.epochSamples % batchSize != 0))
-    throw badJob(where, "it was saved in the middle of an epoch, which another batch size or data set cannot go on with", "Use the batch size and data it was started with");
+    throw badJob(where,
+                 "it was saved in the middle of an epoch, which another batch size or data set cannot go on with",
+                 "Use the batch size and data it was started with");
 
   m_net->setWeights(from.weights);
   m_net->setOptimizerState(from.optimizerState);
@@ -142,11 +165,13 @@ void TrainingLoop::openFolder() {
   m_record.precision = precisionName(m_net->precision());
   m_record.datasetTitle = m_job.data.dataset->title;
   m_record.synthetic = m_job.data.dataset->synthetic;
-  m_record.threads = m_job.threads > 0 ? m_job.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  m_record.threads =
+      m_job.threads > 0 ? m_job.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   m_record.parameters = analyse(m_job.project.network).parameters;
   m_record.state = "training";
   if (m_job.runFolder.empty()) return;
-  m_folder = std::make_unique<RunFolder>(m_record, describeEnvironment(m_job, m_record), m_step, m_job.runFolder == m_job.resumeFrom);
+  m_folder = std::make_unique<RunFolder>(m_record, describeEnvironment(m_job, m_record), m_step,
+                                         m_job.runFolder == m_job.resumeFrom);
 }
 
 std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
@@ -183,15 +208,18 @@ bool TrainingLoop::obeyOrders(bool epochEnded) {
 // As many as fit in one report to the studio, so that orders are not kept waiting.
 int TrainingLoop::batchesAtOnce() const {
   int count = std::min(m_net->runLength(), m_training->count() - m_batch);
-  if (m_job.maxSteps > 0) count = static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(count), m_job.maxSteps - m_stepsHere));
-  if (count > 1) count = m_stepsHere == 0 ? 1 : std::clamp(static_cast<int>(kReportSeconds / m_secondsPerStep), 1, count);
+  if (m_job.maxSteps > 0)
+    count = static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(count), m_job.maxSteps - m_stepsHere));
+  if (count > 1)
+    count = m_stepsHere == 0 ? 1 : std::clamp(static_cast<int>(kReportSeconds / m_secondsPerStep), 1, count);
   return count;
 }
 
 void TrainingLoop::trainRun() {
   const TrainingSpec& training = m_job.project.training;
   std::vector<double> rates(static_cast<std::size_t>(batchesAtOnce()));
-  for (std::size_t i = 0; i < rates.size(); ++i) rates[i] = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step + i, totalSteps());
+  for (std::size_t i = 0; i < rates.size(); ++i)
+    rates[i] = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step + i, totalSteps());
   const std::vector<LossResult> results = m_net->trainRun(*m_training, m_batch, rates, m_step);
   const double seconds = lap() / static_cast<double>(results.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -215,26 +243,31 @@ void TrainingLoop::record(const LossResult& result, int samples, double rate, do
   ++m_stepsHere;
   m_epochSeconds += seconds;
   m_secondsHere += seconds;
-  m_secondsPerStep = m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
+  m_secondsPerStep =
+      m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
   sendProgress(result.lossSum / samples, static_cast<double>(result.hits) / samples, rate);
   watchForCollapse(m_batch - 1, result.lossSum / samples);
 }
 
 /// Whether an epoch has ended well better than guessing.
 bool TrainingLoop::hasLearned() const {
-  return std::any_of(m_record.epochs.begin(), m_record.epochs.end(), [&](const EpochRecord& epoch) { return epoch.loss < guessingLoss() / 2; });
+  return std::any_of(m_record.epochs.begin(), m_record.epochs.end(),
+                     [&](const EpochRecord& epoch) { return epoch.loss < guessingLoss() / 2; });
 }
 
-// One huge step can leave every unit of a layer dead: the loss is finite, but the gradient is zero and nothing will ever be learned again.
-// A net that has not learned yet may only be slow, so it is stopped for a dead layer alone.
+// One huge step can leave every unit of a layer dead: the loss is finite, but the gradient is zero and nothing will
+// ever be learned again. A net that has not learned yet may only be slow, so it is stopped for a dead layer alone.
 void TrainingLoop::watchForCollapse(int batch, double loss) {
   m_guessedBatches = loss > 0.9 * guessingLoss() ? m_guessedBatches + 1 : 0;
   if (m_guessedBatches == 0 || m_guessedBatches % kCollapseBatches != 0) return;
   std::vector<std::vector<float>> outputs;
   m_net->activations(m_training->at(batch), outputs);
-  const auto dead = std::find_if(outputs.begin(), outputs.end(), [](const auto& values) { return std::all_of(values.begin(), values.end(), [](float v) { return v == 0; }); });
+  const auto dead = std::find_if(outputs.begin(), outputs.end(), [](const auto& values) {
+    return std::all_of(values.begin(), values.end(), [](float v) { return v == 0; });
+  });
   if (dead == outputs.end() && !hasLearned()) return;
-  if (dead != outputs.end()) m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
+  if (dead != outputs.end())
+    m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
   throw divergence("for " + std::to_string(m_guessedBatches) + " batches the net has only guessed" +
                    (m_divergedLayer.empty() ? "" : ", and every output of layer " + m_divergedLayer + " is 0"));
 }
@@ -248,7 +281,8 @@ bool TrainingLoop::validate() {
     if (m_control.stopWanted()) return false;
     const Batch batch = m_validation->at(i);
     m_net->forward(batch, m_logits.data());
-    const LossResult result = softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, m_job.project.network.classes, nullptr, training.labelSmoothing);
+    const LossResult result = softmaxCrossEntropy<float>(
+        m_logits.data(), batch.labels, batch.size, m_job.project.network.classes, nullptr, training.labelSmoothing);
     lossSum += result.lossSum;
     hits += result.hits;
   }
@@ -278,7 +312,8 @@ void TrainingLoop::endEpoch() {
     m_folder->epoch(record, best, m_good);
     m_folder->checkpoint(m_good);
     m_folder->summary(m_record);
-    if (const std::string problem = m_folder->takeProblem(); !problem.empty()) note(NoteEvent::Level::Warning, "Not saved, training goes on. " + problem);
+    if (const std::string problem = m_folder->takeProblem(); !problem.empty())
+      note(NoteEvent::Level::Warning, "Not saved, training goes on. " + problem);
   }
   m_events.push(EpochDoneEvent{record, best});
   sendSnapshot(m_good.get());
@@ -292,14 +327,16 @@ void TrainingLoop::changeRate(double rate) {
         if (const auto problem = problemWith(field, rate)) return note(NoteEvent::Level::Warning, *problem);
   m_job.project.training.optimizer.fields.set("learning_rate", rate);
   m_record.project = m_job.project;
-  note(NoteEvent::Level::Info, "Learning rate " + Json(rate).dump() + " from step " + std::to_string(m_step + 1) + " on.");
+  note(NoteEvent::Level::Info,
+       "Learning rate " + Json(rate).dump() + " from step " + std::to_string(m_step + 1) + " on.");
   if (!m_folder) return;
   m_folder->note(m_step, "learning_rate", rate);
   m_folder->project(m_job.project);
 }
 
 void TrainingLoop::changeEpochs(int epochs) {
-  if (epochs < 1) return note(NoteEvent::Level::Warning, "A run has at least one epoch; got " + std::to_string(epochs) + ".");
+  if (epochs < 1)
+    return note(NoteEvent::Level::Warning, "A run has at least one epoch; got " + std::to_string(epochs) + ".");
   m_job.project.training.epochs = epochs;
   m_record.project = m_job.project;
   note(NoteEvent::Level::Info, "The run now ends after epoch " + std::to_string(epochs) + ".");
@@ -329,8 +366,9 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
 
 void TrainingLoop::sendSnapshot(const Checkpoint* checkpoint) {
   Weights weights = checkpoint ? checkpoint->weights : m_net->weights();
-  m_events.push(SnapshotEvent{std::make_shared<const WeightSnapshot>(WeightSnapshot{m_job.project.network, std::move(weights),
-                                                                                    checkpoint ? checkpoint->step : m_step, checkpoint ? checkpoint->epoch : m_epoch})});
+  m_events.push(SnapshotEvent{std::make_shared<const WeightSnapshot>(
+      WeightSnapshot{m_job.project.network, std::move(weights), checkpoint ? checkpoint->step : m_step,
+                     checkpoint ? checkpoint->epoch : m_epoch})});
 }
 
 void TrainingLoop::sendProgress(double loss, double accuracy, double rate) {
@@ -351,12 +389,18 @@ void TrainingLoop::note(NoteEvent::Level level, const std::string& text) { m_eve
 
 void TrainingLoop::diverge(const std::string& layer, const std::string& what) {
   m_divergedLayer = layer;
-  throw divergence(layer.empty() ? "the loss is not finite" : "the " + what + " of layer " + layer + (what == "output" || what == "gradient" ? " is" : " are") + " the first that " + (what == "weights" ? "are" : "is") + " not finite");
+  throw divergence(layer.empty() ? "the loss is not finite"
+                                 : "the " + what + " of layer " + layer +
+                                       (what == "output" || what == "gradient" ? " is" : " are") + " the first that " +
+                                       (what == "weights" ? "are" : "is") + " not finite");
 }
 
 Error TrainingLoop::divergence(const std::string& why) const {
-  const std::string kept = m_good ? "The weights of step " + std::to_string(m_good->step) + " are kept; a smaller learning rate may help" : "";
-  return {Error::Kind::Diverged, "Epoch " + std::to_string(m_epoch + 1) + ", step " + std::to_string(m_step + 1), "training diverged: " + why, kept};
+  const std::string kept =
+      m_good ? "The weights of step " + std::to_string(m_good->step) + " are kept; a smaller learning rate may help"
+             : "";
+  return {Error::Kind::Diverged, "Epoch " + std::to_string(m_epoch + 1) + ", step " + std::to_string(m_step + 1),
+          "training diverged: " + why, kept};
 }
 
 TrainEvent TrainingLoop::finished(Reason reason) {
@@ -369,7 +413,8 @@ TrainEvent TrainingLoop::finished(Reason reason) {
   m_folder->checkpoint(m_good);
   m_folder->summary(m_record);
   m_folder->flush();
-  if (const std::string problem = m_folder->takeProblem(); !problem.empty()) return failed(Error::Kind::File, "The run ended well but could not be saved. " + problem);
+  if (const std::string problem = m_folder->takeProblem(); !problem.empty())
+    return failed(Error::Kind::File, "The run ended well but could not be saved. " + problem);
   m_folder.reset();
   return event;
 }

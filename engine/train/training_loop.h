@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// One run from start to end, in the thread that calls it: batches, epochs, validation, checkpoints. Knows nothing of threads
-// and pauses; between two batches it asks for orders, and whoever gives them may take their time.
+// One run from start to end, in the thread that calls it: batches, epochs, validation, checkpoints. Knows nothing of
+// threads and pauses; between two batches it asks for orders, and whoever gives them may take their time.
 #pragma once
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <optional>
 
@@ -46,7 +46,7 @@ class TrainingLoop {
   void trainRun();
   int batchesAtOnce() const;
   void record(const LossResult& result, int samples, double rate, double seconds);
-  bool validate();   ///< false: left because of a stop
+  bool validate();  ///< false: left because of a stop
   void endEpoch();
   void changeRate(double rate);
   void changeEpochs(int epochs);
@@ -59,7 +59,8 @@ class TrainingLoop {
   Error divergence(const std::string& why) const;
   double guessingLoss() const { return std::log(m_job.project.network.classes); }  ///< of equal probabilities
   bool hasLearned() const;
-  void watchForCollapse(int batch, double loss);  ///< diverges when a net that had learned, or that is dead, only guesses
+  void watchForCollapse(int batch,
+                        double loss);  ///< diverges when a net that had learned, or that is dead, only guesses
   TrainEvent finished(Reason reason);
   TrainEvent failed(Error::Kind kind, const std::string& message);
   std::uint64_t totalSteps() const;
@@ -82,14 +83,14 @@ class TrainingLoop {
   int m_epoch = 0, m_batch = 0;  ///< whole epochs, batches of the present one
   double m_lossSum = 0, m_epochSeconds = 0;
   std::int64_t m_hits = 0, m_samples = 0;
-  EpochRecord m_validated;       ///< what validate() found
+  EpochRecord m_validated;  ///< what validate() found
 
-  std::uint64_t m_stepsHere = 0;        ///< since this start, a resume being one
-  std::int64_t m_samplesHere = 0;       ///< of the present epoch since this start, and the time they took
+  std::uint64_t m_stepsHere = 0;   ///< since this start, a resume being one
+  std::int64_t m_samplesHere = 0;  ///< of the present epoch since this start, and the time they took
   double m_secondsHere = 0;
-  double m_secondsPerStep = 0;          ///< smoothed over about a second
-  double m_rate = 0;                    ///< of the last batch
-  int m_guessedBatches = 0;             ///< in a row; see watchForCollapse()
+  double m_secondsPerStep = 0;  ///< smoothed over about a second
+  double m_rate = 0;            ///< of the last batch
+  int m_guessedBatches = 0;     ///< in a row; see watchForCollapse()
   Clock::time_point m_mark, m_lastSave;
 };
 

@@ -10,7 +10,9 @@
 namespace strata::gui {
 namespace {
 
-QString oneDecimal(int part, int whole) { return whole > 0 ? QString::number(100.0 * part / whole, 'f', 1) : QString("—"); }
+QString oneDecimal(int part, int whole) {
+  return whole > 0 ? QString::number(100.0 * part / whole, 'f', 1) : QString("—");
+}
 
 }  // namespace
 
@@ -46,10 +48,14 @@ std::vector<ConfusionModel::Pair> ConfusionModel::mostConfused(std::size_t atMos
   return pairs;
 }
 
-int ConfusionModel::rowCount(const QModelIndex& parent) const { return parent.isValid() || m_matrix.empty() ? 0 : classes() + 1; }
+int ConfusionModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() || m_matrix.empty() ? 0 : classes() + 1;
+}
 int ConfusionModel::columnCount(const QModelIndex& parent) const { return rowCount(parent); }
 
-int ConfusionModel::rowSum(int row) const { return std::accumulate(m_matrix[std::size_t(row)].begin(), m_matrix[std::size_t(row)].end(), 0); }
+int ConfusionModel::rowSum(int row) const {
+  return std::accumulate(m_matrix[std::size_t(row)].begin(), m_matrix[std::size_t(row)].end(), 0);
+}
 
 int ConfusionModel::columnSum(int column) const {
   int sum = 0;
@@ -77,15 +83,19 @@ QVariant ConfusionModel::data(const QModelIndex& index, int role) const {
   const int n = classes(), t = index.row(), p = index.column();
   const bool sum = t == n || p == n;
   switch (role) {
-    case Qt::DisplayRole: return sum ? sumText(t, p) : cellText(t, p);
-    case Qt::TextAlignmentRole: return int(sum && p == n ? Qt::AlignRight | Qt::AlignVCenter : Qt::AlignCenter);
-    case TintRole: return sum || t == p || m_largestError == 0 ? -1.0 : double(count(t, p)) / m_largestError;
+    case Qt::DisplayRole:
+      return sum ? sumText(t, p) : cellText(t, p);
+    case Qt::TextAlignmentRole:
+      return int(sum && p == n ? Qt::AlignRight | Qt::AlignVCenter : Qt::AlignCenter);
+    case TintRole:
+      return sum || t == p || m_largestError == 0 ? -1.0 : double(count(t, p)) / m_largestError;
     case Qt::AccessibleTextRole:
     case Qt::ToolTipRole:
       if (sum) return sumText(t, p);
       if (t == p) return tr("%1 right: %2 images").arg(m_names.value(t)).arg(count(t, p));
       return tr("true %1, predicted %2: %3 images").arg(m_names.value(t), m_names.value(p)).arg(count(t, p));
-    default: return {};
+    default:
+      return {};
   }
 }
 

@@ -20,7 +20,9 @@ void DatasetModel::show(std::shared_ptr<const Dataset> dataset, Part part, int l
 
 QString DatasetModel::className(int label) const {
   const auto& classes = m_dataset->classes;
-  return static_cast<std::size_t>(label) < classes.size() ? QString::fromStdString(classes[static_cast<std::size_t>(label)]) : QString::number(label);
+  return static_cast<std::size_t>(label) < classes.size()
+             ? QString::fromStdString(classes[static_cast<std::size_t>(label)])
+             : QString::number(label);
 }
 
 QVariant DatasetModel::data(const QModelIndex& index, int role) const {
@@ -28,14 +30,20 @@ QVariant DatasetModel::data(const QModelIndex& index, int role) const {
   const int sample = m_rows[static_cast<std::size_t>(index.row())];
   const int label = samples().labels[static_cast<std::size_t>(sample)];
   switch (role) {
-    case Qt::DisplayRole: return className(label);
+    case Qt::DisplayRole:
+      return className(label);
     case Qt::ToolTipRole:
     case Qt::AccessibleTextRole:
-      return (m_part == Part::Training ? tr("%1, training image %2") : tr("%1, test image %2")).arg(className(label), number(sample + 1));
-    case ImageRole: return sampleImage(*m_dataset, samples(), sample);
-    case IndexRole: return sample;
-    case LabelRole: return label;
-    default: return {};
+      return (m_part == Part::Training ? tr("%1, training image %2") : tr("%1, test image %2"))
+          .arg(className(label), number(sample + 1));
+    case ImageRole:
+      return sampleImage(*m_dataset, samples(), sample);
+    case IndexRole:
+      return sample;
+    case LabelRole:
+      return label;
+    default:
+      return {};
   }
 }
 
@@ -49,7 +57,8 @@ std::vector<int> DatasetModel::classCounts(const Dataset& dataset, Part part) {
 QImage sampleImage(const Dataset& dataset, const Samples& samples, int index) {
   const Shape& shape = dataset.shape;
   const std::uint8_t* pixels = samples.pixels.data() + static_cast<std::int64_t>(index) * shape.size();
-  return QImage(pixels, shape.w, shape.h, shape.w * shape.c, shape.c == 3 ? QImage::Format_RGB888 : QImage::Format_Grayscale8);
+  return QImage(pixels, shape.w, shape.h, shape.w * shape.c,
+                shape.c == 3 ? QImage::Format_RGB888 : QImage::Format_Grayscale8);
 }
 
 }  // namespace strata::gui

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The samples of one part of a data set, of all classes or of one, as a list of images. Holds indices; pixels are not copied.
+// The samples of one part of a data set, of all classes or of one, as a list of images. Holds indices; pixels are not
+// copied.
 #pragma once
 #include <QAbstractListModel>
 #include <QImage>
@@ -21,7 +22,9 @@ class DatasetModel : public QAbstractListModel {
   /// `label` -1: every class.
   void show(std::shared_ptr<const Dataset> dataset, Part part, int label);
 
-  int rowCount(const QModelIndex& parent = {}) const override { return parent.isValid() ? 0 : static_cast<int>(m_rows.size()); }
+  int rowCount(const QModelIndex& parent = {}) const override {
+    return parent.isValid() ? 0 : static_cast<int>(m_rows.size());
+  }
   QVariant data(const QModelIndex& index, int role = Qt::DisplayRole) const override;
 
   const std::shared_ptr<const Dataset>& dataset() const { return m_dataset; }

@@ -8,7 +8,8 @@
 namespace strata::gui {
 namespace {
 
-/// Pairs of positions, -1 where a side has none: the classic table of longest common subsequences, walked from the start.
+/// Pairs of positions, -1 where a side has none: the classic table of longest common subsequences, walked from the
+/// start.
 std::vector<std::pair<int, int>> align(const std::vector<LayerSpec>& a, const std::vector<LayerSpec>& b) {
   const auto n = a.size(), m = b.size();
   std::vector<std::vector<int>> common(n + 1, std::vector<int>(m + 1, 0));
@@ -43,7 +44,8 @@ void DiffModel::setNets(const NetworkSpec& a, const NetworkSpec& b) {
   for (const auto& [i, j] : align(a.layers, b.layers)) {
     Row row;
     const auto* def = i >= 0 ? ofA.layers[std::size_t(i)].def : ofB.layers[std::size_t(j)].def;
-    row.title = QString::fromStdString(def ? def->title : (i >= 0 ? a.layers[std::size_t(i)] : b.layers[std::size_t(j)]).type);
+    row.title =
+        QString::fromStdString(def ? def->title : (i >= 0 ? a.layers[std::size_t(i)] : b.layers[std::size_t(j)]).type);
     if (i >= 0) {
       row.a = describe(ofA.layers[std::size_t(i)], a.layers[std::size_t(i)]);
       row.parametersA = ofA.layers[std::size_t(i)].parameters;
@@ -52,7 +54,8 @@ void DiffModel::setNets(const NetworkSpec& a, const NetworkSpec& b) {
       row.b = describe(ofB.layers[std::size_t(j)], b.layers[std::size_t(j)]);
       row.parametersB = ofB.layers[std::size_t(j)].parameters;
     }
-    const bool same = i >= 0 && j >= 0 && a.layers[std::size_t(i)].fields == b.layers[std::size_t(j)].fields && row.parametersA == row.parametersB;
+    const bool same = i >= 0 && j >= 0 && a.layers[std::size_t(i)].fields == b.layers[std::size_t(j)].fields &&
+                      row.parametersA == row.parametersB;
     row.change = i < 0 ? Change::Added : j < 0 ? Change::Removed : same ? Change::Same : Change::Changed;
     m_rows.push_back(row);
   }
@@ -83,13 +86,23 @@ QVariant DiffModel::data(const QModelIndex& index, int role) const {
   if (role != Qt::DisplayRole) return {};
   const qint64 difference = row.parametersB - row.parametersA;
   switch (index.column()) {
-    case Mark: return row.change == Change::Changed ? "~" : row.change == Change::Added ? "+" : row.change == Change::Removed ? "−" : "";
-    case Layer: return row.title;
-    case A: return row.change == Change::Added ? tr("not present") : row.a;
-    case B: return row.change == Change::Removed ? tr("not present") : row.b;
-    case ParametersA: return row.change == Change::Added ? QString() : number(row.parametersA);
-    case ParametersB: return row.change == Change::Removed ? QString() : number(row.parametersB);
-    case Difference: return difference == 0 ? QString() : (difference > 0 ? "+" : "") + number(difference);
+    case Mark:
+      return row.change == Change::Changed   ? "~"
+             : row.change == Change::Added   ? "+"
+             : row.change == Change::Removed ? "−"
+                                             : "";
+    case Layer:
+      return row.title;
+    case A:
+      return row.change == Change::Added ? tr("not present") : row.a;
+    case B:
+      return row.change == Change::Removed ? tr("not present") : row.b;
+    case ParametersA:
+      return row.change == Change::Added ? QString() : number(row.parametersA);
+    case ParametersB:
+      return row.change == Change::Removed ? QString() : number(row.parametersB);
+    case Difference:
+      return difference == 0 ? QString() : (difference > 0 ? "+" : "") + number(difference);
   }
   return {};
 }

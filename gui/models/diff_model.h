@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two nets layer by layer: what is the same, changed, added or missing. Layers are aligned by the longest common sequence of types.
+// Two nets layer by layer: what is the same, changed, added or missing. Layers are aligned by the longest common
+// sequence of types.
 #pragma once
 #include <QAbstractTableModel>
 #include <vector>
@@ -31,7 +32,7 @@ class DiffModel : public QAbstractTableModel {
  private:
   struct Row {
     Change change = Change::Same;
-    QString title, a, b;          ///< a, b: the layer's line of parameters, with its input size where that differs
+    QString title, a, b;  ///< a, b: the layer's line of parameters, with its input size where that differs
     qint64 parametersA = 0, parametersB = 0;
   };
   int count(Change change) const;

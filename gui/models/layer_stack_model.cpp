@@ -33,7 +33,8 @@ int largestSide(const Analysis& analysis, Shape input) {
 }  // namespace
 
 bool LayerCard::hasError() const {
-  return std::any_of(issues.begin(), issues.end(), [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+  return std::any_of(issues.begin(), issues.end(),
+                     [](const Issue& issue) { return issue.level == Issue::Level::Error; });
 }
 
 LayerStackModel::LayerStackModel(Document& document, QObject* parent)
@@ -41,7 +42,9 @@ LayerStackModel::LayerStackModel(Document& document, QObject* parent)
   connect(&m_document, &Document::changed, this, &LayerStackModel::followDocument);
 }
 
-int LayerStackModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(m_cards.size()); }
+int LayerStackModel::rowCount(const QModelIndex& parent) const {
+  return parent.isValid() ? 0 : static_cast<int>(m_cards.size());
+}
 
 LayerCard LayerStackModel::inputCard() const {
   const Project& project = m_document.project();
@@ -52,7 +55,8 @@ LayerCard LayerStackModel::inputCard() const {
   card.category = "io";
   card.out = project.network.input;
   const QString channels = card.out.c == 1 ? tr("1 channel") : tr("%1 channels").arg(card.out.c);
-  card.summary = tr("%1, %2").arg(m_dataTitle.isEmpty() ? QString::fromStdString(project.data.source) : m_dataTitle, channels);
+  card.summary =
+      tr("%1, %2").arg(m_dataTitle.isEmpty() ? QString::fromStdString(project.data.source) : m_dataTitle, channels);
   return card;
 }
 
@@ -102,7 +106,8 @@ std::vector<LayerCard> LayerStackModel::makeCards() const {
     LayerCard& card = cards[static_cast<std::size_t>(rowOf(issue.layer))];
     card.issues.push_back(issue);
     const auto layer = static_cast<std::size_t>(issue.layer);
-    if (!issue.field.empty() && analysis.layers[layer].def) card.blamed = printed(network.layers[layer].fields.at(issue.field));
+    if (!issue.field.empty() && analysis.layers[layer].def)
+      card.blamed = printed(network.layers[layer].fields.at(issue.field));
   }
   double dearest = 0;
   for (const LayerCard& card : cards) dearest = std::max(dearest, card.share);
@@ -119,7 +124,8 @@ QString LayerStackModel::spoken(const LayerCard& card) const {
   if (card.out.known()) text += ", " + QString::fromStdString(card.out.text()).replace("×", tr("by"));
   if (card.parameters >= 0) text += tr(", %1 parameters").arg(number(card.parameters));
   for (const Issue& issue : card.issues)
-    text += (issue.level == Issue::Level::Error ? tr(", error: %1") : tr(", warning: %1")).arg(QString::fromStdString(issue.text));
+    text += (issue.level == Issue::Level::Error ? tr(", error: %1") : tr(", warning: %1"))
+                .arg(QString::fromStdString(issue.text));
   return text;
 }
 
@@ -127,11 +133,16 @@ QVariant LayerStackModel::data(const QModelIndex& index, int role) const {
   if (!index.isValid()) return {};
   const LayerCard& card = m_cards[static_cast<std::size_t>(index.row())];
   switch (role) {
-    case CardRole: return QVariant::fromValue(card);
-    case Qt::DisplayRole: return card.name.isEmpty() ? card.title : card.title + ' ' + card.name;
-    case Qt::AccessibleTextRole: return spoken(card);
-    case Qt::WhatsThisRole: return card.help;
-    default: return {};
+    case CardRole:
+      return QVariant::fromValue(card);
+    case Qt::DisplayRole:
+      return card.name.isEmpty() ? card.title : card.title + ' ' + card.name;
+    case Qt::AccessibleTextRole:
+      return spoken(card);
+    case Qt::WhatsThisRole:
+      return card.help;
+    default:
+      return {};
   }
 }
 
@@ -141,7 +152,9 @@ Qt::ItemFlags LayerStackModel::flags(const QModelIndex& index) const {
   return layerAt(index.row()) < 0 ? all : all | Qt::ItemIsDragEnabled;
 }
 
-QStringList LayerStackModel::mimeTypes() const { return {QString::fromLatin1(kCardMime), QString::fromLatin1(kLayerMime)}; }
+QStringList LayerStackModel::mimeTypes() const {
+  return {QString::fromLatin1(kCardMime), QString::fromLatin1(kLayerMime)};
+}
 
 QMimeData* LayerStackModel::mimeData(const QModelIndexList& indexes) const {
   const int layer = indexes.isEmpty() ? -1 : layerAt(indexes.front().row());
@@ -156,7 +169,8 @@ bool LayerStackModel::canDropMimeData(const QMimeData* data, Qt::DropAction, int
   return known && row >= 1 && row <= layerCount() + 1;
 }
 
-bool LayerStackModel::dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) {
+bool LayerStackModel::dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column,
+                                   const QModelIndex& parent) {
   if (!canDropMimeData(data, action, row, column, parent)) return false;
   const int before = row - 1;
   int placed = -1;
@@ -207,18 +221,20 @@ int LayerStackModel::moveLayer(int layer, int before) {
 
 int LayerStackModel::removeLayer(int layer) {
   if (layer < 0 || layer >= layerCount()) return -1;
-  m_document.edit(tr("Delete %1").arg(nameOf(layer)), [&](Project& project) {
-    project.network.layers.erase(project.network.layers.begin() + layer);
-  });
+  m_document.edit(tr("Delete %1").arg(nameOf(layer)),
+                  [&](Project& project) { project.network.layers.erase(project.network.layers.begin() + layer); });
   return std::min(layer, layerCount() - 1);
 }
 
 void LayerStackModel::setField(int layer, const QString& field, const Value& value) {
   if (layer < 0 || layer >= layerCount()) return;
   const QString name = nameOf(layer);
-  m_document.edit(tr("Change %1").arg(name),
-                  [&](Project& project) { project.network.layers[static_cast<std::size_t>(layer)].fields.set(field.toStdString(), value); },
-                  name + '.' + field);
+  m_document.edit(
+      tr("Change %1").arg(name),
+      [&](Project& project) {
+        project.network.layers[static_cast<std::size_t>(layer)].fields.set(field.toStdString(), value);
+      },
+      name + '.' + field);
 }
 
 void LayerStackModel::applyFix(int layer, const Fix& fix) {
@@ -234,8 +250,8 @@ void LayerStackModel::followDocument() {
   emit dataChanged(index(0), index(rowCount() - 1));
 }
 
-/// Tells the change between the old and the new rows as one move, or as a removal and an insertion between what both ends share.
-/// A new name alone is neither.
+/// Tells the change between the old and the new rows as one move, or as a removal and an insertion between what both
+/// ends share. A new name alone is neither.
 void LayerStackModel::followRows(const std::vector<LayerCard>& cards) {
   const auto same = [](const LayerCard& a, const LayerCard& b) { return a.name == b.name; };
   const auto olds = static_cast<int>(m_cards.size()), news = static_cast<int>(cards.size());

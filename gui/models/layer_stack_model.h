@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The document's stack as a list: row 0 is the input, the last row the output, the layers between them. Every change goes
-// through the document, as one undoable step; the rows follow the document with the smallest signals that tell the change, so
-// that selections and scroll positions stay.
+// The document's stack as a list: row 0 is the input, the last row the output, the layers between them. Every change
+// goes through the document, as one undoable step; the rows follow the document with the smallest signals that tell the
+// change, so that selections and scroll positions stay.
 #pragma once
 #include <QAbstractListModel>
 #include <QStringList>
@@ -18,13 +18,13 @@ inline constexpr char kCardMime[] = "application/x-strata-card";
 struct LayerCard {
   enum class Kind { Input, Layer, Output } kind = Kind::Layer;
   QString title, name, summary, icon, category, help;
-  Shape out;                    ///< unknown from the first broken layer on
-  qint64 parameters = -1;       ///< -1: unknown
-  double share = -1;            ///< of the net's multiply-adds; -1: unknown, as the net is broken somewhere
-  double relativeCost = 0;      ///< to the dearest layer
-  std::vector<Issue> issues;    ///< of this layer
-  QString blamed;               ///< the part of the summary that an issue blames
-  int largestSide = 1;          ///< of all maps in the net, for the drawing's scale
+  Shape out;                  ///< unknown from the first broken layer on
+  qint64 parameters = -1;     ///< -1: unknown
+  double share = -1;          ///< of the net's multiply-adds; -1: unknown, as the net is broken somewhere
+  double relativeCost = 0;    ///< to the dearest layer
+  std::vector<Issue> issues;  ///< of this layer
+  QString blamed;             ///< the part of the summary that an issue blames
+  int largestSide = 1;        ///< of all maps in the net, for the drawing's scale
   bool hasError() const;
 };
 
@@ -42,8 +42,10 @@ class LayerStackModel : public QAbstractListModel {
   Qt::DropActions supportedDropActions() const override { return Qt::MoveAction | Qt::CopyAction; }
   QStringList mimeTypes() const override;
   QMimeData* mimeData(const QModelIndexList& indexes) const override;
-  bool canDropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) const override;
-  bool dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column, const QModelIndex& parent) override;
+  bool canDropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column,
+                       const QModelIndex& parent) const override;
+  bool dropMimeData(const QMimeData* data, Qt::DropAction action, int row, int column,
+                    const QModelIndex& parent) override;
 
   /// What the input card calls the data: the data set in use, which may stand in for the one the document names.
   void setDataTitle(const QString& title);
@@ -59,7 +61,8 @@ class LayerStackModel : public QAbstractListModel {
   int copyLayer(int layer, int before);
   int moveLayer(int layer, int before);  ///< `before` counted in the stack as it is now
   int removeLayer(int layer);
-  void setField(int layer, const QString& field, const Value& value);  ///< merges with the edit before when it is the same field
+  void setField(int layer, const QString& field,
+                const Value& value);  ///< merges with the edit before when it is the same field
   void applyFix(int layer, const Fix& fix);
 
  signals:
@@ -77,7 +80,8 @@ class LayerStackModel : public QAbstractListModel {
   QString spoken(const LayerCard& card) const;
   Document& m_document;
   QString m_dataTitle;
-  std::vector<LayerCard> m_cards;  ///< what the rows show; the document may be one step ahead while a change is being told
+  std::vector<LayerCard>
+      m_cards;  ///< what the rows show; the document may be one step ahead while a change is being told
 };
 
 }  // namespace strata::gui

@@ -50,8 +50,8 @@ void MetricsModel::mergeNeighbours() {
   }
 }
 
-/// Exponential moving mean; in the beginning a plain mean, so that the first value does not hang on. A point that stands for many
-/// batches counts as many, so merging does not change the look.
+/// Exponential moving mean; in the beginning a plain mean, so that the first value does not hang on. A point that
+/// stands for many batches counts as many, so merging does not change the look.
 void MetricsModel::smooth(Curve& curve, qsizetype from) const {
   const double weight = std::pow(m_smoothing, m_stride);
   curve.smooth.resize(curve.raw.size());
@@ -86,14 +86,22 @@ QVariant MetricsModel::data(const QModelIndex& index, int role) const {
   if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
   if (role != Qt::DisplayRole) return {};
   switch (index.column()) {
-    case Epoch: return e.epoch == m_bestEpoch ? tr("★ %1").arg(e.epoch) : QString::number(e.epoch);
-    case Loss: return QString::number(e.loss, 'f', 4);
-    case Accuracy: return percent(e.accuracy);
-    case ValLoss: return QString::number(e.valLoss, 'f', 4);
-    case ValAccuracy: return percent(e.valAccuracy);
-    case Seconds: return tr("%1 s").arg(e.epochSeconds, 0, 'f', 1);
-    case Speed: return number(std::llround(e.samplesPerSecond));
-    case Rate: return QString::number(e.learningRate, 'g', 4);
+    case Epoch:
+      return e.epoch == m_bestEpoch ? tr("★ %1").arg(e.epoch) : QString::number(e.epoch);
+    case Loss:
+      return QString::number(e.loss, 'f', 4);
+    case Accuracy:
+      return percent(e.accuracy);
+    case ValLoss:
+      return QString::number(e.valLoss, 'f', 4);
+    case ValAccuracy:
+      return percent(e.valAccuracy);
+    case Seconds:
+      return tr("%1 s").arg(e.epochSeconds, 0, 'f', 1);
+    case Speed:
+      return number(std::llround(e.samplesPerSecond));
+    case Rate:
+      return QString::number(e.learningRate, 'g', 4);
   }
   return {};
 }
@@ -102,7 +110,8 @@ QVariant MetricsModel::headerData(int section, Qt::Orientation orientation, int 
   if (orientation != Qt::Horizontal) return {};
   if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
   if (role != Qt::DisplayRole || section >= ColumnCount) return {};
-  const QString titles[] = {tr("Epoch"), tr("Loss"), tr("Accuracy"), tr("Val. loss"), tr("Val. accuracy"), tr("Time"), tr("Samples/s"), tr("Rate")};
+  const QString titles[] = {tr("Epoch"),         tr("Loss"), tr("Accuracy"),  tr("Val. loss"),
+                            tr("Val. accuracy"), tr("Time"), tr("Samples/s"), tr("Rate")};
   return titles[section];
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The figures of one run: a row an epoch (the accessible twin of the plots), and the curves the plots draw. Losses are means per
-// sample, accuracies fractions; a position on the x axis is in epochs, so batch 235 of 469 in the third epoch is 2.5.
+// The figures of one run: a row an epoch (the accessible twin of the plots), and the curves the plots draw. Losses are
+// means per sample, accuracies fractions; a position on the x axis is in epochs, so batch 235 of 469 in the third epoch
+// is 2.5.
 #pragma once
 #include <QAbstractTableModel>
 #include <QVector>
@@ -14,7 +15,8 @@ class MetricsModel : public QAbstractTableModel {
   Q_OBJECT
  public:
   enum Column { Epoch, Loss, Accuracy, ValLoss, ValAccuracy, Seconds, Speed, Rate, ColumnCount };
-  /// Past this many points neighbours are merged into their mean, so that a long run stays as cheap to draw as a short one.
+  /// Past this many points neighbours are merged into their mean, so that a long run stays as cheap to draw as a short
+  /// one.
   static constexpr int kMaxPoints = 16384;
 
   using QAbstractTableModel::QAbstractTableModel;
@@ -49,15 +51,15 @@ class MetricsModel : public QAbstractTableModel {
   std::vector<EpochRecord> m_epochs;
   int m_bestEpoch = 0;
   double m_smoothing = 0.98;
-  int m_stride = 1;    ///< batches a point stands for
-  int m_pending = 0;   ///< batches in the sums below
+  int m_stride = 1;   ///< batches a point stands for
+  int m_pending = 0;  ///< batches in the sums below
   double m_lossSum = 0, m_accuracySum = 0;
   QVector<double> m_x;
   Curve m_loss, m_accuracy;
 };
 
-/// Seconds of training and validating until a position in epochs; past the last finished epoch at its pace, before there is one
-/// at `pace` seconds an epoch.
+/// Seconds of training and validating until a position in epochs; past the last finished epoch at its pace, before
+/// there is one at `pace` seconds an epoch.
 double elapsedAt(const std::vector<EpochRecord>& epochs, double position, double pace = 0);
 
 }  // namespace strata::gui

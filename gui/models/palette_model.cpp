@@ -15,7 +15,8 @@ constexpr quintptr kTopLevel = 0;  // a layer's internal id is its category's ro
 PaletteModel::PaletteModel(const std::vector<LayerDef>& layers, QObject* parent) : QAbstractItemModel(parent) {
   for (const LayerDef& def : layers) {
     const QString id = QString::fromStdString(def.category);
-    auto found = std::find_if(m_categories.begin(), m_categories.end(), [&](const Category& category) { return category.id == id; });
+    auto found = std::find_if(m_categories.begin(), m_categories.end(),
+                              [&](const Category& category) { return category.id == id; });
     if (found == m_categories.end()) found = m_categories.insert(m_categories.end(), {id, categoryTitle(id), {}});
     found->layers.push_back(&def);
   }
@@ -50,13 +51,19 @@ QVariant PaletteModel::data(const QModelIndex& index, int role) const {
     return role == CategoryRole ? QVariant(m_categories[index.row()].id) : QVariant();
   }
   switch (role) {
-    case Qt::DisplayRole: return QString::fromStdString(layer->title);
+    case Qt::DisplayRole:
+      return QString::fromStdString(layer->title);
     case Qt::ToolTipRole:
-    case Qt::WhatsThisRole: return QString::fromStdString(layer->help);
-    case TypeRole: return QString::fromStdString(layer->type);
-    case CategoryRole: return QString::fromStdString(layer->category);
-    case IconRole: return QString::fromStdString(layer->icon);
-    default: return {};
+    case Qt::WhatsThisRole:
+      return QString::fromStdString(layer->help);
+    case TypeRole:
+      return QString::fromStdString(layer->type);
+    case CategoryRole:
+      return QString::fromStdString(layer->category);
+    case IconRole:
+      return QString::fromStdString(layer->icon);
+    default:
+      return {};
   }
 }
 
@@ -76,8 +83,9 @@ QMimeData* PaletteModel::mimeData(const QModelIndexList& indexes) const {
 
 QString categoryTitle(const QString& category) {
   static const QHash<QString, QString> titles{
-      {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")}, {"dense", PaletteModel::tr("Dense")},
-      {"act", PaletteModel::tr("Activation")},   {"shape", PaletteModel::tr("Shape")},  {"reg", PaletteModel::tr("Regularise")}};
+      {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")},
+      {"dense", PaletteModel::tr("Dense")},      {"act", PaletteModel::tr("Activation")},
+      {"shape", PaletteModel::tr("Shape")},      {"reg", PaletteModel::tr("Regularise")}};
   return titles.value(category, category);
 }
 

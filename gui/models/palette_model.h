@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The layers there are, as a tree: categories, and under each its layers. Made from allLayers(); nothing is listed twice.
+// The layers there are, as a tree: categories, and under each its layers. Made from allLayers(); nothing is listed
+// twice.
 #pragma once
 #include <QAbstractItemModel>
 #include <QStringList>

@@ -25,9 +25,10 @@ double meanSeconds(const RunRecord& run) {
 
 QString stateText(const RunRecord& run) {
   if (run.reference) return RunsModel::tr("from its log");
-  const QMap<QString, QString> words = {{"training", RunsModel::tr("Training")}, {"finished", RunsModel::tr("Finished")},
-                                        {"stopped", RunsModel::tr("Stopped")},   {"diverged", RunsModel::tr("Diverged")},
-                                        {"failed", RunsModel::tr("Failed")},     {"interrupted", RunsModel::tr("Interrupted")}};
+  const QMap<QString, QString> words = {
+      {"training", RunsModel::tr("Training")}, {"finished", RunsModel::tr("Finished")},
+      {"stopped", RunsModel::tr("Stopped")},   {"diverged", RunsModel::tr("Diverged")},
+      {"failed", RunsModel::tr("Failed")},     {"interrupted", RunsModel::tr("Interrupted")}};
   return words.value(qs(run.state), qs(run.state));
 }
 
@@ -71,7 +72,9 @@ std::pair<double, int> bestOf(const RunRecord& run) {
   return best;
 }
 
-QString RunsModel::key(const RunRecord& run) { return run.reference ? "reference/" + qs(run.name) : qs(run.folder.string()); }
+QString RunsModel::key(const RunRecord& run) {
+  return run.reference ? "reference/" + qs(run.name) : qs(run.folder.string());
+}
 
 int RunsModel::rowOfKey(const QString& wanted) const {
   for (std::size_t i = 0; !wanted.isEmpty() && i < m_runs.size(); ++i) {
@@ -161,34 +164,54 @@ QString RunsModel::text(const RunRecord& run, int column) const {
   const auto [best, bestEpoch] = bestOf(run);
   const int planned = run.project.training.epochs, done = int(run.epochs.size());
   switch (column) {
-    case Name: return runTitle(run);
-    case Data: return qs(run.datasetTitle);
-    case Net: return run.reference ? qs(run.project.name) : netText(run.project.network);  // a log tells the net in words
-    case Parameters: return run.parameters > 0 ? number(run.parameters) : QString();
-    case Best: return bestEpoch > 0 ? percent(best) : QString("—");
-    case BestEpoch: return bestEpoch > 0 ? QString::number(bestEpoch) : QString();
-    case Epochs: return run.reference || done == planned ? QString::number(done) : QString("%1 / %2").arg(done).arg(planned);
-    case EpochSeconds: return done ? QString::number(meanSeconds(run), 'f', meanSeconds(run) < 10 ? 2 : 1) : QString("—");
+    case Name:
+      return runTitle(run);
+    case Data:
+      return qs(run.datasetTitle);
+    case Net:
+      return run.reference ? qs(run.project.name) : netText(run.project.network);  // a log tells the net in words
+    case Parameters:
+      return run.parameters > 0 ? number(run.parameters) : QString();
+    case Best:
+      return bestEpoch > 0 ? percent(best) : QString("—");
+    case BestEpoch:
+      return bestEpoch > 0 ? QString::number(bestEpoch) : QString();
+    case Epochs:
+      return run.reference || done == planned ? QString::number(done) : QString("%1 / %2").arg(done).arg(planned);
+    case EpochSeconds:
+      return done ? QString::number(meanSeconds(run), 'f', meanSeconds(run) < 10 ? 2 : 1) : QString("—");
     case Device:
       if (run.reference) return run.backend.empty() ? tr("theirs") : tr("%1, theirs").arg(qs(run.backend).toUpper());
-      return run.threads > 0 ? QString("%1 · %2").arg(qs(run.backend).toUpper()).arg(run.threads) : qs(run.backend).toUpper();
-    case Started: return startedText(run);
-    case Validated: return validationText(run);
-    case State: return stateText(run);
-    default: return {};
+      return run.threads > 0 ? QString("%1 · %2").arg(qs(run.backend).toUpper()).arg(run.threads)
+                             : qs(run.backend).toUpper();
+    case Started:
+      return startedText(run);
+    case Validated:
+      return validationText(run);
+    case State:
+      return stateText(run);
+    default:
+      return {};
   }
 }
 
 QVariant RunsModel::sortValue(const RunRecord& run, int column) const {
   switch (column) {
-    case Parameters: return qint64(run.parameters);
+    case Parameters:
+      return qint64(run.parameters);
     case Best:
-    case Accuracy: return bestOf(run).first;
-    case BestEpoch: return bestOf(run).second;
-    case Epochs: return qint64(run.epochs.size());
-    case EpochSeconds: return run.epochs.empty() ? 1e9 : meanSeconds(run);
-    case Started: return qs(run.started);
-    default: return text(run, column);
+    case Accuracy:
+      return bestOf(run).first;
+    case BestEpoch:
+      return bestOf(run).second;
+    case Epochs:
+      return qint64(run.epochs.size());
+    case EpochSeconds:
+      return run.epochs.empty() ? 1e9 : meanSeconds(run);
+    case Started:
+      return qs(run.started);
+    default:
+      return text(run, column);
   }
 }
 
@@ -197,26 +220,38 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
   const auto& run = m_runs[std::size_t(index.row())];
   const int column = index.column();
   switch (role) {
-    case Qt::DisplayRole: return text(run, column);
-    case Qt::EditRole: return runTitle(run);
-    case Qt::CheckStateRole: return column == Show ? QVariant(shown(index.row()) ? Qt::Checked : Qt::Unchecked) : QVariant();
+    case Qt::DisplayRole:
+      return text(run, column);
+    case Qt::EditRole:
+      return runTitle(run);
+    case Qt::CheckStateRole:
+      return column == Show ? QVariant(shown(index.row()) ? Qt::Checked : Qt::Unchecked) : QVariant();
     case Qt::TextAlignmentRole:
-      return int((column >= Parameters && column <= EpochSeconds && column != Accuracy ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+      return int(
+          (column >= Parameters && column <= EpochSeconds && column != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
+          Qt::AlignVCenter);
     case Qt::ToolTipRole:
       if (column == State && !run.reason.empty()) return qs(run.reason);
       return column == Net || column == Name ? QVariant(text(run, column)) : QVariant();
-    case SortRole: return sortValue(run, column);
-    case TokenRole: return style(index.row()).token;
-    case DashRole: return int(style(index.row()).dash);
-    case LetterRole: return key(run) == m_a ? "A" : key(run) == m_b ? "B" : "";
-    case ReferenceRole: return run.reference;
-    case ProgressRole: return run.state == "training" ? double(run.epochs.size()) / std::max(1, run.project.training.epochs) : -1.0;
+    case SortRole:
+      return sortValue(run, column);
+    case TokenRole:
+      return style(index.row()).token;
+    case DashRole:
+      return int(style(index.row()).dash);
+    case LetterRole:
+      return key(run) == m_a ? "A" : key(run) == m_b ? "B" : "";
+    case ReferenceRole:
+      return run.reference;
+    case ProgressRole:
+      return run.state == "training" ? double(run.epochs.size()) / std::max(1, run.project.training.epochs) : -1.0;
     case CurveRole: {
       QVector<double> curve;
       for (const auto& e : run.epochs) curve.push_back(e.valAccuracy);
       return QVariant::fromValue(curve);
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 
@@ -231,7 +266,8 @@ bool RunsModel::setData(const QModelIndex& index, const QVariant& value, int rol
     return true;
   }
   const auto name = value.toString().trimmed();
-  if (role != Qt::EditRole || index.column() != Name || run.reference || name.isEmpty() || name == runTitle(run)) return false;
+  if (role != Qt::EditRole || index.column() != Name || run.reference || name.isEmpty() || name == runTitle(run))
+    return false;
   run.name = name.toStdString();
   rowChanged(index.row());
   emit renamed(index.row(), name);
@@ -241,12 +277,26 @@ bool RunsModel::setData(const QModelIndex& index, const QVariant& value, int rol
 QVariant RunsModel::headerData(int section, Qt::Orientation orientation, int role) const {
   if (orientation != Qt::Horizontal || section >= ColumnCount) return {};
   if (role == Qt::TextAlignmentRole) {
-    return int((section >= Parameters && section <= EpochSeconds && section != Accuracy ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+    return int(
+        (section >= Parameters && section <= EpochSeconds && section != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
+        Qt::AlignVCenter);
   }
   if (role == Qt::ToolTipRole && section == Show) return tr("Shown in the plot");
   if (role != Qt::DisplayRole) return {};
-  const QString titles[] = {"",           tr("Name"),   tr("Data set"),  tr("Net"),    tr("Parameters"), tr("Best val."), tr("at epoch"), tr("Accuracy"),
-                            tr("Epochs"), tr("s / epoch"), tr("Device"), tr("Started"), tr("Validated on"), tr("State")};
+  const QString titles[] = {"",
+                            tr("Name"),
+                            tr("Data set"),
+                            tr("Net"),
+                            tr("Parameters"),
+                            tr("Best val."),
+                            tr("at epoch"),
+                            tr("Accuracy"),
+                            tr("Epochs"),
+                            tr("s / epoch"),
+                            tr("Device"),
+                            tr("Started"),
+                            tr("Validated on"),
+                            tr("State")};
   return titles[section];
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every run there is: those on disk, the one in progress, and the three reference systems, which are locked. A checkbox says what
-// the plot shows; two runs at most are compared as A and B.
+// Every run there is: those on disk, the one in progress, and the three reference systems, which are locked. A checkbox
+// says what the plot shows; two runs at most are compared as A and B.
 #pragma once
 #include <QAbstractTableModel>
 #include <QMap>
@@ -17,17 +17,33 @@ struct LineStyle {
   Qt::PenStyle dash = Qt::SolidLine;
 };
 
-QString runTitle(const RunRecord& run);          ///< as renamed, or the project's name
-QString netText(const NetworkSpec& network);     ///< "C24 P C48 P D512 D10"
-QString validationText(const RunRecord& run);    ///< "test set" or "held-out 10 %": what best was chosen on
-QString startedText(const RunRecord& run);       ///< "today 14:40", in local time
+QString runTitle(const RunRecord& run);        ///< as renamed, or the project's name
+QString netText(const NetworkSpec& network);   ///< "C24 P C48 P D512 D10"
+QString validationText(const RunRecord& run);  ///< "test set" or "held-out 10 %": what best was chosen on
+QString startedText(const RunRecord& run);     ///< "today 14:40", in local time
 /// Highest validation accuracy and its epoch; -1 and 0 without epochs.
 std::pair<double, int> bestOf(const RunRecord& run);
 
 class RunsModel : public QAbstractTableModel {
   Q_OBJECT
  public:
-  enum Column { Show, Name, Data, Net, Parameters, Best, BestEpoch, Accuracy, Epochs, EpochSeconds, Device, Started, Validated, State, ColumnCount };
+  enum Column {
+    Show,
+    Name,
+    Data,
+    Net,
+    Parameters,
+    Best,
+    BestEpoch,
+    Accuracy,
+    Epochs,
+    EpochSeconds,
+    Device,
+    Started,
+    Validated,
+    State,
+    ColumnCount
+  };
   enum Role { SortRole = Qt::UserRole, TokenRole, DashRole, CurveRole, LetterRole, ReferenceRole, ProgressRole };
 
   using QAbstractTableModel::QAbstractTableModel;
@@ -69,7 +85,7 @@ class RunsModel : public QAbstractTableModel {
   void rowChanged(int row);
 
   std::vector<RunRecord> m_runs;
-  QSet<QString> m_shown, m_known;   ///< keys; known: its checkbox was decided once
+  QSet<QString> m_shown, m_known;  ///< keys; known: its checkbox was decided once
   QMap<QString, LineStyle> m_styles;
   int m_nextStyle = 0;
   QString m_a, m_b;

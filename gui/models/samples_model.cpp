@@ -50,24 +50,29 @@ int SamplesModel::rowCount(const QModelIndex& parent) const { return parent.isVa
 
 QString SamplesModel::className(int label) const {
   const auto& names = m_dataset->classes;
-  return label >= 0 && label < int(names.size()) ? QString::fromStdString(names[std::size_t(label)]) : QString::number(label);
+  return label >= 0 && label < int(names.size()) ? QString::fromStdString(names[std::size_t(label)])
+                                                 : QString::number(label);
 }
 
 QVariant SamplesModel::data(const QModelIndex& index, int role) const {
   if (!index.isValid() || !m_dataset) return {};
   const auto& verdict = m_verdicts[std::size_t(index.row())];
   switch (role) {
-    case VerdictRole: return QVariant::fromValue(verdict);
-    case ImageRole: return sampleImage(m_testSet ? m_dataset->test : m_dataset->train, m_dataset->shape, verdict.index);
+    case VerdictRole:
+      return QVariant::fromValue(verdict);
+    case ImageRole:
+      return sampleImage(m_testSet ? m_dataset->test : m_dataset->train, m_dataset->shape, verdict.index);
     case Qt::ToolTipRole:
     case Qt::AccessibleTextRole: {
       const auto which = (m_testSet ? tr("Test image %1") : tr("Training image %1")).arg(verdict.index);
       if (verdict.predicted < 0) return tr("%1: %2").arg(which, className(verdict.label));
       const auto sure = QString::number(double(verdict.sure) * 100, 'f', 0);
       if (verdict.right()) return tr("%1: right, %2, %3 % sure").arg(which, className(verdict.label), sure);
-      return tr("%1: wrong, says %2, is %3, %4 % sure").arg(which, className(verdict.predicted), className(verdict.label), sure);
+      return tr("%1: wrong, says %2, is %3, %4 % sure")
+          .arg(which, className(verdict.predicted), className(verdict.label), sure);
     }
-    default: return {};
+    default:
+      return {};
   }
 }
 

@@ -12,7 +12,7 @@ namespace strata::gui {
 
 /// What the net says of one sample.
 struct Verdict {
-  int index = 0;       ///< into the samples
+  int index = 0;  ///< into the samples
   int label = 0;
   int predicted = -1;  ///< -1: not asked yet
   float sure = 0;      ///< probability of `predicted`

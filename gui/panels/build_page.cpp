@@ -24,13 +24,15 @@ constexpr int kNarrow = 1200, kPaletteWidth = 212, kInspectorWidth = 320, kNarro
 /// The names of the columns, where the cards have them.
 class ColumnHeader : public QWidget {
  public:
-  ColumnHeader(const Theme& theme, const StackView& stack, QWidget* parent) : QWidget(parent), m_theme(theme), m_stack(stack) {
+  ColumnHeader(const Theme& theme, const StackView& stack, QWidget* parent)
+      : QWidget(parent), m_theme(theme), m_stack(stack) {
     setFixedHeight(QFontMetrics(theme.font(Theme::Text::Caption)).height() + 8);
   }
 
  protected:
   void paintEvent(QPaintEvent*) override {
-    const CardGeometry at(QRect(m_stack.x(), 0, m_stack.viewport()->width(), 10), QFontMetrics(m_theme.font(Theme::Text::Body)), false);
+    const CardGeometry at(QRect(m_stack.x(), 0, m_stack.viewport()->width(), 10),
+                          QFontMetrics(m_theme.font(Theme::Text::Body)), false);
     QPainter painter(this);
     QFont bold = m_theme.font(Theme::Text::Caption);
     bold.setWeight(QFont::DemiBold);
@@ -42,7 +44,8 @@ class ColumnHeader : public QWidget {
     text(at.textLeft - 22, at.textRight, Qt::AlignLeft, tr("Layer"));
     text(at.outputLeft, at.parametersRight, Qt::AlignLeft, tr("Output"));
     text(at.outputLeft, at.parametersRight, Qt::AlignRight, tr("Parameters"));
-    text(at.costLeft, at.costRight + 1, at.costBar ? Qt::AlignLeft : Qt::AlignRight, at.costBar ? tr("Cost, multiply-adds") : tr("Cost"));
+    text(at.costLeft, at.costRight + 1, at.costBar ? Qt::AlignLeft : Qt::AlignRight,
+         at.costBar ? tr("Cost, multiply-adds") : tr("Cost"));
   }
 
  private:
@@ -78,8 +81,10 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   connect(m_stack, &StackView::currentRowChanged, this, &BuildPage::followSelection);
   connect(m_stack, &StackView::fieldsWanted, m_inspector, &InspectorPanel::focusField);
   connect(m_inspector, &InspectorPanel::leftByEscape, m_stack, qOverload<>(&QWidget::setFocus));
-  connect(m_inspector, &InspectorPanel::duplicateWanted, this, [this](int layer) { selectLayer(m_model.duplicateLayer(layer)); });
-  connect(m_inspector, &InspectorPanel::removeWanted, this, [this](int layer) { selectLayer(m_model.removeLayer(layer)); });
+  connect(m_inspector, &InspectorPanel::duplicateWanted, this,
+          [this](int layer) { selectLayer(m_model.duplicateLayer(layer)); });
+  connect(m_inspector, &InspectorPanel::removeWanted, this,
+          [this](int layer) { selectLayer(m_model.removeLayer(layer)); });
   connect(&m_document, &Document::changed, this, [this] {
     m_title->setText(QString::fromStdString(m_document.project().name));
     updateActions();
@@ -139,7 +144,10 @@ QWidget* BuildPage::makeCentre() {
   head->addSpacing(12);
   head->addWidget(check);
 
-  m_hint = makeLabel(m_theme, tr("Double-click a layer in the palette to insert it after the selected card, or drag it between two cards"), Theme::Text::Caption, "text2", centre);
+  m_hint = makeLabel(
+      m_theme,
+      tr("Double-click a layer in the palette to insert it after the selected card, or drag it between two cards"),
+      Theme::Text::Caption, "text2", centre);
   m_hint->setWordWrap(true);
   m_hint->setAlignment(Qt::AlignCenter);
   m_hint->setContentsMargins(16, 4, 16, 8);
@@ -171,9 +179,12 @@ void BuildPage::makeActions() {
     m_stack->addAction(action);
     m_layerActions << action;
   };
-  add("duplicateLayer", tr("Duplicate"), QKeySequence("Ctrl+D"), [this](int layer) { return m_model.duplicateLayer(layer); });
-  add("moveLayerUp", tr("Move up"), QKeySequence("Alt+Up"), [this](int layer) { return m_model.moveLayer(layer, layer - 1); });
-  add("moveLayerDown", tr("Move down"), QKeySequence("Alt+Down"), [this](int layer) { return m_model.moveLayer(layer, layer + 2); });
+  add("duplicateLayer", tr("Duplicate"), QKeySequence("Ctrl+D"),
+      [this](int layer) { return m_model.duplicateLayer(layer); });
+  add("moveLayerUp", tr("Move up"), QKeySequence("Alt+Up"),
+      [this](int layer) { return m_model.moveLayer(layer, layer - 1); });
+  add("moveLayerDown", tr("Move down"), QKeySequence("Alt+Down"),
+      [this](int layer) { return m_model.moveLayer(layer, layer + 2); });
   add("deleteLayer", tr("Delete"), QKeySequence::Delete, [this](int layer) { return m_model.removeLayer(layer); });
   connect(&m_model, &QAbstractItemModel::rowsMoved, this, &BuildPage::updateActions);
 }
@@ -199,7 +210,8 @@ void BuildPage::selectLayer(int layer) {
 
 void BuildPage::selectDearest() {
   const auto& layers = m_document.analysis().layers;
-  const auto dearest = std::max_element(layers.begin(), layers.end(), [](const LayerAnalysis& a, const LayerAnalysis& b) { return a.macs < b.macs; });
+  const auto dearest = std::max_element(layers.begin(), layers.end(),
+                                        [](const LayerAnalysis& a, const LayerAnalysis& b) { return a.macs < b.macs; });
   selectLayer(layers.empty() ? -1 : static_cast<int>(dearest - layers.begin()));
 }
 

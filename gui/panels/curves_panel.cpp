@@ -36,7 +36,8 @@ double niceAbove(double x) {
 
 std::vector<RunRecord> referenceRuns() {
   const Path program = QCoreApplication::applicationDirPath().toStdString();
-  for (const Path& file : {program / "../../resources/reference_runs.json", program / "../share/strata/reference_runs.json"}) {
+  for (const Path& file :
+       {program / "../../resources/reference_runs.json", program / "../share/strata/reference_runs.json"}) {
     if (!std::filesystem::exists(file)) continue;
     try {
       return readReferenceRuns(file);
@@ -102,7 +103,9 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   smoothing->addWidget(makeLabel(theme, tr("Smooth"), Theme::Text::Caption, "text2", this));
   smoothing->addWidget(m_smooth);
   smoothing->addWidget(value);
-  for (QWidget* w : {m_smoothing, static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis), static_cast<QWidget*>(m_showReferences)}) header->addWidget(w);
+  for (QWidget* w : {m_smoothing, static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis),
+                     static_cast<QWidget*>(m_showReferences)})
+    header->addWidget(w);
   // The slider's middle is 0.98; its right end 0.999: what matters lies close to 1.
   const auto weight = [](int position) { return 1 - std::pow(10.0, -3.0 * position / 999.0); };
   connect(m_smooth, &QSlider::valueChanged, this, [this, value, weight](int position) {
@@ -141,15 +144,17 @@ void CurvesPanel::link(Plot* from, Plot* to) {
 }
 
 bool CurvesPanel::comparable() const {
-  return !m_references.empty() && (!m_session.hasRun() || m_session.run().datasetTitle == m_references.front().datasetTitle);
+  return !m_references.empty() &&
+         (!m_session.hasRun() || m_session.run().datasetTitle == m_references.front().datasetTitle);
 }
 
 bool CurvesPanel::referencesShown() const { return comparable() && m_showReferences->isChecked(); }
 
 void CurvesPanel::newRun() {
   m_showReferences->setEnabled(comparable());
-  m_showReferences->setToolTip(comparable() ? tr("Three systems on the lesson's net and MNIST, measured on the test set (R)")
-                                            : tr("The reference systems trained on MNIST; this run trains on other data"));
+  m_showReferences->setToolTip(comparable()
+                                   ? tr("Three systems on the lesson's net and MNIST, measured on the test set (R)")
+                                   : tr("The reference systems trained on MNIST; this run trains on other data"));
   for (auto* plot : {m_loss, m_accuracy}) makeLines(plot);
   fillReferences();
   refresh();
@@ -163,13 +168,16 @@ void CurvesPanel::makeLines(Plot* plot) {
   plot->addLine({tr("training"), "train"});
   plot->addLine({onTestSet ? tr("test set") : tr("validation"), "val", Qt::SolidLine, 1.75, 1, true});
   for (std::size_t i = 0; i < m_references.size(); ++i) {
-    plot->addLine({QString::fromStdString(m_references[i].name), "ref", kReferenceDashes[i % 3], 1.25, 1, false, false, true});
+    plot->addLine(
+        {QString::fromStdString(m_references[i].name), "ref", kReferenceDashes[i % 3], 1.25, 1, false, false, true});
   }
 }
 
 double CurvesPanel::pace() const { return m_session.batchesPerEpoch() * m_session.lastProgress().secondsPerStep; }
 
-double CurvesPanel::xOf(double position) const { return byTime() ? elapsedAt(m_metrics.epochs(), position, pace()) : position; }
+double CurvesPanel::xOf(double position) const {
+  return byTime() ? elapsedAt(m_metrics.epochs(), position, pace()) : position;
+}
 
 void CurvesPanel::fillReferences() {
   const bool shown = referencesShown();
@@ -186,11 +194,12 @@ void CurvesPanel::fillReferences() {
     for (auto* plot : {m_loss, m_accuracy}) plot->setLineShown(line, shown);
   }
   int room = 0;
-  for (const auto& run : m_references) room = std::max(room, fontMetrics().horizontalAdvance(QString::fromStdString(run.name)) + 10);
+  for (const auto& run : m_references)
+    room = std::max(room, fontMetrics().horizontalAdvance(QString::fromStdString(run.name)) + 10);
   for (auto* plot : {m_loss, m_accuracy}) plot->setEndLabelRoom(shown ? room : 52);
 }
 
-void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::* validation) {
+void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation) {
   QVector<double> x = m_metrics.batchX();
   if (byTime()) std::transform(x.begin(), x.end(), x.begin(), [this](double at) { return xOf(at); });
   plot->setPoints(Raw, x, curve.raw);
@@ -211,14 +220,16 @@ void CurvesPanel::fillMarks() {
   if (best > 0 && best <= int(m_metrics.epochs().size())) {
     const auto value = m_metrics.epochs()[std::size_t(best - 1)].valAccuracy;
     loss.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1").arg(best), false});
-    accuracy.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1 · %2").arg(best).arg(percent(value)), true});
+    accuracy.push_back(
+        {Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1 · %2").arg(best).arg(percent(value)), true});
   }
   for (const auto& change : m_session.changes()) {
     loss.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), change.text, false});
     accuracy.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), {}, false});
   }
   if (m_session.active() && !m_metrics.batchX().isEmpty()) {
-    for (auto* marks : {&loss, &accuracy}) marks->push_back({Plot::Mark::Kind::Now, xOf(m_metrics.batchX().last()), {}, false});
+    for (auto* marks : {&loss, &accuracy})
+      marks->push_back({Plot::Mark::Kind::Now, xOf(m_metrics.batchX().last()), {}, false});
   }
   m_loss->setMarks(std::move(loss));
   m_accuracy->setMarks(std::move(accuracy));
@@ -249,10 +260,12 @@ void CurvesPanel::fitLoss(double xEnd) {
   for (const double v : m_metrics.loss().smooth) take(v);
   for (const auto& e : m_metrics.epochs()) take(e.valLoss);
   if (referencesShown()) {
-    for (const auto& run : m_references) for (const auto& e : run.epochs) take(e.valLoss);
+    for (const auto& run : m_references)
+      for (const auto& e : run.epochs) take(e.valLoss);
   }
   if (high <= 0) low = 0.01, high = 1;
-  if (m_loss->scale() == Plot::Scale::Log) m_loss->setFull(0, xEnd, halfDecade(low * 0.8, false), halfDecade(std::min(high * 1.05, 10.0), true));
+  if (m_loss->scale() == Plot::Scale::Log)
+    m_loss->setFull(0, xEnd, halfDecade(low * 0.8, false), halfDecade(std::min(high * 1.05, 10.0), true));
   else m_loss->setFull(0, xEnd, 0, niceAbove(std::min(high, 3.0)));
 }
 
@@ -260,7 +273,8 @@ void CurvesPanel::fitLoss(double xEnd) {
 void CurvesPanel::fitAccuracy(double xEnd) {
   std::vector<double> values;
   for (const auto& e : m_metrics.epochs()) values.push_back(e.valAccuracy);
-  if (values.empty() && !m_metrics.accuracy().smooth.isEmpty()) values.push_back(m_metrics.accuracy().smooth.last() - 0.1);
+  if (values.empty() && !m_metrics.accuracy().smooth.isEmpty())
+    values.push_back(m_metrics.accuracy().smooth.last() - 0.1);
   std::sort(values.begin(), values.end());
   // One bad epoch in ten may lie under the axis; the plot says so with an arrow and its value.
   const double lowest = values.empty() ? 0.0 : values[values.size() / 10];

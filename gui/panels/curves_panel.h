@@ -19,7 +19,7 @@ class CurvesPanel : public QWidget {
  public:
   CurvesPanel(const Theme& theme, TrainingSession& session, MetricsModel& metrics, QWidget* parent = nullptr);
 
-  void refresh();      ///< all that may have changed; cheap when little has
+  void refresh();  ///< all that may have changed; cheap when little has
   void newRun();
   void setNarrow(bool narrow);  ///< in a small window the smoothing keeps its setting but not its place
   Plot* lossPlot() const { return m_loss; }
@@ -34,10 +34,10 @@ class CurvesPanel : public QWidget {
   QWidget* makeControls(const Theme& theme);
   void makeLines(Plot* plot);
   void link(Plot* from, Plot* to);
-  bool comparable() const;       ///< the run trains on the data the reference systems trained on
+  bool comparable() const;  ///< the run trains on the data the reference systems trained on
   bool referencesShown() const;
   void fillReferences();
-  void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::* validation);
+  void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation);
   void fillMarks();
   void fit();
   void fitLoss(double xEnd);
@@ -57,7 +57,8 @@ class CurvesPanel : public QWidget {
   QLabel* m_accuracyHint;
 };
 
-/// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not there.
+/// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not
+/// there.
 std::vector<RunRecord> referenceRuns();
 
 }  // namespace strata::gui

@@ -230,10 +230,14 @@ QWidget* DataPage::makeDetails() {
   validation->setVerticalSpacing(6);
   column->addLayout(validation);
   connect(m_validation, &Segment::currentChanged, this, [this](int index) {
-    m_document.edit(tr("Choose the validation set"), [index](Project& project) { project.data.validation = index == 0 ? ValidationSource::Split : ValidationSource::TestSet; });
+    m_document.edit(tr("Choose the validation set"), [index](Project& project) {
+      project.data.validation = index == 0 ? ValidationSource::Split : ValidationSource::TestSet;
+    });
   });
   connect(m_fraction, &RealBox::valueChanged, this, [this](double value) {
-    m_document.edit(tr("Change the held-out part"), [value](Project& project) { project.data.validationFraction = value / 100; }, "validationFraction");
+    m_document.edit(
+        tr("Change the held-out part"), [value](Project& project) { project.data.validationFraction = value / 100; },
+        "validationFraction");
   });
 
   column->addWidget(makeLine(panel));
@@ -291,17 +295,24 @@ void DataPage::listSources() {
   bool named = false;
   for (const CatalogueEntry& entry : catalogue()) {
     const auto found = entry.generated ? std::nullopt : findDataset(entry.id, m_loader.dataFolder());
-    const QString state = m_loader.fetching() == entry.id ? tr("Getting it") : entry.generated ? tr("Drawn by Strata, on the spot") : found ? tr("On this machine") : tr("Not on this machine");
-    add(entry.id, QString::fromStdString(entry.title).section(" (", 0, 0), state, found || entry.generated ? "text2" : "warn");
+    const QString state = m_loader.fetching() == entry.id ? tr("Getting it")
+                          : entry.generated               ? tr("Drawn by Strata, on the spot")
+                          : found                         ? tr("On this machine")
+                                                          : tr("Not on this machine");
+    add(entry.id, QString::fromStdString(entry.title).section(" (", 0, 0), state,
+        found || entry.generated ? "text2" : "warn");
     named |= entry.id == m_loader.source();
   }
-  if (!named) add(m_loader.source(), sourceTitle(m_loader.source()), QString::fromStdString(m_loader.source()), "text2");
-  const bool fetching = !m_loader.fetching().empty(), missing = !m_loader.loading() && !m_loader.standInReason().isEmpty();
+  if (!named)
+    add(m_loader.source(), sourceTitle(m_loader.source()), QString::fromStdString(m_loader.source()), "text2");
+  const bool fetching = !m_loader.fetching().empty(),
+             missing = !m_loader.loading() && !m_loader.standInReason().isEmpty();
   m_progress->setVisible(fetching);
   m_cancel->setVisible(fetching);
   m_fetchBox->setVisible(fetching || (missing && !m_fetchText->text().isEmpty()));
   m_get->setVisible(!fetching && missing && m_loader.canFetch());
-  m_get->setText((m_fetchText->text().isEmpty() ? tr("Get %1") : tr("Try again to get %1")).arg(sourceTitle(m_loader.source())));
+  m_get->setText(
+      (m_fetchText->text().isEmpty() ? tr("Get %1") : tr("Try again to get %1")).arg(sourceTitle(m_loader.source())));
 }
 
 void DataPage::chooseSource() {
@@ -330,15 +341,20 @@ void DataPage::refresh() {
 void DataPage::refreshNotice() {
   const auto& dataset = m_session.dataset();
   const NetworkSpec& network = m_document.project().network;
-  const bool misfit = dataset && !m_loader.loading() && (dataset->shape != network.input || static_cast<int>(dataset->classes.size()) != network.classes);
+  const bool misfit = dataset && !m_loader.loading() &&
+                      (dataset->shape != network.input || static_cast<int>(dataset->classes.size()) != network.classes);
   const bool standIn = !m_loader.loading() && !m_loader.standInReason().isEmpty();
   QString text;
   if (m_loader.loading()) m_header->setHint(m_loader.facts());
-  if (standIn) text = tr("%1: these are synthetic digits, drawn by the program. %2").arg(m_loader.standInReason(), m_loader.problem());
+  if (standIn)
+    text = tr("%1: these are synthetic digits, drawn by the program. %2")
+               .arg(m_loader.standInReason(), m_loader.problem());
   else if (misfit)
     text = tr("The net reads %1 and tells %2 classes apart; %3 has images of %4 in %5 classes.")
-               .arg(QString::fromStdString(network.input.text())).arg(network.classes)
-               .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text())).arg(dataset->classes.size());
+               .arg(QString::fromStdString(network.input.text()))
+               .arg(network.classes)
+               .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text()))
+               .arg(dataset->classes.size());
   m_noticeText->setText(text);
   m_fit->setVisible(misfit);
   m_notice->setVisible(!text.isEmpty());
@@ -371,7 +387,8 @@ void DataPage::refreshFacts() {
   m_shape->setText(tr("%1 values, 0 to 255").arg(QString::fromStdString(dataset->shape.text())));
   m_origin->setText(QString::fromStdString(dataset->origin));
   const auto& entries = catalogue();
-  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const CatalogueEntry& each) { return each.id == dataset->id; });
+  const auto entry =
+      std::find_if(entries.begin(), entries.end(), [&](const CatalogueEntry& each) { return each.id == dataset->id; });
   m_source->setText(entry == entries.end() ? QStringLiteral("—") : QString::fromStdString(entry->source));
   m_licence->setText(entry == entries.end() ? QStringLiteral("—") : QString::fromStdString(entry->licence));
 }
@@ -383,17 +400,23 @@ void DataPage::refreshSettings() {
   m_validation->setCurrent(split ? 0 : 1);
   m_fraction->setEnabled(split);
   m_fraction->setToolTip(split ? QString() : tr("Choose “Held-out part” to set this"));
-  if (!qFuzzyCompare(m_fraction->value(), data.validationFraction * 100)) m_fraction->setValue(data.validationFraction * 100);
-  m_validationText->setText(split ? tr("The best epoch is chosen on training images that the net never learns from. The test set stays untouched.")
-                                  : tr("The best epoch is chosen on the test set, as the three reference systems did. Its figure flatters a little."));
+  if (!qFuzzyCompare(m_fraction->value(), data.validationFraction * 100))
+    m_fraction->setValue(data.validationFraction * 100);
+  m_validationText->setText(split ? tr("The best epoch is chosen on training images that the net never learns from. "
+                                       "The test set stays untouched.")
+                                  : tr("The best epoch is chosen on the test set, as the three reference systems did. "
+                                       "Its figure flatters a little."));
   const Preprocessing& prep = data.preprocessing;
   const bool byte = prep.offset == 0 && prep.scale == 1.0 / 255;
-  m_preprocessing->setText(byte ? tr("Value = pixel ÷ 255, from 0 to 1") : tr("Value = pixel × %1 + %2").arg(shortest(prep.scale), shortest(prep.offset)));
+  m_preprocessing->setText(byte ? tr("Value = pixel ÷ 255, from 0 to 1")
+                                : tr("Value = pixel × %1 + %2").arg(shortest(prep.scale), shortest(prep.offset)));
   m_invert->setChecked(prep.invert);
   refreshNotice();
 }
 
-void DataPage::showSamples() { m_model.show(m_session.dataset(), static_cast<Part>(m_part->current()), m_classes->currentRow() - 1); }
+void DataPage::showSamples() {
+  m_model.show(m_session.dataset(), static_cast<Part>(m_part->current()), m_classes->currentRow() - 1);
+}
 
 void DataPage::fitNet() {
   const auto dataset = m_session.dataset();

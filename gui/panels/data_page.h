@@ -40,11 +40,11 @@ class DataPage : public QWidget {
 
   void listSources();
   void chooseSource();
-  void refresh();           ///< another data set, or another part of it
+  void refresh();  ///< another data set, or another part of it
   void refreshNotice();
   void refreshClasses();
   void refreshFacts();
-  void refreshSettings();   ///< from the document
+  void refreshSettings();  ///< from the document
   void showSamples();
   void fitNet();
 

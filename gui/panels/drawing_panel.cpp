@@ -105,8 +105,12 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
     b->setEnabled(can);
     b->setToolTip(can ? tip : reason);
   };
-  const auto offerUndo = [undo, offer](bool can) { offer(undo, can, tr("Undo the last stroke"), tr("Nothing to undo")); };
-  const auto offerClear = [this, clear, offer] { offer(clear, !m_canvas->empty(), tr("Clear (Del)"), tr("Nothing is drawn")); };
+  const auto offerUndo = [undo, offer](bool can) {
+    offer(undo, can, tr("Undo the last stroke"), tr("Nothing to undo"));
+  };
+  const auto offerClear = [this, clear, offer] {
+    offer(clear, !m_canvas->empty(), tr("Clear (Del)"), tr("Nothing is drawn"));
+  };
   offerUndo(false);
   offerClear();
   connect(&m_canvas->undoStack(), &QUndoStack::canUndoChanged, undo, offerUndo);

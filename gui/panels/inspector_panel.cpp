@@ -87,7 +87,8 @@ InspectorPanel::InspectorPanel(const Theme& theme, Document& document, LayerStac
 
   connect(m_copy, &QToolButton::clicked, this, [this] { emit duplicateWanted(m_layer); });
   connect(m_remove, &QToolButton::clicked, this, [this] { emit removeWanted(m_layer); });
-  connect(m_form, &FieldForm::edited, this, [this](const QString& id, const Value& value) { m_model.setField(m_layer, id, value); });
+  connect(m_form, &FieldForm::edited, this,
+          [this](const QString& id, const Value& value) { m_model.setField(m_layer, id, value); });
   connect(m_form, &FieldForm::editingFinished, &m_document, &Document::endMerge);
   connect(m_name, &QLineEdit::editingFinished, this, &InspectorPanel::renameLayer);
   connect(&m_document, &Document::changed, this, &InspectorPanel::refresh);
@@ -145,7 +146,8 @@ QWidget* InspectorPanel::makeBody() {
   facts->setHorizontalSpacing(6);
   facts->setVerticalSpacing(6);
   facts->setColumnStretch(0, 1);
-  for (const QString& title : {tr("Parameters"), tr("Multiply-adds"), tr("Share of the net"), tr("Activations")}) addFact(*facts, title);
+  for (const QString& title : {tr("Parameters"), tr("Multiply-adds"), tr("Share of the net"), tr("Activations")})
+    addFact(*facts, title);
   column->addLayout(facts);
   column->addStretch(1);
   return body;
@@ -172,7 +174,8 @@ void InspectorPanel::refresh() {
   const LayerSpec& spec = layers[static_cast<std::size_t>(m_layer)];
   m_header->setTitle(QString::fromStdString(found->def->title));
   m_header->setHint(tr("layer %1 of %2").arg(m_layer + 1).arg(layers.size()));
-  m_header->setIcon(m_theme.icon(QString::fromStdString(found->def->icon), QString::fromStdString(found->def->category)));
+  m_header->setIcon(
+      m_theme.icon(QString::fromStdString(found->def->icon), QString::fromStdString(found->def->category)));
   if (!m_name->hasFocus()) m_name->setText(QString::fromStdString(spec.name));
   m_form->setFields(found->def->fields);
   m_form->setValues(spec.fields);
@@ -188,11 +191,14 @@ void InspectorPanel::showNothing() {
   m_header->setHint({});
   if (m_row == 0) {
     m_header->setTitle(tr("Input"));
-    m_empty->setText(tr("One sample is %1 values. The data set decides this; choose it on the Data page.").arg(QString::fromStdString(network.input.text())));
+    m_empty->setText(tr("One sample is %1 values. The data set decides this; choose it on the Data page.")
+                         .arg(QString::fromStdString(network.input.text())));
   } else if (m_row == last && m_row > 0) {
     m_header->setTitle(tr("Output"));
-    m_empty->setText(tr("Softmax turns the last layer’s %1 values into probabilities, and cross-entropy measures how wrong they are. "
-                        "Both belong to the loss, so the stack ends with plain values.").arg(network.classes));
+    m_empty->setText(tr("Softmax turns the last layer’s %1 values into probabilities, and cross-entropy measures how "
+                        "wrong they are. "
+                        "Both belong to the loss, so the stack ends with plain values.")
+                         .arg(network.classes));
   } else {
     m_header->setTitle(tr("No layer selected"));
     m_empty->setText(tr("Select a card to see its settings."));
@@ -219,10 +225,12 @@ void InspectorPanel::showPicture() {
   m_pictureBox->setVisible(drawable);
   if (!drawable) return;
   const bool perChannel = found.def->category == "pool";
-  m_pictureTitle->setText(!found.out.known() ? tr("Kernel and input")
-                          : perChannel       ? tr("One output value reads %1 × %2 inputs of one channel").arg(window->h).arg(window->w)
-                                             : tr("One output value reads %1 × %2 × %3 inputs").arg(window->h).arg(window->w).arg(found.in.c));
-  m_picture->show(found.in, found.out, *window, stridesOf(*found.def, spec.fields), QString::fromStdString(found.def->category));
+  m_pictureTitle->setText(
+      !found.out.known() ? tr("Kernel and input")
+      : perChannel       ? tr("One output value reads %1 × %2 inputs of one channel").arg(window->h).arg(window->w)
+                   : tr("One output value reads %1 × %2 × %3 inputs").arg(window->h).arg(window->w).arg(found.in.c));
+  m_picture->show(found.in, found.out, *window, stridesOf(*found.def, spec.fields),
+                  QString::fromStdString(found.def->category));
 }
 
 void InspectorPanel::addFact(QGridLayout& grid, const QString& title) {
@@ -247,7 +255,8 @@ void InspectorPanel::showFacts() {
   };
   put(0, known ? number(found.parameters) : dash, known ? parameterSum(found.params) : QString());
   put(1, known ? number(found.macs) : dash, tr("per sample"));
-  put(2, share ? QString::number(100.0 * double(found.macs) / double(analysis.macs), 'f', 1) + " %" : dash, tr("of multiply-adds"));
+  put(2, share ? QString::number(100.0 * double(found.macs) / double(analysis.macs), 'f', 1) + " %" : dash,
+      tr("of multiply-adds"));
   put(3, known ? byteText(found.out.size() * 4 * batch) : dash, tr("batch of %1").arg(batch));
 }
 
@@ -255,12 +264,14 @@ void InspectorPanel::renameLayer() {
   if (m_layer < 0) return;
   const std::string name = m_name->text().toStdString();
   const auto& layers = m_document.project().network.layers;
-  const bool taken = std::any_of(layers.begin(), layers.end(), [&](const LayerSpec& layer) { return layer.name == name; });
+  const bool taken =
+      std::any_of(layers.begin(), layers.end(), [&](const LayerSpec& layer) { return layer.name == name; });
   if (taken) {
     m_name->setText(QString::fromStdString(layers[static_cast<std::size_t>(m_layer)].name));
     return;
   }
-  m_document.edit(tr("Rename layer"), [&](Project& project) { project.network.layers[static_cast<std::size_t>(m_layer)].name = name; });
+  m_document.edit(tr("Rename layer"),
+                  [&](Project& project) { project.network.layers[static_cast<std::size_t>(m_layer)].name = name; });
 }
 
 void InspectorPanel::focusField(const QString& fieldId) {

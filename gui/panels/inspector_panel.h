@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The right of the Build page: the selected layer's settings, its kernel drawn, and what it costs. Edits go through the model.
+// The right of the Build page: the selected layer's settings, its kernel drawn, and what it costs. Edits go through the
+// model.
 #pragma once
 #include <QWidget>
 

@@ -50,7 +50,8 @@ NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& se
 }
 
 NetFooter::Tile NetFooter::addTile(QHBoxLayout& row, const QString& title) {
-  Tile tile{new QWidget(this), makeLabel(m_theme, {}, Theme::Text::Title), makeLabel(m_theme, {}, Theme::Text::Caption, "text2")};
+  Tile tile{new QWidget(this), makeLabel(m_theme, {}, Theme::Text::Title),
+            makeLabel(m_theme, {}, Theme::Text::Caption, "text2")};
   auto* column = new QVBoxLayout(tile.box);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(1);
@@ -77,7 +78,8 @@ void NetFooter::refresh() {
   put(m_parameters, number(analysis.parameters), byteText(analysis.parameters * 4));
   put(m_macs, countText(analysis.macs), tr("per sample"));
   const int batch = project.training.batchSize;
-  put(m_memory, byteText(analysis.trainingBytes(batch, project.training.optimizer.slotsPerWeight())), tr("batch of %1").arg(batch));
+  put(m_memory, byteText(analysis.trainingBytes(batch, project.training.optimizer.slotsPerWeight())),
+      tr("batch of %1").arg(batch));
 
   // A time is shown only when it was measured: on the last run, if it trained this very net.
   const RunRecord& run = m_session.run();
@@ -116,7 +118,10 @@ void NetFooter::refreshBadge() {
   QString text = QStringLiteral("✓ ") + tr("Ready to train");
   if (errors > 0) {
     text = errors == 1 ? tr("1 error") : tr("%1 errors").arg(errors);
-    if (errors == 1 && first->layer >= 0) text = tr("1 error in %1").arg(QString::fromStdString(m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name));
+    if (errors == 1 && first->layer >= 0)
+      text = tr("1 error in %1")
+                 .arg(QString::fromStdString(
+                     m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name));
     m_show->setToolTip(QString::fromStdString(first->text));
   }
   m_badge->setText(text);

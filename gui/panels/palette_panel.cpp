@@ -23,7 +23,9 @@ class PaletteDelegate : public QStyledItemDelegate {
  public:
   PaletteDelegate(const Theme& theme, QTreeView& view) : QStyledItemDelegate(&view), m_theme(theme), m_view(view) {}
 
-  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override { return {100, std::max(kRowHeight, option.fontMetrics.height() + 10)}; }
+  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
+    return {100, std::max(kRowHeight, option.fontMetrics.height() + 10)};
+  }
 
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
     const QRect row(0, option.rect.top(), m_view.viewport()->width(), option.rect.height());
@@ -32,7 +34,8 @@ class PaletteDelegate : public QStyledItemDelegate {
     painter->setRenderHint(QPainter::Antialiasing);
     const QString text = index.data().toString();
     if (!index.parent().isValid()) {
-      m_theme.paintIcon(*painter, QRectF(10, middle - 6, 13, 13), m_view.isExpanded(index) ? "chev" : "chevr", m_theme.color("text2"));
+      m_theme.paintIcon(*painter, QRectF(10, middle - 6, 13, 13), m_view.isExpanded(index) ? "chev" : "chevr",
+                        m_theme.color("text2"));
       QFont bold = m_theme.font(Theme::Text::Caption);
       bold.setWeight(QFont::DemiBold);
       painter->setFont(bold);
@@ -46,10 +49,12 @@ class PaletteDelegate : public QStyledItemDelegate {
         painter->setBrush(m_theme.color(selected ? "sel" : "hover"));
         painter->drawRoundedRect(QRectF(row).adjusted(6, 1, -6, -1), 4, 4);
       }
-      m_theme.paintIcon(*painter, QRectF(18, middle - 7, 16, 16), index.data(PaletteModel::IconRole).toString(), m_theme.color(index.data(PaletteModel::CategoryRole).toString()));
+      m_theme.paintIcon(*painter, QRectF(18, middle - 7, 16, 16), index.data(PaletteModel::IconRole).toString(),
+                        m_theme.color(index.data(PaletteModel::CategoryRole).toString()));
       painter->setFont(option.font);
       painter->setPen(m_theme.color("text"));
-      painter->drawText(row.adjusted(42, 0, -30, 0), Qt::AlignVCenter | Qt::AlignLeft, option.fontMetrics.elidedText(text, Qt::ElideRight, row.width() - 72));
+      painter->drawText(row.adjusted(42, 0, -30, 0), Qt::AlignVCenter | Qt::AlignLeft,
+                        option.fontMetrics.elidedText(text, Qt::ElideRight, row.width() - 72));
       m_theme.paintIcon(*painter, QRectF(row.right() - 28, middle - 7, 15, 15), "grip", m_theme.color("text3"));
     }
     painter->restore();
@@ -65,7 +70,9 @@ class TemplateDelegate : public QStyledItemDelegate {
  public:
   TemplateDelegate(const Theme& theme, QListWidget& view) : QStyledItemDelegate(&view), m_theme(theme), m_view(view) {}
 
-  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override { return {100, std::max(kRowHeight, option.fontMetrics.height() + 10)}; }
+  QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
+    return {100, std::max(kRowHeight, option.fontMetrics.height() + 10)};
+  }
 
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
     painter->save();
@@ -85,7 +92,8 @@ class TemplateDelegate : public QStyledItemDelegate {
     painter->setFont(option.font);
     painter->setPen(m_theme.color("text"));
     const int width = option.rect.width() - 33 - countWidth;
-    painter->drawText(option.rect.adjusted(12, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft, option.fontMetrics.elidedText(index.data().toString(), Qt::ElideRight, width));
+    painter->drawText(option.rect.adjusted(12, 0, 0, 0), Qt::AlignVCenter | Qt::AlignLeft,
+                      option.fontMetrics.elidedText(index.data().toString(), Qt::ElideRight, width));
     painter->restore();
   }
 
@@ -190,7 +198,8 @@ void PalettePanel::addTemplates() {
   for (const QString name : {"mnist-lesson", "mlp", "lenet5", "vgg-small"}) {
     QFile file(":/projects/" + name + ".strata");
     if (!file.open(QIODevice::ReadOnly)) continue;
-    m_projects.push_back(projectFromJson(parseJson(file.readAll().toStdString(), name.toStdString()), name.toStdString()));
+    m_projects.push_back(
+        projectFromJson(parseJson(file.readAll().toStdString(), name.toStdString()), name.toStdString()));
     const Project& project = m_projects.back();
     auto* item = new QListWidgetItem(QString::fromStdString(project.name), m_templates);
     item->setData(Qt::UserRole, number(analyse(project.network).parameters));
@@ -200,7 +209,8 @@ void PalettePanel::addTemplates() {
   m_projects.back().name = tr("Empty stack").toStdString();
   auto* empty = new QListWidgetItem(tr("Empty stack"), m_templates);
   empty->setData(Qt::UserRole, number(0));
-  m_templates->setFixedHeight(m_templates->count() * std::max(kRowHeight, m_templates->fontMetrics().height() + 10) + 2);
+  m_templates->setFixedHeight(m_templates->count() * std::max(kRowHeight, m_templates->fontMetrics().height() + 10) +
+                              2);
 }
 
 void PalettePanel::focusFilter() {

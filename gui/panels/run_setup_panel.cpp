@@ -43,22 +43,30 @@ std::string words(const QString& text) { return text.toStdString(); }
 std::vector<Field> liveFields(const TrainingSpec& spec) {
   std::vector<Field> fields;
   append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, true);
-  fields.push_back(intField("epochs", words(Panel::tr("Epochs")), 30, 1, 100000, words(Panel::tr("How often the net sees every training sample."))));
+  fields.push_back(intField("epochs", words(Panel::tr("Epochs")), 30, 1, 100000,
+                            words(Panel::tr("How often the net sees every training sample."))));
   return fields;
 }
 
 std::vector<Field> fixedFields(const TrainingSpec& spec) {
   const auto optimizers = idsOf(allOptimizers()), schedules = idsOf(allSchedules());
-  std::vector<Field> fields{choiceField("optimizer", words(Panel::tr("Optimizer")), optimizers, optimizers.front(), words(Panel::tr("The rule by which gradients move the weights.")))};
+  std::vector<Field> fields{choiceField("optimizer", words(Panel::tr("Optimizer")), optimizers, optimizers.front(),
+                                        words(Panel::tr("The rule by which gradients move the weights.")))};
   append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, false);
-  fields.push_back(choiceField("schedule", words(Panel::tr("Rate falls")), schedules, schedules.front(), words(Panel::tr("How the learning rate changes over the run."))));
+  fields.push_back(choiceField("schedule", words(Panel::tr("Rate falls")), schedules, schedules.front(),
+                               words(Panel::tr("How the learning rate changes over the run."))));
   append(fields, defOf(allSchedules(), spec.schedule.type), kSchedule, false);
-  fields.push_back(intField("batch_size", words(Panel::tr("Batch size")), 128, 1, 65536, words(Panel::tr("Samples per step."))));
-  fields.push_back(boolField("shuffle", words(Panel::tr("Shuffle")), true, words(Panel::tr("A new order of the samples every epoch; else as in the file."))));
-  fields.push_back(intField("seed", words(Panel::tr("Seed")), 1, 0, 2147483647, words(Panel::tr("The same seed, device and thread count give the same run, to the bit."))));
-  fields.push_back(choiceField("validation", words(Panel::tr("Validate on")), {"split", "test_set"}, "split",
-                               words(Panel::tr("Split holds out a tenth of the training samples. The test set makes figures comparable with the references, "
-                                     "but the best epoch is then chosen on it."))));
+  fields.push_back(
+      intField("batch_size", words(Panel::tr("Batch size")), 128, 1, 65536, words(Panel::tr("Samples per step."))));
+  fields.push_back(boolField("shuffle", words(Panel::tr("Shuffle")), true,
+                             words(Panel::tr("A new order of the samples every epoch; else as in the file."))));
+  fields.push_back(intField("seed", words(Panel::tr("Seed")), 1, 0, 2147483647,
+                            words(Panel::tr("The same seed, device and thread count give the same run, to the bit."))));
+  fields.push_back(choiceField(
+      "validation", words(Panel::tr("Validate on")), {"split", "test_set"}, "split",
+      words(Panel::tr(
+          "Split holds out a tenth of the training samples. The test set makes figures comparable with the references, "
+          "but the best epoch is then chosen on it."))));
   return fields;
 }
 
@@ -84,13 +92,17 @@ void put(Project& project, const std::string& id, const Value& value) {
   const auto integer = [&] { return int(std::get<std::int64_t>(value)); };
   if (id.starts_with(kOptimizer)) t.optimizer.fields.set(id.substr(sizeof kOptimizer - 1), value);
   else if (id.starts_with(kSchedule)) t.schedule.fields.set(id.substr(sizeof kSchedule - 1), value);
-  else if (id == "optimizer") t.optimizer = {std::get<std::string>(value), Fields(defOf(allOptimizers(), std::get<std::string>(value)).fields)};
-  else if (id == "schedule") t.schedule = {std::get<std::string>(value), Fields(defOf(allSchedules(), std::get<std::string>(value)).fields)};
+  else if (id == "optimizer")
+    t.optimizer = {std::get<std::string>(value), Fields(defOf(allOptimizers(), std::get<std::string>(value)).fields)};
+  else if (id == "schedule")
+    t.schedule = {std::get<std::string>(value), Fields(defOf(allSchedules(), std::get<std::string>(value)).fields)};
   else if (id == "epochs") t.epochs = integer();
   else if (id == "batch_size") t.batchSize = integer();
   else if (id == "shuffle") t.shuffle = std::get<bool>(value);
   else if (id == "seed") t.seed = std::uint64_t(std::get<std::int64_t>(value));
-  else if (id == "validation") project.data.validation = std::get<std::string>(value) == "split" ? ValidationSource::Split : ValidationSource::TestSet;
+  else if (id == "validation")
+    project.data.validation =
+        std::get<std::string>(value) == "split" ? ValidationSource::Split : ValidationSource::TestSet;
 }
 
 /// The look of one curve, for the legend.
@@ -195,7 +207,9 @@ QWidget* RunSetupPanel::makeLegend(const Theme& theme) {
     const char* token;
     bool band, rings;
     QString text;
-  } lines[] = {{"train", true, false, tr("Training, smooth over raw")}, {"val", false, true, tr("Validation, each epoch")}, {"ref", false, false, tr("References, test set")}};
+  } lines[] = {{"train", true, false, tr("Training, smooth over raw")},
+               {"val", false, true, tr("Validation, each epoch")},
+               {"ref", false, false, tr("References, test set")}};
   int row = 1;
   for (const auto& line : lines) {
     grid->addWidget(new Swatch(theme, line.token, line.band, line.rings, box), row, 0);
@@ -216,14 +230,16 @@ void RunSetupPanel::refresh() {
   m_fixed->setValues(valuesOf(project, m_fixed->fields()));
   for (const auto& f : m_fixed->fields()) {
     const auto title = QString::fromStdString(f.title).toLower();
-    m_fixed->setLocked(QString::fromStdString(f.id), active ? tr("Finish or stop the run to change the %1").arg(title) : QString());
+    m_fixed->setLocked(QString::fromStdString(f.id),
+                       active ? tr("Finish or stop the run to change the %1").arg(title) : QString());
   }
   const int best = m_session.run().bestEpoch;
   m_branch->setVisible(m_session.hasRun() && best > 0);
   m_branch->setText(tr("Branch from epoch %1").arg(best));
   const auto blocked = m_session.branchBlockedReason();
   m_branch->setEnabled(blocked.isEmpty());
-  m_branch->setToolTip(blocked.isEmpty() ? tr("Start a new run with these settings from the weights of the best epoch") : blocked);
+  m_branch->setToolTip(blocked.isEmpty() ? tr("Start a new run with these settings from the weights of the best epoch")
+                                         : blocked);
   m_refreshing = false;
 }
 
@@ -231,11 +247,13 @@ void RunSetupPanel::edit(const QString& fieldId, const Value& value) {
   if (m_refreshing) return;
   const auto id = fieldId.toStdString();
   if (m_session.active()) {
-    if (id == "epochs") m_session.setEpochs(std::max(int(std::get<std::int64_t>(value)), int(m_session.run().epochs.size()) + 1));
+    if (id == "epochs")
+      m_session.setEpochs(std::max(int(std::get<std::int64_t>(value)), int(m_session.run().epochs.size()) + 1));
     else if (id.ends_with("learning_rate")) m_session.setLearningRate(std::get<double>(value));
     return;
   }
-  m_document.edit(tr("Change training"), [&](Project& project) { put(project, id, value); }, "training." + fieldId);
+  m_document.edit(
+      tr("Change training"), [&](Project& project) { put(project, id, value); }, "training." + fieldId);
 }
 
 void RunSetupPanel::branch() { m_session.branchFrom(m_session.run().folder, m_session.run().bestEpoch); }

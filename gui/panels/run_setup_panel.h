@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How the net is trained. Before a run the fields edit the document; while one is going they show the run's own values, of which
-// the learning rate and the epochs can be changed and the rest are locked.
+// How the net is trained. Before a run the fields edit the document; while one is going they show the run's own values,
+// of which the learning rate and the epochs can be changed and the rest are locked.
 #pragma once
 #include <QLabel>
 #include <QPushButton>

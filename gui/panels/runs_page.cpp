@@ -208,7 +208,8 @@ QWidget* RunsPage::makeDifferences(const Theme& theme) {
   inside->addWidget(makeLine(content));
   inside->addWidget(m_facts);
   m_differencesStack = new QStackedWidget(box);
-  m_differencesStack->addWidget(new EmptyState(theme, tr("Choose a run and press A, then another one: their nets are compared here."), {}, box));
+  m_differencesStack->addWidget(
+      new EmptyState(theme, tr("Choose a run and press A, then another one: their nets are compared here."), {}, box));
   m_differencesStack->addWidget(content);
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(0, 0, 0, 0);
@@ -224,7 +225,8 @@ QWidget* RunsPage::makeDifferences(const Theme& theme) {
 /// A small window keeps the columns that runs are chosen by; the others are in the comparison.
 void RunsPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  for (const int column : {RunsModel::Parameters, RunsModel::BestEpoch, RunsModel::Accuracy, RunsModel::Device, RunsModel::Validated})
+  for (const int column :
+       {RunsModel::Parameters, RunsModel::BestEpoch, RunsModel::Accuracy, RunsModel::Device, RunsModel::Validated})
     m_table->setColumnHidden(column, width() < kNarrow);
 }
 
@@ -251,14 +253,19 @@ void RunsPage::takeSession() {
 void RunsPage::filter(const QString& words) {
   m_proxy.setFilterFixedString(words);
   const int all = m_model.rowCount(), shown = m_proxy.rowCount();
-  m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all) : all == 1 ? tr("1 run") : tr("%1 runs").arg(all));
-  m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.") : tr("No run matches '%1'.").arg(words));
+  m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all)
+                   : all == 1  ? tr("1 run")
+                               : tr("%1 runs").arg(all));
+  m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.")
+                                 : tr("No run matches '%1'.").arg(words));
   m_noRuns->button()->setVisible(all > 0);
   m_tableStack->setCurrentIndex(shown == 0 ? 1 : 0);
 }
 
 void RunsPage::refreshPlot() {
-  m_shown->setText(tr("%1 shown in the plot, %2 compared").arg(m_model.shownCount()).arg((m_model.rowA() >= 0) + (m_model.rowB() >= 0)));
+  m_shown->setText(tr("%1 shown in the plot, %2 compared")
+                       .arg(m_model.shownCount())
+                       .arg((m_model.rowA() >= 0) + (m_model.rowB() >= 0)));
   if (!isVisible()) return;
   const bool byTime = m_axis->current() == 1, loss = m_value->current() == 1;
   m_plot->clearLines();
@@ -272,7 +279,8 @@ void RunsPage::refreshPlot() {
     if (!m_model.shown(row) || run.epochs.empty()) continue;
     onTestSet &= run.reference || run.project.data.validation == ValidationSource::TestSet;
     const auto style = m_model.style(row);
-    const int line = m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
+    const int line =
+        m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
     QVector<double> x, y;
     for (const auto& e : run.epochs) {
       x << (byTime ? elapsedAt(run.epochs, e.epoch) : e.epoch);
@@ -290,12 +298,15 @@ void RunsPage::refreshPlot() {
   m_plot->setEndLabelRoom(std::min(room, 170));
   m_plotHeader->setHint(onTestSet ? tr("on the test set, ring = best epoch") : tr("ring = best epoch"));
   std::sort(all.begin(), all.end());
-  if (!all.empty()) low = std::min(all[all.size() / 40], usual), high = all.back();  // most of every run is seen, whatever the others reach
+  if (!all.empty())
+    low = std::min(all[all.size() / 40], usual),
+    high = all.back();  // most of every run is seen, whatever the others reach
   if (loss) {
     m_plot->setFull(0, end, std::max(1e-4, low * 0.8), all.empty() ? 1 : std::max(high, low * 2) * 1.1);
   } else {
     const double grid = all.empty() || low < 0.9 ? 0.05 : 0.005;
-    m_plot->setFull(0, end, all.empty() ? 0 : std::floor(low / grid) * grid, std::min(1.0, std::ceil((high + grid / 4) / grid) * grid + (all.empty() ? 1 : 0)));
+    m_plot->setFull(0, end, all.empty() ? 0 : std::floor(low / grid) * grid,
+                    std::min(1.0, std::ceil((high + grid / 4) / grid) * grid + (all.empty() ? 1 : 0)));
   }
 }
 
@@ -322,8 +333,9 @@ void RunsPage::refreshDifferences() {
   const auto seconds = [](const RunRecord& run) { return QString::number(meanSeconds(run), 'f', 2); };
   const auto onA = validationText(runA), onB = validationText(runB);
   m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7")
-                       .arg(runTitle(runA), runTitle(runB), bestA < 0 ? "—" : percent(bestA), bestB < 0 ? "—" : percent(bestB), seconds(runA),
-                            seconds(runB), onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
+                       .arg(runTitle(runA), runTitle(runB), bestA < 0 ? "—" : percent(bestA),
+                            bestB < 0 ? "—" : percent(bestB), seconds(runA), seconds(runB),
+                            onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
 }
 
 int RunsPage::currentRow() const {
@@ -343,7 +355,11 @@ void RunsPage::refreshButtons() {
   set(m_compare, own ? QString() : choose, tr("Take the run into the comparison, as A or B (A)"));
   set(m_build, own ? QString() : choose, tr("Make the run's net and settings the open document"));
   set(m_folder, own ? QString() : choose, tr("Show the run's files"));
-  set(m_archive, !own ? choose : live ? tr("Stop the run first") : QString(), tr("Move the run's folder to the archive (Del)"));
+  set(m_archive,
+      !own   ? choose
+      : live ? tr("Stop the run first")
+             : QString(),
+      tr("Move the run's folder to the archive (Del)"));
   QString blocked = own ? QString() : choose;
   if (own && m_session.active()) blocked = tr("Stop the run in progress first");
   else if (own && (!m_session.dataset() || m_session.dataset()->title != m_model.run(row).datasetTitle))
@@ -353,7 +369,9 @@ void RunsPage::refreshButtons() {
 
 void RunsPage::toggleShown() {
   const int row = currentRow();
-  if (row >= 0) m_model.setData(m_model.index(row, RunsModel::Show), m_model.shown(row) ? Qt::Unchecked : Qt::Checked, Qt::CheckStateRole);
+  if (row >= 0)
+    m_model.setData(m_model.index(row, RunsModel::Show), m_model.shown(row) ? Qt::Unchecked : Qt::Checked,
+                    Qt::CheckStateRole);
 }
 
 void RunsPage::toggleCompared() {
@@ -372,7 +390,8 @@ void RunsPage::rename(int row, const QString& name) {
 
 void RunsPage::openFolder() {
   const int row = currentRow();
-  if (row >= 0) QDesktopServices::openUrl(QUrl::fromLocalFile(QString::fromStdString(m_model.run(row).folder.string())));
+  if (row >= 0)
+    QDesktopServices::openUrl(QUrl::fromLocalFile(QString::fromStdString(m_model.run(row).folder.string())));
 }
 
 void RunsPage::openRunInBuild(int row) {
@@ -415,13 +434,20 @@ void RunsPage::keyPressEvent(QKeyEvent* event) {
 bool RunsPage::eventFilter(QObject* watched, QEvent* event) {
   if (watched == m_table && event->type() == QEvent::KeyPress) {
     switch (static_cast<QKeyEvent*>(event)->key()) {
-      case Qt::Key_Space: toggleShown(); return true;
-      case Qt::Key_A: toggleCompared(); return true;
-      case Qt::Key_Delete: archive(); return true;
+      case Qt::Key_Space:
+        toggleShown();
+        return true;
+      case Qt::Key_A:
+        toggleCompared();
+        return true;
+      case Qt::Key_Delete:
+        archive();
+        return true;
       case Qt::Key_F2:
         m_table->edit(m_table->currentIndex().siblingAtColumn(RunsModel::Name));
         return true;
-      default: break;
+      default:
+        break;
     }
   }
   if (watched == m_table->viewport() && event->type() == QEvent::MouseButtonRelease) {

@@ -19,14 +19,16 @@ std::vector<Verdict> verdicts(const Samples& samples, const std::vector<int>& in
   const auto classes = indices.empty() ? 0 : evaluation.probabilities.size() / indices.size();
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const int predicted = evaluation.predicted[i];
-    out.push_back({indices[i], samples.labels[std::size_t(indices[i])], predicted, evaluation.probabilities[i * classes + std::size_t(predicted)]});
+    out.push_back({indices[i], samples.labels[std::size_t(indices[i])], predicted,
+                   evaluation.probabilities[i * classes + std::size_t(predicted)]});
   }
   return out;
 }
 
 }  // namespace
 
-SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent) : QWidget(parent), m_session(session) {
+SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_session(session) {
   auto* header = new PanelHeader(theme, tr("Test samples"), this);
   m_title = header->titleLabel();
   m_order = new Segment({tr("In order"), tr("Wrong"), tr("Least sure")}, this);
@@ -39,7 +41,8 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_view->setObjectName("sampleTiles");
   m_view->setAccessibleName(tr("Test samples"));
   m_view->setModel(&m_model);
-  auto* empty = new EmptyState(theme, tr("No weights yet: pictures with the net's answers appear as soon as a run has started."), {}, this);
+  auto* empty = new EmptyState(
+      theme, tr("No weights yet: pictures with the net's answers appear as soon as a run has started."), {}, this);
   m_stack = new QStackedWidget(this);
   m_stack->addWidget(empty);
   m_stack->addWidget(m_view);
@@ -68,11 +71,14 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   connect(&session, &TrainingSession::runStarted, this, reset);
   connect(&session, &TrainingSession::snapshotReady, this, &SamplesPanel::takeSnapshot);
   connect(&session, &TrainingSession::stateChanged, this, [this] {
-    if (m_session.state() != Trainer::State::Running) takeSnapshot();  // what stands still is ranked by its last weights
+    if (m_session.state() != Trainer::State::Running)
+      takeSnapshot();  // what stands still is ranked by its last weights
   });
   connect(m_order, &Segment::currentChanged, this, &SamplesPanel::showRanked);
-  connect(m_view, &QListView::activated, this, [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
-  connect(m_view, &QListView::clicked, this, [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
+  connect(m_view, &QListView::activated, this,
+          [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
+  connect(m_view, &QListView::clicked, this,
+          [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
   reset();
 }
 
@@ -102,25 +108,31 @@ void SamplesPanel::rank() {
   m_rankedAt.start();
   std::vector<int> indices(std::size_t(std::min(kRanked, data->test.count)));
   std::iota(indices.begin(), indices.end(), 0);
-  m_worker.post(PredictionWorker::Kind::Evaluation, [this, data, prep, epoch, indices](Predictor& predictor) -> PredictionWorker::Deliver {
-    auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
-    return [this, data, epoch, found = std::move(found)] {
-      if (data != m_session.dataset()) return;
-      m_ranked = found;
-      const auto wrong = std::count_if(found.begin(), found.end(), [](const Verdict& v) { return !v.right(); });
-      m_hint->setText(tr("%1 · first %2 test images").arg(epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"), number(qint64(found.size()))));
-      m_wrong->setText(tr("%1 wrong").arg(wrong));
-      m_stack->setCurrentIndex(1);
-      showRanked();
-    };
-  });
+  m_worker.post(PredictionWorker::Kind::Evaluation,
+                [this, data, prep, epoch, indices](Predictor& predictor) -> PredictionWorker::Deliver {
+                  auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
+                  return [this, data, epoch, found = std::move(found)] {
+                    if (data != m_session.dataset()) return;
+                    m_ranked = found;
+                    const auto wrong =
+                        std::count_if(found.begin(), found.end(), [](const Verdict& v) { return !v.right(); });
+                    m_hint->setText(tr("%1 · first %2 test images")
+                                        .arg(epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"),
+                                             number(qint64(found.size()))));
+                    m_wrong->setText(tr("%1 wrong").arg(wrong));
+                    m_stack->setCurrentIndex(1);
+                    showRanked();
+                  };
+                });
 }
 
 std::vector<Verdict> SamplesPanel::chosen() const {
   auto rows = m_ranked;
   if (m_order->current() == Wrong) std::erase_if(rows, [](const Verdict& v) { return v.right(); });
   if (m_order->current() != InOrder) {
-    const auto key = [](const Verdict& v) { return v.right() ? 1 + v.sure : 1 - v.sure; };  // the surest mistakes first, the surest answers last
+    const auto key = [](const Verdict& v) {
+      return v.right() ? 1 + v.sure : 1 - v.sure;
+    };  // the surest mistakes first, the surest answers last
     std::stable_sort(rows.begin(), rows.end(), [&](const Verdict& a, const Verdict& b) { return key(a) < key(b); });
   }
   if (rows.size() > kTiles) rows.resize(kTiles);
@@ -136,14 +148,16 @@ void SamplesPanel::refreshTiles() {
   if (indices.empty()) return;
   const auto data = m_session.dataset();
   const auto prep = m_session.run().project.data.preprocessing;
-  m_worker.post(PredictionWorker::Kind::Tiles, [this, data, prep, indices](Predictor& predictor) -> PredictionWorker::Deliver {
-    auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
-    return [this, indices, found = std::move(found)] {
-      const auto& now = m_model.verdicts();
-      const bool same = std::equal(now.begin(), now.end(), indices.begin(), indices.end(), [](const Verdict& v, int i) { return v.index == i; });
-      if (same) m_model.setVerdicts(found);
-    };
-  });
+  m_worker.post(PredictionWorker::Kind::Tiles,
+                [this, data, prep, indices](Predictor& predictor) -> PredictionWorker::Deliver {
+                  auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
+                  return [this, indices, found = std::move(found)] {
+                    const auto& now = m_model.verdicts();
+                    const bool same = std::equal(now.begin(), now.end(), indices.begin(), indices.end(),
+                                                 [](const Verdict& v, int i) { return v.index == i; });
+                    if (same) m_model.setVerdicts(found);
+                  };
+                });
 }
 
 }  // namespace strata::gui

@@ -40,13 +40,13 @@ class SamplesPanel : public QWidget {
 
   TrainingSession& m_session;
   SamplesModel m_model;
-  std::vector<Verdict> m_ranked;    ///< the first kRanked test images, as of m_rankedAt
+  std::vector<Verdict> m_ranked;  ///< the first kRanked test images, as of m_rankedAt
   QElapsedTimer m_rankedAt;
   QLabel *m_title, *m_hint, *m_wrong;
   Segment* m_order;
   TileView* m_view;
   QStackedWidget* m_stack;
-  PredictionWorker m_worker;        ///< the last member: it ends before what its answers touch
+  PredictionWorker m_worker;  ///< the last member: it ends before what its answers touch
 };
 
 }  // namespace strata::gui

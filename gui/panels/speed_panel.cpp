@@ -41,7 +41,8 @@ double totalBytes() { return double(sysconf(_SC_PHYS_PAGES)) * double(sysconf(_S
 
 }  // namespace
 
-SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* parent) : QWidget(parent), m_session(session) {
+SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_session(session) {
   auto* header = new PanelHeader(theme, tr("Device and speed"), this);
   m_speed = makeLabel(theme, "—", Theme::Text::Live, "text", this);
   m_speed->setObjectName("samplesPerSecond");
@@ -52,7 +53,8 @@ SpeedPanel::SpeedPanel(const Theme& theme, TrainingSession& session, QWidget* pa
   auto* unit = makeLabel(theme, tr("samples/s"), Theme::Text::Caption, "text2", this);
   unit->setContentsMargins(0, 0, 0, 4);
   const auto noGpu = gpuReason();
-  auto* gpu = makeLabel(theme, noGpu.isEmpty() ? tr("A GPU is ready") : tr("No GPU can be used here"), Theme::Text::Caption, "text3", this);
+  auto* gpu = makeLabel(theme, noGpu.isEmpty() ? tr("A GPU is ready") : tr("No GPU can be used here"),
+                        Theme::Text::Caption, "text3", this);
   gpu->setToolTip(noGpu);
   auto* grid = new QGridLayout;
   grid->setContentsMargins(12, 0, 12, 10);
@@ -98,10 +100,13 @@ void SpeedPanel::tick() {
   if (m_session.active()) m_line->add(running ? progress.samplesPerSecond : 0);
   if (!isVisible()) return;
   m_speed->setText(progress.samplesPerSecond > 0 ? number(std::llround(progress.samplesPerSecond)) : QString("—"));
-  m_step->setText(progress.secondsPerStep > 0 ? tr("%1 ms per step").arg(progress.secondsPerStep * 1000, 0, 'f', 1) : QString());
+  m_step->setText(progress.secondsPerStep > 0 ? tr("%1 ms per step").arg(progress.secondsPerStep * 1000, 0, 'f', 1)
+                                              : QString());
   const auto id = m_session.hasRun() ? m_session.run().backend : m_session.backend().toStdString();
   const int threads = m_session.hasRun() ? m_session.run().threads : m_session.threads();
-  m_device->setText(threads > 1 ? tr("%1, %2 threads").arg(backendTitle(id)).arg(threads) : threads == 1 ? tr("%1, 1 thread").arg(backendTitle(id)) : backendTitle(id));
+  m_device->setText(threads > 1    ? tr("%1, %2 threads").arg(backendTitle(id)).arg(threads)
+                    : threads == 1 ? tr("%1, 1 thread").arg(backendTitle(id))
+                                   : backendTitle(id));
   m_memory->setText(tr("%1 MB of %2 GB").arg(residentBytes() / 1e6, 0, 'f', 0).arg(totalBytes() / 1e9, 0, 'f', 0));
 }
 

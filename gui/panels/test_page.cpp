@@ -15,8 +15,8 @@
 namespace strata::gui {
 namespace {
 
-constexpr int kAskMs = 33;         ///< drawing: at most 30 answers a second
-constexpr int kChunk = 500;        ///< test images between two looks at more urgent requests
+constexpr int kAskMs = 33;   ///< drawing: at most 30 answers a second
+constexpr int kChunk = 500;  ///< test images between two looks at more urgent requests
 
 /// All that one look at a drawing gives.
 struct Answer {
@@ -29,10 +29,13 @@ struct Answer {
 
 QString shortAnswer(const std::vector<float>& probabilities, const QStringList& classes) {
   const auto best = std::max_element(probabilities.begin(), probabilities.end());
-  return TestPage::tr("off: %1, %2 %").arg(classes.value(int(best - probabilities.begin()))).arg(double(*best) * 100, 0, 'f', 0);
+  return TestPage::tr("off: %1, %2 %")
+      .arg(classes.value(int(best - probabilities.begin())))
+      .arg(double(*best) * 100, 0, 'f', 0);
 }
 
-Answer look(Predictor& predictor, const GreyImage& picture, PrepSteps steps, const Preprocessing& preprocessing, const QStringList& classes) {
+Answer look(Predictor& predictor, const GreyImage& picture, PrepSteps steps, const Preprocessing& preprocessing,
+            const QStringList& classes) {
   Answer answer;
   const auto shape = predictor.network().input;
   answer.digit = prepareDigit(picture, shape, steps);
@@ -42,12 +45,13 @@ Answer look(Predictor& predictor, const GreyImage& picture, PrepSteps steps, con
   const auto sample = netInput(answer.digit->final, preprocessing);
   answer.probabilities = predictor.predict(sample);
   answer.milliseconds = double(timer.nsecsElapsed()) / 1e6;
-  bool PrepSteps::* const flags[] = {&PrepSteps::crop, &PrepSteps::fit, &PrepSteps::centre};
+  bool PrepSteps::*const flags[] = {&PrepSteps::crop, &PrepSteps::fit, &PrepSteps::centre};
   for (std::size_t i = 0; i < PrepStrip::kSteps; ++i) {
     if (!(steps.*flags[i])) continue;
     auto fewer = steps;
     fewer.*flags[i] = false;
-    if (const auto digit = prepareDigit(picture, shape, fewer)) answer.without[i] = shortAnswer(predictor.predict(netInput(digit->final, preprocessing)), classes);
+    if (const auto digit = prepareDigit(picture, shape, fewer))
+      answer.without[i] = shortAnswer(predictor.predict(netInput(digit->final, preprocessing)), classes);
   }
   answer.activations = predictor.activations(sample);
   return answer;
@@ -64,7 +68,8 @@ QStringList classNames(const Dataset* dataset, int classes) {
 
 }  // namespace
 
-TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* parent) : QWidget(parent), m_session(session) {
+TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_session(session) {
   setObjectName("testPage");
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
@@ -76,7 +81,9 @@ TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* p
   m_testSet->setMinimumWidth(392);
   auto* splitter = new QSplitter(this);
   splitter->setObjectName("testSplitter");
-  for (QWidget* part : {static_cast<QWidget*>(m_drawing), static_cast<QWidget*>(m_prediction), static_cast<QWidget*>(m_testSet)}) splitter->addWidget(part);
+  for (QWidget* part :
+       {static_cast<QWidget*>(m_drawing), static_cast<QWidget*>(m_prediction), static_cast<QWidget*>(m_testSet)})
+    splitter->addWidget(part);
   splitter->setStretchFactor(1, 1);
   splitter->setSizes({384, 570, 486});
   splitter->setCollapsible(0, false);
@@ -94,7 +101,8 @@ TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* p
   connect(m_drawing, &DrawingPanel::randomWanted, this, &TestPage::randomImage);
   connect(m_testSet, &TestSetPanel::putOnCanvas, this, &TestPage::openTestImage);
   connect(&m_loader, &RunsLoader::loaded, this, &TestPage::refreshRuns);
-  connect(&m_worker, &PredictionWorker::failed, this, [this](const QString& reason) { m_drawing->setMessage(reason, true); });
+  connect(&m_worker, &PredictionWorker::failed, this,
+          [this](const QString& reason) { m_drawing->setMessage(reason, true); });
   connect(&session, &TrainingSession::snapshotReady, this, &TestPage::takeSnapshot);
   connect(&session, &TrainingSession::datasetChanged, this, [this] {
     m_testSet->setDataset(m_session.dataset());
@@ -165,7 +173,9 @@ void TestPage::showEvent(QShowEvent* event) {
 
 void TestPage::refreshRuns() {
   const auto* former = chosenRun();
-  const Path kept = m_session.active() && m_follow->isChecked() ? m_session.run().folder : former ? former->folder : Path();
+  const Path kept = m_session.active() && m_follow->isChecked() ? m_session.run().folder
+                    : former                                    ? former->folder
+                                                                : Path();
   std::vector<RunRecord> runs;
   if (m_session.hasRun()) runs.push_back(m_session.run());
   for (const auto& run : m_loader.runs()) {
@@ -201,7 +211,8 @@ void TestPage::refreshEpochs() {
 
 void TestPage::chooseWeights() {
   m_follow->setEnabled(m_session.active());
-  m_follow->setToolTip(m_session.active() ? tr("Always use the newest weights of the run in progress") : tr("No run is in progress"));
+  m_follow->setToolTip(m_session.active() ? tr("Always use the newest weights of the run in progress")
+                                          : tr("No run is in progress"));
   if (following()) return takeSnapshot();
   const auto* run = chosenRun();
   const int epoch = m_slider->epoch();
@@ -249,13 +260,18 @@ void TestPage::showWeightsText(const RunRecord& run, int epoch, bool live) {
   m_badge->show();
   m_accuracy->setText({});
   for (const auto& e : run.epochs) {
-    if (e.epoch == epoch) m_accuracy->setText(tr("%1 accuracy %2").arg(run.project.data.validation == ValidationSource::TestSet ? tr("test set") : tr("validation"), percent(e.valAccuracy)));
+    if (e.epoch == epoch)
+      m_accuracy->setText(
+          tr("%1 accuracy %2")
+              .arg(run.project.data.validation == ValidationSource::TestSet ? tr("test set") : tr("validation"),
+                   percent(e.valAccuracy)));
   }
 }
 
 QString TestPage::unfit() const {
   if (m_network.input.isImage() && m_network.input.c == 1) return {};
-  return tr("This net reads samples of %1; a drawing has one grey channel.").arg(QString::fromStdString(m_network.input.text()));
+  return tr("This net reads samples of %1; a drawing has one grey channel.")
+      .arg(QString::fromStdString(m_network.input.text()));
 }
 
 void TestPage::askSoon() {
@@ -266,7 +282,8 @@ void TestPage::ask() {
   if (!isVisible() || !m_haveWeights) return;
   const auto reason = unfit();
   if (m_drawing->canvas()->empty() || !reason.isEmpty()) {
-    m_prediction->bars()->setEmptyText(reason.isEmpty() ? tr("Draw a digit, drop a picture, or take a random test image.") : reason);
+    m_prediction->bars()->setEmptyText(
+        reason.isEmpty() ? tr("Draw a digit, drop a picture, or take a random test image.") : reason);
     m_prediction->bars()->setAnswer({}, {});
     m_prediction->maps()->setActivations({});
     m_prediction->setHint({});
@@ -283,9 +300,11 @@ void TestPage::ask() {
       if (!answer->digit || m_drawing->canvas()->empty()) return;
       m_prediction->bars()->setAnswer(answer->probabilities, classes);
       m_prediction->maps()->setActivations(std::move(answer->activations));
-      m_prediction->setHint(tr("%1 ms on CPU, updated as you draw").arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
+      m_prediction->setHint(tr("%1 ms on CPU, updated as you draw")
+                                .arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
       m_drawing->strip()->setPrepared(*answer->digit, answer->without);
-      m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.") : QString());
+      m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.")
+                                                    : QString());
     };
   });
 }
@@ -309,7 +328,8 @@ void TestPage::evaluateFrom(int first, std::shared_ptr<std::vector<Verdict>> ans
     const auto classes = evaluation.probabilities.size() / std::max<std::size_t>(1, indices.size());
     for (std::size_t i = 0; i < indices.size(); ++i) {
       const int predicted = evaluation.predicted[i];
-      answers->push_back({indices[i], data->test.labels[std::size_t(indices[i])], predicted, evaluation.probabilities[i * classes + std::size_t(predicted)]});
+      answers->push_back({indices[i], data->test.labels[std::size_t(indices[i])], predicted,
+                          evaluation.probabilities[i * classes + std::size_t(predicted)]});
     }
     return [=, this] {
       if (generation != m_evaluation || data != m_session.dataset()) return;

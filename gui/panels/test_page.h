@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Test page: choose weights, draw a digit, see the answer and the layers, and how the weights do on the test set. During a run
-// it follows the newest snapshot unless told otherwise.
+// The Test page: choose weights, draw a digit, see the answer and the layers, and how the weights do on the test set.
+// During a run it follows the newest snapshot unless told otherwise.
 #pragma once
 #include <QCheckBox>
 #include <QComboBox>
@@ -37,7 +37,7 @@ class TestPage : public QWidget {
   QWidget* makeWeightsRow(const Theme& theme);
   void refreshRuns();
   void refreshEpochs();
-  void chooseWeights();            ///< from the row's present state
+  void chooseWeights();  ///< from the row's present state
   void takeSnapshot();
   void setWeights(const WeightSource& source, const RunRecord& run, int epoch);
   void askSoon();
@@ -48,15 +48,15 @@ class TestPage : public QWidget {
   void showWeightsText(const RunRecord& run, int epoch, bool live);
   const RunRecord* chosenRun() const;
   bool following() const;
-  QString unfit() const;           ///< why the net cannot read a drawing; empty when it can
+  QString unfit() const;  ///< why the net cannot read a drawing; empty when it can
 
   TrainingSession& m_session;
   RunsLoader m_loader;
-  std::vector<RunRecord> m_runs;   ///< in the combo's order
-  NetworkSpec m_network;           ///< of the weights in use
+  std::vector<RunRecord> m_runs;  ///< in the combo's order
+  NetworkSpec m_network;          ///< of the weights in use
   Preprocessing m_preprocessing;
   bool m_haveWeights = false;
-  int m_evaluation = 0;            ///< number of the newest evaluation; an older one ends itself
+  int m_evaluation = 0;  ///< number of the newest evaluation; an older one ends itself
   int m_evaluatedEpoch = -1;
   QTimer m_ask;
   QComboBox* m_run;
@@ -66,7 +66,7 @@ class TestPage : public QWidget {
   DrawingPanel* m_drawing;
   PredictionPanel* m_prediction;
   TestSetPanel* m_testSet;
-  PredictionWorker m_worker;       ///< the last member: it ends before what its answers touch
+  PredictionWorker m_worker;  ///< the last member: it ends before what its answers touch
 };
 
 }  // namespace strata::gui

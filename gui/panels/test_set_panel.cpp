@@ -33,7 +33,8 @@ TestSetPanel::TestSetPanel(const Theme& theme, QWidget* parent) : QWidget(parent
   inside->addWidget(makeLine(content));
   inside->addWidget(makeCell(theme), 3);
   m_stack = new QStackedWidget(this);
-  m_stack->addWidget(new EmptyState(theme, tr("No weights yet: answers are chance until a run has finished an epoch."), {}, this));
+  m_stack->addWidget(
+      new EmptyState(theme, tr("No weights yet: answers are chance until a run has finished an epoch."), {}, this));
   m_stack->addWidget(content);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
@@ -144,8 +145,11 @@ void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
   m_matrix.setMatrix(std::move(matrix), names(*m_dataset));
   const auto done = number(qint64(m_verdicts.size()));
   const bool all = int(m_verdicts.size()) >= m_dataset->test.count;
-  m_facts->setText(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong())) : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
-  m_legend->setText(m_matrix.largestError() > 0 ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError()) : tr("Nothing is wrong."));
+  m_facts->setText(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong()))
+                       : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
+  m_legend->setText(m_matrix.largestError() > 0
+                        ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError())
+                        : tr("Nothing is wrong."));
   m_stack->setCurrentIndex(1);
   m_view->fit();
   showConfused();
@@ -162,7 +166,8 @@ void TestSetPanel::choose(int truth, int predicted) {
   m_predicted = predicted;
   const auto index = m_matrix.index(truth, predicted);
   if (m_view->currentIndex() != index) m_view->setCurrentIndex(index);
-  for (auto* button : findChildren<QPushButton*>("confusedPair")) button->setChecked(button->property("pair").toPoint() == QPoint(truth, predicted));
+  for (auto* button : findChildren<QPushButton*>("confusedPair"))
+    button->setChecked(button->property("pair").toPoint() == QPoint(truth, predicted));
   showCell();
 }
 
@@ -173,11 +178,13 @@ void TestSetPanel::showCell() {
     if (v.label == m_truth && v.predicted == m_predicted) rows.push_back(v);
   }
   const auto count = rows.size();
-  if (m_order->current() == 0) std::stable_sort(rows.begin(), rows.end(), [](const Verdict& a, const Verdict& b) { return a.sure > b.sure; });
+  if (m_order->current() == 0)
+    std::stable_sort(rows.begin(), rows.end(), [](const Verdict& a, const Verdict& b) { return a.sure > b.sure; });
   if (rows.size() > kMostTiles) rows.resize(kMostTiles);
   const auto classes = names(*m_dataset);
-  m_cellHeader->setTitle(m_truth == m_predicted ? tr("%1, right").arg(classes.value(m_truth))
-                                                : tr("True %1, predicted %2").arg(classes.value(m_truth), classes.value(m_predicted)));
+  m_cellHeader->setTitle(m_truth == m_predicted
+                             ? tr("%1, right").arg(classes.value(m_truth))
+                             : tr("True %1, predicted %2").arg(classes.value(m_truth), classes.value(m_predicted)));
   m_cellCount->setText(count == 1 ? tr("1 image") : tr("%1 images").arg(number(qint64(count))));
   m_samples.setVerdicts(std::move(rows));
 }
@@ -190,7 +197,8 @@ void TestSetPanel::showConfused() {
   }
   const auto classes = names(*m_dataset);
   for (const auto& pair : m_matrix.mostConfused(kMostConfused)) {
-    auto* button = new QPushButton(tr("%1 → %2 · %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
+    auto* button = new QPushButton(
+        tr("%1 → %2 · %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
     button->setObjectName("confusedPair");
     button->setCheckable(true);
     button->setFont(m_theme.font(Theme::Text::Caption));

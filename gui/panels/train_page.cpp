@@ -37,7 +37,8 @@ QTableView* makeTable(QAbstractItemModel* model, QWidget* parent) {
 
 }  // namespace
 
-TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent) : QWidget(parent), m_session(session) {
+TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
+    : QWidget(parent), m_session(session) {
   setObjectName("trainPage");
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
@@ -176,7 +177,8 @@ void TrainPage::refreshEmptyState() {
   if (m_session.hasRun()) return;
   const auto blocked = m_session.blockedReason(TrainingSession::Action::Start);
   const auto data = m_session.dataset() ? QString::fromStdString(m_session.dataset()->title) : QString();
-  m_empty->setSentence(blocked.isEmpty() ? tr("No run yet. Start trains this net on %1.").arg(data) : tr("No run yet. %1.").arg(blocked));
+  m_empty->setSentence(blocked.isEmpty() ? tr("No run yet. Start trains this net on %1.").arg(data)
+                                         : tr("No run yet. %1.").arg(blocked));
   m_empty->button()->setEnabled(blocked.isEmpty());
 }
 
@@ -191,11 +193,14 @@ void TrainPage::startRun() {
   m_valLoss->setCaption(onTestSet ? tr("Test set loss") : tr("Validation loss"));
   m_valAccuracy->setCaption(onTestSet ? tr("Test set accuracy") : tr("Validation accuracy"));
   m_best->setCaption(onTestSet ? tr("Best on the test set") : tr("Best so far"));
-  m_events.add(EventsModel::Kind::Info, tr("Run %1 on %2, %3 epochs, seed %4.")
-                                            .arg(QString::fromStdString(run.name), QString::fromStdString(run.datasetTitle))
-                                            .arg(run.project.training.epochs)
-                                            .arg(run.project.training.seed));
-  if (run.synthetic) m_events.add(EventsModel::Kind::Warning, tr("These are synthetic digits, not MNIST: the figures are not comparable."));
+  m_events.add(EventsModel::Kind::Info,
+               tr("Run %1 on %2, %3 epochs, seed %4.")
+                   .arg(QString::fromStdString(run.name), QString::fromStdString(run.datasetTitle))
+                   .arg(run.project.training.epochs)
+                   .arg(run.project.training.seed));
+  if (run.synthetic)
+    m_events.add(EventsModel::Kind::Warning,
+                 tr("These are synthetic digits, not MNIST: the figures are not comparable."));
   m_curves->newRun();
   refresh();
   refreshEmptyState();
@@ -205,22 +210,28 @@ void TrainPage::takeEpoch(const EpochRecord& record, bool best) {
   m_metrics.appendEpoch(record, best);
   m_events.add(EventsModel::Kind::Info, tr("Epoch %1 done: loss %2 training, %3 validation; accuracy %4 and %5; %6 s")
                                             .arg(record.epoch)
-                                            .arg(lossText(record.loss), lossText(record.valLoss), percent(record.accuracy), percent(record.valAccuracy))
+                                            .arg(lossText(record.loss), lossText(record.valLoss),
+                                                 percent(record.accuracy), percent(record.valAccuracy))
                                             .arg(record.epochSeconds, 0, 'f', 1));
-  if (best) m_events.add(EventsModel::Kind::Best, tr("New best: validation accuracy %1 at epoch %2. Its weights are kept.").arg(percent(record.valAccuracy)).arg(record.epoch));
+  if (best)
+    m_events.add(EventsModel::Kind::Best, tr("New best: validation accuracy %1 at epoch %2. Its weights are kept.")
+                                              .arg(percent(record.valAccuracy))
+                                              .arg(record.epoch));
   if (isVisible()) refresh();
 }
 
 void TrainPage::finishRun() {
   const auto& run = m_session.run();
   if (run.state == "finished") m_events.add(EventsModel::Kind::Info, tr("The run is finished."));
-  if (run.state == "stopped") m_events.add(EventsModel::Kind::Info, tr("The run was stopped. Weights and curves are kept; Continue goes on."));
+  if (run.state == "stopped")
+    m_events.add(EventsModel::Kind::Info, tr("The run was stopped. Weights and curves are kept; Continue goes on."));
   if (isVisible()) refresh();
 }
 
 void TrainPage::refresh() {
   const auto& points = m_session.batchPoints();
-  if (m_taken < points.size()) m_metrics.appendBatches(points.data() + m_taken, points.size() - m_taken, m_session.batchesPerEpoch());
+  if (m_taken < points.size())
+    m_metrics.appendBatches(points.data() + m_taken, points.size() - m_taken, m_session.batchesPerEpoch());
   m_taken = points.size();
   refreshTiles();
   m_curves->refresh();
@@ -240,10 +251,12 @@ void TrainPage::refreshTiles() {
   m_valAccuracy->set(percent(last.valAccuracy), tr("epoch %1").arg(last.epoch));
   const int best = m_metrics.bestEpoch();
   if (best > 0) m_best->set(percent(epochs[std::size_t(best - 1)].valAccuracy), tr("epoch %1, kept").arg(best));
-  m_epochTime->set(tr("%1 s").arg(last.epochSeconds, 0, 'f', 1), tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
+  m_epochTime->set(tr("%1 s").arg(last.epochSeconds, 0, 'f', 1),
+                   tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
 }
 
-/// In a small window figures that can be read elsewhere give way, and the samples take no more width than their buttons.
+/// In a small window figures that can be read elsewhere give way, and the samples take no more width than their
+/// buttons.
 void TrainPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   const bool narrow = width() < kNarrow;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The Train page: run setup at the left, live figures, curves and events in the middle, samples and speed at the right. Nothing here
-// repaints while the page is hidden; showing it catches up.
+// The Train page: run setup at the left, live figures, curves and events in the middle, samples and speed at the right.
+// Nothing here repaints while the page is hidden; showing it catches up.
 #pragma once
 #include <QSplitter>
 #include <QStackedWidget>
@@ -39,7 +39,7 @@ class TrainPage : public QWidget {
   void startRun();
   void takeEpoch(const EpochRecord& record, bool best);
   void finishRun();
-  void refresh();          ///< at most 4 Hz
+  void refresh();  ///< at most 4 Hz
   void refreshTiles();
   void refreshEmptyState();
 

@@ -29,10 +29,14 @@ struct PrimaryFace {
 
 PrimaryFace faceOf(Action action) {
   switch (action) {
-    case Action::Pause: return {TransportBar::tr("Pause"), "pause"};
-    case Action::Resume: return {TransportBar::tr("Resume"), "play"};
-    case Action::Continue: return {TransportBar::tr("Continue"), "play"};
-    default: return {TransportBar::tr("Start"), "play"};
+    case Action::Pause:
+      return {TransportBar::tr("Pause"), "pause"};
+    case Action::Resume:
+      return {TransportBar::tr("Resume"), "play"};
+    case Action::Continue:
+      return {TransportBar::tr("Continue"), "play"};
+    default:
+      return {TransportBar::tr("Start"), "play"};
   }
 }
 
@@ -40,7 +44,8 @@ QString deviceTitle(const BackendDef& backend, int threads) {
   const QString title = QString::fromStdString(backend.title);
   if (backend.id != "cpu") return title;
   const int used = threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  return used == 1 ? TransportBar::tr("%1 · 1 thread").arg(title) : TransportBar::tr("%1 · %2 threads").arg(title).arg(used);
+  return used == 1 ? TransportBar::tr("%1 · 1 thread").arg(title)
+                   : TransportBar::tr("%1 · %2 threads").arg(title).arg(used);
 }
 
 const char* dotTone(Trainer::State state, const QString& word) {
@@ -98,8 +103,11 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
   m_textTimer.setSingleShot(true);
   m_textTimer.setInterval(100);
   connect(&m_textTimer, &QTimer::timeout, this, &TransportBar::refreshText);
-  connect(&m_session, &TrainingSession::progressed, this, [this] { if (!m_textTimer.isActive()) m_textTimer.start(); });
-  for (const auto signal : {&TrainingSession::stateChanged, &TrainingSession::datasetChanged, &TrainingSession::runStarted, &TrainingSession::finished, &TrainingSession::backendChanged})
+  connect(&m_session, &TrainingSession::progressed, this, [this] {
+    if (!m_textTimer.isActive()) m_textTimer.start();
+  });
+  for (const auto signal : {&TrainingSession::stateChanged, &TrainingSession::datasetChanged,
+                            &TrainingSession::runStarted, &TrainingSession::finished, &TrainingSession::backendChanged})
     connect(&m_session, signal, this, &TransportBar::refresh);
   connect(&m_loader, &DataLoader::changed, this, &TransportBar::refresh);
   connect(m_device, &QComboBox::activated, this, &TransportBar::chooseDevice);
@@ -110,7 +118,8 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
 
 void TransportBar::setNarrow(bool narrow) {
   m_narrow = narrow;
-  for (int i = 0; i < m_device->count(); ++i) m_device->setItemIcon(i, narrow ? QIcon() : m_theme.icon("chip", "text"));  // its words need the room
+  for (int i = 0; i < m_device->count(); ++i)
+    m_device->setItemIcon(i, narrow ? QIcon() : m_theme.icon("chip", "text"));  // its words need the room
   m_device->setFixedWidth(QFontMetrics(font()).horizontalAdvance("CPU · 16 threads") + (narrow ? 48 : 72));
   if (m_state) refreshText();
 }
@@ -173,7 +182,9 @@ void TransportBar::fillDevices() {
   }
 }
 
-void TransportBar::chooseDevice(int index) { m_session.setBackend(m_device->itemData(index).toString(), m_session.threads()); }
+void TransportBar::chooseDevice(int index) {
+  m_session.setBackend(m_device->itemData(index).toString(), m_session.threads());
+}
 
 void TransportBar::refreshButton(QWidget* button, const QAction* action) {
   button->setEnabled(action->isEnabled());
@@ -192,7 +203,9 @@ void TransportBar::refresh() {
     const QString key = action->shortcut().toString(QKeySequence::NativeText);
     action->setEnabled(reason.isEmpty());
     action->setStatusTip(reason);
-    action->setToolTip(!reason.isEmpty() ? reason : key.isEmpty() ? action->text() : QString("%1 (%2)").arg(action->text(), key));
+    action->setToolTip(!reason.isEmpty() ? reason
+                       : key.isEmpty()   ? action->text()
+                                         : QString("%1 (%2)").arg(action->text(), key));
   }
   refreshButton(m_primaryButton, m_primary);
   refreshButton(m_stepButton, m_stepBatch);
@@ -200,7 +213,8 @@ void TransportBar::refresh() {
   const QSignalBlocker quiet(m_device);
   m_device->setCurrentIndex(m_device->findData(m_session.backend()));
   m_device->setEnabled(!m_session.active());
-  m_device->setToolTip(m_session.active() ? tr("Finish or stop the run to change the device") : tr("The device that trains"));
+  m_device->setToolTip(m_session.active() ? tr("Finish or stop the run to change the device")
+                                          : tr("The device that trains"));
   refreshText();
 }
 

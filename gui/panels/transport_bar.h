@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Start, step, stop, the state of the run and the device, beside the modes on every page. What can be done, and why not, comes
-// from the session alone.
+// Start, step, stop, the state of the run and the device, beside the modes on every page. What can be done, and why
+// not, comes from the session alone.
 #pragma once
 #include <QAction>
 #include <QTimer>
@@ -35,12 +35,13 @@ class TransportBar : public QWidget {
   void dataFolderWanted();
 
  private:
-  QAction* makeAction(const QString& name, const QString& text, const QKeySequence& key, TrainingSession::Action action);
+  QAction* makeAction(const QString& name, const QString& text, const QKeySequence& key,
+                      TrainingSession::Action action);
   QWidget* makeState();
   void fillDevices();
   void chooseDevice(int index);
-  void refresh();          ///< what can be done
-  void refreshText();      ///< how far it is
+  void refresh();      ///< what can be done
+  void refreshText();  ///< how far it is
   void refreshButton(QWidget* button, const QAction* action);
 
   Theme& m_theme;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A bar across the page for what went wrong: selectable text, a way out where there is one, "Copy details", and a cross. Never a
-// modal box.
+// A bar across the page for what went wrong: selectable text, a way out where there is one, "Copy details", and a
+// cross. Never a modal box.
 #pragma once
 #include <QLabel>
 #include <QWidget>

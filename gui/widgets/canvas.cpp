@@ -36,7 +36,8 @@ class SheetCommand : public QUndoCommand {
   QImage m_before, m_after;
 };
 
-Canvas::Canvas(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme), m_image(kSide, kSide, QImage::Format_Grayscale8) {
+Canvas::Canvas(const Theme& theme, QWidget* parent)
+    : QWidget(parent), m_theme(theme), m_image(kSide, kSide, QImage::Format_Grayscale8) {
   setObjectName("canvas");
   setAccessibleName(tr("Drawing"));
   setFocusPolicy(Qt::StrongFocus);
@@ -71,7 +72,8 @@ void Canvas::setPicture(const QImage& picture, const QString& undoText) {
   if (picture.isNull()) return;
   const QImage before = m_image;
   QImage next(kSide, kSide, QImage::Format_Grayscale8);
-  const auto grey = picture.convertToFormat(QImage::Format_Grayscale8).scaled(kSide, kSide, Qt::KeepAspectRatio, Qt::SmoothTransformation);
+  const auto grey = picture.convertToFormat(QImage::Format_Grayscale8)
+                        .scaled(kSide, kSide, Qt::KeepAspectRatio, Qt::SmoothTransformation);
   next.fill(grey.pixelColor(0, 0).value());  // paper goes on past the picture's edge
   QPainter painter(&next);
   painter.drawImage((kSide - grey.width()) / 2, (kSide - grey.height()) / 2, grey);
@@ -112,7 +114,8 @@ void Canvas::strokeTo(QPointF position, double pressure) {
   m_image.detach();
   QPainter painter(&m_image);
   painter.setRenderHint(QPainter::Antialiasing);
-  painter.setPen(QPen(m_erasing ? Qt::black : Qt::white, m_brush * pressure, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+  painter.setPen(
+      QPen(m_erasing ? Qt::black : Qt::white, m_brush * pressure, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
   if (at == m_last) painter.drawPoint(at);
   else painter.drawLine(m_last, at);
   painter.end();
@@ -165,12 +168,21 @@ void Canvas::keyPressEvent(QKeyEvent* event) {
   if (event->matches(QKeySequence::Paste)) return emit pasteWanted();
   if (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier)) return QWidget::keyPressEvent(event);
   switch (event->key()) {
-    case Qt::Key_BracketLeft: setBrush(m_brush - 2); return;
-    case Qt::Key_BracketRight: setBrush(m_brush + 2); return;
-    case Qt::Key_X: setErasing(!m_erasing); return;
+    case Qt::Key_BracketLeft:
+      setBrush(m_brush - 2);
+      return;
+    case Qt::Key_BracketRight:
+      setBrush(m_brush + 2);
+      return;
+    case Qt::Key_X:
+      setErasing(!m_erasing);
+      return;
     case Qt::Key_Delete:
-    case Qt::Key_Backspace: clear(); return;
-    default: QWidget::keyPressEvent(event);
+    case Qt::Key_Backspace:
+      clear();
+      return;
+    default:
+      QWidget::keyPressEvent(event);
   }
 }
 

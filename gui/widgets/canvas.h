@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A sheet of 280 x 280 grey pixels to draw on, white ink on black, shown at any size. Strokes have an undo stack of their own.
-// Keys while it has the focus: [ and ] brush, X erase, Del clear, Ctrl+Z and Ctrl+Shift+Z strokes, Ctrl+V paste.
+// A sheet of 280 x 280 grey pixels to draw on, white ink on black, shown at any size. Strokes have an undo stack of
+// their own. Keys while it has the focus: [ and ] brush, X erase, Del clear, Ctrl+Z and Ctrl+Shift+Z strokes, Ctrl+V
+// paste.
 #pragma once
 #include <QImage>
 #include <QUndoStack>
@@ -30,7 +31,7 @@ class Canvas : public QWidget {
   QUndoStack& undoStack() { return m_undo; }
 
  signals:
-  void changed();        ///< ink was added or taken away, also in the middle of a stroke
+  void changed();  ///< ink was added or taken away, also in the middle of a stroke
   void brushChanged();
   void fileDropped(const QString& path);
   void pasteWanted();

@@ -16,7 +16,8 @@ class CellDelegate : public QStyledItemDelegate {
 
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
     const int last = index.model()->rowCount() - 1;
-    const bool sum = index.row() == last || index.column() == last, corner = index.row() == last && index.column() == last;
+    const bool sum = index.row() == last || index.column() == last,
+               corner = index.row() == last && index.column() == last;
     const auto text = index.data().toString();
     const bool diagonal = index.row() == index.column() && !sum, none = text == QStringLiteral("·");
     const QRectF box = QRectF(option.rect).adjusted(1, 1, -1, -1);
@@ -84,7 +85,8 @@ void ConfusionView::fit() {
   if (!model() || model()->columnCount() == 0) return;
   const int n = model()->columnCount() - 1;
   const int last = QFontMetrics(font()).horizontalAdvance("100.00 %") + 6;
-  const int cellW = std::max(18, (viewport()->width() - last) / n), cellH = std::max(18, viewport()->height() / (n + 1));
+  const int cellW = std::max(18, (viewport()->width() - last) / n),
+            cellH = std::max(18, viewport()->height() / (n + 1));
   for (int i = 0; i < n; ++i) setColumnWidth(i, cellW);
   setColumnWidth(n, std::max(last, viewport()->width() - cellW * n));
   for (int i = 0; i <= n; ++i) setRowHeight(i, cellH);

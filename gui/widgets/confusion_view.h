@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The confusion matrix as square cells: the diagonal in the selection colour, mistakes tinted by how many, zeros as dots.
+// The confusion matrix as square cells: the diagonal in the selection colour, mistakes tinted by how many, zeros as
+// dots.
 #pragma once
 #include <QStyledItemDelegate>
 #include <QTableView>

@@ -13,7 +13,8 @@ namespace {
 constexpr int kSide = 6;
 
 bool isStrong(const QModelIndex& index) {
-  return index.column() == DiffModel::Mark || DiffModel::Change(index.data(DiffModel::ChangeRole).toInt()) == DiffModel::Change::Total;
+  return index.column() == DiffModel::Mark ||
+         DiffModel::Change(index.data(DiffModel::ChangeRole).toInt()) == DiffModel::Change::Total;
 }
 
 }  // namespace
@@ -36,7 +37,9 @@ void DiffDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, 
   }
   const bool mark = index.column() == DiffModel::Mark;
   painter->setFont(m_theme.font(isStrong(index) ? Theme::Text::BodyStrong : Theme::Text::Body));
-  painter->setPen(m_theme.color(mark ? (change == Change::Changed ? "val" : "accent") : change == Change::Same ? "text2" : "text"));
+  painter->setPen(m_theme.color(mark                     ? (change == Change::Changed ? "val" : "accent")
+                                : change == Change::Same ? "text2"
+                                                         : "text"));
   const QRect box = option.rect.adjusted(kSide, 0, -kSide, 0);
   const auto text = painter->fontMetrics().elidedText(index.data().toString(), Qt::ElideRight, box.width() + 1);
   painter->drawText(box, index.data(Qt::TextAlignmentRole).toInt(), text);

@@ -5,7 +5,8 @@
 
 namespace strata::gui {
 
-ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent) : QWidget(parent), m_theme(theme), m_token(token) {
+ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent)
+    : QWidget(parent), m_theme(theme), m_token(token) {
   setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
   connect(&theme, &Theme::changed, this, qOverload<>(&QWidget::update));
 }
@@ -27,13 +28,16 @@ void ElidedText::setToken(const QString& token) {
 
 void ElidedText::setAlignment(Qt::Alignment alignment) { m_alignment = alignment; }
 QSize ElidedText::sizeHint() const { return {fontMetrics().horizontalAdvance(m_text) + 1, fontMetrics().height()}; }
-QSize ElidedText::minimumSizeHint() const { return {std::min(sizeHint().width(), fontMetrics().horizontalAdvance("…")), fontMetrics().height()}; }
+QSize ElidedText::minimumSizeHint() const {
+  return {std::min(sizeHint().width(), fontMetrics().horizontalAdvance("…")), fontMetrics().height()};
+}
 
 void ElidedText::paintEvent(QPaintEvent*) {
   if (m_wholeOnly && sizeHint().width() > width() + 1) return;
   QPainter painter(this);
   painter.setPen(m_theme.color(m_token));
-  painter.drawText(rect(), m_alignment | Qt::AlignVCenter | Qt::TextSingleLine, fontMetrics().elidedText(m_text, Qt::ElideRight, width()));
+  painter.drawText(rect(), m_alignment | Qt::AlignVCenter | Qt::TextSingleLine,
+                   fontMetrics().elidedText(m_text, Qt::ElideRight, width()));
 }
 
 void ElidedText::resizeEvent(QResizeEvent*) { updateTip(); }

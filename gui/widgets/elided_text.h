@@ -16,7 +16,9 @@ class ElidedText : public QWidget {
   const QString& text() const { return m_text; }
   void setToken(const QString& token);
   void setAlignment(Qt::Alignment alignment);
-  void setWholeOnly() { m_wholeOnly = true; }  ///< where there is no room for all of it, nothing is shown but the tool tip
+  void setWholeOnly() {
+    m_wholeOnly = true;
+  }  ///< where there is no room for all of it, nothing is shown but the tool tip
   QSize sizeHint() const override;
   QSize minimumSizeHint() const override;
 

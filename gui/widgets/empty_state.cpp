@@ -7,7 +7,8 @@
 
 namespace strata::gui {
 
-EmptyState::EmptyState(const Theme& theme, const QString& sentence, const QString& button, QWidget* parent) : QWidget(parent) {
+EmptyState::EmptyState(const Theme& theme, const QString& sentence, const QString& button, QWidget* parent)
+    : QWidget(parent) {
   m_sentence = makeLabel(theme, sentence, Theme::Text::Body, "text2", this);
   m_sentence->setAlignment(Qt::AlignCenter);
   m_sentence->setWordWrap(true);

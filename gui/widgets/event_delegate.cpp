@@ -15,13 +15,15 @@ void EventDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
   if (index.column() == EventsModel::Icon) {
     static const char* icons[] = {"info", "note", "star", "warn"};
     const char* token = warning ? "warn" : kind == EventsModel::Kind::Best ? "accent" : "text2";
-    m_theme.paintIcon(*painter, QRectF(option.rect.left() + 4, option.rect.center().y() - 6.5, 14, 14), icons[int(kind)], m_theme.color(token));
+    m_theme.paintIcon(*painter, QRectF(option.rect.left() + 4, option.rect.center().y() - 6.5, 14, 14),
+                      icons[int(kind)], m_theme.color(token));
   } else {
     const bool time = index.column() == EventsModel::Time;
     painter->setFont(m_theme.font(time ? Theme::Text::Caption : Theme::Text::Body));
     painter->setPen(m_theme.color(time ? "text2" : warning ? "warn" : "text"));
     const QRect box = option.rect.adjusted(time ? 14 : 4, 0, -4, 0);
-    painter->drawText(box, Qt::AlignLeft | Qt::AlignVCenter, painter->fontMetrics().elidedText(index.data().toString(), Qt::ElideRight, box.width()));
+    painter->drawText(box, Qt::AlignLeft | Qt::AlignVCenter,
+                      painter->fontMetrics().elidedText(index.data().toString(), Qt::ElideRight, box.width()));
   }
   painter->restore();
 }

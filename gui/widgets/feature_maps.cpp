@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/widgets/feature_maps.h"
 
-#include <QPainter>
 #include <QPaintEvent>
+#include <QPainter>
 #include <algorithm>
 #include <cmath>
 
@@ -28,8 +28,17 @@ void FeatureMaps::setNetwork(const NetworkSpec& network) {
   for (std::size_t i = 0; i < analysis.layers.size(); ++i) {
     const auto& layer = analysis.layers[i];
     const bool last = i + 1 == analysis.layers.size();
-    if (!layer.out.known() || last || !layer.def || layer.def->category == "shape") continue;  // the answer is shown as bars
-    m_layers.push_back({QString::fromStdString(network.layers[i].name), QString::fromStdString(layer.out.text()), layer.out, i, 0, 0, 1, 1, {}});
+    if (!layer.out.known() || last || !layer.def || layer.def->category == "shape")
+      continue;  // the answer is shown as bars
+    m_layers.push_back({QString::fromStdString(network.layers[i].name),
+                        QString::fromStdString(layer.out.text()),
+                        layer.out,
+                        i,
+                        0,
+                        0,
+                        1,
+                        1,
+                        {}});
   }
   layOut();
   update();
@@ -71,7 +80,8 @@ void FeatureMaps::layOut() {
     }
     y += layer.height + kLayerGap;
   }
-  setMinimumHeight(m_activations.empty() ? 60 : std::max(60, int(y)));  // the sentence for none is in the middle of what is seen
+  setMinimumHeight(
+      m_activations.empty() ? 60 : std::max(60, int(y)));  // the sentence for none is in the middle of what is seen
   updateGeometry();
 }
 
@@ -89,7 +99,8 @@ void FeatureMaps::colour(Layer& layer) {
   const auto [low, high] = std::minmax_element(values.begin(), values.end());
   const float from = std::min(0.0f, *low), span = std::max(1e-12f, *high - from);
   const int maps = layer.out.isImage() ? std::min(layer.out.c, kMostMaps) : layer.out.c;
-  layer.maps = QImage(layer.out.isImage() ? layer.out.w : maps, layer.out.isImage() ? layer.out.h * maps : 1, QImage::Format_RGB32);
+  layer.maps = QImage(layer.out.isImage() ? layer.out.w : maps, layer.out.isImage() ? layer.out.h * maps : 1,
+                      QImage::Format_RGB32);
   for (int c = 0; c < maps; ++c) {
     for (int y = 0; y < layer.out.h; ++y) {
       for (int x = 0; x < layer.out.w; ++x) {
@@ -106,7 +117,8 @@ void FeatureMaps::paintEvent(QPaintEvent* event) {
   QPainter painter(this);
   if (m_activations.empty()) {
     painter.setPen(m_theme.color("text2"));
-    painter.drawText(rect().adjusted(12, 0, -12, 0), Qt::AlignCenter | Qt::TextWordWrap, tr("What each layer makes of a drawing appears here."));
+    painter.drawText(rect().adjusted(12, 0, -12, 0), Qt::AlignCenter | Qt::TextWordWrap,
+                     tr("What each layer makes of a drawing appears here."));
     return;
   }
   for (const auto& layer : m_layers) {
@@ -123,12 +135,15 @@ void FeatureMaps::paintEvent(QPaintEvent* event) {
       const int maps = layer.maps.height() / layer.out.h;
       const double h = layer.cell * layer.out.h / std::max(1, layer.out.w);
       for (int c = 0; c < maps; ++c) {
-        const QPointF at(kLabel + (c % layer.perRow) * (layer.cell + kGap), layer.top + (c / layer.perRow) * (h + kGap));
-        painter.drawImage(QRectF(at, QSizeF(layer.cell, h)), layer.maps, QRectF(0, c * layer.out.h, layer.out.w, layer.out.h));
+        const QPointF at(kLabel + (c % layer.perRow) * (layer.cell + kGap),
+                         layer.top + (c / layer.perRow) * (h + kGap));
+        painter.drawImage(QRectF(at, QSizeF(layer.cell, h)), layer.maps,
+                          QRectF(0, c * layer.out.h, layer.out.w, layer.out.h));
       }
     } else {
       for (int i = 0; i < layer.maps.width(); ++i) {
-        const QRectF cell(kLabel + (i % layer.perRow) * kVectorCell, layer.top + (i / layer.perRow) * kVectorCell, kVectorCell - 1, kVectorCell - 1);
+        const QRectF cell(kLabel + (i % layer.perRow) * kVectorCell, layer.top + (i / layer.perRow) * kVectorCell,
+                          kVectorCell - 1, kVectorCell - 1);
         painter.fillRect(cell, QColor(layer.maps.pixel(i, 0)));
       }
     }
@@ -152,7 +167,8 @@ void MapLegend::paintEvent(QPaintEvent*) {
   const int zero = painter.fontMetrics().horizontalAdvance("0");
   painter.drawText(rect(), Qt::AlignLeft | Qt::AlignVCenter, "0");
   painter.drawText(rect(), Qt::AlignRight | Qt::AlignVCenter, tr("max"));
-  for (int x = 0; x < 96; ++x) painter.fillRect(zero + 8 + x, height() / 2 - 4, 1, 8, QColor(m_theme.sequential(x / 95.0)));
+  for (int x = 0; x < 96; ++x)
+    painter.fillRect(zero + 8 + x, height() / 2 - 4, 1, 8, QColor(m_theme.sequential(x / 95.0)));
 }
 
 }  // namespace strata::gui

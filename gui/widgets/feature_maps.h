@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What every layer makes of one input: maps as small pictures, vectors as rows of cells, in the sequential colour map, scaled per
-// layer from 0 (or its lowest value, where it has negative ones) to its highest.
+// What every layer makes of one input: maps as small pictures, vectors as rows of cells, in the sequential colour map,
+// scaled per layer from 0 (or its lowest value, where it has negative ones) to its highest.
 #pragma once
 #include <QImage>
 #include <QWidget>
@@ -32,7 +32,7 @@ class FeatureMaps : public QWidget {
     std::size_t index = 0;  ///< in the stack
     double top = 0, height = 0, cell = 1;
     int perRow = 1;
-    QImage maps;            ///< all maps of the layer side by side, one pixel a value
+    QImage maps;  ///< all maps of the layer side by side, one pixel a value
   };
   void layOut();
   void colour(Layer& layer);

@@ -71,7 +71,9 @@ void FieldForm::addHeadRow(const QString& title, QWidget* editor) {
 }
 
 void FieldForm::setFields(const std::vector<Field>& fields) {
-  const auto same = [](const Field& a, const Field& b) { return a.id == b.id && a.kind == b.kind && a.choices == b.choices && a.title == b.title; };
+  const auto same = [](const Field& a, const Field& b) {
+    return a.id == b.id && a.kind == b.kind && a.choices == b.choices && a.title == b.title;
+  };
   if (std::equal(fields.begin(), fields.end(), m_fields.begin(), m_fields.end(), same)) return;
   m_fields = fields;
   m_rows.clear();
@@ -123,7 +125,8 @@ FieldForm::Row FieldForm::makeEditor(const Field& field) {
   if (field.kind == Kind::Initializer) return makeInitializer(field);
   if (field.kind != Kind::Bool) return makeNumber(field);
   auto* box = new QCheckBox(QString::fromStdString(field.title));
-  connect(box, &QCheckBox::toggled, this, [this, id = QString::fromStdString(field.id)](bool on) { emit edited(id, on); });
+  connect(box, &QCheckBox::toggled, this,
+          [this, id = QString::fromStdString(field.id)](bool on) { emit edited(id, on); });
   Row row;
   row.editor = box;
   row.show = [box](const Value& value) { box->setChecked(std::get<bool>(value)); };
@@ -178,13 +181,17 @@ FieldForm::Row FieldForm::makeChoice(const Field& field) {
     auto* segment = new Segment(titles);
     connect(segment, &Segment::currentChanged, this, tell);
     row.editor = segment;
-    row.show = [segment, ids](const Value& value) { segment->setCurrent(ids.indexOf(QString::fromStdString(std::get<std::string>(value)))); };
+    row.show = [segment, ids](const Value& value) {
+      segment->setCurrent(ids.indexOf(QString::fromStdString(std::get<std::string>(value))));
+    };
   } else {
     auto* combo = new QComboBox;
     combo->addItems(titles);
     connect(combo, &QComboBox::currentIndexChanged, this, tell);
     row.editor = combo;
-    row.show = [combo, ids](const Value& value) { combo->setCurrentIndex(ids.indexOf(QString::fromStdString(std::get<std::string>(value)))); };
+    row.show = [combo, ids](const Value& value) {
+      combo->setCurrentIndex(ids.indexOf(QString::fromStdString(std::get<std::string>(value))));
+    };
   }
   return row;
 }
@@ -262,7 +269,8 @@ void FieldForm::focusField(const QString& fieldId) {
 
 void FieldForm::watch(QWidget* editor) {
   editor->installEventFilter(this);
-  if (!qobject_cast<QLineEdit*>(editor)) editor->setFocusPolicy(editor->focusPolicy() == Qt::WheelFocus ? Qt::StrongFocus : editor->focusPolicy());
+  if (!qobject_cast<QLineEdit*>(editor))
+    editor->setFocusPolicy(editor->focusPolicy() == Qt::WheelFocus ? Qt::StrongFocus : editor->focusPolicy());
 }
 
 bool FieldForm::eventFilter(QObject* watched, QEvent* event) {
@@ -284,7 +292,8 @@ bool FieldForm::eventFilter(QObject* watched, QEvent* event) {
 }
 
 QString choiceTitle(const QString& id) {
-  static const QHash<QString, QString> known{{"relu", "ReLU"}, {"sgd", "SGD"}, {"linear", QObject::tr("None")}, {"none", QObject::tr("None")}};
+  static const QHash<QString, QString> known{
+      {"relu", "ReLU"}, {"sgd", "SGD"}, {"linear", QObject::tr("None")}, {"none", QObject::tr("None")}};
   const auto found = known.find(id);
   if (found != known.end()) return *found;
   QString title = id;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A form made from Fields: one row a field, the problem of a field directly under it, the advanced ones behind a fold. The form
-// holds no value of its own that matters: it shows what it is given and tells what was typed, as typed.
+// A form made from Fields: one row a field, the problem of a field directly under it, the advanced ones behind a fold.
+// The form holds no value of its own that matters: it shows what it is given and tells what was typed, as typed.
 #pragma once
 #include <QHash>
 #include <QWidget>
@@ -25,7 +25,8 @@ class FieldForm : public QWidget {
   void addHeadRow(const QString& title, QWidget* editor);
   /// Builds the rows; the fields are copied. Does nothing when they are the ones shown.
   void setFields(const std::vector<Field>& fields);
-  /// Puts the values into the editors without telling edited(); a field being typed into keeps its text while it means the same.
+  /// Puts the values into the editors without telling edited(); a field being typed into keeps its text while it means
+  /// the same.
   void setValues(const Fields& values);
   /// The line under a field; empty takes it away.
   void setProblem(const QString& fieldId, const QString& text);

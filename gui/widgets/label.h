@@ -7,8 +7,10 @@
 
 namespace strata::gui {
 
-/// A label whose colour is a token the style sheet knows as a tone: "text" "text2" "text3" "accent" "train" "val" "bad" "warn".
-QLabel* makeLabel(const Theme& theme, const QString& text, Theme::Text role = Theme::Text::Body, const char* tone = "text", QWidget* parent = nullptr);
+/// A label whose colour is a token the style sheet knows as a tone: "text" "text2" "text3" "accent" "train" "val" "bad"
+/// "warn".
+QLabel* makeLabel(const Theme& theme, const QString& text, Theme::Text role = Theme::Text::Body,
+                  const char* tone = "text", QWidget* parent = nullptr);
 
 /// Changes a widget's tone later.
 void setTone(QWidget* widget, const char* tone);

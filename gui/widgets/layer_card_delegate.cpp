@@ -19,8 +19,10 @@ int headHeightFor(const QFontMetrics& metrics) { return std::max(58, 2 * metrics
 int stripHeightFor(const QFontMetrics& metrics) { return std::max(34, metrics.height() + 16); }
 
 QString issueCount(const LayerCard& card) {
-  const auto errors = std::count_if(card.issues.begin(), card.issues.end(), [](const Issue& issue) { return issue.level == Issue::Level::Error; });
-  if (errors > 0) return errors == 1 ? LayerCardDelegate::tr("1 error") : LayerCardDelegate::tr("%1 errors").arg(errors);
+  const auto errors = std::count_if(card.issues.begin(), card.issues.end(),
+                                    [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+  if (errors > 0)
+    return errors == 1 ? LayerCardDelegate::tr("1 error") : LayerCardDelegate::tr("%1 errors").arg(errors);
   const auto warnings = static_cast<qint64>(card.issues.size());
   return warnings == 1 ? LayerCardDelegate::tr("1 warning") : LayerCardDelegate::tr("%1 warnings").arg(warnings);
 }
@@ -56,7 +58,8 @@ int CardGeometry::rowHeight(const QFontMetrics& metrics, bool withStrip) {
 }
 
 LayerCardDelegate::LayerCardDelegate(const Theme& theme, QObject* parent)
-    : QStyledItemDelegate(parent), m_theme(theme), m_strong(theme.font(Theme::Text::BodyStrong)), m_body(theme.font(Theme::Text::Body)), m_small(m_body) {
+    : QStyledItemDelegate(parent), m_theme(theme), m_strong(theme.font(Theme::Text::BodyStrong)),
+      m_body(theme.font(Theme::Text::Body)), m_small(m_body) {
   m_small.setPointSizeF(QFontInfo(m_body).pointSizeF() * 0.92);
 }
 
@@ -94,12 +97,15 @@ void LayerCardDelegate::paint(QPainter* painter, const QStyleOptionViewItem& opt
   painter->restore();
 }
 
-void LayerCardDelegate::paintGutter(QPainter& painter, const CardGeometry& at, const LayerCard& card, const QRect& row) const {
+void LayerCardDelegate::paintGutter(QPainter& painter, const CardGeometry& at, const LayerCard& card,
+                                    const QRect& row) const {
   const QPointF middle(at.gutter.center().x() - 6, at.gutter.center().y() + 0.5);
   const double half = at.headHeight * 0.36;
   painter.setPen(QPen(m_theme.color("bstrong"), 1.3, Qt::SolidLine, Qt::RoundCap));
-  if (card.kind != LayerCard::Kind::Output) paintArrow(painter, {middle.x(), row.bottom() - kGap - 1.0}, {middle.x(), row.bottom() + 5.0});
-  if (card.kind != LayerCard::Kind::Input) paintArrow(painter, {middle.x(), row.top() - kGap - 2.0}, {middle.x(), row.top() + 4.0});
+  if (card.kind != LayerCard::Kind::Output)
+    paintArrow(painter, {middle.x(), row.bottom() - kGap - 1.0}, {middle.x(), row.bottom() + 5.0});
+  if (card.kind != LayerCard::Kind::Input)
+    paintArrow(painter, {middle.x(), row.top() - kGap - 2.0}, {middle.x(), row.top() + 4.0});
   painter.setFont(m_body);
   if (card.kind == LayerCard::Kind::Output) {
     const int dots = std::clamp(card.out.c, 1, 12);
@@ -114,7 +120,8 @@ void LayerCardDelegate::paintGutter(QPainter& painter, const CardGeometry& at, c
   paintTensor(painter, middle, half * 1.5, card.out, card.largestSide, color);
 }
 
-void LayerCardDelegate::paintFrame(QPainter& painter, const CardGeometry& at, const LayerCard& card, bool selected, bool focused) const {
+void LayerCardDelegate::paintFrame(QPainter& painter, const CardGeometry& at, const LayerCard& card, bool selected,
+                                   bool focused) const {
   const bool fixed = card.kind != LayerCard::Kind::Layer;
   const bool heavy = selected || card.hasError();
   const double width = heavy ? 2 : 1;
@@ -128,7 +135,8 @@ void LayerCardDelegate::paintFrame(QPainter& painter, const CardGeometry& at, co
     QColor stripe = m_theme.color(card.category);
     if (!card.out.known() && !card.hasError()) stripe.setAlphaF(0.45f);
     painter.fillRect(QRect(at.card.left(), at.card.top(), kStripe + 1, at.card.height()), stripe);
-    if (!at.strip.isNull()) painter.fillRect(at.strip.adjusted(kStripe + 1, 0, 0, 0), m_theme.color(card.hasError() ? "badbg" : "warnbg"));
+    if (!at.strip.isNull())
+      painter.fillRect(at.strip.adjusted(kStripe + 1, 0, 0, 0), m_theme.color(card.hasError() ? "badbg" : "warnbg"));
     painter.restore();
   }
   const QColor color = m_theme.color(card.hasError() ? "bad" : selected ? "accent" : fixed ? "bbutton" : "border");
@@ -147,7 +155,8 @@ void LayerCardDelegate::paintTexts(QPainter& painter, const CardGeometry& at, co
   QColor icon = m_theme.color(card.category);
   if (dim) icon.setAlphaF(0.55f);
   if (card.kind == LayerCard::Kind::Layer)
-    m_theme.paintIcon(painter, QRectF(at.card.left() + 8, middle - kIcon / 2.0, kIcon, kIcon), "grip", m_theme.color("text3"));
+    m_theme.paintIcon(painter, QRectF(at.card.left() + 8, middle - kIcon / 2.0, kIcon, kIcon), "grip",
+                      m_theme.color("text3"));
   m_theme.paintIcon(painter, QRectF(at.card.left() + 28, middle - kIcon / 2.0, kIcon, kIcon), card.icon, icon);
 
   const QFontMetrics strong(m_strong), small(m_small);
@@ -218,7 +227,9 @@ void LayerCardDelegate::paintColumns(QPainter& painter, const CardGeometry& at, 
     painter.drawText(QRect(left, head.top(), right - left, head.height()), side | Qt::AlignVCenter, words);
   };
   const bool output = card.kind == LayerCard::Kind::Output;
-  const QString shape = output ? tr("%1 classes").arg(card.out.c) : card.out.known() ? QString::fromStdString(card.out.text()) : dash;
+  const QString shape = output             ? tr("%1 classes").arg(card.out.c)
+                        : card.out.known() ? QString::fromStdString(card.out.text())
+                                           : dash;
   text(at.outputLeft, at.parametersRight, Qt::AlignLeft, shape);
   if (card.kind != LayerCard::Kind::Layer) return;
   text(at.outputLeft, at.parametersRight, Qt::AlignRight, card.parameters < 0 ? dash : number(card.parameters));
@@ -236,7 +247,8 @@ void LayerCardDelegate::paintColumns(QPainter& painter, const CardGeometry& at, 
   painter.setBrush(m_theme.color("sunken"));
   painter.drawRoundedRect(track, 2, 2);
   painter.setBrush(m_theme.color(card.category));
-  painter.drawRoundedRect(QRectF(track.topLeft(), QSizeF(std::max(2.0, track.width() * card.relativeCost), track.height())), 2, 2);
+  painter.drawRoundedRect(
+      QRectF(track.topLeft(), QSizeF(std::max(2.0, track.width() * card.relativeCost), track.height())), 2, 2);
 }
 
 QRect LayerCardDelegate::fixRect(const QStyleOptionViewItem& option, const LayerCard& card, std::size_t fix) const {
@@ -254,11 +266,12 @@ QRect LayerCardDelegate::fixRect(const QStyleOptionViewItem& option, const Layer
   return {};
 }
 
-void LayerCardDelegate::paintStrip(QPainter& painter, const QStyleOptionViewItem& option, const CardGeometry& at, const LayerCard& card,
-                                   const Issue& issue) const {
+void LayerCardDelegate::paintStrip(QPainter& painter, const QStyleOptionViewItem& option, const CardGeometry& at,
+                                   const LayerCard& card, const Issue& issue) const {
   const bool error = issue.level == Issue::Level::Error;
   const QColor color = m_theme.color(error ? "bad" : "warn");
-  m_theme.paintIcon(painter, QRectF(at.strip.left() + 14, at.strip.center().y() - 7, 14, 14), error ? "error" : "warn", color);
+  m_theme.paintIcon(painter, QRectF(at.strip.left() + 14, at.strip.center().y() - 7, 14, 14), error ? "error" : "warn",
+                    color);
   painter.setFont(m_small);
   int right = at.strip.right() - 8;
   for (std::size_t i = 0; i < issue.fixes.size(); ++i) {
@@ -277,13 +290,16 @@ void LayerCardDelegate::paintStrip(QPainter& painter, const QStyleOptionViewItem
                    QFontMetrics(m_small).elidedText(QString::fromStdString(issue.text), Qt::ElideRight, words.width()));
 }
 
-bool LayerCardDelegate::editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option, const QModelIndex& index) {
+bool LayerCardDelegate::editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option,
+                                    const QModelIndex& index) {
   if (event->type() == QEvent::MouseButtonPress || event->type() == QEvent::MouseButtonRelease) {
     const auto card = index.data(LayerStackModel::CardRole).value<LayerCard>();
     QStyleOptionViewItem here = option;
     here.index = index;
     for (int fix = 0; fix < 2; ++fix) {
-      if (!fixRect(here, card, static_cast<std::size_t>(fix)).contains(static_cast<QMouseEvent*>(event)->position().toPoint())) continue;
+      if (!fixRect(here, card, static_cast<std::size_t>(fix))
+               .contains(static_cast<QMouseEvent*>(event)->position().toPoint()))
+        continue;
       if (event->type() == QEvent::MouseButtonRelease) emit fixClicked(index.row(), fix);
       return true;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Paints one row of the stack: in the gutter the output tensor and the arrows, then the card with its columns, and under a
-// broken card the strip with what is wrong and one-click fixes.
+// Paints one row of the stack: in the gutter the output tensor and the arrows, then the card with its columns, and
+// under a broken card the strip with what is wrong and one-click fixes.
 #pragma once
 #include <QPersistentModelIndex>
 #include <QStyledItemDelegate>
@@ -30,7 +30,8 @@ class LayerCardDelegate : public QStyledItemDelegate {
 
   void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override;
   QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override;
-  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option, const QModelIndex& index) override;
+  bool editorEvent(QEvent* event, QAbstractItemModel* model, const QStyleOptionViewItem& option,
+                   const QModelIndex& index) override;
 
   /// Where fix number `fix` of the card's strip can be clicked; null when there is none.
   QRect fixRect(const QStyleOptionViewItem& option, const LayerCard& card, std::size_t fix) const;
@@ -46,7 +47,8 @@ class LayerCardDelegate : public QStyledItemDelegate {
   void paintSummary(QPainter& painter, const QRect& rect, const LayerCard& card) const;
   void paintBadge(QPainter& painter, int left, int middle, const LayerCard& card) const;
   void paintColumns(QPainter& painter, const CardGeometry& at, const LayerCard& card) const;
-  void paintStrip(QPainter& painter, const QStyleOptionViewItem& option, const CardGeometry& at, const LayerCard& card, const Issue& issue) const;
+  void paintStrip(QPainter& painter, const QStyleOptionViewItem& option, const CardGeometry& at, const LayerCard& card,
+                  const Issue& issue) const;
   QColor inkOf(const LayerCard& card) const;
 
   const Theme& m_theme;

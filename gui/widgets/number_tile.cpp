@@ -7,7 +7,8 @@
 
 namespace strata::gui {
 
-NumberTile::NumberTile(const Theme& theme, const QString& caption, const char* tone, QWidget* parent) : QWidget(parent) {
+NumberTile::NumberTile(const Theme& theme, const QString& caption, const char* tone, QWidget* parent)
+    : QWidget(parent) {
   m_caption = makeLabel(theme, caption, Theme::Text::Caption, "text2", this);
   m_value = makeLabel(theme, "—", Theme::Text::Live, tone, this);
   m_hint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);

@@ -20,7 +20,9 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 QString plain(double value, int digits = 4) { return QString::number(value, 'g', digits).replace('-', QChar(0x2212)); }
 
-QString valueText(Plot::Scale scale, double value) { return scale == Plot::Scale::Percent ? percent(value) : plain(value, 3); }
+QString valueText(Plot::Scale scale, double value) {
+  return scale == Plot::Scale::Percent ? percent(value) : plain(value, 3);
+}
 
 /// 1, 0.3, 0.1, 0.03 ...: every half decade.
 class LogTicker : public QCPAxisTicker {
@@ -40,12 +42,16 @@ class LogTicker : public QCPAxisTicker {
 
 class PercentTicker : public QCPAxisTicker {
  protected:
-  QString getTickLabel(double tick, const QLocale&, QChar, int) override { return QObject::tr("%1 %").arg(plain(tick * 100)); }
+  QString getTickLabel(double tick, const QLocale&, QChar, int) override {
+    return QObject::tr("%1 %").arg(plain(tick * 100));
+  }
 };
 
 class NumberTicker : public QCPAxisTicker {
  protected:
-  QString getTickLabel(double tick, const QLocale&, QChar, int) override { return plain(std::abs(tick) < 1e-12 ? 0 : tick); }
+  QString getTickLabel(double tick, const QLocale&, QChar, int) override {
+    return plain(std::abs(tick) < 1e-12 ? 0 : tick);
+  }
 };
 
 class SecondsTicker : public QCPAxisTicker {
@@ -96,7 +102,8 @@ class Plot::Overlay : public QWidget {
     p.setFont(m_plot.m_theme.font(Theme::Text::Caption));
     const auto area = m_plot.m_parts->area();
     p.setPen(m_plot.m_theme.color("text3"));
-    p.drawText(QRectF(area.right() + 16, area.bottom() + 4, 200, 20), Qt::AlignLeft | Qt::AlignVCenter, m_plot.m_xTitle);
+    p.drawText(QRectF(area.right() + 16, area.bottom() + 4, 200, 20), Qt::AlignLeft | Qt::AlignVCenter,
+               m_plot.m_xTitle);
     m_flags.clear();
     for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, false);
     for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, true);
@@ -163,7 +170,9 @@ class Plot::Overlay : public QWidget {
     double lastLabel = -1e9;
     for (std::size_t i = 0; i < parts.graphs.size(); ++i) {
       const auto& line = m_plot.m_lines[i];
-      if (line.name.isEmpty() || line.token == "ref" || !parts.graphs[i]->visible() || parts.graphs[i]->dataCount() > 500) continue;
+      if (line.name.isEmpty() || line.token == "ref" || !parts.graphs[i]->visible() ||
+          parts.graphs[i]->dataCount() > 500)
+        continue;
       for (const auto& point : *parts.graphs[i]->data()) {
         const double x = parts.pixelX(point.key);
         if (!(point.value < low) || x < area.left() || x > area.right()) continue;
@@ -208,11 +217,13 @@ class Plot::Overlay : public QWidget {
       const auto color = m_plot.m_theme.color(line.token);
       const double textX = area.right() + 16;
       p.setPen(QPen(color, 1));
-      if (label.x > area.right() - 3) p.drawPolyline(QPolygonF({{label.x + 2, label.y}, {textX - 8, label.at}, {textX - 3, label.at}}));
+      if (label.x > area.right() - 3)
+        p.drawPolyline(QPolygonF({{label.x + 2, label.y}, {textX - 8, label.at}, {textX - 3, label.at}}));
       else p.drawLine(QPointF(textX - 12, label.at), QPointF(textX - 3, label.at));
       p.setPen(line.token == "ref" ? m_plot.m_theme.color("text2") : color);
       const QRectF box(textX, label.at - step / 2, width() - textX - 4, step);
-      p.drawText(box, Qt::AlignLeft | Qt::AlignVCenter, p.fontMetrics().elidedText(line.name, Qt::ElideRight, int(box.width())));
+      p.drawText(box, Qt::AlignLeft | Qt::AlignVCenter,
+                 p.fontMetrics().elidedText(line.name, Qt::ElideRight, int(box.width())));
     }
   }
 
@@ -234,7 +245,8 @@ class Plot::Overlay : public QWidget {
       lines.push_back(i);
     }
     if (names.isEmpty()) return;
-    const auto head = m_plot.m_seconds ? duration(m_plot.m_hover) : QObject::tr("epoch %1").arg(m_plot.m_hover, 0, 'f', 1);
+    const auto head =
+        m_plot.m_seconds ? duration(m_plot.m_hover) : QObject::tr("epoch %1").arg(m_plot.m_hover, 0, 'f', 1);
     const auto fm = p.fontMetrics();
     int nameWidth = fm.horizontalAdvance(head), valueWidth = 0;
     for (int i = 0; i < names.size(); ++i) {
@@ -464,8 +476,9 @@ void Plot::applyTheme() {
     auto* graph = m_parts->graphs[i];
     graph->setPen(pen);
     graph->setAntialiased(m_lines[i].opacity == 1);
-    graph->setScatterStyle(m_lines[i].rings ? QCPScatterStyle(QCPScatterStyle::ssCircle, QPen(color, 1.5), m_theme.color("surface"), 7)
-                                            : QCPScatterStyle());
+    graph->setScatterStyle(
+        m_lines[i].rings ? QCPScatterStyle(QCPScatterStyle::ssCircle, QPen(color, 1.5), m_theme.color("surface"), 7)
+                         : QCPScatterStyle());
   }
   schedule(true);
 }
@@ -500,12 +513,15 @@ bool Plot::eventFilter(QObject* watched, QEvent* event) {
       setFocus(Qt::MouseFocusReason);
       setHover(axis->pixelToCoord(static_cast<QMouseEvent*>(event)->position().x()));
       return true;
-    case QEvent::MouseButtonDblClick: refit(); return true;
+    case QEvent::MouseButtonDblClick:
+      refit();
+      return true;
     case QEvent::Leave:
       setHover(kNaN);
       emit hovered(kNaN);
       break;
-    default: break;
+    default:
+      break;
   }
   return QWidget::eventFilter(watched, event);
 }
@@ -513,13 +529,25 @@ bool Plot::eventFilter(QObject* watched, QEvent* event) {
 void Plot::keyPressEvent(QKeyEvent* event) {
   const double middle = m_parts->plot->xAxis->range().center();
   switch (event->key()) {
-    case Qt::Key_Left: pan(-0.1); break;
-    case Qt::Key_Right: pan(0.1); break;
+    case Qt::Key_Left:
+      pan(-0.1);
+      break;
+    case Qt::Key_Right:
+      pan(0.1);
+      break;
     case Qt::Key_Plus:
-    case Qt::Key_Equal: zoom(0.7, middle); break;
-    case Qt::Key_Minus: zoom(1 / 0.7, middle); break;
-    case Qt::Key_0: refit(); break;
-    default: QWidget::keyPressEvent(event); return;
+    case Qt::Key_Equal:
+      zoom(0.7, middle);
+      break;
+    case Qt::Key_Minus:
+      zoom(1 / 0.7, middle);
+      break;
+    case Qt::Key_0:
+      refit();
+      break;
+    default:
+      QWidget::keyPressEvent(event);
+      return;
   }
   event->accept();
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A plot of curves over epochs or seconds: QCustomPlot draws grid, axes and curves, an overlay draws marks, end labels and the
-// readout under the mouse. Wheel zooms x, drag pans, double-click refits; keys: arrows pan, + and - zoom, 0 refit.
-// plot.cpp is the only file that includes qcustomplot.h.
+// A plot of curves over epochs or seconds: QCustomPlot draws grid, axes and curves, an overlay draws marks, end labels
+// and the readout under the mouse. Wheel zooms x, drag pans, double-click refits; keys: arrows pan, + and - zoom, 0
+// refit. plot.cpp is the only file that includes qcustomplot.h.
 #pragma once
 #include <QTimer>
 #include <QVector>
@@ -18,14 +18,14 @@ class Plot : public QWidget {
  public:
   enum class Scale { Log, Linear, Percent };  ///< Percent: values are fractions
   struct Line {
-    QString name;                ///< in the readout; empty: not there
-    QString token = "train";     ///< colour
+    QString name;             ///< in the readout; empty: not there
+    QString token = "train";  ///< colour
     Qt::PenStyle dash = Qt::SolidLine;
     double width = 1.75;
     double opacity = 1;
-    bool rings = false;          ///< at every point
-    bool live = true;            ///< changes while a run is going; the rest lies on a layer that is drawn once
-    bool endLabel = false;       ///< its name at its right end
+    bool rings = false;     ///< at every point
+    bool live = true;       ///< changes while a run is going; the rest lies on a layer that is drawn once
+    bool endLabel = false;  ///< its name at its right end
   };
   struct Mark {
     enum class Kind { Best, Change, Now } kind = Kind::Now;
@@ -57,7 +57,7 @@ class Plot : public QWidget {
 
  signals:
   void xViewChanged(double low, double high);
-  void hovered(double x);             ///< NaN when the mouse has left
+  void hovered(double x);  ///< NaN when the mouse has left
 
  protected:
   void showEvent(QShowEvent* event) override;
@@ -80,8 +80,8 @@ class Plot : public QWidget {
   const Theme& m_theme;
   std::unique_ptr<Parts> m_parts;
   Overlay* m_overlay = nullptr;
-  QTimer m_redraw;                 ///< at most 10 Hz
-  bool m_everything = true;        ///< the next redraw is of all layers, not of the live one alone
+  QTimer m_redraw;           ///< at most 10 Hz
+  bool m_everything = true;  ///< the next redraw is of all layers, not of the live one alone
   std::vector<Line> m_lines;
   std::vector<Mark> m_marks;
   Scale m_scale = Scale::Linear;

@@ -16,7 +16,8 @@ QString sizeText(int w, int h) { return QString("%1 × %2").arg(w).arg(h); }
 
 QImage toImage(const GreyImage& grey) {
   QImage image(grey.width, grey.height, QImage::Format_Grayscale8);
-  for (int y = 0; y < grey.height; ++y) std::copy_n(grey.pixels.data() + std::size_t(y) * grey.width, grey.width, image.scanLine(y));
+  for (int y = 0; y < grey.height; ++y)
+    std::copy_n(grey.pixels.data() + std::size_t(y) * grey.width, grey.width, image.scanLine(y));
   return image;
 }
 
@@ -24,7 +25,8 @@ GreyImage toGrey(const QImage& image) {
   const auto grey = image.convertToFormat(QImage::Format_Grayscale8);
   GreyImage out{grey.width(), grey.height(), {}};
   out.pixels.reserve(std::size_t(out.width) * out.height);
-  for (int y = 0; y < out.height; ++y) out.pixels.insert(out.pixels.end(), grey.constScanLine(y), grey.constScanLine(y) + out.width);
+  for (int y = 0; y < out.height; ++y)
+    out.pixels.insert(out.pixels.end(), grey.constScanLine(y), grey.constScanLine(y) + out.width);
   return out;
 }
 
@@ -64,7 +66,8 @@ class PrepStrip::Picture : public QWidget {
       painter.setRenderHint(QPainter::SmoothPixmapTransform, m_image.width() > side);
       painter.drawImage(target, m_image);
       painter.setPen(QPen(m_theme.darkColor("accent"), 1, Qt::DashLine));  // on black in both themes
-      if (!m_crop.isEmpty()) painter.drawRect(QRectF(target.topLeft() + m_crop.topLeft() * scale, m_crop.size() * scale));
+      if (!m_crop.isEmpty())
+        painter.drawRect(QRectF(target.topLeft() + m_crop.topLeft() * scale, m_crop.size() * scale));
       if (m_cross) {
         painter.drawLine(QPointF(box.center().x(), box.top()), QPointF(box.center().x(), box.bottom()));
         painter.drawLine(QPointF(box.left(), box.center().y()), QPointF(box.right(), box.center().y()));
@@ -88,7 +91,9 @@ PrepStrip::PrepStrip(const Theme& theme, QWidget* parent) : QWidget(parent), m_t
   grid->setHorizontalSpacing(12);
   grid->setVerticalSpacing(3);
   const QString titles[] = {tr("Ink"), tr("Crop"), tr("Fit"), tr("Centre")};
-  const QString helps[] = {{}, tr("Cuts the paper away around the ink"), tr("Scales the ink into 20 × 20, keeping its aspect"),
+  const QString helps[] = {{},
+                           tr("Cuts the paper away around the ink"),
+                           tr("Scales the ink into 20 × 20, keeping its aspect"),
                            tr("Moves the centre of mass to the middle, as in MNIST")};
   for (int i = 0; i <= kSteps; ++i) {
     m_pictures[std::size_t(i)] = new Picture(theme, titles[i], this);
@@ -112,7 +117,9 @@ PrepStrip::PrepStrip(const Theme& theme, QWidget* parent) : QWidget(parent), m_t
   }
 }
 
-PrepSteps PrepStrip::steps() const { return {m_ticks[0]->isChecked(), m_ticks[1]->isChecked(), m_ticks[2]->isChecked()}; }
+PrepSteps PrepStrip::steps() const {
+  return {m_ticks[0]->isChecked(), m_ticks[1]->isChecked(), m_ticks[2]->isChecked()};
+}
 
 void PrepStrip::setPrepared(const PreparedDigit& digit, const Answers& answersWithout) {
   const auto ink = toImage(digit.ink);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// "What the net sees": the drawing on its way to the net, one picture a step, with a tick to leave the step out and the answer
-// the net would give without it.
+// "What the net sees": the drawing on its way to the net, one picture a step, with a tick to leave the step out and the
+// answer the net would give without it.
 #pragma once
 #include <QCheckBox>
 #include <QImage>
@@ -19,7 +19,7 @@ GreyImage toGrey(const QImage& image);
 class PrepStrip : public QWidget {
   Q_OBJECT
  public:
-  static constexpr int kSteps = 3;  ///< crop, fit, centre
+  static constexpr int kSteps = 3;              ///< crop, fit, centre
   using Answers = std::array<QString, kSteps>;  ///< without each step: "4, 81 %"
 
   explicit PrepStrip(const Theme& theme, QWidget* parent = nullptr);

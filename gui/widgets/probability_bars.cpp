@@ -9,7 +9,9 @@ namespace {
 
 constexpr float kDoubt = 0.1f;  ///< a second class above this is worth a badge
 
-QString shareText(float p) { return p < 0.001f ? ProbabilityBars::tr("< 0.1 %") : ProbabilityBars::tr("%1 %").arg(double(p) * 100, 0, 'f', 1); }
+QString shareText(float p) {
+  return p < 0.001f ? ProbabilityBars::tr("< 0.1 %") : ProbabilityBars::tr("%1 %").arg(double(p) * 100, 0, 'f', 1);
+}
 
 }  // namespace
 
@@ -31,7 +33,8 @@ void ProbabilityBars::setAnswer(const std::vector<float>& probabilities, const Q
   m_classes = classes;
   QStringList words;
   for (int i = 0; i < int(m_probabilities.size()); ++i) {
-    if (m_probabilities[std::size_t(i)] >= 0.01f) words << tr("%1, %2").arg(className(i), shareText(m_probabilities[std::size_t(i)]));
+    if (m_probabilities[std::size_t(i)] >= 0.01f)
+      words << tr("%1, %2").arg(className(i), shareText(m_probabilities[std::size_t(i)]));
   }
   setAccessibleDescription(words.join("; "));
   update();
@@ -69,9 +72,11 @@ void ProbabilityBars::paintAnswer(QPainter& painter, const QRectF& box) const {
   painter.setPen(m_theme.color("text"));
   const double height = digit ? painter.fontMetrics().height() : 80;
   const double top = box.center().y() - height / 2 - 22;
-  painter.drawText(QRectF(box.left() + 4, top, box.width() - 8, height), Qt::AlignCenter | Qt::TextWordWrap, className(best));
+  painter.drawText(QRectF(box.left() + 4, top, box.width() - 8, height), Qt::AlignCenter | Qt::TextWordWrap,
+                   className(best));
   painter.setFont(m_theme.font(Theme::Text::BodyStrong));
-  painter.drawText(QRectF(box.left(), top + height, box.width(), 20), Qt::AlignCenter, shareText(m_probabilities[std::size_t(best)]));
+  painter.drawText(QRectF(box.left(), top + height, box.width(), 20), Qt::AlignCenter,
+                   shareText(m_probabilities[std::size_t(best)]));
   if (second < 0 || m_probabilities[std::size_t(second)] <= kDoubt) return;
   painter.setFont(m_theme.font(Theme::Text::Caption));
   const auto text = tr("maybe %1").arg(className(second));
@@ -90,7 +95,8 @@ void ProbabilityBars::paintBars(QPainter& painter, const QRectF& box) const {
   const double step = box.height() / n;
   painter.setFont(m_theme.font(Theme::Text::Body));
   double nameWidth = 12;
-  for (int i = 0; i < n; ++i) nameWidth = std::max(nameWidth, double(painter.fontMetrics().horizontalAdvance(className(i))));
+  for (int i = 0; i < n; ++i)
+    nameWidth = std::max(nameWidth, double(painter.fontMetrics().horizontalAdvance(className(i))));
   nameWidth = std::min(nameWidth, box.width() * 0.3);
   const double valueWidth = painter.fontMetrics().horizontalAdvance("100.0 %") + 8;
   const QRectF track(box.left() + nameWidth + 14, 0, box.width() - nameWidth - 14 - valueWidth - 6, 10);
@@ -101,7 +107,8 @@ void ProbabilityBars::paintBars(QPainter& painter, const QRectF& box) const {
     painter.setPen(m_theme.color(i == best ? "text" : "text2"));
     const auto name = painter.fontMetrics().elidedText(className(i), Qt::ElideRight, int(nameWidth) + 4);
     painter.drawText(QRectF(box.left(), y, nameWidth + 4, step), Qt::AlignRight | Qt::AlignVCenter, name);
-    painter.drawText(QRectF(box.right() - valueWidth, y, valueWidth, step), Qt::AlignRight | Qt::AlignVCenter, shareText(p));
+    painter.drawText(QRectF(box.right() - valueWidth, y, valueWidth, step), Qt::AlignRight | Qt::AlignVCenter,
+                     shareText(p));
     const QRectF bar = track.translated(0, y + step / 2 - 5);
     painter.setPen(Qt::NoPen);
     painter.setBrush(m_theme.color("sunken"));

@@ -19,26 +19,32 @@ void RunDelegate::initStyleOption(QStyleOptionViewItem* option, const QModelInde
   const int column = index.column();
   const bool strong = column == RunsModel::Best && index.data(RunsModel::ReferenceRole).toBool();
   option->font = m_theme.font(strong ? Theme::Text::BodyStrong : Theme::Text::Body);
-  const bool quiet = column == RunsModel::BestEpoch || column == RunsModel::Device || column == RunsModel::Data || column == RunsModel::Validated;
+  const bool quiet = column == RunsModel::BestEpoch || column == RunsModel::Device || column == RunsModel::Data ||
+                     column == RunsModel::Validated;
   option->palette.setColor(QPalette::Text, m_theme.color(quiet ? "text2" : "text"));
 }
 
 QSize RunDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const {
   const auto size = QStyledItemDelegate::sizeHint(option, index);
   switch (index.column()) {
-    case RunsModel::Show: return {62, kRow};
-    case RunsModel::Name: return {size.width() + (index.data(RunsModel::ReferenceRole).toBool() ? 104 : 34), kRow};
-    case RunsModel::Accuracy: return {88, kRow};
-    case RunsModel::State: return {size.width() + 22, kRow};
-    default: return {size.width() + 8, kRow};
+    case RunsModel::Show:
+      return {62, kRow};
+    case RunsModel::Name:
+      return {size.width() + (index.data(RunsModel::ReferenceRole).toBool() ? 104 : 34), kRow};
+    case RunsModel::Accuracy:
+      return {88, kRow};
+    case RunsModel::State:
+      return {size.width() + 22, kRow};
+    default:
+      return {size.width() + 8, kRow};
   }
 }
 
 void RunDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
   const QRectF box = QRectF(option.rect).adjusted(8, 0, -8, 0);
   const int column = index.column();
-  const bool own = column == RunsModel::Show || column == RunsModel::Name || column == RunsModel::Accuracy || column == RunsModel::Epochs ||
-                   column == RunsModel::State;
+  const bool own = column == RunsModel::Show || column == RunsModel::Name || column == RunsModel::Accuracy ||
+                   column == RunsModel::Epochs || column == RunsModel::State;
   painter->save();
   const bool compared = !index.siblingAtColumn(RunsModel::Name).data(RunsModel::LetterRole).toString().isEmpty();
   const bool selected = option.state & QStyle::State_Selected;
@@ -49,19 +55,31 @@ void RunDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, c
   painter->setRenderHint(QPainter::Antialiasing);
   painter->setFont(m_theme.font(Theme::Text::Body));
   switch (column) {
-    case RunsModel::Show: paintShow(*painter, box, index); break;
-    case RunsModel::Name: paintName(*painter, box, index); break;
-    case RunsModel::Accuracy: paintCurve(*painter, box, index); break;
-    case RunsModel::Epochs: paintEpochs(*painter, box, index); break;
-    case RunsModel::State: paintState(*painter, box, index); break;
-    default: break;
+    case RunsModel::Show:
+      paintShow(*painter, box, index);
+      break;
+    case RunsModel::Name:
+      paintName(*painter, box, index);
+      break;
+    case RunsModel::Accuracy:
+      paintCurve(*painter, box, index);
+      break;
+    case RunsModel::Epochs:
+      paintEpochs(*painter, box, index);
+      break;
+    case RunsModel::State:
+      paintState(*painter, box, index);
+      break;
+    default:
+      break;
   }
   if (!own) {
     QStyleOptionViewItem text = option;
     initStyleOption(&text, index);
     painter->setFont(text.font);
     painter->setPen(text.palette.color(QPalette::Text));
-    painter->drawText(box, text.displayAlignment, painter->fontMetrics().elidedText(text.text, Qt::ElideRight, int(box.width()) + 1));
+    painter->drawText(box, text.displayAlignment,
+                      painter->fontMetrics().elidedText(text.text, Qt::ElideRight, int(box.width()) + 1));
   }
   if (column == RunsModel::Name && option.state & QStyle::State_HasFocus) {
     painter->setPen(QPen(m_theme.color("accent"), 2));
@@ -78,7 +96,8 @@ void RunDelegate::paintShow(QPainter& painter, const QRectF& box, const QModelIn
   painter.drawRoundedRect(tick, 3, 3);
   if (!on) return;
   m_theme.paintIcon(painter, tick.adjusted(1.5, 1.5, -1.5, -1.5), "check", m_theme.color("onaccent"));
-  QPen pen(m_theme.color(index.data(RunsModel::TokenRole).toString()), 2, Qt::PenStyle(index.data(RunsModel::DashRole).toInt()));
+  QPen pen(m_theme.color(index.data(RunsModel::TokenRole).toString()), 2,
+           Qt::PenStyle(index.data(RunsModel::DashRole).toInt()));
   painter.setPen(pen);
   painter.drawLine(QPointF(tick.right() + 11, box.center().y()), QPointF(tick.right() + 29, box.center().y()));
 }
@@ -89,7 +108,8 @@ void RunDelegate::paintName(QPainter& painter, QRectF box, const QModelIndex& in
   painter.setFont(m_theme.font(reference ? Theme::Text::Body : Theme::Text::BodyStrong));
   painter.setPen(m_theme.color("text"));
   const double badges = (letter.isEmpty() ? 0 : 26) + (reference ? 96 : 0);
-  const auto text = painter.fontMetrics().elidedText(index.data().toString(), Qt::ElideRight, int(box.width() - badges));
+  const auto text =
+      painter.fontMetrics().elidedText(index.data().toString(), Qt::ElideRight, int(box.width() - badges));
   painter.drawText(box, Qt::AlignLeft | Qt::AlignVCenter, text);
   box.setLeft(box.left() + painter.fontMetrics().horizontalAdvance(text) + 8);
   painter.setFont(m_theme.font(Theme::Text::Caption));
@@ -121,7 +141,8 @@ void RunDelegate::paintCurve(QPainter& painter, const QRectF& box, const QModelI
   QPainterPath line;
   for (qsizetype i = 0; i < values.size(); ++i) {
     const double share = std::clamp((values[i] - low) / (high - low), 0.0, 1.0);
-    const QPointF at(box.left() + box.width() * double(i) / double(values.size() - 1), box.bottom() - 8 - (box.height() - 16) * share);
+    const QPointF at(box.left() + box.width() * double(i) / double(values.size() - 1),
+                     box.bottom() - 8 - (box.height() - 16) * share);
     if (i == 0) line.moveTo(at);
     else line.lineTo(at);
   }
@@ -156,7 +177,8 @@ void RunDelegate::paintState(QPainter& painter, const QRectF& box, const QModelI
     place.setLeft(box.left() + 20);
   }
   painter.setPen(m_theme.color(token));
-  painter.drawText(place, Qt::AlignLeft | Qt::AlignVCenter, painter.fontMetrics().elidedText(text, Qt::ElideRight, int(place.width())));
+  painter.drawText(place, Qt::AlignLeft | Qt::AlignVCenter,
+                   painter.fontMetrics().elidedText(text, Qt::ElideRight, int(place.width())));
 }
 
 }  // namespace strata::gui

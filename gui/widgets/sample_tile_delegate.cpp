@@ -13,7 +13,9 @@ constexpr int kGap = 3, kStrip = 16;
 
 }  // namespace
 
-QSize SampleTileDelegate::sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const { return {m_width, m_width + kStrip}; }
+QSize SampleTileDelegate::sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const {
+  return {m_width, m_width + kStrip};
+}
 
 void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
   if (!m_region.intersects(option.rect)) return;
@@ -28,12 +30,15 @@ void SampleTileDelegate::paint(QPainter* painter, const QStyleOptionViewItem& op
   painter->fillRect(strip, m_theme.color(wrong ? "badbg" : "surface"));
   if (asked) {
     painter->setFont(m_theme.font(Theme::Text::Caption));
-    m_theme.paintIcon(*painter, QRectF(strip.left() + 1, strip.center().y() - 4.5, 9, 9), wrong ? "x" : "check", m_theme.color(wrong ? "bad" : "good"));
+    m_theme.paintIcon(*painter, QRectF(strip.left() + 1, strip.center().y() - 4.5, 9, 9), wrong ? "x" : "check",
+                      m_theme.color(wrong ? "bad" : "good"));
     const QRectF text = strip.adjusted(12, 0, -2, 0);
     const int sure = std::min(99, int(verdict.sure * 100));
     if (wrong) {
       painter->setPen(m_theme.color("bad"));
-      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter, m_sureness ? SamplesModel::tr("%1 %").arg(sure) : SamplesModel::tr("%1 is %2").arg(verdict.predicted).arg(verdict.label));
+      painter->drawText(text, Qt::AlignRight | Qt::AlignVCenter,
+                        m_sureness ? SamplesModel::tr("%1 %").arg(sure)
+                                   : SamplesModel::tr("%1 is %2").arg(verdict.predicted).arg(verdict.label));
     } else {
       painter->setPen(m_theme.color("text"));
       painter->drawText(text, Qt::AlignLeft | Qt::AlignVCenter, QString::number(verdict.predicted));

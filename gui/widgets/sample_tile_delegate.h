@@ -27,12 +27,12 @@ class SampleTileDelegate : public QStyledItemDelegate {
   QRegion m_region;
 };
 
-/// Such tiles in so many columns; as large as the width allows, and the height too when the rows are given (0: they scroll).
+/// Such tiles in so many columns; as large as the width allows, and the height too when the rows are given (0: they
+/// scroll).
 class TileView : public QListView {
   Q_OBJECT
  public:
   TileView(const Theme& theme, int columns, int rows, QWidget* parent = nullptr);
-
 
   void setGrid(int columns, int rows);
   /// Wrong tiles say how sure the net was instead of what it said: for tiles that all say the same.

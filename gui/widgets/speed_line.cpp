@@ -39,7 +39,8 @@ void SpeedLine::paintEvent(QPaintEvent*) {
   const double step = box.width() / double(std::max<std::size_t>(m_values.size() - 1, 30));
   QPainterPath line;
   for (std::size_t i = 0; i < m_values.size(); ++i) {
-    const QPointF at(box.right() - step * double(m_values.size() - 1 - i), box.bottom() - box.height() * m_values[i] / top);
+    const QPointF at(box.right() - step * double(m_values.size() - 1 - i),
+                     box.bottom() - box.height() * m_values[i] / top);
     if (i == 0) line.moveTo(at);
     else line.lineTo(at);
   }

@@ -31,7 +31,8 @@ StackView::StackView(const Theme& theme, LayerStackModel& model, QWidget* parent
   viewport()->setProperty("ground", "bg");
   connect(m_delegate, &LayerCardDelegate::fixClicked, this, &StackView::applyFix);
   connect(&m_model, &LayerStackModel::layerPlaced, this, &StackView::selectLayer);
-  connect(&m_model, &QAbstractItemModel::dataChanged, this, [this] { scheduleDelayedItemsLayout(); });  // strips come and go
+  connect(&m_model, &QAbstractItemModel::dataChanged, this,
+          [this] { scheduleDelayedItemsLayout(); });  // strips come and go
   connect(&theme, &Theme::changed, this, [this] { viewport()->update(); });
 }
 
@@ -80,7 +81,8 @@ void StackView::contextMenuEvent(QContextMenuEvent* event) {
       menu.addAction(QString::fromStdString(fix.title), this, [this, fix] { m_model.applyFix(currentLayer(), fix); });
   if (!menu.isEmpty()) menu.addSeparator();
   menu.addActions(actions());
-  const QPoint at = event->reason() == QContextMenuEvent::Keyboard ? viewport()->mapToGlobal(visualRect(index).center()) : event->globalPos();
+  const QPoint at = event->reason() == QContextMenuEvent::Keyboard ? viewport()->mapToGlobal(visualRect(index).center())
+                                                                   : event->globalPos();
   menu.exec(at);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The list of cards: drags with a line that shows the gap, and the keys that move, copy and delete. It edits through its model.
+// The list of cards: drags with a line that shows the gap, and the keys that move, copy and delete. It edits through
+// its model.
 #pragma once
 #include <QListView>
 

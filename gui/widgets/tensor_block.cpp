@@ -13,7 +13,8 @@ constexpr double kDepthX = 0.85, kDepthY = -0.5;  // where the depth axis points
 constexpr double kRodX = 0.9, kRodY = -0.32;
 
 void paintBox(QPainter& painter, QPointF centre, QSizeF front, QPointF depth, const QColor& color) {
-  const QRectF face(centre.x() - (front.width() + depth.x()) / 2, centre.y() - (front.height() + depth.y()) / 2, front.width(), front.height());
+  const QRectF face(centre.x() - (front.width() + depth.x()) / 2, centre.y() - (front.height() + depth.y()) / 2,
+                    front.width(), front.height());
   const QPolygonF top({face.topLeft(), face.topLeft() + depth, face.topRight() + depth, face.topRight()});
   const QPolygonF side({face.topRight(), face.topRight() + depth, face.bottomRight() + depth, face.bottomRight()});
   const auto fill = [&](double alpha) {
@@ -31,7 +32,8 @@ void paintBox(QPainter& painter, QPointF centre, QSizeF front, QPointF depth, co
 
 }  // namespace
 
-void paintTensor(QPainter& painter, QPointF centre, double room, const Shape& shape, int largestSide, const QColor& color) {
+void paintTensor(QPainter& painter, QPointF centre, double room, const Shape& shape, int largestSide,
+                 const QColor& color) {
   painter.save();
   painter.setRenderHint(QPainter::Antialiasing);
   painter.setPen(QPen(color, 1, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));

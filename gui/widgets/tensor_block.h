@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tensor as a block in oblique projection: the front is the map (side ~ size^0.75), the depth the channels (~ log2); a vector
-// is a rod. Used by the cards' gutter.
+// A tensor as a block in oblique projection: the front is the map (side ~ size^0.75), the depth the channels (~ log2);
+// a vector is a rod. Used by the cards' gutter.
 #pragma once
 #include <QColor>
 #include <QPointF>
@@ -11,8 +11,9 @@ class QPainter;
 
 namespace strata::gui {
 
-/// Draws around `centre`. `largestSide` is the side of the largest map in the net; it gets the full height of `room` pixels.
-/// An unknown shape is a dashed box with a question mark.
-void paintTensor(QPainter& painter, QPointF centre, double room, const Shape& shape, int largestSide, const QColor& color);
+/// Draws around `centre`. `largestSide` is the side of the largest map in the net; it gets the full height of `room`
+/// pixels. An unknown shape is a dashed box with a question mark.
+void paintTensor(QPainter& painter, QPointF centre, double room, const Shape& shape, int largestSide,
+                 const QColor& color);
 
 }  // namespace strata::gui

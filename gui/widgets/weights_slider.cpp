@@ -38,7 +38,8 @@ void WeightsSlider::setEpochs(const std::vector<int>& epochs, int best) {
     setEpoch(m_chosen ? former : has(best) ? best : epochs.empty() ? 0 : epochs.back());
   }
   setEnabled(epochs.size() > 1);
-  setToolTip(isEnabled() ? tr("Left and right: another epoch; B: the best") : tr("There is one epoch's weights to test, or none"));
+  setToolTip(isEnabled() ? tr("Left and right: another epoch; B: the best")
+                         : tr("There is one epoch's weights to test, or none"));
   update();
   if (epoch() != former) emit epochChanged(epoch());
 }
@@ -57,7 +58,9 @@ void WeightsSlider::paintEvent(QPaintEvent*) {
   QPainter painter(this);
   painter.setRenderHint(QPainter::Antialiasing);
   const double left = 9, right = width() - 9, y = height() / 2.0 + 1;
-  const auto at = [&](int i) { return m_epochs.size() < 2 ? right : left + (right - left) * i / double(m_epochs.size() - 1); };
+  const auto at = [&](int i) {
+    return m_epochs.size() < 2 ? right : left + (right - left) * i / double(m_epochs.size() - 1);
+  };
   painter.setPen(QPen(m_theme.color("border"), 3, Qt::SolidLine, Qt::RoundCap));
   painter.drawLine(QPointF(left, y), QPointF(right, y));
   if (m_epochs.empty()) return;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A slider over the epochs whose weights are on disk: a tick for each, a star on the best. Left and Right go to the next kept
-// epoch, B to the best.
+// A slider over the epochs whose weights are on disk: a tick for each, a star on the best. Left and Right go to the
+// next kept epoch, B to the best.
 #pragma once
 #include <QSlider>
 #include <vector>
@@ -14,7 +14,8 @@ class WeightsSlider : public QSlider {
  public:
   explicit WeightsSlider(const Theme& theme, QWidget* parent = nullptr);
 
-  /// Ascending; `best` may be 0. Chooses the best, or the last without one, unless another was chosen and is still there.
+  /// Ascending; `best` may be 0. Chooses the best, or the last without one, unless another was chosen and is still
+  /// there.
   void setEpochs(const std::vector<int>& epochs, int best);
   int epoch() const;  ///< 0: none on disk
   void setEpoch(int epoch);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// gui_gap [SECONDS] [PAIRS] [PROJECT]: how smooth the studio stays and how much it slows the training it shows. Trains the same
-// project in turns without a window and in the whole window with plots and samples live, saving its run either way. Prints the
-// largest gap of a 20 ms heartbeat in the event loop, the samples a second of each turn, the slowdown, and the share of a core that
-// each thread used, which tells the window's cost on a busy machine too. Needs a display and the project's data.
+// gui_gap [SECONDS] [PAIRS] [PROJECT]: how smooth the studio stays and how much it slows the training it shows. Trains
+// the same project in turns without a window and in the whole window with plots and samples live, saving its run either
+// way. Prints the largest gap of a 20 ms heartbeat in the event loop, the samples a second of each turn, the slowdown,
+// and the share of a core that each thread used, which tells the window's cost on a busy machine too. Needs a display
+// and the project's data.
 #include <unistd.h>
 
 #include <QApplication>
-#include <QElapsedTimer>
 #include <QDir>
+#include <QElapsedTimer>
 #include <QFile>
 #include <QTemporaryDir>
 #include <QTimer>
@@ -41,15 +42,18 @@ Shares threadSeconds() {
     if (!file.open(QIODevice::ReadOnly)) continue;  // it has just ended
     const QByteArray line = file.readAll();
     const auto name = line.mid(line.indexOf('(') + 1, line.lastIndexOf(')') - line.indexOf('(') - 1);
-    const auto fields = line.mid(line.lastIndexOf(')') + 2).split(' ');  // from the state on, which proc(5) counts as the third
-    seconds[id.toLongLong() == getpid() ? "window" : name.toStdString()] += (fields.value(11).toDouble() + fields.value(12).toDouble()) / double(sysconf(_SC_CLK_TCK));
+    const auto fields =
+        line.mid(line.lastIndexOf(')') + 2).split(' ');  // from the state on, which proc(5) counts as the third
+    seconds[id.toLongLong() == getpid() ? "window" : name.toStdString()] +=
+        (fields.value(11).toDouble() + fields.value(12).toDouble()) / double(sysconf(_SC_CLK_TCK));
   }
   return seconds;
 }
 
 Shares sharesSince(const Shares& before, double took) {
   Shares shares;
-  for (const auto& [name, seconds] : threadSeconds()) shares[name] = (seconds - (before.count(name) ? before.at(name) : 0)) / took;
+  for (const auto& [name, seconds] : threadSeconds())
+    shares[name] = (seconds - (before.count(name) ? before.at(name) : 0)) / took;
   return shares;
 }
 
@@ -140,7 +144,8 @@ Turn live(Theme& theme, const Project& project, int seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (!qEnvironmentVariableIsSet("STRATA_DATA_DIR")) qputenv("STRATA_DATA_DIR", (userDataDir() / "datasets").c_str());  // the private home hides it
+  if (!qEnvironmentVariableIsSet("STRATA_DATA_DIR"))
+    qputenv("STRATA_DATA_DIR", (userDataDir() / "datasets").c_str());  // the private home hides it
   QTemporaryDir home;
   qputenv("XDG_DATA_HOME", home.path().toUtf8());
   qputenv("XDG_CONFIG_HOME", home.path().toUtf8());
@@ -161,12 +166,15 @@ int main(int argc, char** argv) {
       const Turn alone = headFirst ? before : headless(project, data, seconds);
       slowdowns.push_back(100 * (1 - shown.samplesPerSecond / alone.samplesPerSecond));
       gaps.push_back(shown.largestGap);
-      std::printf("pair %d: alone %.0f samples/s, shown %.0f samples/s, slowdown %.1f %%, largest gap %.0f ms, 99.9 %% of gaps within %.0f ms\n", i + 1,
-                  alone.samplesPerSecond, shown.samplesPerSecond, slowdowns.back(), shown.largestGap, shown.p999);
+      std::printf("pair %d: alone %.0f samples/s, shown %.0f samples/s, slowdown %.1f %%, largest gap %.0f ms, 99.9 %% "
+                  "of gaps within %.0f ms\n",
+                  i + 1, alone.samplesPerSecond, shown.samplesPerSecond, slowdowns.back(), shown.largestGap,
+                  shown.p999);
       std::printf("  alone: %s\n  shown: %s\n", text(alone.shares).c_str(), text(shown.shares).c_str());
       std::fflush(stdout);
     }
-    std::printf("median slowdown %.1f %%, largest gap %.0f ms\n", median(slowdowns), *std::max_element(gaps.begin(), gaps.end()));
+    std::printf("median slowdown %.1f %%, largest gap %.0f ms\n", median(slowdowns),
+                *std::max_element(gaps.begin(), gaps.end()));
     return 0;
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

@@ -18,7 +18,8 @@ GraphInterpreter::GraphInterpreter(const std::string& text) {
   for (const Json& item : json.at("tensors")) {
     Tensor tensor;
     if (item.at("data_type") == "BFLOAT16") tensor.storage = Storage::Bfloat16;
-    else if (item.at("data_type") != "FLOAT") throw std::logic_error("the simulated device knows float32 and bfloat16 alone");
+    else if (item.at("data_type") != "FLOAT")
+      throw std::logic_error("the simulated device knows float32 and bfloat16 alone");
     item.at("dim").get_to(tensor.dims);
     item.at("stride").get_to(tensor.strides);
     tensor.isVirtual = item.at("is_virtual");
@@ -35,7 +36,8 @@ GraphInterpreter::GraphInterpreter(const std::string& text) {
       item.at("pre_padding").get_to(node.before);
       item.at("post_padding").get_to(node.after);
       item.at("stride").get_to(node.stride);
-      if (item.at("math_mode") != "CROSS_CORRELATION" || item.at("dilation") != Json::array({1, 1})) throw std::logic_error("unexpected convolution");
+      if (item.at("math_mode") != "CROSS_CORRELATION" || item.at("dilation") != Json::array({1, 1}))
+        throw std::logic_error("unexpected convolution");
     }
     m_nodes.push_back(node);
   }
@@ -45,7 +47,8 @@ std::vector<Access> GraphInterpreter::accesses(std::span<const Bound> bound) con
   std::vector<Access> list;
   for (const auto& [tensor, data] : bound) {
     const Tensor& described = m_tensors.at(tensor);
-    list.push_back({data, static_cast<std::size_t>(described.elements() * bytesOf(described.storage)), described.written ? Use::Write : Use::Read});
+    list.push_back({data, static_cast<std::size_t>(described.elements() * bytesOf(described.storage)),
+                    described.written ? Use::Write : Use::Read});
   }
   return list;
 }
@@ -58,7 +61,8 @@ void GraphInterpreter::run(std::span<const Bound> bound) const {
     else memory.data[uid] = (memory.owned[uid] = toFloats(data, tensor.elements(), tensor.storage)).data();
   }
   for (const auto& [uid, tensor] : m_tensors) {
-    if (tensor.isVirtual) memory.data[uid] = (memory.owned[uid] = std::vector<float>(static_cast<std::size_t>(tensor.elements()))).data();
+    if (tensor.isVirtual)
+      memory.data[uid] = (memory.owned[uid] = std::vector<float>(static_cast<std::size_t>(tensor.elements()))).data();
     else if (!memory.data.contains(uid)) throw std::logic_error("tensor " + std::to_string(uid) + " was not bound");
   }
   for (const Node& node : m_nodes) {
@@ -66,14 +70,17 @@ void GraphInterpreter::run(std::span<const Bound> bound) const {
     else convolve(node, memory);
   }
   for (const auto& [uid, data] : bound)
-    if (const Tensor& tensor = m_tensors.at(uid); tensor.written && tensor.storage != Storage::Float32) fromFloats(memory.owned.at(uid), data, tensor.storage);
+    if (const Tensor& tensor = m_tensors.at(uid); tensor.written && tensor.storage != Storage::Float32)
+      fromFloats(memory.owned.at(uid), data, tensor.storage);
 }
 
-// Forward, data gradient and weight gradient are one loop over (n, output pixel, tap, filter, channel) that adds to another tensor.
+// Forward, data gradient and weight gradient are one loop over (n, output pixel, tap, filter, channel) that adds to
+// another tensor.
 void GraphInterpreter::convolve(const Node& node, const Memory& memory) const {
   const bool forward = node.tag == "CONV_FPROP", data = node.tag == "CONV_DGRAD";
   if (!forward && !data && node.tag != "CONV_WGRAD") throw std::logic_error("unexpected node " + node.tag);
-  const int xId = data ? node.outputs.at("DX") : node.inputs.at("X"), wId = forward || data ? node.inputs.at("W") : node.outputs.at("DW");
+  const int xId = data ? node.outputs.at("DX") : node.inputs.at("X"),
+            wId = forward || data ? node.inputs.at("W") : node.outputs.at("DW");
   const int yId = forward ? node.outputs.at("Y") : node.inputs.at("DY");
   const Tensor &x = m_tensors.at(xId), &w = m_tensors.at(wId), &y = m_tensors.at(yId);
   float *px = memory.data.at(xId), *pw = memory.data.at(wId), *py = memory.data.at(yId);
@@ -81,16 +88,20 @@ void GraphInterpreter::convolve(const Node& node, const Memory& memory) const {
   const std::int64_t channels = w.dims[1], filters = w.dims[0];
   for (int axis : {0, 1}) {  // the sizes must agree as cuDNN computes them
     const auto a = static_cast<std::size_t>(axis);
-    if (y.dims[a + 2] != (x.dims[a + 2] + node.before[a] + node.after[a] - w.dims[a + 2]) / node.stride[a] + 1) throw std::logic_error("sizes disagree");
+    if (y.dims[a + 2] != (x.dims[a + 2] + node.before[a] + node.after[a] - w.dims[a + 2]) / node.stride[a] + 1)
+      throw std::logic_error("sizes disagree");
   }
-  if (channels != x.dims[1] || filters != y.dims[1] || x.strides[1] != 1 || w.strides[1] != 1 || y.strides[1] != 1) throw std::logic_error("not channels last");
+  if (channels != x.dims[1] || filters != y.dims[1] || x.strides[1] != 1 || w.strides[1] != 1 || y.strides[1] != 1)
+    throw std::logic_error("not channels last");
   const std::int64_t taps = w.dims[2] * w.dims[3];
-  std::vector<float> transposed(static_cast<std::size_t>(taps * channels * filters));  // [R,S,C,K], so that the forward loop runs along K
+  std::vector<float> transposed(
+      static_cast<std::size_t>(taps * channels * filters));  // [R,S,C,K], so that the forward loop runs along K
   if (forward)
     for (std::int64_t k = 0; k < filters; ++k)
       for (std::int64_t t = 0; t < taps; ++t)
         for (std::int64_t c = 0; c < channels; ++c)
-          transposed[static_cast<std::size_t>((t * channels + c) * filters + k)] = pw[k * w.strides[0] + t / w.dims[3] * w.strides[2] + t % w.dims[3] * w.strides[3] + c];
+          transposed[static_cast<std::size_t>((t * channels + c) * filters + k)] =
+              pw[k * w.strides[0] + t / w.dims[3] * w.strides[2] + t % w.dims[3] * w.strides[3] + c];
   const Tensor& result = forward ? y : data ? x : w;
   std::fill_n(forward ? py : data ? px : pw, result.elements(), 0.0f);
 
@@ -130,7 +141,7 @@ void GraphInterpreter::pointwise(const Node& node, const Memory& memory) const {
   const Tensor &a = m_tensors.at(aId), &b = m_tensors.at(bId), &out = m_tensors.at(outId);
   const float *pa = memory.data.at(aId), *pb = memory.data.at(bId);
   float* to = memory.data.at(outId);
-  const auto at = [](const Tensor& tensor, const std::int64_t (&i)[4]) {  // a dimension of 1 is broadcast
+  const auto at = [](const Tensor& tensor, const std::int64_t(&i)[4]) {  // a dimension of 1 is broadcast
     std::int64_t offset = 0;
     for (std::size_t axis = 0; axis < 4; ++axis) offset += tensor.dims[axis] == 1 ? 0 : i[axis] * tensor.strides[axis];
     return offset;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Computes a cuDNN graph from the JSON that cuDNN's frontend writes down: what was asked for, to the last stride and padding,
-// instead of what we meant to ask for.
+// Computes a cuDNN graph from the JSON that cuDNN's frontend writes down: what was asked for, to the last stride and
+// padding, instead of what we meant to ask for.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -25,7 +25,7 @@ class GraphInterpreter {
     std::vector<std::int64_t> dims, strides;  ///< N,C,H,W
     Storage storage = Storage::Float32;
     bool isVirtual = false, written = false;
-    std::int64_t elements() const;            ///< that the strides reach
+    std::int64_t elements() const;  ///< that the strides reach
   };
   struct Node {
     std::string tag, mode;

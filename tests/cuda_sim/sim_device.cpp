@@ -16,7 +16,7 @@
 namespace strata::cuda {
 namespace {
 
-constexpr std::size_t kGuard = 256, kGrain = 2;  // bytes around each allocation; bytes of one "written" mark
+constexpr std::size_t kGuard = 256, kGrain = 2;   // bytes around each allocation; bytes of one "written" mark
 constexpr std::size_t kLibraryAlignment = 256;    // cudaMalloc's; cuBLASLt takes it for granted unless told otherwise
 constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32, and as bfloat16, the poison is a NaN
 
@@ -38,8 +38,10 @@ class SimMatmul : public MatmulPlan {
     const auto span = [](const void* data, Index rows, Index columns, Storage storage, Use use) {
       return Access{data, static_cast<std::size_t>(rows * columns * bytesOf(storage)), use};
     };
-    std::vector<Access> accesses{span(a, m_matmul.m, m_matmul.k, m_matmul.operands(), Use::Read), span(b, m_matmul.k, m_matmul.n, m_matmul.operands(), Use::Read),
-                                 span(c, m_matmul.m, m_matmul.n, m_matmul.result, Use::Write), {workspace, workspaceBytes(), Use::Write}};
+    std::vector<Access> accesses{span(a, m_matmul.m, m_matmul.k, m_matmul.operands(), Use::Read),
+                                 span(b, m_matmul.k, m_matmul.n, m_matmul.operands(), Use::Read),
+                                 span(c, m_matmul.m, m_matmul.n, m_matmul.result, Use::Write),
+                                 {workspace, workspaceBytes(), Use::Write}};
     if (m_matmul.bias) accesses.push_back(span(bias, 1, m_matmul.n, m_matmul.result, Use::Read));
     m_device.submit({"product", lane, std::move(accesses), [this, a, b, bias, c] {
                        ++m_device.counts.products;
@@ -50,12 +52,14 @@ class SimMatmul : public MatmulPlan {
  private:
   void compute(const void* aData, const void* bData, const void* biasData, void* cData) const {
     const Index m = m_matmul.m, n = m_matmul.n, k = m_matmul.k;
-    const std::vector<float> aFloats = toFloats(aData, m * k, m_matmul.operands()), bias = toFloats(biasData, m_matmul.bias ? n : 0, m_matmul.result);
+    const std::vector<float> aFloats = toFloats(aData, m * k, m_matmul.operands()),
+                             bias = toFloats(biasData, m_matmul.bias ? n : 0, m_matmul.result);
     std::vector<float> bFloats = toFloats(bData, k * n, m_matmul.operands()), result(static_cast<std::size_t>(m * n));
     if (m_matmul.transB) {
       std::vector<float> transposed(bFloats.size());
       for (Index j = 0; j < n; ++j)
-        for (Index l = 0; l < k; ++l) transposed[static_cast<std::size_t>(l * n + j)] = bFloats[static_cast<std::size_t>(j * k + l)];
+        for (Index l = 0; l < k; ++l)
+          transposed[static_cast<std::size_t>(l * n + j)] = bFloats[static_cast<std::size_t>(j * k + l)];
       bFloats = std::move(transposed);
     }
     const float *a = aFloats.data(), *b = bFloats.data();
@@ -79,16 +83,18 @@ class SimMatmul : public MatmulPlan {
 #ifdef STRATA_CUDNN_FRONTEND
 class SimConv : public ConvPlan {
  public:
-  SimConv(SimDevice& device, const ConvGraph& graph, const std::string& engine) : m_device(device), m_graph(convGraphJson(graph)), m_engine(engine) {}
+  SimConv(SimDevice& device, const ConvGraph& graph, const std::string& engine)
+      : m_device(device), m_graph(convGraphJson(graph)), m_engine(engine) {}
   std::size_t workspaceBytes() const override { return 4096; }
   std::string engine() const override { return m_engine; }
   void run(Lane lane, std::span<const Bound> tensors, void* workspace) override {
     std::vector<Access> accesses = m_graph.accesses(tensors);
     accesses.push_back({workspace, workspaceBytes(), Use::Write});
-    m_device.submit({"convolution", lane, std::move(accesses), [this, bound = std::vector<Bound>(tensors.begin(), tensors.end())] {
-                       ++m_device.counts.convolutions;
-                       m_graph.run(bound);
-                     }});
+    m_device.submit(
+        {"convolution", lane, std::move(accesses), [this, bound = std::vector<Bound>(tensors.begin(), tensors.end())] {
+           ++m_device.counts.convolutions;
+           m_graph.run(bound);
+         }});
   }
 
  private:
@@ -253,7 +259,8 @@ void SimDevice::abortCapture() noexcept {
   m_captured.clear();
 }
 
-void SimDevice::launchKernel(Lane lane, int kernel, const void* functor, Index count, const std::vector<Access>& buffers) {
+void SimDevice::launchKernel(Lane lane, int kernel, const void* functor, Index count,
+                             const std::vector<Access>& buffers) {
   const HostKernel& entry = hostKernels().at(static_cast<std::size_t>(kernel));
   fault(FaultKind::Work, std::string("launching ") + entry.name);
   if (count <= 0) throw SimBreach(std::string(entry.name) + " launched for no item");
@@ -284,14 +291,16 @@ std::unique_ptr<Plan> SimDevice::plan(const Shape& shape) {
   if (!choice) return std::make_unique<Plan>(*this, shape, "interpreted");
   std::vector<std::string> names;
   for (std::size_t i = 0; i < planSeconds.size(); ++i) names.push_back("candidate " + std::to_string(i));
-  const auto chosen = choice->choose(shape.precision, shape.text(), names, [](std::size_t) { return true; }, [&](std::size_t i) {
-    Plan plan(*this, shape, names[i]);
-    return timed(*this, shape, plan, [&](const std::function<void()>& work) {
-      work();
-      ++counts.timings;
-      return planSeconds[i];
-    });
-  });
+  const auto chosen = choice->choose(
+      shape.precision, shape.text(), names, [](std::size_t) { return true; },
+      [&](std::size_t i) {
+        Plan plan(*this, shape, names[i]);
+        return timed(*this, shape, plan, [&](const std::function<void()>& work) {
+          work();
+          ++counts.timings;
+          return planSeconds[i];
+        });
+      });
   return std::make_unique<Plan>(*this, shape, names.at(*chosen));
 }
 
@@ -330,14 +339,17 @@ std::pair<std::byte* const, SimDevice::Allocation>& SimDevice::find(const std::s
   auto found = m_allocations.upper_bound(data);
   if (found == m_allocations.begin()) throw SimBreach(who + " touches memory that is not allocated");
   --found;
-  if (data + access.bytes > found->first + found->second.size) throw SimBreach(who + " touches memory that is not allocated, or past its end");
+  if (data + access.bytes > found->first + found->second.size)
+    throw SimBreach(who + " touches memory that is not allocated, or past its end");
   return *found;
 }
 
-// Checks one access, and poisons what will be overwritten: whoever relied on the old values, or leaves a hole, will be seen.
+// Checks one access, and poisons what will be overwritten: whoever relied on the old values, or leaves a hole, will be
+// seen.
 void SimDevice::prepare(const Work& work, std::size_t lane, const Access& access) {
   auto& [base, allocation] = find(work.name, access);
-  const auto begin = static_cast<std::size_t>(static_cast<const std::byte*>(access.data) - base), end = begin + access.bytes;
+  const auto begin = static_cast<std::size_t>(static_cast<const std::byte*>(access.data) - base),
+             end = begin + access.bytes;
   if ((work.name == "product" || work.name == "convolution") && begin % kLibraryAlignment != 0)
     throw SimBreach("a " + work.name + " is given what does not start on 256 bytes");
   checkOrder(work, lane, allocation, begin, end, access.use != Use::Read);
@@ -351,7 +363,8 @@ void SimDevice::prepare(const Work& work, std::size_t lane, const Access& access
   }
 }
 
-void SimDevice::checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin, std::size_t end, bool write) {
+void SimDevice::checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin,
+                           std::size_t end, bool write) {
   for (const Touch& touch : allocation.touches) {
     if (touch.end <= begin || touch.begin >= end || (!touch.write && !write) || touch.lane == lane) continue;
     if (m_seen[lane][touch.lane] < touch.time) throw SimBreach(work.name + " races with work on the other lane");
@@ -363,7 +376,9 @@ void SimDevice::checkOrder(const Work& work, std::size_t lane, Allocation& alloc
 }
 
 void SimDevice::checkGuards(const std::byte* data, std::size_t size, const char* when) const {
-  const auto whole = [](const std::byte* guard) { return std::all_of(guard, guard + kGuard, [](std::byte byte) { return byte == std::byte{kGuardByte}; }); };
+  const auto whole = [](const std::byte* guard) {
+    return std::all_of(guard, guard + kGuard, [](std::byte byte) { return byte == std::byte{kGuardByte}; });
+  };
   if (whole(data - kGuard) && whole(data + size)) return;
   std::fprintf(stderr, "memory beside an allocation of %zu bytes was overwritten, seen at %s\n", size, when);
   std::abort();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A device for tests alone: it runs the CUDA backend on the host and is stricter than a GPU. Every piece of work is checked for
-// bounds, use after free, reads of memory never written, and order: two lanes that touch the same bytes, one of them writing, must
-// have a wait() between them. Faults can be asked for. A breach throws SimBreach, a fault strata::Error as the real device does.
+// A device for tests alone: it runs the CUDA backend on the host and is stricter than a GPU. Every piece of work is
+// checked for bounds, use after free, reads of memory never written, and order: two lanes that touch the same bytes,
+// one of them writing, must have a wait() between them. Faults can be asked for. A breach throws SimBreach, a fault
+// strata::Error as the real device does.
 #pragma once
 #include <array>
 #include <functional>
@@ -24,7 +25,8 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0;  ///< waits: of the host
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0,
+        timings = 0;  ///< waits: of the host
   };
 
   SimDevice() = default;
@@ -37,12 +39,13 @@ class SimDevice : public Device {
   void heal();
   int calls(FaultKind kind) const { return m_calls[static_cast<std::size_t>(kind)]; }  ///< since failAt() or the start
 
-  /// Where `choice` is set, each plan is offered as many times as there are `planSeconds`, and each of those takes so long.
+  /// Where `choice` is set, each plan is offered as many times as there are `planSeconds`, and each of those takes so
+  /// long.
   PlanChoice* choice = nullptr;
   std::vector<double> planSeconds;
 
-  Counts counts;                                    ///< of work run, replayed graphs included
-  std::vector<std::string> log;                     ///< one line for each piece of work run, when `logging`
+  Counts counts;                 ///< of work run, replayed graphs included
+  std::vector<std::string> log;  ///< one line for each piece of work run, when `logging`
   bool logging = false;
   std::size_t capacity = std::size_t{8} << 30;
   std::size_t liveBytes() const { return m_live; }  ///< device and host memory not yet released
@@ -65,7 +68,8 @@ class SimDevice : public Device {
   void beginCapture() override;
   std::unique_ptr<Graph> endCapture() override;
   void abortCapture() noexcept override;
-  void launchKernel(Lane lane, int kernel, const void* functor, Index items, const std::vector<Access>& buffers) override;
+  void launchKernel(Lane lane, int kernel, const void* functor, Index items,
+                    const std::vector<Access>& buffers) override;
   std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) override;
   std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) override;
 
@@ -82,7 +86,8 @@ class SimDevice : public Device {
   void replay(const std::vector<Work>& work);
 
  private:
-  /// What a captured graph has on the side lane joins its main lane, but knows nothing of what is on the device's side lane.
+  /// What a captured graph has on the side lane joins its main lane, but knows nothing of what is on the device's side
+  /// lane.
   static constexpr std::size_t kGraphSide = kLanes, kOrders = kLanes + 1;
   struct Touch {
     std::size_t begin = 0, end = 0, lane = 0;
@@ -108,10 +113,13 @@ class SimDevice : public Device {
   template <class Shape, class Plan>
   std::unique_ptr<Plan> plan(const Shape& shape);
   void fault(FaultKind kind, const std::string& what);
-  static std::size_t orderOf(Lane lane, bool inGraph) { return inGraph && lane == Lane::Side ? kGraphSide : static_cast<std::size_t>(lane); }
+  static std::size_t orderOf(Lane lane, bool inGraph) {
+    return inGraph && lane == Lane::Side ? kGraphSide : static_cast<std::size_t>(lane);
+  }
   void execute(const Work& work, bool inGraph);
   void prepare(const Work& work, std::size_t lane, const Access& access);
-  void checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin, std::size_t end, bool write);
+  void checkOrder(const Work& work, std::size_t lane, Allocation& allocation, std::size_t begin, std::size_t end,
+                  bool write);
   std::pair<std::byte* const, Allocation>& find(const std::string& who, const Access& access);
   void checkGuards(const std::byte* data, std::size_t size, const char* when) const;
   void notCapturing(const char* what) const;

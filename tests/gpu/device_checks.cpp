@@ -18,11 +18,12 @@ using namespace strata;
 
 namespace {
 
-constexpr int kBatch = 5, kClasses = 7, kSteps = 3;  // three steps: on a GPU as plain launches, as a captured graph, as its replay
+constexpr int kBatch = 5, kClasses = 7,
+              kSteps = 3;  // three steps: on a GPU as plain launches, as a captured graph, as its replay
 constexpr double kRate = 0.1;
-constexpr Tolerance kRounding{1e-4, 1e-6};           // strict float32: sums in another order
-constexpr double kBfloat16 = 4.0 / 512;              // of the largest value: up to four roundings of 2^-9, one behind the other
-constexpr Tolerance kTwentySteps{0, 2e-3};           // as tst_golden
+constexpr Tolerance kRounding{1e-4, 1e-6};  // strict float32: sums in another order
+constexpr double kBfloat16 = 4.0 / 512;     // of the largest value: up to four roundings of 2^-9, one behind the other
+constexpr Tolerance kTwentySteps{0, 2e-3};  // as tst_golden
 
 using Problem = std::optional<std::string>;
 
@@ -40,7 +41,8 @@ NetworkSpec netAround(const LayerDef& def, const Example& example, bool inside) 
   NetworkSpec net;
   net.input = example.in;
   net.classes = kClasses;
-  if (inside && example.in.isImage()) net.layers.push_back(layer("conv2d", {{"filters", example.in.c}, {"kernel_size", 1}}, "before"));
+  if (inside && example.in.isImage())
+    net.layers.push_back(layer("conv2d", {{"filters", example.in.c}, {"kernel_size", 1}}, "before"));
   if (inside && !example.in.isImage()) net.layers.push_back(layer("dense", {{"units", example.in.c}}, "before"));
   net.layers.push_back(layer(def.type, example.fields, "tested"));
   if (analyse(net).layers.back().out.isImage()) net.layers.push_back(layer("flatten", Json::object(), "flatten"));
@@ -66,12 +68,14 @@ Problem compareChanges(const Weights& before, const Weights& got, const Weights&
       gotChange.push_back(got.values[i] - before.values[i]);
       wantedChange.push_back(wanted.values[i] - before.values[i]);
     }
-    if (const auto difference = compareTensors<float>(gotChange, wantedChange, place->shape, tolerance)) return "change of " + place->name + " " + *difference;
+    if (const auto difference = compareTensors<float>(gotChange, wantedChange, place->shape, tolerance))
+      return "change of " + place->name + " " + *difference;
   }
   return std::nullopt;
 }
 
-/// In bfloat16 pixels and weights are numbers that it holds exactly, as are most sums of them: what ReLU and pools decide is then the same.
+/// In bfloat16 pixels and weights are numbers that it holds exactly, as are most sums of them: what ReLU and pools
+/// decide is then the same.
 Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const NetworkSpec& net, Precision precision) {
   CompileRequest request;
   request.network = net;
@@ -96,7 +100,8 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
   batch.scale = grid ? 1 : 1.0f / 255;
   batch.labels = labels.data();
   Weights weights = initialWeights(net, 3);
-  for (float& weight : weights.values) weight = grid ? 0.125f * float(int(rng.below(3)) - 1) : weight + rng.uniform(-0.1f, 0.1f);  // biases too
+  for (float& weight : weights.values)
+    weight = grid ? 0.125f * float(int(rng.below(3)) - 1) : weight + rng.uniform(-0.1f, 0.1f);  // biases too
 
   for (std::uint64_t step = 0; step < kSteps; ++step) {
     reference->setWeights(weights);
@@ -104,12 +109,16 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
     std::vector<float> wanted(kBatch * kClasses), got(wanted);
     reference->forward(batch, wanted.data());
     tested->forward(batch, got.data());
-    if (const auto difference = compareTensors<float>(got, wanted, {kBatch, kClasses}, toleranceOf(precision, wanted))) return "output " + *difference;
-    const LossResult wantedLoss = reference->trainBatch(batch, kRate, step), gotLoss = tested->trainBatch(batch, kRate, step);
-    if (!(std::abs(gotLoss.lossSum - wantedLoss.lossSum) <= (grid ? kBfloat16 : kRounding.relative) * wantedLoss.lossSum))
+    if (const auto difference = compareTensors<float>(got, wanted, {kBatch, kClasses}, toleranceOf(precision, wanted)))
+      return "output " + *difference;
+    const LossResult wantedLoss = reference->trainBatch(batch, kRate, step),
+                     gotLoss = tested->trainBatch(batch, kRate, step);
+    if (!(std::abs(gotLoss.lossSum - wantedLoss.lossSum) <=
+          (grid ? kBfloat16 : kRounding.relative) * wantedLoss.lossSum))
       return "loss: got " + std::to_string(gotLoss.lossSum) + ", expected " + std::to_string(wantedLoss.lossSum);
     const Weights after = reference->weights();
-    if (const auto difference = compareChanges(weights, tested->weights(), after, precision)) return "step " + std::to_string(step + 1) + ", " + *difference;
+    if (const auto difference = compareChanges(weights, tested->weights(), after, precision))
+      return "step " + std::to_string(step + 1) + ", " + *difference;
     if (!grid) weights = after;
   }
   return std::nullopt;
@@ -117,7 +126,8 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
 
 bool checkLayers(const std::string& id, const std::string& precisionWanted) {
   const auto reference = createBackend("reference", 1), tested = createBackend(id, 2);
-  const Precision precision = precisionWanted == precisionName(Precision::Bfloat16) ? Precision::Bfloat16 : Precision::Float32;
+  const Precision precision =
+      precisionWanted == precisionName(Precision::Bfloat16) ? Precision::Bfloat16 : Precision::Float32;
   checkPrecision(*tested, precision);
   bool good = true;
   for (const LayerDef& def : allLayers())
@@ -129,7 +139,10 @@ bool checkLayers(const std::string& id, const std::string& precisionWanted) {
         } catch (const Error& error) {
           problem = error.what();
         }
-        good = report("parity of " + def.type + " " + std::to_string(i + 1) + (inside ? " inside" : " first") + " in " + precisionName(precision), problem) && good;
+        good = report("parity of " + def.type + " " + std::to_string(i + 1) + (inside ? " inside" : " first") + " in " +
+                          precisionName(precision),
+                      problem) &&
+               good;
       }
   return good;
 }
@@ -139,8 +152,11 @@ bool checkWeights(const Path& project, const Path& gotFile, const Path& wantedFi
   const Weights got = readWeights(gotFile, network), wanted = readWeights(wantedFile, network);
   Problem problem;
   for (const TensorPlace& place : wanted.places) {
-    const auto slice = [&](const Weights& weights) { return std::span(weights.values).subspan(std::size_t(place.offset), std::size_t(place.size)); };
-    if (const auto difference = compareTensors<float>(slice(got), slice(wanted), place.shape, kTwentySteps); difference && !problem)
+    const auto slice = [&](const Weights& weights) {
+      return std::span(weights.values).subspan(std::size_t(place.offset), std::size_t(place.size));
+    };
+    if (const auto difference = compareTensors<float>(slice(got), slice(wanted), place.shape, kTwentySteps);
+        difference && !problem)
       problem = place.name + " " + *difference;
   }
   return report("golden weights", problem);
@@ -153,7 +169,8 @@ int main(int argc, char** argv) {
   try {
     if (arguments.size() == 3 && arguments[0] == "layers" && (arguments[2] == "float32" || arguments[2] == "bfloat16"))
       return checkLayers(arguments[1], arguments[2]) ? 0 : 1;
-    if (arguments.size() == 4 && arguments[0] == "weights") return checkWeights(arguments[1], arguments[2], arguments[3]) ? 0 : 1;
+    if (arguments.size() == 4 && arguments[0] == "weights")
+      return checkWeights(arguments[1], arguments[2], arguments[3]) ? 0 : 1;
   } catch (const Error& error) {
     report(arguments[0], error.what());
     return 1;
