@@ -9,7 +9,7 @@ namespace strata {
 
 class Error : public std::runtime_error {
  public:
-  /// The value is the exit code of the command line program (README, "Command line").
+  /// The value is the exit code of the command line program (resources/docs/command-line.md).
   enum class Kind { Usage = 2, Input = 3, File = 4, Device = 5, Diverged = 6 };
 
   /// `where` a file, field or layer · `what` what is wrong, with "got X, needed Y" where there are two sides ·

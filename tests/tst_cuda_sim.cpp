@@ -853,7 +853,7 @@ class TestCudaSim : public QObject {
         worst = std::max(worst, std::abs(double{got.values[i]} - expected.values[i]));
       QVERIFY2(worst < 2e-3, qPrintable(QString("weights differ by %1").arg(worst)));
     }
-    // What one step costs, told by the device: the README's number.
+    // What one step costs, told by the device: engine/cuda/README.md gives the number.
     const SimDevice::Counts& counts = device->counts;
     const int perStep = (counts.launches + counts.convolutions + counts.products) / steps;
     qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's commands. Each add function declares one command's options and says what it does; main() parses and
-// runs the chosen one. Results go to standard output, errors to standard error; README, "Command line", lists the exit
+// runs the chosen one. Results go to standard output, errors to standard error; resources/docs/command-line.md lists the exit
 // codes.
 #pragma once
 #include <CLI/CLI.hpp>
