@@ -48,8 +48,8 @@ GreyImage decodePng(std::span<const unsigned char> file, const std::string& wher
   if (!png_image_begin_read_from_memory(&image, file.data(), file.size()) || failed())
     refuse(where, std::string("is a damaged PNG (") + image.message + ")");
   checkSize(image.width, image.height, where);
-  image.flags |=
-      PNG_IMAGE_FLAG_16BIT_sRGB;  // as other programs write 16 bits a channel, unless the file says otherwise
+  // As other programs write 16 bits a channel, unless the file says otherwise.
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
   GreyImage picture{static_cast<int>(image.width), static_cast<int>(image.height), {}};
   picture.pixels.resize(std::size_t{image.width} * image.height);
   image.format = PNG_FORMAT_GRAY;

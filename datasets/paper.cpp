@@ -64,8 +64,8 @@ class Paper {
         }
         light(column, row) = static_cast<float>(percentile(pixels, kPaperShare));
       }
-    overNeighbours([](float a, float b) { return std::max(a, b); },
-                   false);  // cells full of ink take their neighbours' paper
+    // Cells full of ink take their neighbours' paper.
+    overNeighbours([](float a, float b) { return std::max(a, b); }, false);
     overNeighbours([](float a, float b) { return a + b; }, true);
   }
 

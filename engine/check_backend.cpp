@@ -106,8 +106,8 @@ class CheckedNetwork : public CompiledNetwork {
     if (state.empty())
       compareLayers("change of ", before.places, change(m_checked->weights(), before),
                     change(m_expected->weights(), before));
-    const std::size_t count =
-        before.values.size();  // Adam's steps turn on the sign of tiny gradients: its state tells more
+    // Adam's steps turn on the sign of tiny gradients: its state tells more.
+    const std::size_t count = before.values.size();
     for (std::size_t slot = 0; slot * count < state.size(); ++slot)
       compareLayers("optimizer state of ", before.places, std::span(ownState).subspan(slot * count, count),
                     std::span(state).subspan(slot * count, count));

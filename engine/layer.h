@@ -110,8 +110,8 @@ struct LayerDef {
   std::string (*summary)(const Fields& fields) =
       nullptr;  ///< the card's second line: "24 filters · 5 × 5 · stride 1 · ReLU"
   std::unique_ptr<Op> (*makeOp)(const Site& site) = nullptr;  ///< reference op
-  std::unique_ptr<BasicOp<double>> (*makeOp64)(const Site& site) =
-      nullptr;  ///< the same code in double, for gradient checks
+  /// The same code in double, for gradient checks.
+  std::unique_ptr<BasicOp<double>> (*makeOp64)(const Site& site) = nullptr;
   std::vector<Example> examples;
 };
 

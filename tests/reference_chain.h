@@ -91,9 +91,8 @@ inline NetworkSpec madeStack(Rng& rng) {
   if (rng.below(6) > 0) {
     conv("conv1", 5);
     if (rng.below(2)) {
-      const bool average =
-          rng.below(4) ==
-          0;  // of 2 or 4 values at most: a third is not exact, and a ReLU after it may then fall either way
+      // Of 2 or 4 values at most: a third is not exact, and a ReLU after it may then fall either way.
+      const bool average = rng.below(4) == 0;
       spec.layers.push_back(
           layer(average ? "avg_pool2d" : "max_pool2d", "pool1",
                 {{"pool_size", Json::array({1 + rng.below(2), 1 + rng.below(average ? 2 : 3)})}, {"padding", "same"}}));

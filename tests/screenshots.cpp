@@ -19,8 +19,8 @@ bool takeScreenshot(QWidget& window, QSize size, const QString& name) {
 
 QStringList cutTexts(const QWidget& window) {
   constexpr int kPadding = 2;  // a button's hint has room around its text: so much less of it cuts nothing
-  for (int level = 0; level < 4; ++level)
-    QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);  // a text may have changed just now
+  // A text may have changed just now.
+  for (int level = 0; level < 4; ++level) QCoreApplication::sendPostedEvents(nullptr, QEvent::LayoutRequest);
   QStringList cut;
   for (const QWidget* widget : window.findChildren<QWidget*>()) {
     if (!widget->isVisible()) continue;

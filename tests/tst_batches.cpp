@@ -162,8 +162,8 @@ void TestBatches::augmentationMovesPixels() {
     QCOMPARE(matches, 1);
   }
   QCOMPARE(seen.size(), 9u);
-  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(),
-          to.data());  // a shift past the edge leaves ground
+  // A shift past the edge leaves ground.
+  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(), to.data());
   QVERIFY(to[0] == 99 || to[0] == 1);
 }
 

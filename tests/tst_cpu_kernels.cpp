@@ -278,9 +278,9 @@ void TestCpuKernels::bandsOfRows() {
   if (pool > 1) spec.layers.insert(spec.layers.begin() + 2, layer("max_pool2d", "pool", {{"pool_size", pool}}));
   Rng rng(7, Stream::Test, 3);
   Weights weights = coarseWeights(spec, rng);
+  // So that lists pay.
   for (const TensorPlace& place : weights.places)
-    if (place.name == "conv2.bias")
-      std::fill_n(weights.values.begin() + place.offset, place.size, -0.5f);  // so that lists pay
+    if (place.name == "conv2.bias") std::fill_n(weights.values.begin() + place.offset, place.size, -0.5f);
   const MadeBatch made(spec, 9, Inputs::Dense, rng);
   compareGradients(spec, weights, made);
 }

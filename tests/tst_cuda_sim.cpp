@@ -323,8 +323,8 @@ class TestCudaSim : public QObject {
       const std::vector<float> first = cuda.gradients();
       const auto at = static_cast<std::size_t>(
           std::ranges::max_element(first, {}, [](float gradient) { return std::abs(gradient); }) - first.begin());
-      const float start = net.weights.values[at],
-                  distance = std::abs(start) / 256;  // half of a bfloat16 number's distance to the next, or more
+      // Half of a bfloat16 number's distance to the next, or more.
+      const float start = net.weights.values[at], distance = std::abs(start) / 256;
       const double rate = 0.1 * distance / std::abs(first[at]);
       float weight = start;
       for (std::uint64_t step = 1; step <= 40; ++step) {
@@ -451,9 +451,8 @@ class TestCudaSim : public QObject {
         QCOMPARE(got.size(), rates.size());
         const int waits = pair.device->counts.waits;
         if (step > 0) QCOMPARE(waits, fits ? 1 : count);  // at the first step the samples are sent
-        if (fits && epoch == 3)
-          QCOMPARE(pair.device->counts.graphs,
-                   count == 1 ? 1 : 4);  // eight steps in one, two whole batches, the short one
+        // Eight steps in one, two whole batches, the short one.
+        if (fits && epoch == 3) QCOMPARE(pair.device->counts.graphs, count == 1 ? 1 : 4);
         const std::vector<LossResult> wanted = pair.reference.trainRun(batches, first, rates, step);
         for (std::size_t i = 0; i < got.size(); ++i) {
           QVERIFY2(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum,
@@ -510,8 +509,8 @@ class TestCudaSim : public QObject {
         return std::ranges::find(small.device->log, work) - small.device->log.begin();
       };
       if (epoch == 3) QVERIFY(at("copy in (side)") < at("SoftmaxCrossEntropy"));
-      if (epoch == 3)
-        QCOMPARE(small.device->counts.graphs, 3 + 5);  // three whole chunks and the last, which has a short batch
+      // Three whole chunks and the last, which has a short batch.
+      if (epoch == 3) QCOMPARE(small.device->counts.graphs, 3 + 5);
     }
     QCOMPARE(small.cuda.weights(), large.cuda.weights());
     QCOMPARE(small.cuda.optimizerState(), large.cuda.optimizerState());
@@ -729,8 +728,8 @@ class TestCudaSim : public QObject {
       std::string message;
       const std::vector<float> got = trainThrough(device, net, static_cast<Way>(way), &message);
       QVERIFY2(message.starts_with("Simulated device: ") && message.ends_with("."), message.c_str());
-      QVERIFY2((message.find("the device is lost, ") != std::string::npos) == always,
-               message.c_str());  // whichever call or library notices it
+      // Whichever call or library notices it.
+      QVERIFY2((message.find("the device is lost, ") != std::string::npos) == always, message.c_str());
       QCOMPARE(device->liveBytes(), 0u);
       QCOMPARE(got, expected);
     }
@@ -868,8 +867,8 @@ class TestCudaSim : public QObject {
   void everyLineRan() {
 #ifdef STRATA_COVERED
     const QTemporaryDir folder;
-    qputenv("GCOV_PREFIX",
-            folder.path().toLocal8Bit());  // not beside the object, where it would add to the count of earlier runs
+    // Not beside the object, where it would add to the count of earlier runs.
+    qputenv("GCOV_PREFIX", folder.path().toLocal8Bit());
     __gcov_dump();
     const QString object = STRATA_COVERED, counts = folder.path() + object;
     QVERIFY(QFile::copy(object + ".gcno", counts + ".gcno"));
@@ -936,9 +935,9 @@ class TestCudaSim : public QObject {
           cuda->setWeights(weights);
           if (!state.empty()) cuda->setOptimizerState(state);
         }
+        // Into the second chunk.
         if (way != Way::Batches)
-          cuda->trainRun(batches, static_cast<int>(step) + 6, std::vector<double>(2, 0.01),
-                         step);  // into the second chunk
+          cuda->trainRun(batches, static_cast<int>(step) + 6, std::vector<double>(2, 0.01), step);
         else cuda->trainBatch(net.batch(kMaxBatch), 0.01, step);
         Weights newWeights = cuda->weights();
         state = cuda->optimizerState();

@@ -317,8 +317,8 @@ void TestFetch::unpacksWheels() {
   const std::string wheel = zipFile(members, deflated);
   unpackFiles(entry({}), asBytes(wheel), "a wheel", root());
   QCOMPARE(differenceFrom(entry({}), root()), std::string());
-  QCOMPARE(QDir(m_folder->path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot).size(),
-           4);  // the archive's own paths are not used
+  // The archive's own paths are not used.
+  QCOMPARE(QDir(m_folder->path()).entryList(QDir::AllEntries | QDir::NoDotAndDotDot).size(), 4);
 
   members.pop_back();
   const std::string incomplete = zipFile(members, deflated);

@@ -41,8 +41,8 @@ void TestImages::reads_data() {
                         << tolerance;
   };
   row("PNG, grey", QImage::Format_Grayscale8, "png", false, 0);
-  row("PNG, colour", QImage::Format_RGB32, "png", false,
-      60);  // libpng weighs colours in linear light, qGray as they are stored
+  // Libpng weighs colours in linear light, qGray as they are stored.
+  row("PNG, colour", QImage::Format_RGB32, "png", false, 60);
   row("PNG, palette", QImage::Format_Indexed8, "png", false, 60);
   row("PNG, 16 bits", QImage::Format_Grayscale16, "png", false, 1);
   row("JPEG, grey", QImage::Format_Grayscale8, "jpg", false, 2);

@@ -140,8 +140,8 @@ class TestInspector : public QObject {
     qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->setValue({13, 13});
     QVERIFY(!problem->isHidden());
     QVERIFY2(problem->text().contains("12"), qPrintable(problem->text()));
-    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h,
-             13);  // the field keeps what was typed
+    // The field keeps what was typed.
+    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 13);
     document.undoStack().undo();
     QVERIFY(problem->isHidden());
     QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 5);

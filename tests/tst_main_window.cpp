@@ -284,8 +284,8 @@ class TestMainWindow : public QObject {
       m_session->setBackend("cuda", 1);
       act();
       QTRY_VERIFY_WITH_TIMEOUT(m_session->state() == Trainer::State::Failed && text->isVisible(), 20000);
-      QVERIFY2(text->text().contains("CUDA: ") && !text->text().contains("--"),
-               qPrintable(text->text()));  // no advice for the command line
+      // No advice for the command line.
+      QVERIFY2(text->text().contains("CUDA: ") && !text->text().contains("--"), qPrintable(text->text()));
       QVERIFY(offer->isVisible());
       QCOMPARE(offer->text(), "Go on with the CPU");
     };
@@ -317,8 +317,8 @@ class TestMainWindow : public QObject {
     QCOMPARE(m_session->run().folder, folder);
     m_session->stopAndWait();
     const std::vector<BatchPoint>& points = m_session->batchPoints();
-    for (std::size_t i = 0; i < points.size(); ++i)
-      QCOMPARE(points[i].step, i + 1);  // not one lost, none trained twice
+    // Not one lost, none trained twice.
+    for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, i + 1);
     QCOMPARE(readRun(folder).backend, std::string("cpu"));
 
     // A start by other means ends the offer; a failure that is not the device's makes none.

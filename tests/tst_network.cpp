@@ -424,8 +424,8 @@ void TestNetwork::nonFiniteLossLeavesTheWeights() {
   request.optimizer.fields.set("momentum", 0.9);
   const auto net = backend->compile(request);
   Weights weights = initialWeights(smallNet(), 1);
-  if (std::isfinite(
-          pixel)) {  // tiny outputs of conv1 keep the logits finite, but its gradient passes the largest float
+  // Tiny outputs of conv1 keep the logits finite, but its gradient passes the largest float.
+  if (std::isfinite(pixel)) {
     std::fill_n(weights.values.begin(), 36, 1e-35f);
     for (std::size_t i = 40; i < 148; ++i) weights.values[i] = 1e10f * static_cast<float>(i % 3);
   }

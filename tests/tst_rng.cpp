@@ -64,8 +64,8 @@ void TestRng::uniformStaysInside() {
   }
   QVERIFY(std::abs(sum / 100000 - 0.1) < 0.002);  // five deviations of the mean
   Rng narrow(3, Stream::Test);
-  for (int i = 0; i < 1000; ++i)
-    QCOMPARE(narrow.uniform(1.0f, std::nextafter(1.0f, 2.0f)), 1.0f);  // the end is excluded
+  // The end is excluded.
+  for (int i = 0; i < 1000; ++i) QCOMPARE(narrow.uniform(1.0f, std::nextafter(1.0f, 2.0f)), 1.0f);
 }
 
 void TestRng::normalHasItsMoments() {

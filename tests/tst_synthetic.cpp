@@ -107,8 +107,8 @@ void TestSynthetic::drawsAllDigitsEvenly() {
   const auto set = syntheticDigits(1, 5000, 1000);
   std::array<int, 10> counts{};
   for (const int label : set->train.labels) ++counts.at(label);
-  for (const int count : counts)
-    QVERIFY2(count > 420 && count < 580, qPrintable(QString::number(count)));  // 500, standard deviation 21
+  // 500, standard deviation 21.
+  for (const int count : counts) QVERIFY2(count > 420 && count < 580, qPrintable(QString::number(count)));
 }
 
 void TestSynthetic::drawsNoneTwice() {
@@ -124,8 +124,8 @@ void TestSynthetic::drawsNoneTwice() {
 void TestSynthetic::drawsDistinctDigits() {
   const auto set = syntheticDigits(1, 4000, 1000);
   const double accuracy = nearestMeanAccuracy(meansOf(set->train), set->test);
-  QVERIFY2(accuracy > 0.75 && accuracy < 0.97,
-           qPrintable(QString::number(accuracy)));  // MNIST itself: 0.82; all alike would be 1
+  // MNIST itself: 0.82; all alike would be 1.
+  QVERIFY2(accuracy > 0.75 && accuracy < 0.97, qPrintable(QString::number(accuracy)));
 }
 
 /// The mean pictures of the drawn digits tell real ones apart.

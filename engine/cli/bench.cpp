@@ -82,8 +82,8 @@ struct BenchResult {
   NetProfile profile;
   Precision precision = Precision::Float32;
   std::string explanation;
-  std::vector<double> predictions,
-      predictionsBeside;  ///< seconds, one sample, one thread: alone, and while training runs
+  /// Seconds, one sample, one thread: alone, and while training runs.
+  std::vector<double> predictions, predictionsBeside;
 };
 
 CompileRequest requestFor(const Project& project, const BenchOptions& options, int batch) {

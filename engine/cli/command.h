@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's commands. Each add function declares one command's options and says what it does; main() parses and
-// runs the chosen one. Results go to standard output, errors to standard error; resources/docs/command-line.md lists the exit
-// codes.
+// runs the chosen one. Results go to standard output, errors to standard error; resources/docs/command-line.md lists
+// the exit codes.
 #pragma once
 #include <CLI/CLI.hpp>
 #include <functional>

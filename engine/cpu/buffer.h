@@ -58,8 +58,9 @@ struct Buffer {
   bool mayPackGradients = false;                 ///< whether the gradients of some channels alone will do
   int gradientChannels = 0;  ///< the channels that this batch's gradients are of; `channels` begins with their numbers
   Array<std::int32_t> channels;
-  double backgroundShare = 0;  ///< share of this batch's pixels that are like `background`: what the pass makes of a
-                               ///< window of zeros, 0 where it does not say
+  /// Share of this batch's pixels that are like `background`: what the pass makes of a window of zeros, 0 where it does
+  /// not say.
+  double backgroundShare = 0;
   Array<float> background;
   Array<float> values, gradients;
 

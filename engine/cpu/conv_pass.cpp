@@ -13,8 +13,8 @@ constexpr std::int64_t kCacheFloats = 6144;  // 24 KB of a first cache of 32
 constexpr double kListCost = 1.5;            // putting a value on a list costs as much as so many products of vectors
 constexpr std::int64_t kMostPlaneFloats = 1 << 18;  // a megabyte: half of a second cache
 constexpr int kPackBelow = 8;                       // moving a pixel of a plane costs as much as so many products
-constexpr double kPatchesBelow =
-    0.75;                           // share of the vectors that whole patches must come down to, to be worth copying
+// Share of the vectors that whole patches must come down to, to be worth copying.
+constexpr double kPatchesBelow = 0.75;
 constexpr int kSkipFrom = 32;       // channels whose products are worth more than copying a patch and its gradients
 constexpr double kLiveBelow = 0.9;  // the same for leaving out dead channels
 constexpr int kWindowCost = 3;      // a pooling window's own costs are those of so many channels by planes
@@ -32,8 +32,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.planes = g.c == 1 && g.planeFloats(kernels.lanes) <= kMostPlaneFloats &&
              (window == 1 || (g.poolH == 2 && g.poolW == 2 && !inputGradient));
   const int vecs = (g.k + kernels.lanes - 1) / kernels.lanes;
-  const std::int64_t rowFloats =
-      std::int64_t{g.s} * g.c * kernels.lanes;  // of one kernel row, a vector of channels out
+  // Of one kernel row, a vector of channels out.
+  const std::int64_t rowFloats = std::int64_t{g.s} * g.c * kernels.lanes;
   const int mostVecs =
       mayUseColumns(g) ? int(std::clamp<std::int64_t>(kCacheFloats / rowFloats, 2, kWideVecs)) : kPanelVecs;
   g.panels = (vecs + mostVecs - 1) / mostVecs;
@@ -49,8 +49,8 @@ void ConvPass::plan(ConvShape& g, bool inputGradient, const Kernels& kernels) {
   g.groupRows = int(std::clamp<std::int64_t>(kCacheFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.widePixels =
       !g.planes && g.sx == 1 && g.c < kernels.lanes / 2 && g.groupRows == g.r ? kernels.widePixels(g.panelVecs) : 0;
-  g.columns =
-      g.widePixels == 0 && mayUseColumns(g) && std::int64_t{g.rows} * g.s * g.c * width <= INT32_MAX;  // listColumns()
+  // listColumns() counts in 32 bits.
+  g.columns = g.widePixels == 0 && mayUseColumns(g) && std::int64_t{g.rows} * g.s * g.c * width <= INT32_MAX;
   g.columnRows = int(std::clamp<std::int64_t>(kListFloats / (g.panelVecs * rowFloats), 1, g.r));
   g.groupTaps = g.panelVecs * rowFloats > kListFloats ? 1 : g.s;
   const int fit = int((kListFloats / (g.cols * g.c) - g.r) / g.sy + 1) / g.poolH,
@@ -404,9 +404,8 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     const bool unpack = m_packed && !m_x.mayPackGradients;
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
     const bool maxPooled = g.poolH * g.poolW > 1;
-    const int live = maxPooled && !g.curved() ? 0
-                                              : beforeActivation(n, m_y.gradientInside(n), g.k,
-                                                                 scratch);  // what ReLU asks for lists do themselves
+    // What ReLU asks for lists do themselves.
+    const int live = maxPooled && !g.curved() ? 0 : beforeActivation(n, m_y.gradientInside(n), g.k, scratch);
     if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient))
       listGradients(n, x, std::int32_t(base), dx, scratch, channels, gradient, biasGradient);
     else m_kernels.addInPlace(biasGradient, scratch.gradientSums.data(), g.k);

@@ -112,8 +112,8 @@ class ConvPass : public Pass {
   Array<float> m_forward;     ///< derived: [panels][r][s*c][panelVecs * lanes], for planes [r][s*c][m_outputCount]
   Array<float> m_wide;        ///< derived, for Columns and Wide: [panels][r][c][wideTaps][panelVecs * lanes]
   Array<std::int32_t> m_windowOffsets;  ///< for listBands()
-  Array<std::int32_t>
-      m_outputChannels;               ///< output channels that this batch's forward pass works on, by planes or windows
+  /// Output channels that this batch's forward pass works on, by planes or windows.
+  Array<std::int32_t> m_outputChannels;
   Array<std::uint32_t> m_outputBits;  ///< the same as bits
   int m_outputCount = 0;              ///< how many of them
   ConvShape m_windows;                ///< for listWindows() and convForwardWindows() in this batch
@@ -121,12 +121,12 @@ class ConvPass : public Pass {
   Array<PixelPlace> m_places;         ///< of the pooled pixels, for convForwardPlanes()
   Array<std::int32_t> m_framePixels;  ///< PlaneScratch::framePixels
   Array<std::int32_t> m_pixels;       ///< what m_pixelLists point to
-  std::vector<PixelLists>
-      m_pixelLists;  ///< into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each
-  Array<std::int32_t> m_order;                ///< of the positions in the input gradient
-  Array<float> m_bias;                        ///< [panels * panelVecs * lanes]
-  Array<float> m_background, m_shiftedBias;   ///< for listColumns(): what is taken off the input's channels, and the
-                                              ///< bias with what that amounts to
+  /// Into m_pixels; a sample each with pooling, whose gradient needs them, else a thread each.
+  std::vector<PixelLists> m_pixelLists;
+  Array<std::int32_t> m_order;  ///< of the positions in the input gradient
+  Array<float> m_bias;          ///< [panels * panelVecs * lanes]
+  /// For listColumns(): what is taken off the input's channels, and the bias with what that amounts to.
+  Array<float> m_background, m_shiftedBias;
   std::atomic<std::int64_t> m_deadPixels{0};  ///< of this batch, by planes or windows
   ConvShape m_back;              ///< of this batch's backward pass: that of the packed x, where packing pays
   bool m_packed = false;         ///< whether it does

@@ -13,8 +13,8 @@ constexpr int kChunk = 128;         // features whose values are listed and weig
 constexpr int kChunkFloats = 8192;  // weights that the first cache holds
 constexpr int kBlock = 32;          // features updated together
 constexpr int kRoom = 16;           // lists are written a vector at a time
-constexpr int kPackCost = 64;  // putting an input's gradients together and apart again costs as much as the products of
-                               // so many outputs with it
+// Putting an input's gradients together and apart again costs as much as the products of so many outputs with it.
+constexpr int kPackCost = 64;
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
 int rowsOf(int panels) { return panels >= 8 ? 128 : panels >= 4 ? 64 : 32; }
@@ -184,8 +184,8 @@ void DensePass::inputGradient(const Step& step, bool lists) {
                                      rowStride, width);
         continue;
       }
-      const float* ahead =
-          m_weights.data() + (std::int64_t{last / m_panel} * m_in + features[0]) * m_panel;  // what is turned over next
+      // What is turned over next.
+      const float* ahead = m_weights.data() + (std::int64_t{last / m_panel} * m_in + features[0]) * m_panel;
       m_kernels.denseInputGradientDense(dz, first, last, begin, end, transposed, ahead, past - from, out, rowStride,
                                         width);
     }

@@ -72,28 +72,28 @@ class DensePass : public Pass {
   const Kernels& m_kernels;
   Buffer &m_x, &m_y;
   const int m_in, m_out, m_panel, m_panels;  ///< of the outputs
-  const int m_inPanel, m_outChunk;  ///< inputs whose gradient is worked on together at most; outputs whose weights are
-                                    ///< turned over at a time
-  int m_block, m_blocks;            ///< features updated by one task
-  Array<float> m_weights;           ///< [panels][in][panel]
-  Array<float> m_bias;              ///< [panels * panel]
+  /// Inputs whose gradient is worked on together at most; outputs whose weights are turned over at a time.
+  const int m_inPanel, m_outChunk;
+  int m_block, m_blocks;   ///< features updated by one task
+  Array<float> m_weights;  ///< [panels][in][panel]
+  Array<float> m_bias;     ///< [panels * panel]
   Array<float> m_state[2], m_biasState[2];
-  Array<float> m_pieces;  ///< [panels][batch][panel]: the output's gradients, each panel in pieces, where register
-                          ///< blocks read them
-  const bool m_mayPack;   ///< whether inputs may go without a gradient
-  bool m_packed = false;  ///< of this batch: whether some do
-  ChannelMarks m_live;    ///< inputs that are not zero in the whole batch
+  /// [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them.
+  Array<float> m_pieces;
+  const bool m_mayPack;            ///< whether inputs may go without a gradient
+  bool m_packed = false;           ///< of this batch: whether some do
+  ChannelMarks m_live;             ///< inputs that are not zero in the whole batch
   Array<std::int32_t> m_features;  ///< the numbers of the inputs whose gradients are wanted
   int m_featureCount;
   Array<float> m_packedGradients;   ///< [batch][in], of those alone
   SampleLists m_inputs, m_outputs;  ///< live inputs; live output gradients
-  bool m_listInputs = true,
-       m_listFeatures = true;  ///< of this batch, else register blocks: forward; for the weight gradient
+  /// Of this batch, else register blocks: forward; for the weight gradient.
+  bool m_listInputs = true, m_listFeatures = true;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};
   Density m_inputDensity, m_gradientDensity, m_featureShare;
-  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{},
-      m_weightsBy[2]{};  ///< batches by register blocks [0] and by lists [1]
+  /// Batches by register blocks [0] and by lists [1].
+  std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{}, m_weightsBy[2]{};
 };
 
 }  // namespace strata

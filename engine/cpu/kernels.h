@@ -32,14 +32,14 @@ struct ConvShape {
   int rows = 1, cols = 1;            ///< of the framed input
   int poolH = 1, poolW = 1;          ///< max pooling that follows, 1 x 1 for none
   int outH = 1, outW = 1;            ///< pooled
-  Activation activation =
-      Activation::Linear;  ///< kernels apply ReLU; convForwardPlanes() applies all, others leave the rest to activate()
+  /// Kernels apply ReLU; convForwardPlanes() applies all, others leave the rest to activate().
+  Activation activation = Activation::Linear;
   bool relu() const { return activation == Activation::Relu; }
   bool curved() const { return !relu() && activation != Activation::Linear; }
-  int panels = 1, panelVecs = 1;     ///< forward weights are [panels][r][s*c][panelVecs * lanes]
-  int rowVecs = 1;                   ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
-  int patchVecs = 0, patchRows = 0;  ///< vectors in r*s*c floats, and output rows whose patches are held at a time
-                                     ///< (PatchScratch); 0 where rows are used
+  int panels = 1, panelVecs = 1;  ///< forward weights are [panels][r][s*c][panelVecs * lanes]
+  int rowVecs = 1;                ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
+  /// Vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used.
+  int patchVecs = 0, patchRows = 0;
   int widePixels = 0;  ///< pixels of a row at a time by ConvMethod::Wide and Windows; 0 where they are not used
   int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
   int tapsBefore() const { return widePixels > 0 ? widePixels - 1 : 0; }
@@ -66,13 +66,13 @@ struct ConvShape {
   std::int64_t planeFloats(int lanes) const { return std::int64_t{planeRows()} * planeCols() * c * planeStride(lanes); }
   bool columns = false;  ///< ConvMethod::Columns is used instead of Lists
   bool planes = false;   ///< ConvMethod::Planes is used instead of the others
-  int bandRows = 1,
-      groupRows = 1;   ///< pooled rows and kernel rows worked on at a time, so that both stay in the first cache
+  /// Pooled rows and kernel rows worked on at a time, so that both stay in the first cache.
+  int bandRows = 1, groupRows = 1;
   int columnRows = 1;  ///< the latter by ConvMethod::Columns, from listColumns() where they are several
-  int backRows = 1;    ///< pooled rows whose gradients are worked on at a time from lists: what they reach of the input
-                       ///< fits the first cache
-  int groupTaps = 1;  ///< taps of a kernel row at a time by ConvMethod::Lists: all, or one where a row is too large for
-                      ///< the first cache
+  /// Pooled rows whose gradients are worked on at a time from lists: what they reach of the input fits the first cache.
+  int backRows = 1;
+  /// Taps of a kernel row at a time by ConvMethod::Lists: all, or one where a row is too large for the first cache.
+  int groupTaps = 1;
 };
 
 /// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time,
@@ -91,9 +91,9 @@ struct PlanePiece {
 /// What convForwardPlanes() works in.
 struct PlaneScratch {
   float *phases = nullptr, *planes = nullptr, *tile = nullptr;
-  PlanePiece* pieces = nullptr;               ///< outH * outW of them are enough, or as many as vectors of frame pixels
-  const std::int32_t* framePixels = nullptr;  ///< where the input's rows serve as planes: each frame pixel's number, -1
-                                              ///< between rows and after the last
+  PlanePiece* pieces = nullptr;  ///< outH * outW of them are enough, or as many as vectors of frame pixels
+  /// Where the input's rows serve as planes: each frame pixel's number, -1 between rows and after the last.
+  const std::int32_t* framePixels = nullptr;
 };
 
 /// A sample's pooled pixels as convForwardPlanes() takes them: those that meet a value other than zero, and the others.
@@ -177,12 +177,12 @@ struct Panels {
   int panel = 0, width = 0;
 };
 
-inline constexpr std::int64_t kListFloats =
-    9216;  ///< weights that lists read again and again: longer stretches are worth a little more than a first cache
+/// Weights that lists read again and again: longer stretches are worth a little more than a first cache.
+inline constexpr std::int64_t kListFloats = 9216;
 inline constexpr int kPanelVecs = 8;   ///< vectors in the widest panel of outputs
 inline constexpr int kWindowVecs = 3;  ///< vectors of channels that convForwardWindows() works on together
-inline constexpr int kWideVecs =
-    4;  ///< the same where several pixels are worked on together: ConvMethod::Columns and Wide
+/// The same where several pixels are worked on together: ConvMethod::Columns and Wide.
+inline constexpr int kWideVecs = 4;
 
 /// Register blocks take a row of vectors in pieces of so many. What they read often is kept in pieces,
 /// [piece][rows][vecs * lanes]: cut out of wider rows, a piece would meet itself in the first cache.

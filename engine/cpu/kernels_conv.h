@@ -804,9 +804,8 @@ inline void convInputGradientDense(const ConvShape& g, Frame dy, const float* tr
     for (int r0 = 0; r0 < g.r; r0 += atOnce) {
       const int r1 = r0 + atOnce < g.r ? r0 + atOnce : g.r;
       for (int y = r0; y < (g.outH - 1) * g.sy + r1; ++y) {
-        const int oy = (y - r0) / g.sy < g.outH
-                           ? (y - r0) / g.sy
-                           : g.outH - 1;  // the last output row that meets it, and by which kernel row
+        // The last output row that meets it, and by which kernel row.
+        const int oy = (y - r0) / g.sy < g.outH ? (y - r0) / g.sy : g.outH - 1;
         const int r = y - oy * g.sy, past = y < r1 ? y + 1 : r1;
         if (r >= past) continue;
         eachBlock<NB>(g.outW, [&](auto pixels, int ox) {

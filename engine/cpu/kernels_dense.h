@@ -32,8 +32,8 @@ inline float denseForward(const ChunkLists& lists, int chunks, int chunk, int be
   Vec probe{};
   withConstant<kPanelVecs>(vecs, [&](auto nb) {
     constexpr int kVecs = decltype(nb)::value;
-    const int floats = chunk * kVecs * kLanes,
-              lines = (floats / 16 + end - begin - 1) / (end - begin);  // of the next chunk with each sample
+    // Of the next chunk with each sample.
+    const int floats = chunk * kVecs * kLanes, lines = (floats / 16 + end - begin - 1) / (end - begin);
     for (int c = 0; c < chunks; ++c) {
       LinesAhead nextChunk{weights + std::int64_t{c + 1} * floats};
       for (int s = begin; s < end; ++s) {

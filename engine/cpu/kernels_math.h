@@ -12,8 +12,8 @@ STRATA_INLINE Vec exponential(Vec x) {
   const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f, square = r * r;
   const Vec high = r * 1.9875691500e-4f + 1.3981999507e-3f, middle = r * 8.3334519073e-3f + 4.1665795894e-2f,
             low = r * 1.6666665459e-1f + 5.0000001201e-1f;
-  const Vec rest =
-      ((high * square + middle) * square + low) * square + r;  // two sums at a time: one after the other takes longer
+  // Two sums at a time: one after the other takes longer.
+  const Vec rest = ((high * square + middle) * square + low) * square + r;
   return power * rest + power;
 }
 
@@ -189,10 +189,8 @@ STRATA_INLINE int windowGradients(const ConvShape& g, const PoolShape& pool, Fra
         Vec sum{};
         STRATA_UNROLL for (int a = 0; a < kernelH; ++a) {
           const float* row = out + a * y.rowStride + i;
-          if (i % kLine == 0)
-            __builtin_prefetch(
-                row +
-                2 * kernelH * y.rowStride);  // the forward pass of the batch has pushed y out of the caches near by
+          // The forward pass of the batch has pushed y out of the caches near by.
+          if (i % kLine == 0) __builtin_prefetch(row + 2 * kernelH * y.rowStride);
           STRATA_UNROLL for (int b = 0; b < kernelW; ++b) {
             const Vec whole = gradientBefore<kActivation>(load(row + b * g.k), each), v = channel ? whole : Vec{};
             storeSome(before + a * to.rowStride + b * pixel + i, v, pixel - i);

@@ -78,8 +78,8 @@ inline void fillPlanes(const ConvShape& g, bool pack, const float* x, const Plan
     phases.data = scratch.phases;
   }
   cutPieces(g, pack, phases, scratch.pieces, pixels);
-  if (pixels.deadCount > 0 && pixels.deadCount < kLanes)
-    cutPieces(g, false, phases, scratch.pieces, pixels);  // too few to pass over
+  // Too few to pass over.
+  if (pixels.deadCount > 0 && pixels.deadCount < kLanes) cutPieces(g, false, phases, scratch.pieces, pixels);
   const int planeStride = g.planeStride(kLanes);
   const PlanePiece *piece = scratch.pieces, *end = piece + g.outH * ((g.outW + kLanes - 1) / kLanes);
   for (; piece < end; ++piece) {
@@ -115,8 +115,8 @@ inline void listFrame(const ConvShape& g, const float* x, const std::int32_t* fr
   pixels.liveCount = live, pixels.deadCount = dead;
 }
 
-inline constexpr int kPlaneVecs =
-    4;  ///< the candidates of a pooling window of 2 x 2, or vectors of pixels without pooling
+/// The candidates of a pooling window of 2 x 2, or vectors of pixels without pooling.
+inline constexpr int kPlaneVecs = 4;
 inline constexpr int kPlaneChannels = (kRegisters - kPlaneVecs - 1) / kPlaneVecs;
 
 /// Floats from one plane to the next kernel row's, to the next tap's, and to those of the vectors worked on together.

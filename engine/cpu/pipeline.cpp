@@ -319,8 +319,8 @@ LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   Buffer& last = *m_buffers.back();
   const bool labelsFine =
       std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
-  if (!labelsFine)
-    softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);  // throws and says which
+  // Throws and says which.
+  if (!labelsFine) softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
     float* gradients = m_dlogits.data() + std::int64_t{begin} * classes;
@@ -455,8 +455,9 @@ NetProfile Pipeline::profile() const {
 std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads) {
   const Analysis analysis = analyse(request.network);
   for (const LayerAnalysis& layer : analysis.layers) {
-    const std::int64_t row = layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c)
-                                                : layer.in.c;  // with the widest frame
+    // With the widest frame.
+    const std::int64_t row =
+        layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c) : layer.in.c;
     if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(layer.in.size(), 16) > INT32_MAX ||
         layer.parameters > INT32_MAX / 16)
       return nullptr;

@@ -12,12 +12,12 @@ struct PassWork {
   std::string forward;  ///< how, and why
   std::string backward;
   double macs = 0;  ///< multiply-adds of the forward pass, zeros included
-  bool inputGradient = false,
-       weightGradient = false;  ///< what backward() computes; a dense layer's weight gradient is part of the update
-  double inputLive = 1, gradientLive = 1;        ///< shares of inputs and of output gradients that were multiplied
-  double weightGradientLive = 1;                 ///< the same for the weight gradient
-  double outputChannels = 1, inputChannels = 1;  ///< shares of channels, or inputs of a dense layer, in the forward and
-                                                 ///< the backward pass: dead ones may be left out
+  /// What backward() computes; a dense layer's weight gradient is part of the update.
+  bool inputGradient = false, weightGradient = false;
+  double inputLive = 1, gradientLive = 1;  ///< shares of inputs and of output gradients that were multiplied
+  double weightGradientLive = 1;           ///< the same for the weight gradient
+  /// Shares of channels, or inputs of a dense layer, in the forward and the backward pass: dead ones may be left out.
+  double outputChannels = 1, inputChannels = 1;
 };
 
 /// Seconds of every batch since profiling began.

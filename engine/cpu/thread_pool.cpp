@@ -8,8 +8,8 @@
 namespace strata {
 namespace {
 
-constexpr int kSpins =
-    2000;  // some 50 microseconds: longer than the gap between two passes, shorter than a person's patience
+// Some 50 microseconds: longer than the gap between two passes, shorter than a person's patience.
+constexpr int kSpins = 2000;
 
 void relax() {
 #if defined(__SSE2__)

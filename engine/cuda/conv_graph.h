@@ -27,8 +27,8 @@ struct ConvGraph {
   bool bias = false, relu = false;               ///< forward only
 
   std::string text() const;  ///< "forward+bias+relu 128x12x12x24 -> 48, 5x5"
-  std::vector<std::pair<Tensor, std::int64_t>> tensors()
-      const;  ///< that are to be bound, each with its count of values
+  /// That are to be bound, each with its count of values.
+  std::vector<std::pair<Tensor, std::int64_t>> tensors() const;
   auto operator<=>(const ConvGraph&) const = default;
 };
 

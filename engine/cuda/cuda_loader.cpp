@@ -102,8 +102,8 @@ LoadedModule loadModule() {
 }
 
 const LoadedModule& cudaModule() {
-  static const LoadedModule loaded =
-      loadModule();  // never unloaded: backends made by it may live as long as the program
+  // Never unloaded: backends made by it may live as long as the program.
+  static const LoadedModule loaded = loadModule();
   return loaded;
 }
 

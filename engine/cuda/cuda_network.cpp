@@ -90,8 +90,8 @@ CudaNetwork::~CudaNetwork() {
 
 void CudaNetwork::checkMemory() const {
   const Storage storage = storageOf(precisionFor(m_request, *m_device));
-  const std::int64_t rounded =
-      storage == Storage::Float32 ? 0 : m_analysis.parameters * bytesOf(storage);  // the weights' copy
+  // The weights' copy.
+  const std::int64_t rounded = storage == Storage::Float32 ? 0 : m_analysis.parameters * bytesOf(storage);
   const auto needed = [&](int batch) {
     return m_analysis.trainingBytes(batch, m_request.optimizer.slotsPerWeight()) + rounded;
   };
@@ -194,9 +194,8 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
   for (int i = 0; i < steps; i += key.steps) {
     const bool together = !streamed || (first + i) % kCaptured == 0;  // the coming batches, in one chunk
     key.batch = sizeOf(i);
-    key.steps = together && i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch
-                    ? kCaptured
-                    : 1;  // only an epoch's last batch is short
+    // Only an epoch's last batch is short.
+    key.steps = together && i + kCaptured <= steps && sizeOf(i + kCaptured - 1) == key.batch ? kCaptured : 1;
     if (streamed) {
       const int chunk = (first + i) / kCaptured;
       key.half = chunk % 2;
@@ -246,8 +245,8 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
     m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
     m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
   } else {
-    m_device->clear(Lane::Main, pixels.data(),
-                    pixels.bytes());  // the last chunk of an epoch may leave a part of its half as it is
+    // The last chunk of an epoch may leave a part of its half as it is.
+    m_device->clear(Lane::Main, pixels.data(), pixels.bytes());
     m_device->clear(Lane::Main, labels.data(), labels.bytes());
     m_pixelsHost.emplace(*m_device, chunks * size);
     m_labelsHost.emplace(*m_device, chunks);

@@ -97,14 +97,14 @@ class Device {
   virtual void* allocateHost(std::size_t bytes) = 0;  ///< page-locked: copies from and to it do not block
   virtual void releaseHost(void* data) noexcept = 0;
 
-  virtual void copyIn(Lane lane, void* to, const void* from,
-                      std::size_t bytes) = 0;  ///< from the host; `from` must stay until synchronize()
-  virtual void copyOut(Lane lane, void* to, const void* from,
-                       std::size_t bytes) = 0;                       ///< to the host; there after synchronize()
+  /// From the host; `from` must stay until synchronize().
+  virtual void copyIn(Lane lane, void* to, const void* from, std::size_t bytes) = 0;
+  /// To the host; there after synchronize().
+  virtual void copyOut(Lane lane, void* to, const void* from, std::size_t bytes) = 0;
   virtual void clear(Lane lane, void* data, std::size_t bytes) = 0;  ///< to zero bytes
 
-  virtual void wait(Lane waiter,
-                    Lane other) = 0;        ///< what follows on `waiter` runs after all that is on `other` so far
+  /// What follows on `waiter` runs after all that is on `other` so far.
+  virtual void wait(Lane waiter, Lane other) = 0;
   virtual void synchronize() = 0;           ///< the host waits for both lanes
   virtual void synchronize(Lane lane) = 0;  ///< the host waits for one
 

@@ -11,8 +11,8 @@
 namespace strata::cuda {
 namespace {
 
-constexpr int kThreads =
-    128;  // a block; small, so that the small launches of small nets spread over many multiprocessors
+// A block; small, so that the small launches of small nets spread over many multiprocessors.
+constexpr int kThreads = 128;
 
 template <class Functor>
 __global__ void __launch_bounds__(kThreads) runItems(const Functor functor, Index items) {

@@ -298,8 +298,8 @@ class DenseStage : public Stage {
     if (bias || relu) m_biasSum = std::make_unique<BiasSum>(shared, shared.maxBatch, units, bias);
     note = std::string("cuBLASLt, bias") + (relu ? " and ReLU" : "") + " in its epilogue";
   }
-  static constexpr int kNarrow =
-      16;  ///< most units of a layer whose data gradient the ReLU layer below takes along: one product less
+  /// Most units of a layer whose data gradient the ReLU layer below takes along: one product less.
+  static constexpr int kNarrow = 16;
 
   /// Of a ReLU layer; `above`, which is narrow, is what reads its output.
   void takeAlong(DenseStage& above) {

@@ -38,8 +38,8 @@ std::span<const int> Batches::numbers(int index, int count) const {
 
 std::pair<float, float> Batches::scaling() const {
   const double scale = m_preprocessing.scale, offset = m_preprocessing.offset;
-  if (m_preprocessing.invert)
-    return {-static_cast<float>(scale), static_cast<float>(offset + 255 * scale)};  // (255 - byte) * scale + offset
+  // (255 - byte) * scale + offset.
+  if (m_preprocessing.invert) return {-static_cast<float>(scale), static_cast<float>(offset + 255 * scale)};
   return {static_cast<float>(scale), static_cast<float>(offset)};
 }
 

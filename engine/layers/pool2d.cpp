@@ -99,8 +99,8 @@ class MaxPool2dOp : public BasicOp<Real> {
         const int pixel = under(oy, ox, r, s);
         for (int c = 0; c < channels; ++c) {
           const Real value = x[pixel + c];
-          const bool wins =
-              (value > y[c]) | (value != value);  // | and not ||: without a branch this loop becomes vectors
+          // | and not ||: without a branch this loop becomes vectors.
+          const bool wins = (value > y[c]) | (value != value);
           y[c] = wins ? value : y[c];
           winners[c] = wins ? pixel + c : winners[c];
         }

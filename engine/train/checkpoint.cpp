@@ -23,8 +23,8 @@ constexpr std::array<std::uint32_t, 256> crcTable() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
     std::uint32_t value = i;
-    for (int bit = 0; bit < 8; ++bit)
-      value = value >> 1 ^ (value & 1 ? 0x82f63b78u : 0);  // Castagnoli's polynomial, reflected
+    // Castagnoli's polynomial, reflected.
+    for (int bit = 0; bit < 8; ++bit) value = value >> 1 ^ (value & 1 ? 0x82f63b78u : 0);
     table[i] = value;
   }
   return table;

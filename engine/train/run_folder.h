@@ -57,11 +57,11 @@ class RunFolder {
   RunFolder(const RunRecord& record, const Json& environment, std::uint64_t step, bool resume);
   ~RunFolder();  ///< writes what is still waiting
 
-  void epoch(const EpochRecord& record, bool best,
-             std::shared_ptr<const Checkpoint> checkpoint);       ///< metrics, history, epoch-NNNN, best
+  /// Metrics, history, epoch-NNNN, best.
+  void epoch(const EpochRecord& record, bool best, std::shared_ptr<const Checkpoint> checkpoint);
   void checkpoint(std::shared_ptr<const Checkpoint> checkpoint);  ///< last; the one before becomes previous
-  void note(std::uint64_t step, const std::string& key,
-            const Json& value);  ///< a line in metrics.jsonl: a rate was changed, ...
+  /// A line in metrics.jsonl: a rate was changed, ...
+  void note(std::uint64_t step, const std::string& key, const Json& value);
   void project(const Project& project);
   void summary(const RunRecord& record);
 

@@ -34,18 +34,18 @@ struct RunRecord {
 /// The epoch with the highest validation accuracy (training accuracy where nothing is validated); the earliest of
 /// equals; 0 for none.
 int bestEpochOf(const std::vector<EpochRecord>& epochs);
-Json epochToJson(
-    const EpochRecord& record);  ///< as in metrics.jsonl and with `strata train --json`; null for what is not a number
+/// As in metrics.jsonl and with `strata train --json`; null for what is not a number.
+Json epochToJson(const EpochRecord& record);
 
 Path runsDir();                         ///< userDataDir()/runs
 Path newRunFolder(const Path& parent);  ///< a name that sorts by time, unused; not created yet
 /// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is
 /// "interrupted".
 RunRecord readRun(const Path& folder);
-std::vector<RunRecord> listRuns(
-    const Path& parent, std::vector<std::string>* problems = nullptr);  ///< newest first; unreadable ones as sentences
-std::vector<RunRecord> readReferenceRuns(const Path& file);             ///< resources/reference_runs.json
-void renameRun(const Path& folder,
-               const std::string& name);  ///< the folder keeps its own. Error::File, Error::Input when it is in use
+/// Newest first; unreadable ones as sentences.
+std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);
+std::vector<RunRecord> readReferenceRuns(const Path& file);  ///< resources/reference_runs.json
+/// The folder keeps its own. Error::File, Error::Input when it is in use.
+void renameRun(const Path& folder, const std::string& name);
 
 }  // namespace strata

@@ -27,9 +27,9 @@ struct TrainJob {
   std::string backend = "cpu";
   int threads = 0;                     ///< 0: one per core
   std::optional<Precision> precision;  ///< open: the backend's own choice
-  std::function<std::unique_ptr<Backend>()>
-      makeBackend;  ///< for one that createBackend() does not know; instead of `backend` and `threads`
-  Path runFolder;   ///< created by the trainer, or the one resumed from; empty: nothing is written
+  /// For one that createBackend() does not know; instead of `backend` and `threads`.
+  std::function<std::unique_ptr<Backend>()> makeBackend;
+  Path runFolder;                       ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;  ///< instead of drawn ones
   Path resumeFrom;  ///< a run folder: weights, optimizer state and position are taken from its last checkpoint
   std::uint64_t maxSteps = 0;  ///< stop after that many batches; 0: no limit

@@ -59,8 +59,8 @@ class TrainingLoop {
   Error divergence(const std::string& why) const;
   double guessingLoss() const { return std::log(m_job.project.network.classes); }  ///< of equal probabilities
   bool hasLearned() const;
-  void watchForCollapse(int batch,
-                        double loss);  ///< diverges when a net that had learned, or that is dead, only guesses
+  /// Diverges when a net that had learned, or that is dead, only guesses.
+  void watchForCollapse(int batch, double loss);
   TrainEvent finished(Reason reason);
   TrainEvent failed(Error::Kind kind, const std::string& message);
   std::uint64_t totalSteps() const;

@@ -61,8 +61,8 @@ class LayerStackModel : public QAbstractListModel {
   int copyLayer(int layer, int before);
   int moveLayer(int layer, int before);  ///< `before` counted in the stack as it is now
   int removeLayer(int layer);
-  void setField(int layer, const QString& field,
-                const Value& value);  ///< merges with the edit before when it is the same field
+  /// Merges with the edit before when it is the same field.
+  void setField(int layer, const QString& field, const Value& value);
   void applyFix(int layer, const Fix& fix);
 
  signals:
@@ -80,8 +80,8 @@ class LayerStackModel : public QAbstractListModel {
   QString spoken(const LayerCard& card) const;
   Document& m_document;
   QString m_dataTitle;
-  std::vector<LayerCard>
-      m_cards;  ///< what the rows show; the document may be one step ahead while a change is being told
+  /// What the rows show; the document may be one step ahead while a change is being told.
+  std::vector<LayerCard> m_cards;
 };
 
 }  // namespace strata::gui

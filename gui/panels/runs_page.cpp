@@ -298,9 +298,8 @@ void RunsPage::refreshPlot() {
   m_plot->setEndLabelRoom(std::min(room, 170));
   m_plotHeader->setHint(onTestSet ? tr("on the test set, ring = best epoch") : tr("ring = best epoch"));
   std::sort(all.begin(), all.end());
-  if (!all.empty())
-    low = std::min(all[all.size() / 40], usual),
-    high = all.back();  // most of every run is seen, whatever the others reach
+  // Most of every run is seen, whatever the others reach.
+  if (!all.empty()) low = std::min(all[all.size() / 40], usual), high = all.back();
   if (loss) {
     m_plot->setFull(0, end, std::max(1e-4, low * 0.8), all.empty() ? 1 : std::max(high, low * 2) * 1.1);
   } else {

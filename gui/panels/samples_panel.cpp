@@ -71,8 +71,8 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   connect(&session, &TrainingSession::runStarted, this, reset);
   connect(&session, &TrainingSession::snapshotReady, this, &SamplesPanel::takeSnapshot);
   connect(&session, &TrainingSession::stateChanged, this, [this] {
-    if (m_session.state() != Trainer::State::Running)
-      takeSnapshot();  // what stands still is ranked by its last weights
+    // What stands still is ranked by its last weights.
+    if (m_session.state() != Trainer::State::Running) takeSnapshot();
   });
   connect(m_order, &Segment::currentChanged, this, &SamplesPanel::showRanked);
   connect(m_view, &QListView::activated, this,

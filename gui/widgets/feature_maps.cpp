@@ -28,8 +28,8 @@ void FeatureMaps::setNetwork(const NetworkSpec& network) {
   for (std::size_t i = 0; i < analysis.layers.size(); ++i) {
     const auto& layer = analysis.layers[i];
     const bool last = i + 1 == analysis.layers.size();
-    if (!layer.out.known() || last || !layer.def || layer.def->category == "shape")
-      continue;  // the answer is shown as bars
+    // The answer is shown as bars.
+    if (!layer.out.known() || last || !layer.def || layer.def->category == "shape") continue;
     m_layers.push_back({QString::fromStdString(network.layers[i].name),
                         QString::fromStdString(layer.out.text()),
                         layer.out,
@@ -80,8 +80,8 @@ void FeatureMaps::layOut() {
     }
     y += layer.height + kLayerGap;
   }
-  setMinimumHeight(
-      m_activations.empty() ? 60 : std::max(60, int(y)));  // the sentence for none is in the middle of what is seen
+  // The sentence for none is in the middle of what is seen.
+  setMinimumHeight(m_activations.empty() ? 60 : std::max(60, int(y)));
   updateGeometry();
 }
 

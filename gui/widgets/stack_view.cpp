@@ -31,8 +31,8 @@ StackView::StackView(const Theme& theme, LayerStackModel& model, QWidget* parent
   viewport()->setProperty("ground", "bg");
   connect(m_delegate, &LayerCardDelegate::fixClicked, this, &StackView::applyFix);
   connect(&m_model, &LayerStackModel::layerPlaced, this, &StackView::selectLayer);
-  connect(&m_model, &QAbstractItemModel::dataChanged, this,
-          [this] { scheduleDelayedItemsLayout(); });  // strips come and go
+  // Strips come and go.
+  connect(&m_model, &QAbstractItemModel::dataChanged, this, [this] { scheduleDelayedItemsLayout(); });
   connect(&theme, &Theme::changed, this, [this] { viewport()->update(); });
 }
 

@@ -42,8 +42,8 @@ Shares threadSeconds() {
     if (!file.open(QIODevice::ReadOnly)) continue;  // it has just ended
     const QByteArray line = file.readAll();
     const auto name = line.mid(line.indexOf('(') + 1, line.lastIndexOf(')') - line.indexOf('(') - 1);
-    const auto fields =
-        line.mid(line.lastIndexOf(')') + 2).split(' ');  // from the state on, which proc(5) counts as the third
+    // From the state on, which proc(5) counts as the third.
+    const auto fields = line.mid(line.lastIndexOf(')') + 2).split(' ');
     seconds[id.toLongLong() == getpid() ? "window" : name.toStdString()] +=
         (fields.value(11).toDouble() + fields.value(12).toDouble()) / double(sysconf(_SC_CLK_TCK));
   }

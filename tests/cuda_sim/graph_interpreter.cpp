@@ -94,8 +94,8 @@ void GraphInterpreter::convolve(const Node& node, const Memory& memory) const {
   if (channels != x.dims[1] || filters != y.dims[1] || x.strides[1] != 1 || w.strides[1] != 1 || y.strides[1] != 1)
     throw std::logic_error("not channels last");
   const std::int64_t taps = w.dims[2] * w.dims[3];
-  std::vector<float> transposed(
-      static_cast<std::size_t>(taps * channels * filters));  // [R,S,C,K], so that the forward loop runs along K
+  // [R,S,C,K], so that the forward loop runs along K.
+  std::vector<float> transposed(static_cast<std::size_t>(taps * channels * filters));
   if (forward)
     for (std::int64_t k = 0; k < filters; ++k)
       for (std::int64_t t = 0; t < taps; ++t)

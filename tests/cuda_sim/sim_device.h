@@ -25,8 +25,8 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0,
-        timings = 0;  ///< waits: of the host
+    /// Waits: of the host.
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0;
   };
 
   SimDevice() = default;

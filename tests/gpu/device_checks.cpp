@@ -18,8 +18,8 @@ using namespace strata;
 
 namespace {
 
-constexpr int kBatch = 5, kClasses = 7,
-              kSteps = 3;  // three steps: on a GPU as plain launches, as a captured graph, as its replay
+// Three steps: on a GPU as plain launches, as a captured graph, as its replay.
+constexpr int kBatch = 5, kClasses = 7, kSteps = 3;
 constexpr double kRate = 0.1;
 constexpr Tolerance kRounding{1e-4, 1e-6};  // strict float32: sums in another order
 constexpr double kBfloat16 = 4.0 / 512;     // of the largest value: up to four roundings of 2^-9, one behind the other
@@ -100,8 +100,9 @@ Problem compareNets(Backend& referenceBackend, Backend& testedBackend, const Net
   batch.scale = grid ? 1 : 1.0f / 255;
   batch.labels = labels.data();
   Weights weights = initialWeights(net, 3);
+  // Biases too.
   for (float& weight : weights.values)
-    weight = grid ? 0.125f * float(int(rng.below(3)) - 1) : weight + rng.uniform(-0.1f, 0.1f);  // biases too
+    weight = grid ? 0.125f * float(int(rng.below(3)) - 1) : weight + rng.uniform(-0.1f, 0.1f);
 
   for (std::uint64_t step = 0; step < kSteps; ++step) {
     reference->setWeights(weights);
