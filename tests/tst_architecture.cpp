@@ -65,12 +65,6 @@ class TestArchitecture : public QObject {
     QTest::newRow("datasets knows no studio") << "datasets"
                                               << "\"gui/"
                                               << "";
-    QTest::newRow("oneDNN in the cpu backend") << "engine"
-                                               << "[<\"](oneapi/dnnl/)?dnnl"
-                                               << "^engine/cpu/";
-    QTest::newRow("oneDNN not in the studio") << "gui"
-                                              << "[<\"](oneapi/dnnl/)?dnnl"
-                                              << "";
     QTest::newRow("CUDA in its module") << "engine"
                                         << "[<\"](cuda|cudnn|cublas)"
                                         << "^engine/cuda/";

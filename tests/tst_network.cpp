@@ -45,6 +45,7 @@ class TestNetwork : public QObject {
   void wrongSizesAreRefused();
   void explainHasALineForEachLayer();
 
+  void cpuFallsBackToTheReferenceOps();
   void unknownBackendsAreNamed();
   void checkBackendAgreesWithItself();
   void checkBackendNamesTheFirstOpThatDiffers();
@@ -535,6 +536,36 @@ void TestNetwork::explainHasALineForEachLayer() {
   const QString text = QString::fromStdString(backend->compile(requestFor(smallNet()))->explain());
   QCOMPARE(text.count('\n'), 5);
   QVERIFY(text.startsWith("conv1  4 filters · 3 × 3 · stride 1 · ReLU  6 × 6 × 4  reference op\n"));
+}
+
+// A layer without a pass of its own runs by the reference op between the passes; a net too large for the passes'
+// offsets runs by reference ops altogether, with the reference backend's bits.
+void TestNetwork::cpuFallsBackToTheReferenceOps() {
+  const auto cpu = createBackend("cpu", 2), reference = createBackend("reference", 1);
+  const QString some = QString::fromStdString(cpu->compile(requestFor(smallNet()))->explain());
+  QVERIFY2(some.contains("dropout1  forward: reference op"), qPrintable(some));
+
+  NetworkSpec wide;
+  wide.input = Shape::image(1, 1, 9000);
+  wide.classes = 3;
+  wide.layers = {layer("conv2d", "conv1", {{"filters", 2}, {"kernel_size", 1}}), layer("flatten", "flatten"),
+                 layer("dense", "dense1", {{"units", 3}})};
+  const auto got = cpu->compile(requestFor(wide)), expected = reference->compile(requestFor(wide));
+  QCOMPARE(QString::fromStdString(got->explain()).count("reference op"), 3);
+  Rng rng(1, Stream::Test);
+  std::vector<float> values(2 * 9000);
+  for (float& value : values) value = static_cast<float>(rng.normal());
+  const std::vector<std::int32_t> labels{2, 0};
+  Batch batch;
+  batch.size = 2;
+  batch.floats = values.data();
+  batch.labels = labels.data();
+  for (CompiledNetwork* net : {got.get(), expected.get()}) {
+    net->setWeights(initialWeights(wide, 1));
+    QVERIFY(std::isfinite(net->trainBatch(batch, 0.1, 0).lossSum));
+  }
+  QVERIFY(got->weights() != initialWeights(wide, 1));
+  QCOMPARE(got->weights(), expected->weights());
 }
 
 void TestNetwork::unknownBackendsAreNamed() {

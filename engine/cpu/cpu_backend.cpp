@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "engine/cpu/dnnl_ops.h"
 #include "engine/cpu/pipeline.h"
 
 namespace strata {
@@ -16,9 +15,8 @@ class CpuBackend : public Backend {
       : m_threads(threads > 0 ? threads : std::max(1, int(std::thread::hardware_concurrency()))) {}
 
   const std::string& id() const override { return m_id; }
-  std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) override {
-    return makeDnnlOp(def, site, m_threads);
-  }
+  /// A net is compiled as a whole; what cannot be runs by the reference ops.
+  std::unique_ptr<Op> makeOp(const LayerDef&, const Site&) override { return nullptr; }
   std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request) override {
     auto net = makePipeline(request, m_threads);
     return net ? std::move(net) : Backend::compile(request);

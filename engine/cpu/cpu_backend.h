@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast CPU backend: oneDNN op by op, and fused passes over the whole stack where they are measured faster.
+// The fast CPU backend: it compiles the whole stack into fused passes (pipeline.h). A layer without a pass of its own, and
+// a net too large for the passes, run by the reference ops.
 #pragma once
 #include "engine/backend.h"
 

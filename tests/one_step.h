@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Small nets around one layer, and one training step of the same net on two backends, compared tensor by tensor.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/compare_tensors.h"
+#include "layer_cases.h"
+
+namespace strata::test {
+
+/// Nets whose output depends on every output of the example's layer: the layer first, behind a trained layer, and
+/// behind a trained layer with an activation between, so that a backend meets it fused and by itself, with the gradient
+/// of its input and without. Throws where the example makes no legal net.
+inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& example) {
+  const auto layer = [](const char* type, const char* name, const Json& fields) {
+    return LayerSpec{type, name, fieldsFromJson(findLayer(type)->fields, fields, name, {})};
+  };
+  const LayerSpec before = example.in.isImage()
+                               ? layer("conv2d", "before", {{"filters", example.in.c}, {"kernel_size", 1}})
+                               : layer("dense", "before", {{"units", example.in.c}});
+  const LayerSpec bend = layer("activation", "bend", {{"activation", "tanh"}});
+  std::vector<NetworkSpec> nets;
+  for (const std::vector<LayerSpec>& head : {std::vector<LayerSpec>{}, {before}, {before, bend}}) {
+    NetworkSpec spec;
+    spec.input = example.in;
+    spec.classes = 3;
+    spec.layers = head;
+    spec.layers.push_back({def.type, "layer", fieldsFromJson(def.fields, example.fields, def.type, {})});
+    if (siteOf(def, example, 1).out.isImage()) spec.layers.push_back(layer("flatten", "flatten", Json::object()));
+    spec.layers.push_back(layer("dense", "after", {{"units", spec.classes}}));
+    const Analysis analysis = analyse(spec);
+    if (!analysis.ok()) throw Error(Error::Kind::Input, def.type, analysis.issues.front().text);
+    nets.push_back(std::move(spec));
+  }
+  return nets;
+}
+
+/// One step from given weights on a given batch. It starts without momentum, so that the optimizer's state holds the
+/// gradients after it.
+class OneStep {
+ public:
+  CompileRequest request;
+
+  OneStep(const NetworkSpec& spec, int maxBatch)
+      : m_weights(layoutFor(spec)), m_x(randomValues<float>(maxBatch * spec.input.size(), 1)) {
+    request.network = spec;
+    request.optimizer = {"sgd", Fields(allOptimizers().front().fields)};
+    request.optimizer.fields.set("momentum", 0.9);
+    request.maxBatch = maxBatch;
+    request.precision = Precision::Float32;
+    m_weights.values = randomValues<float>(std::ssize(m_weights.values), 2);
+    for (float& weight : m_weights.values) weight *= 0.3f;  // keeps the softmax where a small error shows
+    for (int i = 0; i < maxBatch; ++i) m_labels.push_back(i % spec.classes);
+  }
+
+  /// The first tensor that differs: the output, the loss, or a gradient; nothing when all agree.
+  std::optional<std::string> difference(CompiledNetwork& got, CompiledNetwork& expected, int batch) const {
+    const Result mine = run(got, batch), right = run(expected, batch);
+    const auto compare = [&](const std::string& what, std::span<const float> a,
+                             std::span<const float> b) -> std::optional<std::string> {
+      const auto text = compareTensors<float>(a, b, {static_cast<int>(b.size())}, {2e-5, 1e-6});
+      return text ? std::optional(what + " " + *text) : std::nullopt;
+    };
+    if (auto found = compare("output", mine.logits, right.logits)) return found;
+    if (auto found = compare("loss", {&mine.loss, 1}, {&right.loss, 1})) return found;
+    for (const TensorPlace& place : m_weights.places) {
+      const auto of = [&](const Result& result) {
+        return std::span(result.gradients)
+            .subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size));
+      };
+      if (auto found = compare("gradient of " + place.name, of(mine), of(right))) return found;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Result {
+    std::vector<float> logits, gradients;
+    float loss = 0;
+  };
+
+  Result run(CompiledNetwork& net, int batch) const {
+    Batch part;
+    part.size = batch;
+    part.floats = m_x.data();
+    part.labels = m_labels.data();
+    net.setWeights(m_weights);
+    net.setOptimizerState(std::vector<float>(m_weights.values.size()));
+    Result result;
+    result.logits.resize(static_cast<std::size_t>(batch * request.network.classes));
+    net.forward(part, result.logits.data());
+    result.loss = static_cast<float>(net.trainBatch(part, 1, 5).lossSum);
+    result.gradients = net.optimizerState();
+    return result;
+  }
+
+  Weights m_weights;
+  std::vector<float> m_x;
+  std::vector<std::int32_t> m_labels;
+};
+
+}  // namespace strata::test
