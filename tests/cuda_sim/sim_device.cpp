@@ -275,9 +275,17 @@ std::unique_ptr<ConvPlan> SimDevice::planConv([[maybe_unused]] const ConvGraph& 
   notCapturing("planConv");
   fault(FaultKind::Plan, "planning a convolution");
 #ifdef STRATA_CUDNN_FRONTEND
-  if (loadCudnn().empty()) return plan<ConvGraph, SimConv>(graph);
+  if (hasConvolutions()) return plan<ConvGraph, SimConv>(graph);
 #endif
   return nullptr;  // then own kernels compute it
+}
+
+bool SimDevice::hasConvolutions() {
+#ifdef STRATA_CUDNN_FRONTEND
+  return loadCudnn().empty();
+#else
+  return false;
+#endif
 }
 
 std::unique_ptr<MatmulPlan> SimDevice::planMatmul(const Matmul& matmul) {
@@ -288,6 +296,7 @@ std::unique_ptr<MatmulPlan> SimDevice::planMatmul(const Matmul& matmul) {
 
 template <class Shape, class Plan>
 std::unique_ptr<Plan> SimDevice::plan(const Shape& shape) {
+  ++counts.plans;
   if (!choice) return std::make_unique<Plan>(*this, shape, "interpreted");
   std::vector<std::string> names;
   for (std::size_t i = 0; i < planSeconds.size(); ++i) names.push_back("candidate " + std::to_string(i));

@@ -25,8 +25,8 @@ inline constexpr int kFaultKinds = 4;
 class SimDevice : public Device {
  public:
   struct Counts {
-    /// Waits: of the host.
-    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0;
+    /// Waits: of the host. Plans: of shapes that the device can plan.
+    int launches = 0, convolutions = 0, products = 0, copies = 0, graphs = 0, waits = 0, timings = 0, plans = 0;
   };
 
   SimDevice() = default;
@@ -51,6 +51,8 @@ class SimDevice : public Device {
   std::size_t liveBytes() const { return m_live; }  ///< device and host memory not yet released
 
   int computeCapability = 90;
+  /// Whether this build and this machine have cuDNN's graphs; otherwise the backend's own kernels compute convolutions.
+  static bool hasConvolutions();
   bool hasProducts = true;  ///< otherwise the backend's own kernel computes them
   std::string name() const override { return "Simulated device"; }
   int capability() const override { return computeCapability; }
