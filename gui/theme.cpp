@@ -2,8 +2,10 @@
 #include "gui/theme.h"
 
 #include <QApplication>
+#include <QDir>
 #include <QEvent>
 #include <QFile>
+#include <QFileInfo>
 #include <QFontDatabase>
 #include <QFontMetricsF>
 #include <QIconEngine>
@@ -13,6 +15,7 @@
 #include <QLocale>
 #include <QPainter>
 #include <QPixmapCache>
+#include <QStandardPaths>
 #include <QStyleFactory>
 #include <QSvgRenderer>
 #include <algorithm>
@@ -86,9 +89,25 @@ QFont tabularFont(QFont font) {
   return font;
 }
 
+constexpr int kFinestScreen = 3;  // device pixels a pixel, up to which the style sheet's icons are drawn sharp
+
+/// Where the style sheet's icons may lie, the best place first.
+QStringList iconFolders() {
+  return {QDir::tempPath(), QStandardPaths::writableLocation(QStandardPaths::CacheLocation)};
+}
+
+/// A folder to be made in the first of iconFolders() that takes one, as QTemporaryDir wants it.
+QString iconFolder() {
+  const QStringList folders = iconFolders();
+  const auto takes = [](const QString& folder) { return QDir().mkpath(folder) && QFileInfo(folder).isWritable(); };
+  const auto found = std::find_if(folders.begin(), folders.end(), takes);
+  return (found == folders.end() ? folders.front() : *found) + "/strata-icons-XXXXXX";
+}
+
 }  // namespace
 
-Theme::Theme(QApplication& app) : QObject(nullptr), m_app(app), m_base(tabularFont(app.font())) {
+Theme::Theme(QApplication& app)
+    : QObject(nullptr), m_app(app), m_base(tabularFont(app.font())), m_sheetIcons(iconFolder()) {
   const QJsonObject root = QJsonDocument::fromJson(resource("themes/tokens.json")).object();
   const auto read = [&](const char* name, Tokens& tokens) {
     const QJsonObject object = root[name].toObject();
@@ -214,19 +233,29 @@ QPalette Theme::palette() const {
   return palette;
 }
 
-/// A style sheet takes pictures from files alone, so the few it needs are written in the theme's colours.
+/// A style sheet takes pictures from files alone, so the few it needs are written in the theme's colours: as PNG, which
+/// Qt always reads (SVG it reads only through a plugin that may not be installed), and larger for finer screens.
 void Theme::writeSheetIcons() const {
   static constexpr struct {
     const char *file, *icon, *token;
+    int size;  // as strata.qss draws it
   } kFiles[] = {
-      {"down", "chev", "text2"},           {"down-off", "chev", "bbutton"}, {"right", "chevr", "text2"},
-      {"check", "check", "onaccent"},      {"check-off", "check", "text3"}, {"spin-up", "spin-up", "text2"},
-      {"spin-down", "spin-down", "text2"},
+      {"down", "chev", "text2", 14},       {"down-off", "chev", "bbutton", 14}, {"check", "check", "onaccent", 14},
+      {"check-off", "check", "text3", 14}, {"spin-up", "spin-up", "text2", 12}, {"spin-down", "spin-down", "text2", 12},
   };
-  for (const auto& entry : kFiles) {
-    QFile file(m_sheetIcons.filePath(QString("%1-%2.svg").arg(entry.file, m_dark ? "dark" : "light")));
-    if (file.open(QIODevice::WriteOnly)) file.write(colouredSvg(entry.icon, color(entry.token)));
-  }
+  bool written = true;
+  for (const auto& entry : kFiles)
+    for (int scale = 1; scale <= kFinestScreen; ++scale) {
+      const QString finer = scale > 1 ? QString("@%1x").arg(scale) : QString();
+      const QString file = QString("%1-%2%3.png").arg(entry.file, m_dark ? "dark" : "light", finer);
+      const QSize pixels = QSize(entry.size, entry.size) * scale;
+      written &= m_sheetIcons.isValid() &&
+                 iconPixmap(pixels, entry.icon, color(entry.token)).save(m_sheetIcons.filePath(file), "PNG");
+    }
+  if (!written)
+    qWarning("%s", qPrintable(tr("The ticks and arrows of boxes cannot be shown: no folder for temporary files takes "
+                                 "them (tried %1).")
+                                  .arg(iconFolders().join(", "))));
 }
 
 QString Theme::sheet() const {
