@@ -10,7 +10,7 @@
 namespace {
 
 const QString kRoot = QStringLiteral(STRATA_SOURCE_DIR);
-const QStringList kFolders = {"engine", "datasets", "gui", "tests", "resources", ".ci"};
+const QStringList kFolders = {"engine", "datasets", "gui", "tests", "resources", ".ci", ".github"};
 
 /// Files below `folder` whose names match one of `patterns`, relative to the root.
 QStringList files(const QString& folder, const QStringList& patterns) {
@@ -109,8 +109,8 @@ class TestArchitecture : public QObject {
     QStringList wrong;
     for (const QString& folder : kFolders) {
       const QString licence = folder == "engine" || folder == "datasets" ? "Apache-2.0" : "GPL-3.0-or-later";
-      for (const QString& file :
-           files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in", "*.py", "*.qss", "CMakeLists.txt", "run", "setup"}))
+      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.cu", "*.cuh", "*.in", "*.py", "*.qss",
+                                                "CMakeLists.txt", "run", "setup", "compare", "*.yml"}))
         if (!text(file).section('\n', 0, 1).contains("SPDX-License-Identifier: " + licence)) wrong << file;
     }
     QVERIFY2(wrong.isEmpty(), qPrintable(wrong.join(", ")));
@@ -119,8 +119,8 @@ class TestArchitecture : public QObject {
   void noRegistryIsNamed() {
     QStringList hits;
     for (const QString& folder : kFolders)
-      for (const QString& file :
-           files(folder, {"*.h", "*.cpp", "*.in", "*.json", "*.py", "CMakeLists.txt", "run", "setup"}))
+      for (const QString& file : files(folder, {"*.h", "*.cpp", "*.in", "*.json", "*.py", "CMakeLists.txt", "run",
+                                                "setup", "compare", "*.yml"}))
         if (text(file).contains(QRegularExpression(QString("pypi\\.") + "org|files\\.python" + "hosted"))) hits << file;
     QVERIFY2(hits.isEmpty(), qPrintable(hits.join(", ")));
   }
