@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one exception type. Its message is one sentence a person can act on: where, what, got/needed, a way out.
+// The one exception type. Its message is one sentence a person can act on: where, what, got/needed, a way out. Whatever
+// a file puts into it, it stays on one line and is cut.
 // A half-edited network is not exceptional: analyse() reports it as Issues (network_spec.h).
 #pragma once
 #include <stdexcept>
 #include <string>
+
+#include "engine/text.h"
 
 namespace strata {
 
@@ -22,14 +25,17 @@ class Error : public std::runtime_error {
 
  private:
   static std::string message(const std::string& where, const std::string& what, const std::string& wayOut) {
-    std::string text = where;
+    std::string text = printable(where, kMostWhere, kMostWhere / 2);
     if (!where.empty()) text += ": ";
-    text += what;
+    text += printable(what, kMostWhat);
     if (!text.ends_with('.')) text += '.';
-    if (!wayOut.empty()) text.append(" ").append(wayOut);
+    if (!wayOut.empty()) text.append(" ").append(printable(wayOut, kMostWhat));
     if (!text.ends_with('.') && !text.ends_with('?')) text += '.';
     return text;
   }
+
+  static constexpr std::size_t kMostWhere = 240;  ///< characters; of a longer path both ends are kept
+  static constexpr std::size_t kMostWhat = 600;
 
   Kind m_kind;
 };

@@ -87,7 +87,7 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
 }
 
 /// A whole number as it stands in JSON, or nothing. Values past 64 bits are clamped: every field's limits refuse them.
-std::optional<std::int64_t> wholeNumber(const Json& json) {
+std::optional<std::int64_t> clampedWhole(const Json& json) {
   if (json.is_number_unsigned())
     return static_cast<std::int64_t>(std::min<std::uint64_t>(json.get<std::uint64_t>(), INT64_MAX));
   if (json.is_number_integer()) return json.get<std::int64_t>();
@@ -96,7 +96,7 @@ std::optional<std::int64_t> wholeNumber(const Json& json) {
 
 /// One side of a Pair; clamped to int, which every field's limits refuse.
 std::optional<int> pairSide(const Json& json) {
-  const auto number = wholeNumber(json);
+  const auto number = clampedWhole(json);
   if (!number) return std::nullopt;
   return static_cast<int>(std::clamp<std::int64_t>(*number, INT32_MIN, INT32_MAX));
 }
@@ -130,7 +130,7 @@ std::optional<Value> valueFromJson(Field::Kind kind, const Json& json) {
     case Field::Kind::Bool:
       return json.is_boolean() ? std::optional<Value>(json.get<bool>()) : std::nullopt;
     case Field::Kind::Int: {
-      const auto number = wholeNumber(json);
+      const auto number = clampedWhole(json);
       return number ? std::optional<Value>(*number) : std::nullopt;
     }
     case Field::Kind::Real:
@@ -214,7 +214,7 @@ Fields::Fields(const std::vector<Field>& described) {
 }
 
 bool Fields::flag(const std::string& id) const { return std::get<bool>(at(id)); }
-int Fields::integer(const std::string& id) const { return static_cast<int>(std::get<std::int64_t>(at(id))); }
+int Fields::integer(const std::string& id) const { return narrow<int>(std::get<std::int64_t>(at(id)), id); }
 double Fields::real(const std::string& id) const { return std::get<double>(at(id)); }
 const std::string& Fields::text(const std::string& id) const { return std::get<std::string>(at(id)); }
 Pair Fields::pair(const std::string& id) const { return std::get<Pair>(at(id)); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -59,7 +60,7 @@ class Builder : public nlohmann::json_sax<Json> {
   bool end_array() override { return close(); }
 
   bool key(string_t& name) override {
-    if (!m_open.back().keys.insert(name).second) return refuse("the key \"" + name + "\" appears twice");
+    if (!m_open.back().keys.insert(name).second) return refuse("the key " + inQuotes(name) + " appears twice");
     m_open.back().key = std::move(name);
     return true;
   }
@@ -70,6 +71,7 @@ class Builder : public nlohmann::json_sax<Json> {
     if (problem.starts_with('[') && bracket != std::string::npos) problem.erase(0, bracket + 2);
     // "parse error at line 1, column 5: syntax error ...": the position is told by the caller.
     if (problem.starts_with("parse error")) problem.erase(0, problem.find(": ") + 2);
+    problem = printable(problem, 160);  // it quotes what was read last, however long that is
     return false;
   }
 
@@ -184,6 +186,19 @@ Json parseJson(std::string_view text, const std::string& where) {
   const CountingIterator first{text.data(), &consumed}, last{text.data() + text.size(), &consumed};
   if (!Json::sax_parse(first, last, &builder)) throw refuse(consumed, builder.problem);
   return std::move(builder.document);
+}
+
+std::string shownValue(const Json& json) {
+  if (json.is_array()) return "a list of " + std::to_string(json.size()) + " values";
+  if (json.is_object()) return "an object of " + std::to_string(json.size()) + " values";
+  return json.is_string() ? inQuotes(json.get_ref<const std::string&>()) : compactJson(json);
+}
+
+double realNumber(const Json& json, const std::string& where, double low, double high) {
+  if (json.is_number())
+    if (const auto value = json.get<double>(); value >= low && value <= high) return value;
+  throw Error(Error::Kind::Input, where,
+              "must be a number from " + compactJson(low) + " to " + compactJson(high) + ", got " + shownValue(json));
 }
 
 Json numberOrNull(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }

@@ -7,11 +7,13 @@
 #include <limits>
 
 #include "engine/error.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
 
 constexpr std::uint64_t kMaxProjectBytes = 1 << 20;
+constexpr std::size_t kMaxName = 120;  ///< characters of a project's name
 
 /// A whole number from 0. JSON read from a text holds it unsigned, JSON made from an int signed.
 bool isCount(const Json& json) {
@@ -24,9 +26,9 @@ class ObjectReader {
   ObjectReader(const Json& object, std::string where, std::string path)
       : m_object(object), m_where(std::move(where)), m_path(std::move(path)) {
     if (!object.is_object())
-      throw Error(Error::Kind::Input, m_where,
-                  (m_path.empty() ? "the project" : m_path) + " must be an object in braces, got " +
-                      object.dump().substr(0, 40));
+      throw Error(
+          Error::Kind::Input, m_where,
+          (m_path.empty() ? "the project" : m_path) + " must be an object in braces, got " + shownValue(object));
   }
 
   const Json* take(const std::string& key) {
@@ -58,7 +60,7 @@ class ObjectReader {
     if (const Json* json = take(key)) {
       if (!isCount(*json) || json->get<std::uint64_t>() < low || json->get<std::uint64_t>() > high)
         throw wrong(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), *json);
-      value = static_cast<Integer>(json->get<std::uint64_t>());
+      value = narrow<Integer>(json->get<std::uint64_t>(), m_where);
     }
   }
   void finish() const {
@@ -66,20 +68,15 @@ class ObjectReader {
       if (std::find(m_known.begin(), m_known.end(), key) != m_known.end()) continue;
       std::string known;
       for (const std::string& name : m_known) known += (known.empty() ? "" : ", ") + name;
-      throw Error(Error::Kind::Input, m_where, "\"" + name(key) + "\" is not known", "Known here are: " + known);
+      throw Error(Error::Kind::Input, m_where, inQuotes(name(key)) + " is not known", "Known here are: " + known);
     }
   }
   std::string name(const std::string& key) const { return m_path.empty() ? key : m_path + "." + key; }
   Error wrong(const std::string& key, const std::string& needed, const Json& got) const {
-    return {Error::Kind::Input, m_where, name(key) + " must be " + needed + ", got " + oneValue(got)};
+    return {Error::Kind::Input, m_where, name(key) + " must be " + needed + ", got " + shownValue(got)};
   }
 
  private:
-  static std::string oneValue(const Json& json) {
-    const std::string text = compactJson(json);
-    return text.size() <= 40 ? text : text.substr(0, 37) + "...";
-  }
-
   const Json& m_object;
   std::string m_where, m_path;
   std::vector<std::string> m_known;
@@ -275,6 +272,7 @@ Project projectFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where, "");
   checkVersion(reader, json, where);
   reader.read("name", project.name);
+  project.name = printable(project.name, kMaxName);  // it is for people alone, on one line of a window
   if (const Json* data = reader.take("data")) project.data = dataFromJson(*data, where);
   if (const Json* network = reader.take("network")) project.network = networkFromJson(*network, where + ": network");
   if (const Json* training = reader.take("training")) project.training = trainingFromJson(*training, where);

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Foreign text in messages.
+// Foreign text, as it may be shown: a hostile file can neither flood nor forge what stands on a screen.
 #pragma once
 #include <string>
+#include <string_view>
 
 namespace strata {
 
-/// In quotes, on one line, cut after 40 bytes (but not inside a character): a hostile file cannot flood or forge a
-/// message.
-inline std::string inQuotes(std::string text) {
-  if (text.size() > 40) {
-    std::size_t end = 40;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-    text = text.substr(0, end) + "...";
-  }
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  return '"' + text + '"';
-}
+inline constexpr std::size_t kMostShown = 80;  ///< characters of a name out of a file
+
+/// On one line, in sound UTF-8 and cut to `most` characters, the last `tail` of them from its end. Each character that
+/// would command a terminal or turn the reading direction, and each byte that is no UTF-8, becomes U+FFFD.
+std::string printable(std::string_view text, std::size_t most = kMostShown, std::size_t tail = 0);
+
+/// The same in quotes and shorter, to stand in the middle of a sentence.
+std::string inQuotes(std::string_view text);
 
 }  // namespace strata
