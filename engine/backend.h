@@ -26,6 +26,7 @@ struct CompileRequest {
   int maxBatch = 128;
   std::uint64_t seed = 1;                   ///< of dropout
   std::optional<Precision> precision = {};  ///< one of Backend::precisions(); open: the first of them
+  bool training = true;  ///< false: for forward() and activations() alone, without room for gradients
 };
 
 /// Which layer showed it first, when a loss is not finite.
@@ -75,7 +76,7 @@ class Backend {
   virtual std::vector<Precision> precisions() const { return {Precision::Float32}; }
   /// An op for the site, or null: then the reference op runs.
   virtual std::unique_ptr<Op> makeOp(const LayerDef& def, const Site& site) = 0;
-  /// The whole stack. The default is Network (network.h), op by op.
+  /// The whole stack. The default is Network (network.h), op by op. Error::Input when there is not memory enough.
   virtual std::unique_ptr<CompiledNetwork> compile(const CompileRequest& request);
 };
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/memory.h"
 
 namespace strata {
 namespace {
@@ -16,10 +17,21 @@ bool allFinite(std::span<const float> values) {
 
 }  // namespace
 
+Analysis analyseWithinMemory(const CompileRequest& request) {
+  Analysis analysis = analyse(request.network);
+  requireMemory(request.training ? analysis.trainingBytes(request.maxBatch, request.optimizer.slotsPerWeight())
+                                 : analysis.inferenceBytes(request.maxBatch),
+                "network", "computing " + std::to_string(request.maxBatch) + " samples at once",
+                "Use smaller layers, or fewer samples at once");
+  return analysis;
+}
+
 Network::Network(Backend& backend, const CompileRequest& request)
-    : m_request(request), m_analysis(analyse(request.network)), m_weights(layoutFor(request.network)),
-      m_gradients(m_weights.values.size()),
-      m_state(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight())) {
+    : m_request(request), m_analysis(analyseWithinMemory(request)), m_weights(layoutFor(request.network)) {
+  if (request.training) {
+    m_gradients.resize(m_weights.values.size());
+    m_state.resize(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight()));
+  }
   const std::size_t layers = m_analysis.layers.size(), batch = static_cast<std::size_t>(request.maxBatch);
   m_activations.resize(layers + 1);
   m_activationGrads.resize(layers + 1);
@@ -28,13 +40,19 @@ Network::Network(Backend& backend, const CompileRequest& request)
   for (std::size_t i = 0; i < layers; ++i) {
     const LayerSpec& spec = request.network.layers[i];
     const LayerAnalysis& layer = m_analysis.layers[i];
-    const Site site{spec.name, spec.fields, layer.in, layer.out, request.maxBatch, static_cast<int>(i), needsGradient};
+    const Site site{spec.name,
+                    spec.fields,
+                    layer.in,
+                    layer.out,
+                    request.maxBatch,
+                    static_cast<int>(i),
+                    needsGradient && request.training};
     auto op = backend.makeOp(*layer.def, site);
     m_opNotes.push_back((op ? backend.id() : std::string("reference")) + " op");
     m_ops.push_back(op ? std::move(op) : layer.def->makeOp(site));
     m_activations[i + 1].resize(batch * static_cast<std::size_t>(layer.out.size()));
     needsGradient |= layer.parameters > 0;
-    if (needsGradient) m_activationGrads[i + 1].resize(m_activations[i + 1].size());
+    if (needsGradient && request.training) m_activationGrads[i + 1].resize(m_activations[i + 1].size());
   }
 }
 
@@ -138,7 +156,7 @@ OpIo Network::ioFor(std::size_t layer, int batch, bool training, std::uint64_t s
   io.dy = m_activationGrads[layer + 1].data();
   io.dx = m_activationGrads[layer].empty() ? nullptr : m_activationGrads[layer].data();
   io.weights = std::span<const float>(m_weights.values).subspan(offset, count);
-  io.gradients = std::span<float>(m_gradients).subspan(offset, count);
+  if (m_request.training) io.gradients = std::span<float>(m_gradients).subspan(offset, count);
   io.training = training;
   io.seed = m_request.seed;
   io.step = step;

@@ -8,6 +8,9 @@
 
 namespace strata {
 
+/// analyse(), or Error::Input when what was asked for takes more memory than there is.
+Analysis analyseWithinMemory(const CompileRequest& request);
+
 class Network : public CompiledNetwork {
  public:
   /// `backend` must outlive this. A layer it makes no op for runs by its reference op.

@@ -227,6 +227,10 @@ std::int64_t Analysis::trainingBytes(int batch, int optimizerSlots) const {
   return saturatingMul(saturatingAdd(perBatch, perWeight), sizeof(float));
 }
 
+std::int64_t Analysis::inferenceBytes(int batch) const {
+  return saturatingMul(saturatingAdd(saturatingMul(activations, batch), parameters), 2 * sizeof(float));
+}
+
 Analysis analyse(const NetworkSpec& spec) { return Analyst(spec).run(); }
 
 void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix) {

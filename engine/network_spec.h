@@ -51,6 +51,9 @@ struct Analysis {
   /// Bytes needed to train with this batch on a host: activations and their gradients, weights, gradients, optimizer
   /// state.
   std::int64_t trainingBytes(int batch, int optimizerSlots) const;
+  /// Bytes needed for answers to so many samples at once: layer outputs and weights, each also in the form that a
+  /// fast kernel wants.
+  std::int64_t inferenceBytes(int batch) const;
 };
 
 Analysis analyse(const NetworkSpec& spec);

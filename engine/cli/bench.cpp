@@ -12,6 +12,7 @@
 #include "engine/cpu/machine.h"
 #include "engine/cpu/profile.h"
 #include "engine/error.h"
+#include "engine/memory.h"
 #include "engine/project.h"
 #include "engine/rng.h"
 
@@ -40,6 +41,7 @@ struct BenchData {
 BenchData makeNoise(const NetworkSpec& network, int count, double density) {
   BenchData data;
   data.title = "seeded noise, " + fixed(100 * density, 0) + " % of it not zero";
+  requireMemory(saturatingMul(count, network.input.size()), "bench", "its noise", "Ask for fewer samples");
   data.noise.count = count;
   data.noise.pixels.resize(std::size_t(count * network.input.size()));
   Rng rng(1, Stream::Test);
@@ -116,7 +118,9 @@ void benchPrediction(const Project& project, const BenchOptions& options, const 
                      Batches& batches, CompiledNetwork& trainer, BenchResult& result) {
   constexpr int kWarmUp = 200, kPredictions = 2000, kBeside = 500;
   const auto backend = createBackend(backendId, 1);
-  const auto net = backend->compile(requestFor(project, options, 1));
+  CompileRequest request = requestFor(project, options, 1);
+  request.training = false;
+  const auto net = backend->compile(request);
   net->setWeights(initialWeights(project.network, project.training.seed));
   const int classes = project.network.classes;
   std::vector<float> sample(static_cast<std::size_t>(project.network.input.size()));

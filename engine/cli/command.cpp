@@ -32,9 +32,9 @@ void addPrecision(CLI::App& sub, std::optional<Precision>& precision) {
 }
 
 Path findRun(const std::string& nameOrPath) {
-  if (std::filesystem::is_directory(nameOrPath)) return nameOrPath;
+  if (folderAt(nameOrPath)) return nameOrPath;
   const Path named = runsDir() / nameOrPath;
-  if (std::filesystem::is_directory(named)) return named;
+  if (folderAt(named)) return named;
   throw Error(Error::Kind::File, nameOrPath, "there is no such run, neither here nor in " + runsDir().string(),
               "Name a run's folder");
 }

@@ -6,6 +6,7 @@
 #include "datasets/digit_prep.h"
 #include "engine/cli/command.h"
 #include "engine/error.h"
+#include "engine/text.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/predictor.h"
 
@@ -14,11 +15,10 @@ namespace {
 
 /// A run's best weights, else its last; or the checkpoint itself.
 Checkpoint readModel(const std::string& model) {
-  std::error_code code;
-  if (std::filesystem::is_regular_file(model, code)) return readCheckpoint(model);
+  if (somethingAt(model) && !folderAt(model)) return readCheckpoint(model);
   const Path checkpoints = findRun(model) / "checkpoints";
   const Path best = checkpoints / "best.safetensors";
-  return readCheckpoint(std::filesystem::exists(best) ? best : checkpoints / "last.safetensors");
+  return readCheckpoint(somethingAt(best) ? best : checkpoints / "last.safetensors");
 }
 
 std::vector<float> readSample(const Path& path, const Checkpoint& model) {
@@ -46,7 +46,8 @@ void print(const std::string& image, const Checkpoint& model, const std::vector<
               << "\n";
     return;
   }
-  std::cout << image << ": " << className(model, best) << " (" << fixed(100.0 * probabilities[best], 1) << " %)\n";
+  std::cout << printable(image, 240, 120) << ": " << className(model, best) << " ("
+            << fixed(100.0 * probabilities[best], 1) << " %)\n";
 }
 
 int predict(const std::string& modelName, const std::vector<std::string>& images, bool json) {
@@ -56,6 +57,7 @@ int predict(const std::string& modelName, const std::vector<std::string>& images
                 "the net reads pictures of " + std::to_string(model.network.input.c) + " channels, needed 1 (grey)");
   Predictor predictor(model.network);
   predictor.setWeights(model.weights);
+  predictor.reserve(1);  // before a picture of the net's size is made
   for (const std::string& image : images) print(image, model, predictor.predict(readSample(image, model)), json);
   return 0;
 }

@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "engine/cpu/kernels.h"
+#include "engine/memory.h"
 #include "engine/shape.h"
 
 namespace strata {
@@ -25,6 +26,10 @@ class Array {
   explicit Array(std::size_t size) : m_size(size) {
     const std::size_t least = (size + 2 * kSlack) * sizeof(T), border = least < kHugePage / 4 ? 64 : kHugePage,
                       bytes = (least + border - 1) / border * border;
+    // The system grants what it does not have, and ends the program that uses it.
+    if (bytes >= kLarge)
+      requireMemory(static_cast<std::int64_t>(bytes), "network", "one of its working arrays",
+                    "Use smaller layers, or fewer samples at once");
     m_memory.reset(static_cast<T*>(std::aligned_alloc(border, bytes)));
     if (!m_memory) throw std::bad_alloc();
     if (border == kHugePage) madvise(m_memory.get(), bytes, MADV_HUGEPAGE);
@@ -37,6 +42,7 @@ class Array {
  private:
   static constexpr std::size_t kSlack = 64;
   static constexpr std::size_t kHugePage = 2 << 20;
+  static constexpr std::size_t kLarge = 64 << 20;  ///< smaller arrays are not worth asking for
   struct Free {
     void operator()(T* p) const { std::free(p); }
   };

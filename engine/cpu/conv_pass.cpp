@@ -96,8 +96,10 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
   m_bias = Array<float>(width);
   m_shiftedBias = Array<float>(width);
   m_background = Array<float>(std::size_t(g.c));
-  m_gradients = Array<float>(kMostParts * m_transposed.size());
-  m_biasGradients = Array<float>(kMostParts * width);
+  if (plan.training) {
+    m_gradients = Array<float>(kMostParts * m_transposed.size());
+    m_biasGradients = Array<float>(kMostParts * width);
+  }
   for (int slot = 0; slot < plan.stateSlots; ++slot) {
     m_state[slot] = Array<float>(m_transposed.size());
     m_biasState[slot] = Array<float>(width);
@@ -130,30 +132,36 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       scratch.rowValues = Array<float>(std::size_t(std::max(inBands, std::int64_t{g.rows} * g.cols * g.c)));
       scratch.rowOffsets = Array<std::int32_t>(scratch.rowValues.size());
     }
-    scratch.gradientSums = Array<float>(std::size_t(g.kWidth(m_lanes)));
-    scratch.gradValues = Array<float>(places * g.k);
-    scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
-    scratch.gradStarts = Array<std::int32_t>(places * window + 1);
-    if (m_mayUseInputs) {
-      scratch.frame = Array<float>(std::size_t(g.rows + g.r - 1) * (g.cols + g.s - 1) * g.kWidth(m_lanes));
-      scratch.inputSums = Array<float>(std::size_t(g.r) * g.s * g.kWidth(m_lanes));
-    }
-    if (g.patchVecs > 0) {
-      const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
-      scratch.patches = Array<float>(positions * patch);
-      scratch.patchGradients = Array<float>(positions * g.k);
-      scratch.patchSums = Array<float>(g.k * patch);
-    }
-    if (m_mayPackChannels) {
-      scratch.packedX = Array<float>(std::size_t(x.sampleSize()) * m_tile);
-      scratch.packedDx = Array<float>(std::size_t(x.sampleSize()));
-      scratch.gradientRow = Array<float>(std::size_t(rowSize()));
-    }
-    scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
-    scratch.channelValues = Array<float>(std::size_t(channelCapacity()) * g.k);
-    scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
-    scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
+    if (plan.training) allocateForGradients(scratch);
   }
+}
+
+void ConvPass::allocateForGradients(Scratch& scratch) const {
+  const ConvShape& g = m_shape;
+  const std::size_t places = std::size_t(g.outH) * g.outW, window = std::size_t(g.poolH) * g.poolW;
+  scratch.gradientSums = Array<float>(std::size_t(g.kWidth(m_lanes)));
+  scratch.gradValues = Array<float>(places * g.k);
+  scratch.gradOffsets = Array<std::int32_t>(scratch.gradValues.size());
+  scratch.gradStarts = Array<std::int32_t>(places * window + 1);
+  if (m_mayUseInputs) {
+    scratch.frame = Array<float>(std::size_t(g.rows + g.r - 1) * (g.cols + g.s - 1) * g.kWidth(m_lanes));
+    scratch.inputSums = Array<float>(std::size_t(g.r) * g.s * g.kWidth(m_lanes));
+  }
+  if (g.patchVecs > 0) {
+    const std::size_t positions = std::size_t(g.patchRows) * g.outW, patch = std::size_t(g.patchVecs) * m_lanes;
+    scratch.patches = Array<float>(positions * patch);
+    scratch.patchGradients = Array<float>(positions * g.k);
+    scratch.patchSums = Array<float>(g.k * patch);
+  }
+  if (m_mayPackChannels) {
+    scratch.packedX = Array<float>(std::size_t(m_x.sampleSize()) * m_tile);
+    scratch.packedDx = Array<float>(std::size_t(m_x.sampleSize()));
+    scratch.gradientRow = Array<float>(std::size_t(rowSize()));
+  }
+  scratch.visits = Array<std::int32_t>(3 * (places * window + 1));
+  scratch.channelValues = Array<float>(std::size_t(channelCapacity()) * g.k);
+  scratch.channelOffsets = Array<std::int32_t>(scratch.channelValues.size());
+  scratch.channelCounts = Array<std::int32_t>(std::size_t(g.k));
 }
 
 /// Of one channel's list: what a band adds to it for each sample of a tile.

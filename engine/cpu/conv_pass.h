@@ -15,6 +15,7 @@ class ConvPass : public Pass {
     std::string name;
     ConvShape shape;
     bool hasBias = true, inputGradient = true;
+    bool training = true;  ///< else there is no room for gradients
     int stateSlots = 0;
     std::int64_t weightsOffset = 0;
   };
@@ -75,6 +76,7 @@ class ConvPass : public Pass {
   PixelLists& pixelsOf(int sample, const Scratch& scratch) {
     return m_pixelLists[m_codes.size() > 0 ? std::size_t(sample) : std::size_t(&scratch - m_scratch.data())];
   }
+  void allocateForGradients(Scratch& scratch) const;
   void makePixelLists();
   PlaneScratch forPlanes(const Scratch& scratch) const {
     return {scratch.phases.data(), scratch.planes.data(), scratch.tile.data(), scratch.pieces.data(),

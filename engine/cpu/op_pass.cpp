@@ -34,7 +34,8 @@ void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int
 
 }  // namespace
 
-OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, Buffer& x, Buffer& y)
+OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, bool training,
+               Buffer& x, Buffer& y)
     : m_name(site.name), m_weightsOffset(weightsOffset), m_in(site.in.size()), m_out(site.out.size()),
       m_inputGradient(site.needsInputGradient), m_x(x), m_y(y) {
   std::int64_t parameters = 0;
@@ -44,11 +45,11 @@ OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset
   own.maxBatch = ops > 1 ? largestPart(site.maxBatch) : site.maxBatch;
   for (int i = 0; i < ops; ++i) m_ops.push_back(def.makeOp(own));
   m_weights.resize(std::size_t(parameters));
-  m_gradients.resize(m_weights.size());
+  if (training) m_gradients.resize(m_weights.size());
   for (int slot = 0; slot < stateSlots; ++slot) m_state[slot].resize(m_weights.size());
   m_xPlain.resize(std::size_t(m_in * site.maxBatch));
   m_yPlain.resize(std::size_t(m_out * site.maxBatch));
-  m_dyPlain.resize(m_yPlain.size());
+  if (training) m_dyPlain.resize(m_yPlain.size());
   if (m_inputGradient) m_dxPlain.resize(m_xPlain.size());
 }
 
@@ -57,7 +58,7 @@ OpIo OpPass::ioFor(const Step& step, int begin, int end) {
   io.batch = end - begin;
   io.x = m_xPlain.data() + begin * m_in;
   io.y = m_yPlain.data() + begin * m_out;
-  io.dy = m_dyPlain.data() + begin * m_out;
+  io.dy = m_dyPlain.empty() ? nullptr : m_dyPlain.data() + begin * m_out;
   io.dx = m_inputGradient ? m_dxPlain.data() + begin * m_in : nullptr;
   io.weights = m_weights;
   io.gradients = m_gradients;

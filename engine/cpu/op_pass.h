@@ -8,7 +8,8 @@ namespace strata {
 
 class OpPass : public Pass {
  public:
-  OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, Buffer& x, Buffer& y);
+  OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, bool training, Buffer& x,
+         Buffer& y);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;

@@ -93,7 +93,7 @@ class Stopwatch {
 };
 
 Pipeline::Pipeline(const CompileRequest& request, int threads)
-    : m_request(request), m_analysis(analyse(request.network)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
+    : m_request(request), m_analysis(analyseWithinMemory(request)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
       m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes),
       m_dlogits(m_logits.size()) {
   const std::vector<Group> parts = groups();
@@ -170,7 +170,7 @@ void Pipeline::makeBuffers(const std::vector<Group>& parts) {
       for (std::size_t layer = from.first; layer <= from.last; ++layer)
         trained |= m_analysis.layers[layer].parameters > 0;
     }
-    buffer->allocate(m_request.maxBatch, trained);
+    buffer->allocate(m_request.maxBatch, trained && m_request.training);
     m_buffers.push_back(std::move(buffer));
   }
 }
@@ -180,12 +180,12 @@ Buffer Pipeline::bufferFor(const Shape& shape) const {
   Buffer buffer;
   buffer.shape = shape;
   buffer.rows = shape.h, buffer.cols = shape.w;
-  buffer.allocate(m_request.maxBatch, true);
+  buffer.allocate(m_request.maxBatch, m_request.training);
   return buffer;
 }
 
 void Pipeline::makePasses(const std::vector<Group>& parts) {
-  const int slots = m_request.optimizer.slotsPerWeight(), threads = m_pool.threads();
+  const int slots = m_request.training ? m_request.optimizer.slotsPerWeight() : 0, threads = m_pool.threads();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Group& group = parts[i];
     Buffer &x = *m_buffers[i], &y = *m_buffers[i + 1];
@@ -196,7 +196,8 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
       const WindowGeometry g = convGeometry(site);
       const std::string name =
           group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
-      ConvPass::Plan plan{name, {}, site.fields.flag("use_bias"), inputGradient, slots, layer.weightsOffset};
+      ConvPass::Plan plan{
+          name, {}, site.fields.flag("use_bias"), inputGradient, m_request.training, slots, layer.weightsOffset};
       plan.shape.c = site.in.c, plan.shape.k = site.out.c;
       plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
       plan.shape.rows = x.rows, plan.shape.cols = x.cols;
@@ -226,7 +227,8 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     } else if (group.kind == Group::Kind::AveragePool) {
       m_passes.push_back(std::make_unique<AveragePoolPass>(site.name, poolGeometry(site), x, y));
     } else {
-      m_passes.push_back(std::make_unique<OpPass>(*layer.def, site, layer.weightsOffset, slots, x, y));
+      m_passes.push_back(
+          std::make_unique<OpPass>(*layer.def, site, layer.weightsOffset, slots, m_request.training, x, y));
     }
   }
 }
@@ -418,7 +420,7 @@ Network& Pipeline::exact() {
     m_exact = std::make_unique<Network>(*m_reference, m_request);
   }
   m_exact->setWeights(weights());
-  m_exact->setOptimizerState(optimizerState());
+  if (m_request.training) m_exact->setOptimizerState(optimizerState());
   return *m_exact;
 }
 

@@ -2,13 +2,16 @@
 #include "engine/train/predictor.h"
 
 #include <algorithm>
+#include <cmath>
+#include <span>
 
 #include "engine/error.h"
+#include "engine/memory.h"
 
 namespace strata {
 namespace {
 
-constexpr int kMaxBatch = 64;
+constexpr std::size_t kMostAtOnce = 64;
 
 Batch oneSample(const std::vector<float>& sample, const NetworkSpec& network) {
   if (static_cast<std::int64_t>(sample.size()) != network.input.size())
@@ -21,30 +24,58 @@ Batch oneSample(const std::vector<float>& sample, const NetworkSpec& network) {
   return batch;
 }
 
+void refuseNonFinite(std::span<const float> probabilities) {
+  if (!std::all_of(probabilities.begin(), probabilities.end(), [](float p) { return std::isfinite(p); }))
+    throw Error(Error::Kind::Input, "network", "its answer is not a number: weights or samples are too large for it",
+                "Use weights of an earlier epoch");
+}
+
 }  // namespace
 
 Predictor::Predictor(const NetworkSpec& network, const std::string& backend, int threads)
-    : m_network(network), m_backend(createBackend(backend, threads)) {
-  CompileRequest request;
-  request.network = network;
-  request.maxBatch = kMaxBatch;
-  m_net = m_backend->compile(request);
-}
+    : m_network(network), m_weights(layoutFor(network)), m_backend(createBackend(backend, threads)) {}
 
 Predictor::~Predictor() = default;
 
-void Predictor::setWeights(const Weights& weights) { m_net->setWeights(weights); }
+void Predictor::setWeights(const Weights& weights) {
+  if (weights.places != m_weights.places) throw Error(Error::Kind::Input, "weights", "they belong to another net");
+  m_weights = weights;
+  if (m_net) m_net->setWeights(weights);
+}
+
+/// No more than are wanted, and no more than half of the memory holds.
+int Predictor::samplesAtOnce(std::size_t wanted) const {
+  const Analysis analysis = analyse(m_network);
+  auto samples = static_cast<int>(std::clamp<std::size_t>(wanted, 1, kMostAtOnce));
+  while (samples > 1 && analysis.inferenceBytes(samples) > availableMemory() / 2) samples /= 2;
+  return samples;
+}
+
+CompiledNetwork& Predictor::netFor(int samples) {
+  if (samples <= m_samples) return *m_net;
+  m_net.reset();
+  m_samples = 0;
+  CompileRequest request;
+  request.network = m_network;
+  request.maxBatch = samples;
+  request.training = false;
+  m_net = m_backend->compile(request);
+  m_net->setWeights(m_weights);
+  m_samples = samples;
+  return *m_net;
+}
 
 std::vector<float> Predictor::predict(const std::vector<float>& sample) {
   std::vector<float> probabilities(m_network.classes);
-  m_net->forward(oneSample(sample, m_network), probabilities.data());
+  netFor(1).forward(oneSample(sample, m_network), probabilities.data());
   softmax(probabilities.data(), 1, m_network.classes, probabilities.data());
+  refuseNonFinite(probabilities);
   return probabilities;
 }
 
 std::vector<std::vector<float>> Predictor::activations(const std::vector<float>& sample) {
   std::vector<std::vector<float>> out;
-  m_net->activations(oneSample(sample, m_network), out);
+  netFor(1).activations(oneSample(sample, m_network), out);
   return out;
 }
 
@@ -53,18 +84,21 @@ Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& i
   const int classes = m_network.classes;
   Evaluation result;
   result.confusion.assign(classes, std::vector<int>(classes, 0));
-  Batches batches(samples, indices, m_network.input, preprocessing, kMaxBatch);
+  const int atOnce = samplesAtOnce(indices.size());
+  CompiledNetwork& net = netFor(atOnce);
+  Batches batches(samples, indices, m_network.input, preprocessing, atOnce);
   batches.startEpoch(0, false, 0);
-  std::vector<float> logits(static_cast<std::size_t>(kMaxBatch) * classes), probabilities(logits.size());
+  std::vector<float> logits(static_cast<std::size_t>(atOnce) * classes), probabilities(logits.size());
   double lossSum = 0;
   int hits = 0;
   for (int i = 0; i < batches.count(); ++i) {
     const Batch batch = batches.at(i);
-    m_net->forward(batch, logits.data());
+    net.forward(batch, logits.data());
     const LossResult loss = softmaxCrossEntropy<float>(logits.data(), batch.labels, batch.size, classes, nullptr);
     lossSum += loss.lossSum;
     hits += loss.hits;
     softmax(logits.data(), batch.size, classes, probabilities.data());
+    refuseNonFinite({probabilities.data(), static_cast<std::size_t>(batch.size) * classes});
     for (int n = 0; n < batch.size; ++n) {
       const float* row = probabilities.data() + static_cast<std::size_t>(n) * classes;
       const int predicted = static_cast<int>(std::max_element(row, row + classes) - row);

@@ -20,11 +20,15 @@ struct Evaluation {
 class Predictor {
  public:
   /// Runs on the cpu backend with one thread unless told otherwise: predicting must not slow the training.
+  /// The net is compiled when something is asked, for as many samples as are asked at once and fit into the memory.
   explicit Predictor(const NetworkSpec& network, const std::string& backend = "cpu", int threads = 1);
   ~Predictor();
 
-  void setWeights(const Weights& weights);
+  void setWeights(const Weights& weights);  ///< Error::Input for those of another net
+  /// Compiles for so many samples at once now. Error::Input when there is not memory enough.
+  void reserve(int samples) { netFor(samples); }
   /// One sample of floats as the net reads them (already scaled). Returns probabilities by class.
+  /// Error::Input when its answer is not a number, as that of a net whose weights have grown beyond all bounds.
   std::vector<float> predict(const std::vector<float>& sample);
   /// Every layer's output for one sample, in stack order.
   std::vector<std::vector<float>> activations(const std::vector<float>& sample);
@@ -33,9 +37,14 @@ class Predictor {
   const NetworkSpec& network() const { return m_network; }
 
  private:
+  int samplesAtOnce(std::size_t wanted) const;
+  CompiledNetwork& netFor(int samples);
+
   NetworkSpec m_network;
+  Weights m_weights;
   std::unique_ptr<Backend> m_backend;
   std::unique_ptr<CompiledNetwork> m_net;
+  int m_samples = 0;  ///< that m_net takes at once
 };
 
 }  // namespace strata
