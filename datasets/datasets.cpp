@@ -50,27 +50,28 @@ std::optional<Path> findInside(const Path& folder, const std::string& torchvisio
 }
 
 Samples readPart(const Path& imageFile, const Path& labelFile, int classes, Shape& shape) {
-  IdxFile images = readIdx(imageFile);
-  const IdxFile labels = readIdx(labelFile);
+  const IdxReader images(imageFile), labels(labelFile);  // both headers must fit before the samples are read
   const auto refuse = [](const Path& file, const std::string& what, const std::string& wayOut) {
     throw Error(Error::Kind::Input, file.string(), what, wayOut);
   };
-  if (images.dims.size() < 3) refuse(imageFile, "holds labels, needed images", "Check that the files are not swapped.");
-  if (labels.dims.size() != 1)
+  if (images.dims().size() < 3)
+    refuse(imageFile, "holds labels, needed images", "Check that the files are not swapped.");
+  if (labels.dims().size() != 1)
     refuse(labelFile, "holds images, needed labels", "Check that the files are not swapped.");
-  if (images.dims[0] != labels.dims[0])
+  if (images.dims()[0] != labels.dims()[0])
     refuse(labelFile,
-           "holds " + std::to_string(labels.dims[0]) + " labels, needed one for each of the " +
-               std::to_string(images.dims[0]) + " images in " + imageFile.filename().string(),
+           "holds " + std::to_string(labels.dims()[0]) + " labels, needed one for each of the " +
+               std::to_string(images.dims()[0]) + " images in " + imageFile.filename().string(),
            "Get both files from the same place.");
-  for (std::size_t i = 0; i < labels.bytes.size(); ++i)
-    if (labels.bytes[i] >= classes)
+  const std::vector<std::uint8_t> classOf = labels.read();
+  for (std::size_t i = 0; i < classOf.size(); ++i)
+    if (classOf[i] >= classes)
       refuse(labelFile,
-             "has the label " + std::to_string(labels.bytes[i]) + " for sample " + std::to_string(i) +
-                 ", needed 0 to " + std::to_string(classes - 1),
+             "has the label " + std::to_string(classOf[i]) + " for sample " + std::to_string(i) + ", needed 0 to " +
+                 std::to_string(classes - 1),
              "The file is damaged or belongs to another data set.");
-  shape = Shape::image(images.dims[1], images.dims[2], images.dims.size() == 4 ? images.dims[3] : 1);
-  return {images.dims[0], std::move(images.bytes), {labels.bytes.begin(), labels.bytes.end()}};
+  shape = Shape::image(images.dims()[1], images.dims()[2], images.dims().size() == 4 ? images.dims()[3] : 1);
+  return {images.dims()[0], images.read(), {classOf.begin(), classOf.end()}};
 }
 
 std::shared_ptr<const Dataset> loadFolder(const Path& folder, const CatalogueEntry& entry) {

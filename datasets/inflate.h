@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deflated bytes in memory, read as a stream: nothing is allocated but zlib's window, so the caller decides how much
+// Deflated bytes read as a stream: nothing is allocated but zlib's window and a chunk, so the caller decides how much
 // may come out.
 #pragma once
 #include <zlib.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -15,7 +16,11 @@ class Inflater {
   /// Gzip: one or more members, nothing else after them. Raw: bare deflate data, as in a zip.
   enum class Packing { Gzip, Raw };
 
-  Inflater(std::span<const unsigned char> packed, Packing packing, std::string where);
+  /// The next packed bytes, valid until the next call; none at their end.
+  using Source = std::function<std::span<const unsigned char>()>;
+
+  Inflater(Source source, Packing packing, std::string where);
+  Inflater(std::span<const unsigned char> packed, Packing packing, std::string where);  ///< which must outlive this
   ~Inflater();
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
@@ -25,13 +30,16 @@ class Inflater {
   std::size_t read(std::span<std::uint8_t> out);
 
  private:
+  bool refill();
   bool startNextMember();
   [[noreturn]] void fail(const std::string& what) const;
 
   z_stream m_stream{};
   Packing m_packing;
   std::string m_where;
-  std::size_t m_size;
+  Source m_source;
+  std::span<const unsigned char> m_rest;  ///< of what the source gave last
+  std::uint64_t m_taken = 0;              ///< packed bytes given to zlib
   bool m_finished = false;
 };
 
