@@ -22,6 +22,20 @@ Error fileError(const Path& path, const std::string& what, int code, const std::
   return {Error::Kind::File, path.string(), what + " (" + std::strerror(code) + ")", wayOut};
 }
 
+Error notRegular(const Path& path, bool folder) {
+  return {Error::Kind::File, path.string(), folder ? "is a folder, needed a file" : "is not a regular file"};
+}
+
+std::filesystem::file_type kindAt(const Path& path) {
+  std::error_code code;
+  const std::filesystem::file_status status = std::filesystem::status(path, code);
+  // A file where a folder should be (ENOTDIR) counts as nothing.
+  if (status.type() == std::filesystem::file_type::none)
+    throw Error(Error::Kind::File, path.string(), "cannot be looked at (" + code.message() + ")",
+                "Check the name and the rights on its folder");
+  return status.type();
+}
+
 /// A call that a signal may interrupt.
 template <class Call>
 auto retried(Call call) {
@@ -69,13 +83,14 @@ RegularFile::RegularFile(const Path& path) : m_path(path) {
   m_fd = retried([&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); });
   if (m_fd < 0) {
     if (errno == ENOENT) throw Error(Error::Kind::File, path.string(), "there is no such file", "Check the name");
+    if (errno == ENXIO) throw notRegular(path, false);  // a socket
     throw fileError(path, "cannot open the file", errno);
   }
   struct stat status {};
   if (::fstat(m_fd, &status) < 0 || !S_ISREG(status.st_mode)) {
     const bool folder = S_ISDIR(status.st_mode);
     ::close(m_fd);
-    throw Error(Error::Kind::File, path.string(), folder ? "is a folder, needed a file" : "is not a regular file");
+    throw notRegular(path, folder);
   }
   m_size = static_cast<std::uint64_t>(status.st_size);
 }
@@ -84,15 +99,36 @@ RegularFile::~RegularFile() { ::close(m_fd); }
 
 std::string RegularFile::read(std::uint64_t count) {
   std::string bytes(count, '\0');
+  bytes.resize(readAt(m_offset, bytes));
+  m_offset += bytes.size();
+  return bytes;
+}
+
+std::size_t RegularFile::readAt(std::uint64_t offset, std::span<char> bytes) const {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t got = retried([&] { return ::read(m_fd, bytes.data() + done, bytes.size() - done); });
+    const ssize_t got = retried(
+        [&] { return ::pread(m_fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done)); });
     if (got < 0) throw fileError(m_path, "cannot read the file", errno);
     if (got == 0) break;
     done += static_cast<std::size_t>(got);
   }
-  bytes.resize(done);
-  return bytes;
+  return done;
+}
+
+bool somethingAt(const Path& path) { return kindAt(path) != std::filesystem::file_type::not_found; }
+bool folderAt(const Path& path) { return kindAt(path) == std::filesystem::file_type::directory; }
+
+std::vector<Path> entriesOf(const Path& folder) {
+  std::vector<Path> entries;
+  if (!somethingAt(folder)) return entries;
+  std::error_code code;
+  for (std::filesystem::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
+    entries.push_back(entry->path());
+  if (code)
+    throw Error(Error::Kind::File, folder.string(), "cannot read the folder (" + code.message() + ")",
+                "Check that it is a folder and may be entered");
+  return entries;
 }
 
 std::string readFile(const Path& path, std::uint64_t maxBytes) {
@@ -106,9 +142,11 @@ std::string readFile(const Path& path, std::uint64_t maxBytes) {
 
 void durableReplace(const Path& path, std::string_view bytes) {
   // A link stays a link: what it points to is replaced.
-  std::error_code ignored;
-  const Path target =
-      std::filesystem::is_symlink(path, ignored) ? std::filesystem::weakly_canonical(path, ignored) : path;
+  std::error_code code;
+  const Path target = std::filesystem::is_symlink(path, code) ? std::filesystem::weakly_canonical(path, code) : path;
+  if (target.empty())
+    throw Error(Error::Kind::File, path.string(), "is a link that cannot be followed (" + code.message() + ")",
+                "Remove the link and save again");
   const Path folder = target.has_parent_path() ? target.parent_path() : Path(".");
   struct stat old {};
   const bool exists = ::stat(target.c_str(), &old) == 0;

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace strata {
 
@@ -20,14 +21,23 @@ class RegularFile {
   RegularFile(const RegularFile&) = delete;
   RegularFile& operator=(const RegularFile&) = delete;
 
+  const Path& path() const { return m_path; }
   std::uint64_t size() const { return m_size; }  ///< when it was opened
   std::string read(std::uint64_t count);         ///< the next bytes; fewer at the end of the file. Error::File
+  /// Fills `bytes` from `offset` on and returns how many there were: fewer at the end of the file. Error::File
+  std::size_t readAt(std::uint64_t offset, std::span<char> bytes) const;
 
  private:
   Path m_path;
   int m_fd = -1;
-  std::uint64_t m_size = 0;
+  std::uint64_t m_size = 0, m_offset = 0;  ///< offset: where read() goes on
 };
+
+// What is behind a name, links followed. False and none when nothing is; Error::File when the system will not say: a
+// loop of links, a folder that may not be entered.
+bool somethingAt(const Path& path);
+bool folderAt(const Path& path);
+std::vector<Path> entriesOf(const Path& folder);  ///< in no order
 
 /// The whole regular file. Error::File when it is absent, not a regular file or unreadable; Error::Input when larger
 /// than `maxBytes`.

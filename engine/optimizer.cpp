@@ -73,9 +73,11 @@ const std::vector<ChoiceDef>& allOptimizers() {
   return optimizers;
 }
 
-int OptimizerSpec::slotsPerWeight() const {
-  if (type == "adam") return 2;
-  return fields.real("momentum") == 0 ? 0 : 1;
+std::span<const OptimizerSlot> OptimizerSpec::stateSlots() const {
+  static const std::vector<OptimizerSlot> adam{{"m", true}, {"v", false}}, momentum{{"momentum", true}};
+  if (type == "adam") return adam;
+  if (fields.real("momentum") == 0) return {};
+  return momentum;
 }
 
 void updateWeights(const OptimizerSpec& spec, double learningRate, std::uint64_t step, std::span<float> weights,

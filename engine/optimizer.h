@@ -18,12 +18,20 @@ struct ChoiceDef {
 const std::vector<ChoiceDef>&
 allOptimizers();  ///< "sgd" (learning_rate, momentum, nesterov), "adam" (learning_rate, beta_1, beta_2, epsilon)
 
+/// What an optimizer remembers of each weight, besides the weight itself.
+struct OptimizerSlot {
+  std::string name;           ///< as in checkpoints: "momentum"; "m" and "v" of Adam
+  bool mayBeNegative = true;  ///< a mean of squares may not
+};
+
 struct OptimizerSpec {
   std::string type = "sgd";
   Fields fields{allOptimizers().front().fields};
   double learningRate() const { return fields.real("learning_rate"); }
+  /// In the order in which they lie in the state, each as long as the weights: none for plain SGD.
+  std::span<const OptimizerSlot> stateSlots() const;
   /// Floats of state kept per weight: 0 plain SGD, 1 momentum, 2 Adam.
-  int slotsPerWeight() const;
+  int slotsPerWeight() const { return static_cast<int>(stateSlots().size()); }
   bool operator==(const OptimizerSpec&) const = default;
 };
 

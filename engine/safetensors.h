@@ -22,21 +22,25 @@ struct SafeTensorsFile {
   std::map<std::string, SafeTensor> tensors;
 };
 
-/// The same, its tensors lying in the bytes it was parsed from.
-struct SafeTensorView {
+/// Where a tensor lies.
+struct SafeTensorPlace {
   std::string dtype;
   std::vector<std::int64_t> shape;
-  std::string_view bytes;
+  std::uint64_t begin = 0, end = 0;  ///< bytes, counted from the end of the header
 };
-struct SafeTensorsView {
+/// What a file says of itself before its data.
+struct SafeTensorsHeader {
   std::map<std::string, std::string> metadata;
-  std::map<std::string, SafeTensorView> tensors;
+  std::map<std::string, SafeTensorPlace> tensors;  ///< together they fill the file: no hole, no overlap
+  std::uint64_t end = 0;                           ///< of the header in the file: there the data begin
 };
 
-inline constexpr std::uint64_t kMaxSafeTensorsBytes = std::uint64_t{16} << 30;
-
-/// Everything is proven before it returns. `bytes` must outlive the result. Error::Input naming `where`.
-SafeTensorsView parseSafeTensors(std::string_view bytes, const std::string& where);
+/// Proves the header at the start of a file of `fileSize` bytes, of which `start` holds at least the header whole.
+/// Error::Input naming `where`.
+SafeTensorsHeader parseSafeTensorsHeader(std::string_view start, std::uint64_t fileSize, const std::string& where);
+/// Reads no more than the length and the header, so that a file is refused before its data cost time or memory.
+/// `start`, where given, gets these bytes as they are. Error::File, Error::Input.
+SafeTensorsHeader readSafeTensorsHeader(RegularFile& file, std::string* start = nullptr);
 SafeTensorsFile readSafeTensors(const Path& path);          ///< Error::File, Error::Input
 std::string safeTensorsBytes(const SafeTensorsFile& file);  ///< for durableReplace()
 

@@ -22,16 +22,22 @@ Analysis soundAnalysis(const NetworkSpec& spec) {
 
 }  // namespace
 
-Weights layoutFor(const NetworkSpec& spec) {
+std::vector<TensorPlace> placesFor(const NetworkSpec& spec) {
   const Analysis analysis = soundAnalysis(spec);
-  Weights weights;
+  std::vector<TensorPlace> places;
   std::int64_t offset = 0;
   for (std::size_t i = 0; i < spec.layers.size(); ++i)
     for (const ParamInfo& param : analysis.layers[i].params) {
-      weights.places.push_back({spec.layers[i].name + "." + param.name, param.shape, offset, param.size()});
+      places.push_back({spec.layers[i].name + "." + param.name, param.shape, offset, param.size()});
       offset += param.size();
     }
-  weights.values.resize(static_cast<std::size_t>(offset));
+  return places;
+}
+
+Weights layoutFor(const NetworkSpec& spec) {
+  Weights weights{placesFor(spec), {}};
+  if (!weights.places.empty())
+    weights.values.resize(static_cast<std::size_t>(weights.places.back().offset + weights.places.back().size));
   return weights;
 }
 

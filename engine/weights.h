@@ -25,6 +25,8 @@ struct Weights {
   bool operator==(const Weights&) const = default;
 };
 
+/// Where each tensor of `spec`, which analyse() must accept, lies in an arena that holds nothing else.
+std::vector<TensorPlace> placesFor(const NetworkSpec& spec);
 /// All zeros, laid out for `spec`, which analyse() must accept.
 Weights layoutFor(const NetworkSpec& spec);
 /// Drawn by each layer's initializer from `seed`.

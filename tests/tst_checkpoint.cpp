@@ -3,8 +3,7 @@
 #include <QTest>
 #include <random>
 
-#include "engine/safetensors.h"
-#include "engine/train/checkpoint.h"
+#include "checkpoint_file.h"
 #include "test_files.h"
 #include "tiny_run.h"
 
@@ -18,7 +17,9 @@ Checkpoint example() {
   checkpoint.preprocessing = {0.1, -0.3, true};
   checkpoint.classes = {"left", "mïddle", "right"};
   checkpoint.weights = initialWeights(checkpoint.network, 5);
-  checkpoint.optimizerState.assign(checkpoint.weights.values.size(), 0.25f);
+  checkpoint.optimizerSlots = {"m", "v"};
+  for (std::size_t i = 0; i < 2 * checkpoint.weights.values.size(); ++i)
+    checkpoint.optimizerState.push_back(static_cast<float>(i));
   checkpoint.step = 12345678901;
   checkpoint.epoch = 9;
   checkpoint.epochLossSum = 1.0 / 3;
@@ -42,6 +43,7 @@ class TestCheckpoint : public QObject {
   void wrongWeightsAreRefused_data();
   void wrongWeightsAreRefused();
   void anAbsurdNetworkAllocatesNothing();
+  void aLargeFileIsRefusedByItsHeader();
 
  private:
   ScratchFolder m_folder;
@@ -57,6 +59,7 @@ void TestCheckpoint::comesBack() {
   QVERIFY(back.classes == checkpoint.classes);
   QVERIFY(back.weights == checkpoint.weights);
   QVERIFY(back.optimizerState == checkpoint.optimizerState);
+  QVERIFY(back.optimizerSlots == checkpoint.optimizerSlots);
   QCOMPARE(back.step, checkpoint.step);
   QCOMPARE(back.epoch, checkpoint.epoch);
   QVERIFY(back.epochLossSum == checkpoint.epochLossSum);  // the very same bits
@@ -95,20 +98,11 @@ void TestCheckpoint::plainFilesAreNoCheckpoints() {
 }
 
 void TestCheckpoint::newerOnesAreRefused() {
-  // The checksum is set right again, so that the version alone is to blame.
-  writeText(m_path, checkpointBytes(example()));
-  SafeTensorsFile file = readSafeTensors(m_path);
-  std::string& state = file.metadata["strata"];
-  state.replace(state.find("\"version\":1"), 11, "\"version\":2");
-  file.metadata["checksum"] = "00000000";
-  writeText(m_path, safeTensorsBytes(file));
-  const QString wrong = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
-  const QString computed = wrong.section("its checksum is ", 1).left(8);
-  QCOMPARE(computed.size(), 8);
-  file.metadata["checksum"] = computed.toStdString();
-  writeText(m_path, safeTensorsBytes(file));
+  CheckpointFile file(example());
+  file.state["version"] = 3;
+  writeText(m_path, file.bytes());
   const QString message = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
-  QVERIFY2(message.contains("newer Strata (checkpoint version 2"), qPrintable(message));
+  QVERIFY2(message.contains("newer Strata (checkpoint version 3"), qPrintable(message));
 }
 
 void TestCheckpoint::weightsAloneAreRead() {
@@ -149,6 +143,28 @@ void TestCheckpoint::anAbsurdNetworkAllocatesNothing() {
   writeText(m_path, checkpointBytes(example()));
   const QString message = refusedWith(Error::Kind::Input, [&] { readWeights(m_path, network); });
   QVERIFY2(message.startsWith(QString::fromStdString(m_path.string())), qPrintable(message));
+}
+
+/// A file of fifteen gibibytes that takes no room on the disk, whose one tensor is as large as it, and a network that
+/// has no such tensor.
+void TestCheckpoint::aLargeFileIsRefusedByItsHeader() {
+  constexpr std::int64_t kFloats = std::int64_t{15} << 28;
+  CheckpointFile file(example());
+  file.tensors.clear();
+  file.tensors["big"] = {"F32", {1}, "1234"};
+  std::string bytes = file.bytes();
+  const auto replace = [&](const std::string& from, std::string to) {
+    bytes.replace(bytes.find(from), from.size(), to);
+  };
+  replace("\"shape\":[1],\"data_offsets\":[0,4]",
+          "\"shape\":[" + std::to_string(kFloats) + "],\"data_offsets\":[0," + std::to_string(4 * kFloats) + "]");
+  const std::size_t header = bytes.size() - 4 - 8;
+  bytes.resize(8 + header);
+  for (int i = 0; i < 8; ++i) bytes[static_cast<std::size_t>(i)] = static_cast<char>(header >> 8 * i & 0xff);
+  writeText(m_path, bytes);
+  std::filesystem::resize_file(m_path, bytes.size() + 4 * kFloats);
+  const QString message = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
+  QVERIFY2(message.contains("has no tensor \"conv1.kernel\""), qPrintable(message));
 }
 
 QTEST_APPLESS_MAIN(TestCheckpoint)

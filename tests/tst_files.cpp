@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Reading files that are not what they seem, and replacing files without ever losing the old one.
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <QTest>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 
 #include "test_files.h"
 
@@ -18,6 +21,7 @@ class TestFiles : public QObject {
   void readsWhole();
   void refusesWhatIsNoFile_data();
   void refusesWhatIsNoFile();
+  void whatCannotBeLookedAtIsToldInWords();
   void refusesTooLarge();
   void replaces();
   void keepsModeAndLink();
@@ -49,6 +53,8 @@ void TestFiles::refusesWhatIsNoFile_data() {
                                     << "cannot open the file";
   QTest::newRow("device") << "device"
                           << "is not a regular file";
+  QTest::newRow("socket") << "socket"
+                          << "is not a regular file";
 }
 
 void TestFiles::refusesWhatIsNoFile() {
@@ -60,8 +66,36 @@ void TestFiles::refusesWhatIsNoFile() {
   if (kind == "pipe") QCOMPARE(::mkfifo(path.c_str(), 0600), 0);
   if (kind == "circle") std::filesystem::create_symlink(path, path);
   if (kind == "device") path = "/dev/zero";
+  if (kind == "socket") {
+    sockaddr_un address{AF_UNIX, {}};
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    QCOMPARE(::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ::close(socket);
+  }
   const QString message = refusedWith(Error::Kind::File, [&] { readFile(path, 100); });
   QVERIFY2(message.contains(says), qPrintable(message));
+}
+
+/// A loop of links and a folder that may not be entered: one sentence with the system's reason, whatever is asked.
+void TestFiles::whatCannotBeLookedAtIsToldInWords() {
+  const ScratchFolder folder;
+  const Path loop = folder / "loop";
+  std::filesystem::create_symlink("loop", loop);
+  const std::vector<std::function<void()>> calls{[&] { somethingAt(loop); }, [&] { folderAt(loop); },
+                                                 [&] { entriesOf(loop); }, [&] { RegularFile file(loop); },
+                                                 [&] { durableReplace(loop, "x"); }};
+  for (const auto& call : calls) {
+    const QString message = refusedWith(Error::Kind::File, call);
+    QVERIFY2(message.startsWith(QString::fromStdString(loop.string()) + ": ") && message.contains("levels of symbolic"),
+             qPrintable(message));
+  }
+  QVERIFY(!somethingAt(folder / "absent") && !folderAt(folder / "absent") && entriesOf(folder / "absent").empty());
+  writeText(folder / "file", "x");
+  QVERIFY(somethingAt(folder / "file") && !folderAt(folder / "file") && !somethingAt(folder / "file/below"));
+  QVERIFY(folderAt(folder.path()));
+  QCOMPARE(entriesOf(folder.path()).size(), std::size_t{2});
+  QVERIFY(refusedWith(Error::Kind::File, [&] { entriesOf(folder / "file"); }).contains("cannot read the folder"));
 }
 
 void TestFiles::refusesTooLarge() {

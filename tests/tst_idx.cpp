@@ -6,10 +6,12 @@
 #include <QTemporaryDir>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "data_files.h"
 #include "datasets/idx.h"
+#include "engine/rng.h"
 
 using namespace strata;
 
@@ -33,6 +35,8 @@ class TestIdx : public QObject {
   void reads_data();
   void reads();
   void readsSeveralMembers();
+  void readsAcrossChunks();
+  void verifiesWithoutKeeping();
   void refusesEveryPrefix_data();
   void refusesEveryPrefix();
   void refusesImpossibleDimensions();
@@ -54,7 +58,7 @@ class TestIdx : public QObject {
   QString refused(const std::string& bytes) {
     const Path path = file(bytes);
     largestRequest = 0;
-    const QString sentence = refusal(Error::Kind::Input, [&] { readIdx(path); });
+    const QString sentence = refusal(Error::Kind::Input, [&] { IdxReader(path).read(); });
     const std::size_t largest = largestRequest, allowed = 2 * bytes.size() + (std::size_t{64} << 20);
     if (largest > allowed) return {};
     return sentence.startsWith(QString::fromStdString(path.string()) + ": ") ? sentence : QString();
@@ -78,21 +82,48 @@ void TestIdx::reads_data() {
 void TestIdx::reads() {
   QFETCH(QByteArray, bytes);
   QFETCH(QList<int>, dims);
-  const IdxFile idx = readIdx(file(bytes.toStdString()));
-  QCOMPARE(QList<int>(idx.dims.begin(), idx.dims.end()), dims);
+  const IdxReader idx(file(bytes.toStdString()));
+  QCOMPARE(QList<int>(idx.dims().begin(), idx.dims().end()), dims);
+  QCOMPARE(idx.packed(), bytes.startsWith('\x1f'));
   std::size_t count = 1;
   for (const int dim : dims) count *= static_cast<std::size_t>(dim);
-  QCOMPARE(idx.bytes.size(), count);
-  for (std::size_t i = 0; i < count; ++i) QCOMPARE(int{idx.bytes[i]}, static_cast<int>(i % 10));
+  idx.verify();
+  const std::vector<std::uint8_t> samples = idx.read();
+  QCOMPARE(samples.size(), count);
+  for (std::size_t i = 0; i < count; ++i) QCOMPARE(int{samples[i]}, static_cast<int>(i % 10));
 }
 
 void TestIdx::readsSeveralMembers() {
   const std::string bytes = idxFile(50, 4);
-  const IdxFile idx =
-      readIdx(file(packed(bytes.substr(0, 9)) + packed("") + packed(bytes.substr(9, 300)) + packed(bytes.substr(309))));
-  QCOMPARE(idx.dims, (std::vector<int>{50, 4, 4}));
-  QVERIFY(std::equal(idx.bytes.begin(), idx.bytes.end(), bytes.begin() + 16,
+  const IdxReader idx(
+      file(packed(bytes.substr(0, 9)) + packed("") + packed(bytes.substr(9, 300)) + packed(bytes.substr(309))));
+  QCOMPARE(idx.dims(), (std::vector<int>{50, 4, 4}));
+  const std::vector<std::uint8_t> samples = idx.read();
+  QVERIFY(std::equal(samples.begin(), samples.end(), bytes.begin() + 16,
                      [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); }));
+}
+
+/// Packed files are read in chunks of 256 KiB: here the second member's first two bytes lie in different ones.
+void TestIdx::readsAcrossChunks() {
+  constexpr std::uint32_t kCount = 600'000;
+  std::string bytes = idxHeader({kCount});
+  Rng rng(3, Stream::Test);
+  for (std::uint32_t i = 0; i < kCount; ++i) bytes += static_cast<char>(rng.next());  // noise cannot be packed
+  std::size_t cut = (1 << 18) - 200;
+  while (packed(bytes.substr(0, cut)).size() < (1 << 18) - 1) ++cut;
+  QCOMPARE(packed(bytes.substr(0, cut)).size(), std::size_t{(1 << 18) - 1});
+  const std::vector<std::uint8_t> samples =
+      IdxReader(file(packed(bytes.substr(0, cut)) + packed(bytes.substr(cut)))).read();
+  QCOMPARE(samples.size(), std::size_t{kCount});
+  QVERIFY(std::memcmp(samples.data(), bytes.data() + 8, samples.size()) == 0);
+}
+
+/// What a header promises honestly is verified without being kept.
+void TestIdx::verifiesWithoutKeeping() {
+  const IdxReader idx(file(packed(idxHeader({200, 1024, 1024}) + std::string(std::size_t{200} << 20, '\0'))));
+  largestRequest = 0;
+  idx.verify();
+  QVERIFY2(largestRequest <= 1 << 20, qPrintable(QString::number(largestRequest)));
 }
 
 void TestIdx::refusesEveryPrefix_data() {
@@ -214,7 +245,7 @@ void TestIdx::refusesWhatIsNoFile() {
   const Path folder = m_folder.path().toStdString(), pipe = folder / "pipe";
   QCOMPARE(mkfifo(pipe.c_str(), 0600), 0);
   for (const Path& path : {folder / "absent", folder, pipe, Path("/dev/zero")})
-    QVERIFY2(!refusal(Error::Kind::File, [&] { readIdx(path); }).isEmpty(), path.c_str());
+    QVERIFY2(!refusal(Error::Kind::File, [&] { IdxReader(path).read(); }).isEmpty(), path.c_str());
 }
 
 QTEST_GUILESS_MAIN(TestIdx)

@@ -4,13 +4,16 @@
 #include <QTemporaryDir>
 #include <functional>
 
+#include "checkpoint_file.h"
 #include "data_files.h"
 #include "datasets/digit_prep.h"
 #include "datasets/idx.h"
 #include "datasets/inflate.h"
 #include "datasets/zip.h"
+#include "engine/project.h"
 #include "engine/rng.h"
 #include "picture_files.h"
+#include "tiny_run.h"
 
 using namespace strata;
 
@@ -73,7 +76,7 @@ Q_DECLARE_METATYPE(Parse)
 void TestMutations::readOrRefused_data() {
   QTest::addColumn<QByteArray>("seed");
   QTest::addColumn<Parse>("parse");
-  const Parse idx = [](const Path&path) { readIdx(path); }, picture = [](const Path&path) { readImage(path); };
+  const Parse idx = [](const Path&path) { IdxReader(path).read(); }, picture = [](const Path&path) { readImage(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
   const auto row = [](const char* name, const std::string& seed, const Parse& parse) {
     QTest::newRow(name) << QByteArray::fromStdString(seed) << parse;
@@ -81,6 +84,19 @@ void TestMutations::readOrRefused_data() {
   row("IDX", idxFile(8, 3), idx);
   row("IDX, packed", packed(idxFile(20, 5)), idx);
   row("IDX, packed, two members", packed(idxFile(20, 5).substr(0, 100)) + packed(idxFile(20, 5).substr(100)), idx);
+  const Parse checkpoint = [](const Path& path) {
+    writeBytes(path, withChecksum(readFile(path, 1 << 20)));
+    readCheckpoint(path);
+  };
+  Checkpoint sound;
+  sound.network = tinyProject().network;
+  sound.weights = initialWeights(sound.network, 1);
+  sound.optimizerState.assign(sound.weights.values.size(), 0.5f);
+  sound.optimizerSlots = {"momentum"};
+  row("checkpoint with a right checksum", checkpointBytes(sound), checkpoint);
+  row("safetensors", safeTensorsBytes({{{"made", "for a test"}}, {{"a", {"F32", {2, 3}, std::string(24, 'a')}}}}),
+      [](const Path& path) { readSafeTensors(path); });
+  row("project", prettyJson(projectToJson(tinyProject())), [](const Path& path) { readProject(path); });
   row("zip, deflated", zipFile({{"a/b", idxFile(9, 3)}, {"c", "text"}}, true), readZip);
   row("zip, stored", zipFile({{"a/b", "some text"}, {"c", ""}}, false), readZip);
   row("PNG, grey", pictureFile(colour.convertToFormat(QImage::Format_Grayscale8), "png"), picture);

@@ -31,6 +31,11 @@ std::string entry(const std::string& shape, quint64 begin, quint64 end) {
          std::to_string(end) + "]}";
 }
 
+/// The header of a file that holds these bytes.
+SafeTensorsHeader prove(const std::string& bytes, const std::string& where) {
+  return parseSafeTensorsHeader(bytes, bytes.size(), where);
+}
+
 }  // namespace
 
 class TestSafeTensors : public QObject {
@@ -45,6 +50,9 @@ class TestSafeTensors : public QObject {
   void refuses();
   void sizesThatWrapAreRefused_data();
   void sizesThatWrapAreRefused();
+  void whatTheHeaderDoesNotAccountForIsNotRead_data();
+  void whatTheHeaderDoesNotAccountForIsNotRead();
+  void messagesStayShort();
 };
 
 void TestSafeTensors::comesBack() {
@@ -71,15 +79,13 @@ void TestSafeTensors::readsTheGoldenFile() {
 void TestSafeTensors::everyCutIsRefused() {
   const std::string bytes = safeTensorsBytes(example());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
-    const QString message =
-        refusedWith(Error::Kind::Input, [&] { parseSafeTensors(std::string_view(bytes).substr(0, size), "cut"); });
+    const QString message = refusedWith(Error::Kind::Input, [&] { prove(bytes.substr(0, size), "cut"); });
     QVERIFY2(message.startsWith("cut"), qPrintable(QString::number(size) + ": " + message));
   }
 }
 
 void TestSafeTensors::moreBytesAreRefused() {
-  const QString message =
-      refusedWith(Error::Kind::Input, [] { parseSafeTensors(safeTensorsBytes(example()) + "x", "long"); });
+  const QString message = refusedWith(Error::Kind::Input, [] { prove(safeTensorsBytes(example()) + "x", "long"); });
   QVERIFY2(message.contains("1 bytes after the last tensor"), qPrintable(message));
 }
 
@@ -92,10 +98,9 @@ void TestSafeTensors::headerBitFlipsNeverCrash() {
     std::string flipped = bytes;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
     try {
-      const SafeTensorsView view = parseSafeTensors(flipped, "flipped");
-      for (const auto& [name, tensor] : view.tensors)
-        QVERIFY(tensor.bytes.empty() || (tensor.bytes.data() >= flipped.data() &&
-                                         tensor.bytes.data() + tensor.bytes.size() <= flipped.data() + flipped.size()));
+      const SafeTensorsHeader header = prove(flipped, "flipped");
+      for (const auto& [name, place] : header.tensors)
+        QVERIFY(place.begin <= place.end && header.end + place.end <= flipped.size());
     } catch (const Error& error) {
       QCOMPARE(error.kind(), Error::Kind::Input);
       ++refused;
@@ -142,7 +147,7 @@ void TestSafeTensors::refuses_data() {
 void TestSafeTensors::refuses() {
   QFETCH(QByteArray, bytes);
   QFETCH(QString, says);
-  const QString message = refusedWith(Error::Kind::Input, [&] { parseSafeTensors(bytes.toStdString(), "file"); });
+  const QString message = refusedWith(Error::Kind::Input, [&] { prove(bytes.toStdString(), "file"); });
   QVERIFY2(message.startsWith("file") && message.contains(says), qPrintable(message));
 }
 
@@ -160,7 +165,44 @@ void TestSafeTensors::sizesThatWrapAreRefused() {
   for (const quint64 claimed : {0ull, 4ull, 8ull, 16ull}) {
     const std::string bytes =
         withHeader("{\"a\":" + entry(shape.toStdString(), 0, claimed) + "}", std::string(claimed, '\0'));
-    QVERIFY(refusedWith(Error::Kind::Input, [&] { parseSafeTensors(bytes, "file"); }).startsWith("file"));
+    QVERIFY(refusedWith(Error::Kind::Input, [&] { prove(bytes, "file"); }).startsWith("file"));
+  }
+}
+
+void TestSafeTensors::whatTheHeaderDoesNotAccountForIsNotRead_data() {
+  QTest::addColumn<QByteArray>("header");
+  QTest::newRow("no tensor") << QByteArray("{}");
+  QTest::newRow("a small tensor") << QByteArray::fromStdString("{\"a\":" + entry("[4]", 0, 16) + "}");
+  QTest::newRow("all but a byte") << QByteArray::fromStdString(
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[8589934591],\"data_offsets\":[0,8589934591]}}");
+}
+
+/// Eight gibibytes that take no room on the disk, behind a header: no time and no memory are spent on them.
+void TestSafeTensors::whatTheHeaderDoesNotAccountForIsNotRead() {
+  QFETCH(QByteArray, header);
+  const ScratchFolder folder;
+  const Path path = folder / "sparse.safetensors";
+  const std::string start = withHeader(header.toStdString(), "");
+  writeText(path, start);
+  std::filesystem::resize_file(path, start.size() + (std::uintmax_t{8} << 30));
+  RegularFile file(path);
+  std::string read;
+  const QString message = refusedWith(Error::Kind::Input, [&] { readSafeTensorsHeader(file, &read); });
+  QVERIFY2(message.contains("bytes after the last tensor belong to nothing"), qPrintable(message));
+  QCOMPARE(QString::fromStdString(file.read(4)), QString(4, QChar(0)));  // it had stopped behind the header
+}
+
+void TestSafeTensors::messagesStayShort() {
+  const std::string name(5000, 'n'), esc = "\\u001b[2J\\u001b[31m\\r\\nstrata: all is well";
+  for (const std::string& header :
+       {"{\"" + name + "\":" + entry("[2]", 0, 4) + "}", "{\"" + name + "\":1}", "{\"" + esc + "\":1}",
+        "{\"a\":{\"dtype\":\"" + name + "\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+        "{\"a\":{\"dtype\":\"F32\",\"shape\":[\"" + name + "\"],\"data_offsets\":[0,8]}}",
+        "{\"__metadata__\":{\"" + name + "\":1}}", "{\"" + name + "\":1,\"" + name + "\":1}", "{" + name}) {
+    const QString message = refusedWith(Error::Kind::Input, [&] { prove(withHeader(header, "12345678"), "file"); });
+    QVERIFY2(message.startsWith("file") && message.size() < 400, qPrintable(message));
+    QVERIFY2(std::none_of(message.begin(), message.end(), [](QChar c) { return c.unicode() < 0x20; }),
+             qPrintable(message));
   }
 }
 

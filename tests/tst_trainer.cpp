@@ -580,7 +580,7 @@ void TestTrainer::impossibleJobs() {
     job.project.network.layers.insert(
         job.project.network.layers.begin() + 1,
         tinyLayer(job.project.network, "conv2d", {{"filters", std::int64_t{4096}}, {"kernel_size", Pair{1, 1}}}));
-    says = "this machine has";
+    says = "of memory";
   }
   const auto failed = runToEnd(job).of<FailedEvent>();
   QCOMPARE(failed.size(), std::size_t{1});

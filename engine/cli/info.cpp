@@ -9,6 +9,7 @@
 #include "engine/cli/command.h"
 #include "engine/error.h"
 #include "engine/safetensors.h"
+#include "engine/text.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
 
@@ -21,12 +22,13 @@ void printNetwork(const NetworkSpec& network) {
             << grouped(analysis.parameters) << " parameters, " << grouped(analysis.macs) << " multiply-adds a sample\n";
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const LayerAnalysis& layer = analysis.layers[i];
-    std::cout << "  " << network.layers[i].name << "  "
+    std::cout << "  " << printable(network.layers[i].name) << "  "
               << (layer.def ? layer.def->summary(network.layers[i].fields) : network.layers[i].type) << "  "
               << layer.out.text() << "\n";
   }
   for (const Issue& issue : analysis.issues) {
-    const std::string where = issue.layer >= 0 ? network.layers[static_cast<std::size_t>(issue.layer)].name : "network";
+    const std::string where =
+        issue.layer >= 0 ? printable(network.layers[static_cast<std::size_t>(issue.layer)].name) : "network";
     if (issue.level == Issue::Level::Error) throw Error(Error::Kind::Input, where, issue.text);
     std::cout << "  Warning: " << where << ": " << issue.text << "\n";
   }
@@ -34,7 +36,7 @@ void printNetwork(const NetworkSpec& network) {
 
 void printProject(const Path& path) {
   const Project project = readProject(path);
-  std::cout << "Strata project \"" << project.name << "\"\nData " << project.data.source << ", validated on "
+  std::cout << "Strata project \"" << project.name << "\"\nData " << printable(project.data.source) << ", validated on "
             << (project.data.validation == ValidationSource::TestSet ? "the test set"
                                                                      : "a held-out part of the training set")
             << "\n";
@@ -54,14 +56,14 @@ void printCheckpoint(const Path& path) {
 
 /// False for a checkpoint, which says more about itself.
 bool printPlainTensors(const Path& path) {
-  const std::string bytes = readFile(path, kMaxSafeTensorsBytes);
-  const SafeTensorsView file = parseSafeTensors(bytes, path.string());
+  RegularFile source(path);
+  const SafeTensorsHeader file = readSafeTensorsHeader(source);
   if (file.metadata.contains("checksum")) return false;
   std::cout << "safetensors file, " << file.tensors.size() << " tensors\n";
   for (const auto& [name, tensor] : file.tensors) {
     std::string shape;
     for (const std::int64_t size : tensor.shape) shape += (shape.empty() ? "" : " × ") + std::to_string(size);
-    std::cout << "  " << name << "  " << tensor.dtype << "  " << shape << "\n";
+    std::cout << "  " << printable(name) << "  " << tensor.dtype << "  " << shape << "\n";
   }
   return true;
 }
@@ -71,10 +73,14 @@ void printTensors(const Path& path) {
 }
 
 void printIdx(const Path& path) {
-  const IdxFile file = readIdx(path);
-  std::cout << "IDX file of bytes, " << (file.dims.size() == 1 ? "labels" : "pictures") << ":";
-  for (std::size_t i = 0; i < file.dims.size(); ++i) std::cout << (i ? " × " : " ") << file.dims[i];
-  std::cout << "\n";
+  const IdxReader file(path);
+  file.verify();
+  std::cout << "IDX file of bytes, " << (file.dims().size() == 1 ? "labels" : "pictures") << ":";
+  for (std::size_t i = 0; i < file.dims().size(); ++i) std::cout << (i ? " × " : " ") << file.dims()[i];
+  std::cout << (file.packed()               ? ", packed with gzip"
+                : path.extension() == ".gz" ? ", not packed although its name ends in .gz"
+                                            : "")
+            << "\n";
 }
 
 void printImage(const Path& path) {
@@ -87,17 +93,17 @@ void printRun(const Path& path) {
   const RunRecord run = readRun(path);
   std::cout << "Run \"" << run.name << "\" of \"" << run.project.name << "\": " << run.state;
   if (!run.reason.empty()) std::cout << " (" << run.reason << ")";
+  for (const std::string& problem : run.problems) std::cout << "\nWarning: " << problem;
   std::cout << "\nStarted " << run.started << ", backend " << run.backend << ", data " << run.datasetTitle << "\n";
   for (const EpochRecord& epoch : run.epochs)
     std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy "
               << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
               << fixed(epoch.valAccuracy, 4) << (epoch.epoch == run.bestEpoch ? "  best" : "") << "\n";
   std::uintmax_t bytes = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path / "checkpoints")) {
-    const std::string extension = entry.path().extension();
-    if (extension != ".safetensors") continue;
-    readCheckpoint(entry.path());
-    bytes += entry.file_size();
+  for (const Path& file : entriesOf(path / "checkpoints")) {
+    if (file.extension() != ".safetensors") continue;
+    readCheckpoint(file);
+    bytes += RegularFile(file).size();
   }
   std::cout << "Checkpoints: all sound, " << fixed(static_cast<double>(bytes) / 1e6, 1) << " MB\n";
 }
@@ -124,13 +130,10 @@ void printFile(const Path& path) {
 }
 
 int info(const Path& path) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (status.type() == std::filesystem::file_type::not_found)
+  if (!somethingAt(path))
     throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name.");
-  if (error) throw Error(Error::Kind::File, path.string(), "cannot be read (" + error.message() + ")");
-  if (status.type() != std::filesystem::file_type::directory) printFile(path);
-  else if (std::filesystem::exists(path / "project.json")) printRun(path);
+  if (!folderAt(path)) printFile(path);
+  else if (somethingAt(path / "project.json")) printRun(path);
   else printDataset(path);
   return 0;
 }

@@ -2,7 +2,6 @@
 #include "engine/train/environment.h"
 
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <ctime>
 #include <fstream>
@@ -25,10 +24,6 @@ std::string utcNow() {
   gmtime_r(&now, &utc);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc)};
-}
-
-std::int64_t physicalMemory() {
-  return static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGE_SIZE);
 }
 
 Json describeEnvironment(const TrainJob& job, const RunRecord& record) {

@@ -7,7 +7,6 @@
 namespace strata {
 
 Json describeEnvironment(const TrainJob& job, const RunRecord& record);
-std::string utcNow();           ///< ISO 8601: "2026-11-23T14:15:00Z"
-std::int64_t physicalMemory();  ///< bytes
+std::string utcNow();  ///< ISO 8601: "2026-11-23T14:15:00Z"
 
 }  // namespace strata

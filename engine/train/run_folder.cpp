@@ -33,7 +33,8 @@ std::string holderIn(const Path& lockFile) {
     pid = RegularFile(lockFile).read(20);
   } catch (const Error&) {
   }
-  return pid.empty() ? "another process" : "process " + pid;
+  const bool number = std::all_of(pid.begin(), pid.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return pid.empty() || !number ? "another process" : "process " + pid;
 }
 
 void appendDurably(const Path& path, const std::string& text) {
@@ -79,8 +80,8 @@ void quarantineDamaged(const Path& path) {
 
 void removeTemporaries(const Path& folder) {
   std::error_code code;
-  for (const auto& entry : fs::directory_iterator(folder, code))
-    if (entry.path().filename().string().ends_with(kTemporarySuffix)) fs::remove(entry.path(), code);
+  for (const Path& path : entriesOf(folder))
+    if (path.filename().string().ends_with(kTemporarySuffix)) fs::remove(path, code);
 }
 
 }  // namespace
@@ -137,7 +138,7 @@ ResumePoint findResumePoint(const Path& folder) {
       point.problems.push_back(error.what());
     }
   }
-  throw Error(fs::exists(folder) ? Error::Kind::Input : Error::Kind::File, folder.string(),
+  throw Error(somethingAt(folder) ? Error::Kind::Input : Error::Kind::File, folder.string(),
               "there is no sound checkpoint to resume from: " + point.problems.front(), "Start a new run");
 }
 
@@ -146,7 +147,7 @@ RunFolder::RunFolder(const RunRecord& record, const Json& environment, std::uint
       m_history(record.folder / "history.csv"), m_keepEpochs(record.project.training.keepEpochs) {
   makeFolders(m_checkpoints);
   m_lock = std::make_unique<FolderLock>(m_folder);
-  if (!resume && fs::exists(m_folder / "project.json"))
+  if (!resume && somethingAt(m_folder / "project.json"))
     throw Error(Error::Kind::File, m_folder.string(), "holds a run already",
                 "Resume that run, or choose another folder");
   removeTemporaries(m_folder);
@@ -170,12 +171,14 @@ void RunFolder::keepMetricsUpTo(std::uint64_t step, const std::vector<EpochRecor
   std::string metrics, history = kHistoryHeader;
   std::size_t found = 0;
   const std::string old =
-      fs::exists(m_folder / "metrics.jsonl") ? readFile(m_folder / "metrics.jsonl", kMaxRecordBytes) : std::string();
+      somethingAt(m_folder / "metrics.jsonl") ? readFile(m_folder / "metrics.jsonl", kMaxRecordBytes) : std::string();
   for (std::size_t begin = 0, end; (end = old.find('\n', begin)) != std::string::npos; begin = end + 1) {
     const std::string line = old.substr(begin, end - begin);
     const Json json = Json::parse(line, nullptr, false);
-    if (!json.is_object() || json.value("step", std::uint64_t{0}) > step) continue;
-    const bool isEpoch = json.value("event", "") == "epoch";
+    if (!json.is_object()) continue;
+    const auto at = json.find("step"), event = json.find("event");
+    if (at != json.end() && (!at->is_number_unsigned() || at->get<std::uint64_t>() > step)) continue;
+    const bool isEpoch = event != json.end() && *event == "epoch";
     if (isEpoch && ++found > epochs.size()) continue;
     metrics += line + "\n";
   }
@@ -203,9 +206,9 @@ void RunFolder::epoch(const EpochRecord& record, bool best, std::shared_ptr<cons
 
 void RunFolder::dropOldEpochs() {
   std::vector<std::pair<std::size_t, Path>> files;  // by length first: epoch-10000 is newer than epoch-9999
-  for (const auto& entry : fs::directory_iterator(m_checkpoints)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("epoch-") && name.ends_with(".safetensors")) files.emplace_back(name.size(), entry.path());
+  for (const Path& path : entriesOf(m_checkpoints)) {
+    const std::string name = path.filename().string();
+    if (name.starts_with("epoch-") && name.ends_with(".safetensors")) files.emplace_back(name.size(), path);
   }
   std::sort(files.begin(), files.end());
   std::error_code code;

@@ -9,65 +9,83 @@
 #include <ctime>
 #include <limits>
 #include <random>
+#include <utility>
 
 #include "engine/error.h"
+#include "engine/text.h"
 #include "engine/train/run_folder.h"
 
 namespace strata {
 namespace {
 
+// Beyond these a number is no figure of a run, and no plot could show it.
+constexpr double kMostLoss = 1e39;      ///< of logits that are floats
+constexpr double kMostSeconds = 1e9;    ///< thirty years
+constexpr double kMostRate = 1e12;      ///< samples a second, steps of a weight
+constexpr std::size_t kMostText = 300;  ///< characters; a reason is a sentence
+
 Error unsound(const Path& path, const std::string& what) {
   return {Error::Kind::Input, path.string(), what, "The run's record is damaged"};
 }
 
-double number(const Json& json, const char* key) {
+/// Of `low` to `high`; not a number where it is absent or null.
+double number(const Json& json, const char* key, double low, double high, const std::string& where) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+  if (found == json.end() || found->is_null()) return std::numeric_limits<double>::quiet_NaN();
+  return realNumber(*found, where + ": " + key, low, high);
 }
 
 std::string text(const Json& json, const char* key) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
+  return found != json.end() && found->is_string() ? printable(found->get<std::string>(), kMostText) : std::string();
 }
 
-std::int64_t integer(const Json& json, const char* key) {
+/// From 0; 0 where it is absent.
+template <class Integer>
+Integer count(const Json& json, const char* key, const std::string& where) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_number_unsigned() ? found->get<std::int64_t>() : 0;
+  return found == json.end() ? Integer{0} : wholeNumber<Integer>(*found, where + ": " + key, 0);
 }
 
-EpochRecord epochFromJson(const Json& json) {
+EpochRecord epochFromJson(const Json& json, const std::string& where) {
   EpochRecord record;
-  record.epoch = static_cast<int>(integer(json, "epoch"));
-  record.loss = number(json, "loss");
-  record.accuracy = number(json, "accuracy");
-  record.valLoss = number(json, "val_loss");
-  record.valAccuracy = number(json, "val_accuracy");
-  record.epochSeconds = number(json, "epoch_seconds");
-  record.valSeconds = number(json, "val_seconds");
-  record.samplesPerSecond = number(json, "samples_per_second");
-  record.learningRate = number(json, "learning_rate");
+  record.epoch = count<int>(json, "epoch", where);
+  record.loss = number(json, "loss", -kMostLoss, kMostLoss, where);
+  record.accuracy = number(json, "accuracy", 0, 1, where);
+  record.valLoss = number(json, "val_loss", -kMostLoss, kMostLoss, where);
+  record.valAccuracy = number(json, "val_accuracy", 0, 1, where);
+  record.epochSeconds = number(json, "epoch_seconds", 0, kMostSeconds, where);
+  record.valSeconds = number(json, "val_seconds", 0, kMostSeconds, where);
+  record.samplesPerSecond = number(json, "samples_per_second", 0, kMostRate, where);
+  record.learningRate = number(json, "learning_rate", 0, kMostRate, where);
   return record;
 }
 
-/// An object, or an empty one when the file is absent: a crash may have come before it was written.
-Json readOptional(const Path& path) {
-  if (!std::filesystem::exists(path)) return Json::object();
-  Json json = parseJson(readFile(path, kMaxRecordBytes), path.string());
-  if (!json.is_object()) throw unsound(path, "must be an object in braces");
-  return json;
+/// What a file of the folder says that only describes the run. Absent after a crash that came before it was written;
+/// damaged, it is a problem of the record and no reason to refuse it.
+template <class Take>
+void readDescription(RunRecord& run, const Path& path, Take take) {
+  try {
+    Json json = Json::object();
+    if (somethingAt(path)) json = parseJson(readFile(path, kMaxRecordBytes), path.string());
+    if (!json.is_object()) throw unsound(path, "must be an object in braces");
+    take(json);
+  } catch (const Error& error) {
+    run.problems.push_back(error.what());
+  }
 }
 
 std::vector<EpochRecord> readEpochs(const Path& path) {
   std::vector<EpochRecord> epochs;
-  if (!std::filesystem::exists(path)) return epochs;
+  if (!somethingAt(path)) return epochs;
   const std::string content = readFile(path, kMaxRecordBytes);
   int line = 0;
   for (std::size_t begin = 0, end; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const Json json = parseJson(std::string_view(content).substr(begin, end - begin),
-                                path.string() + ", line " + std::to_string(++line));
+    const std::string where = path.string() + ", line " + std::to_string(++line);
+    const Json json = parseJson(std::string_view(content).substr(begin, end - begin), where);
     if (!json.is_object()) throw unsound(path, "line " + std::to_string(line) + " is not an object");
     if (text(json, "event") != "epoch") continue;
-    epochs.push_back(epochFromJson(json));
+    epochs.push_back(epochFromJson(json, where));
     if (epochs.back().epoch != static_cast<int>(epochs.size()))
       throw unsound(path, "line " + std::to_string(line) + " is epoch " + std::to_string(epochs.back().epoch) +
                               ", needed " + std::to_string(epochs.size()));
@@ -82,15 +100,16 @@ RunRecord referenceFromJson(const Json& json, const Path& file) {
   run.name = text(json, "name");
   run.backend = text(json, "device");
   run.datasetTitle = text(json, "dataset");
-  run.parameters = integer(json, "parameters");
+  run.parameters = count<std::int64_t>(json, "parameters", file.string());
   if (run.name.empty() || !json.contains("epochs") || !json["epochs"].is_array())
     throw unsound(file, "a run needs a name and epochs");
   run.project.name = text(json, "net");
   double elapsed = 0;
   for (const Json& epoch : json["epochs"]) {
-    EpochRecord record = epochFromJson(epoch);
-    record.epochSeconds = number(epoch, "elapsed_seconds") - elapsed;
-    elapsed = number(epoch, "elapsed_seconds");
+    if (!epoch.is_object()) throw unsound(file, "an epoch must be an object in braces");
+    EpochRecord record = epochFromJson(epoch, file.string());
+    const double now = number(epoch, "elapsed_seconds", 0, kMostSeconds, file.string());
+    record.epochSeconds = now - std::exchange(elapsed, now);
     run.epochs.push_back(record);
   }
   run.bestEpoch = bestEpochOf(run.epochs);
@@ -136,31 +155,36 @@ Path newRunFolder(const Path& parent) {
     char name[32];
     const std::size_t length = std::strftime(name, sizeof name, "%Y%m%d-%H%M%S-", &utc);
     std::snprintf(name + length, sizeof name - length, "%04x", random() & 0xffffu);
-    if (!std::filesystem::exists(parent / name)) return parent / name;
+    if (!somethingAt(parent / name)) return parent / name;
   }
 }
 
 RunRecord readRun(const Path& folder) {
-  if (!std::filesystem::is_directory(folder))
+  if (!folderAt(folder))
     throw Error(Error::Kind::File, folder.string(), "there is no such folder", "Name the folder of a run");
-  if (!std::filesystem::exists(folder / "project.json"))
+  if (!somethingAt(folder / "project.json"))
     throw Error(Error::Kind::Input, folder.string(), "holds no project.json, so it is not a run's folder",
                 "Name the folder of a run");
   RunRecord run;
   run.folder = folder;
   run.project = readProject(folder / "project.json");
-  const Json environment = readOptional(folder / "environment.json"), summary = readOptional(folder / "summary.json");
-  run.backend = text(environment, "backend");
-  run.precision = text(environment, "precision");
-  run.datasetTitle = text(environment, "dataset");
-  run.synthetic = environment.contains("synthetic") && environment["synthetic"] == true;
-  run.threads = static_cast<int>(integer(environment, "threads"));
-  run.parameters = integer(environment, "parameters");
-  run.started = text(environment, "started");
-  run.name = text(summary, "name");
-  if (run.name.empty()) run.name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
-  run.state = text(summary, "state");
-  run.reason = text(summary, "reason");
+  const Path environment = folder / "environment.json";
+  readDescription(run, environment, [&](const Json& json) {
+    run.backend = text(json, "backend");
+    run.precision = text(json, "precision");
+    run.datasetTitle = text(json, "dataset");
+    run.synthetic = json.contains("synthetic") && json["synthetic"] == true;
+    run.started = text(json, "started");
+    run.threads = count<int>(json, "threads", environment.string());
+    run.parameters = count<std::int64_t>(json, "parameters", environment.string());
+  });
+  readDescription(run, folder / "summary.json", [&](const Json& json) {
+    run.name = text(json, "name");
+    run.state = text(json, "state");
+    run.reason = text(json, "reason");
+  });
+  if (run.name.empty())
+    run.name = printable((folder.has_filename() ? folder : folder.parent_path()).filename().string());
   if (run.state.empty() || run.state == "training") run.state = lockHolder(folder).empty() ? "interrupted" : "training";
   run.epochs = readEpochs(folder / "metrics.jsonl");
   run.bestEpoch = bestEpochOf(run.epochs);
@@ -198,9 +222,12 @@ std::vector<RunRecord> readReferenceRuns(const Path& file) {
 
 void renameRun(const Path& folder, const std::string& name) {
   const FolderLock lock(folder);
-  Json summary = readOptional(folder / "summary.json");
+  const Path path = folder / "summary.json";
+  Json summary = Json::object();
+  RunRecord run;
+  readDescription(run, path, [&](const Json& json) { summary = json; });  // a damaged one is written anew
   summary["name"] = name;
-  durableReplace(folder / "summary.json", prettyJson(summary));
+  durableReplace(path, prettyJson(summary));
 }
 
 }  // namespace strata

@@ -29,6 +29,7 @@ struct RunRecord {
   int bestEpoch = 0;
   bool reference = false;  ///< one of resources/reference_runs.json: not a folder, locked
   std::int64_t parameters = 0;
+  std::vector<std::string> problems;  ///< of files that the record can do without, a sentence each
 };
 
 /// The epoch with the highest validation accuracy (training accuracy where nothing is validated); the earliest of
@@ -40,7 +41,7 @@ Json epochToJson(const EpochRecord& record);
 Path runsDir();                         ///< userDataDir()/runs
 Path newRunFolder(const Path& parent);  ///< a name that sorts by time, unused; not created yet
 /// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is
-/// "interrupted".
+/// "interrupted". Texts out of its files come without control characters and cut to a line.
 RunRecord readRun(const Path& folder);
 /// Newest first; unreadable ones as sentences.
 std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);

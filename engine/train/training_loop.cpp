@@ -9,6 +9,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "engine/memory.h"
 #include "engine/train/environment.h"
 
 namespace strata {
@@ -79,13 +80,9 @@ void TrainingLoop::checkJob() const {
                  "Give the last layer more units");
   if (m_job.data.train.empty())
     throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
-  const std::int64_t needed =
-      analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight());
-  if (const std::int64_t memory = physicalMemory(); needed > memory)
-    throw badJob("network",
-                 "training it with batches of " + std::to_string(project.training.batchSize) + " needs " +
-                     std::to_string(needed >> 20) + " MiB, this machine has " + std::to_string(memory >> 20) + " MiB",
-                 "Use a smaller batch or smaller layers");
+  requireMemory(analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight()),
+                "network", "training it with batches of " + std::to_string(project.training.batchSize),
+                "Use a smaller batch or smaller layers");
 }
 
 void TrainingLoop::prepare() {
@@ -148,6 +145,7 @@ void TrainingLoop::resume() {
                  "it was saved in the middle of an epoch, which another batch size or data set cannot go on with",
                  "Use the batch size and data it was started with");
 
+  checkOptimizerState(from, m_job.project.training.optimizer, where);
   m_net->setWeights(from.weights);
   m_net->setOptimizerState(from.optimizerState);
   m_step = from.step;
@@ -354,6 +352,8 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
   checkpoint->preprocessing = m_job.project.data.preprocessing;
   checkpoint->classes = m_job.data.dataset->classes;
   checkpoint->optimizerState = m_net->optimizerState();
+  for (const OptimizerSlot& slot : m_job.project.training.optimizer.stateSlots())
+    checkpoint->optimizerSlots.push_back(slot.name);
   checkpoint->step = m_step;
   checkpoint->epoch = m_epoch;
   checkpoint->epochLossSum = m_lossSum;
