@@ -57,6 +57,13 @@ const char* certificatesFromEnvironment() {
   return nullptr;
 }
 
+/// Why a transfer failed: curl's own words, and what helps where no certificate is trusted, as on a bare system.
+std::string reasonOf(CURLcode code, const std::string& said) {
+  const std::string why = said.empty() ? curl_easy_strerror(code) : said;
+  const bool untrusted = code == CURLE_SSL_CACERT_BADFILE || code == CURLE_PEER_FAILED_VERIFICATION;
+  return untrusted ? why + ", the package ca-certificates brings the usual ones" : why;
+}
+
 }  // namespace
 
 std::string download(const std::string& url, std::uint64_t maxBytes, const DownloadProgress& progress) {
@@ -90,7 +97,7 @@ std::string download(const std::string& url, std::uint64_t maxBytes, const Downl
   if (transfer.cancelled) throw Cancelled();
   if (transfer.tooLarge)
     throw Error(Error::Kind::File, "", "sent more than the " + std::to_string(maxBytes) + " bytes that were expected");
-  if (code != CURLE_OK) throw Error(Error::Kind::File, "", reason[0] ? reason.data() : curl_easy_strerror(code));
+  if (code != CURLE_OK) throw Error(Error::Kind::File, "", reasonOf(code, reason.data()));
   return std::move(transfer.bytes);
 }
 

@@ -112,6 +112,7 @@ class TestFetch : public QObject {
   void verifiesWhatIsThere();
   void refusesUnknownOnes();
   void saysWhyItFailed();
+  void saysWhatBringsCertificates();
   void unpacksWheels_data();
   void unpacksWheels();
   void refusesBadZips_data();
@@ -292,6 +293,20 @@ void TestFetch::saysWhyItFailed() {
   writeBytes(root() / "a file", "");
   QVERIFY(
       refusal(Error::Kind::File, [&] { fetchFiles(small, root() / "a file", nullptr); }).contains("cannot be created"));
+}
+
+// A bare system trusts no server at all.
+void TestFetch::saysWhatBringsCertificates() {
+  const Server server({});
+  std::string address = server.address();
+  address.replace(0, 4, "https");
+  const QByteArray before = qgetenv("CURL_CA_BUNDLE");
+  qputenv("CURL_CA_BUNDLE", "/nowhere/certificates.crt");
+  const QString sentence =
+      refusal(Error::Kind::File, [&] { download(address, 100, [](std::uint64_t, std::uint64_t) { return true; }); });
+  if (before.isNull()) qunsetenv("CURL_CA_BUNDLE");
+  else qputenv("CURL_CA_BUNDLE", before);
+  QVERIFY2(sentence.contains("/nowhere/certificates.crt, the package ca-certificates brings"), qPrintable(sentence));
 }
 
 void TestFetch::unpacksWheels_data() {
