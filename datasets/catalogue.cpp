@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // catalogue.json, which is compiled into the library, as values.
+#include <algorithm>
+
 #include "datasets/datasets.h"
 #include "engine/json.h"
 
@@ -41,6 +43,12 @@ const std::vector<CatalogueEntry>& catalogue() {
     return read;
   }();
   return entries;
+}
+
+const CatalogueEntry* findCatalogueEntry(const std::string& id) {
+  const auto& all = catalogue();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& entry) { return entry.id == id; });
+  return found == all.end() ? nullptr : &*found;
 }
 
 }  // namespace strata

@@ -3,12 +3,18 @@
 #include "datasets/datasets.h"
 
 #include <algorithm>
-#include <array>
+#include <cctype>
 #include <cstdlib>
+#include <numeric>
+#include <set>
+#include <utility>
 
 #include "datasets/idx.h"
 #include "datasets/idx_names.h"
+#include "datasets/source.h"
 #include "engine/error.h"
+#include "engine/text.h"
+#include "engine/user_dirs.h"
 
 namespace strata {
 
@@ -16,12 +22,6 @@ namespace {
 
 constexpr std::uint64_t kSyntheticSeed = 1;
 constexpr char kSyntheticId[] = "synthetic-digits";
-
-const CatalogueEntry* findEntry(const std::string& id) {
-  const auto& all = catalogue();
-  const auto it = std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& entry) { return entry.id == id; });
-  return it == all.end() ? nullptr : &*it;
-}
 
 bool isFolder(const Path& path) {
   std::error_code ignored;
@@ -49,53 +49,123 @@ std::optional<Path> findInside(const Path& folder, const std::string& torchvisio
   return std::nullopt;
 }
 
-Samples readPart(const Path& imageFile, const Path& labelFile, int classes, Shape& shape) {
-  const IdxReader images(imageFile), labels(labelFile);  // both headers must fit before the samples are read
-  const auto refuse = [](const Path& file, const std::string& what, const std::string& wayOut) {
-    throw Error(Error::Kind::Input, file.string(), what, wayOut);
-  };
+[[noreturn]] void refuse(const Path& file, const std::string& what, const std::string& wayOut) {
+  throw Error(Error::Kind::Input, file.string(), what, wayOut);
+}
+
+/// The files of one part, training or test.
+struct PartFiles {
+  Path images, labels;
+  bool none() const { return images.empty() && labels.empty(); }
+};
+
+/// What stands before the usual names of the files: mostly nothing, in EMNIST's folder "emnist-letters-" and others.
+std::string namePrefix(const Path& folder) {
+  std::set<std::string> prefixes;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    for (const std::string& spelling : spellings(kIdxNames[0]))
+      if (name.ends_with(spelling)) prefixes.insert(name.substr(0, name.size() - spelling.size()));
+  }
+  if (prefixes.empty() || prefixes.contains("")) return {};
+  if (prefixes.size() > 1)
+    refuse(folder, "holds the files of " + std::to_string(prefixes.size()) + " data sets, needed those of one",
+           "Give each a folder of its own.");
+  return *prefixes.begin();
+}
+
+/// `first` of kIdxNames is the part's pictures. Both files or neither are there.
+PartFiles findPart(const Path& folder, const std::string& prefix, std::size_t first) {
+  PartFiles part{findSpelling(folder, prefix + kIdxNames[first]), findSpelling(folder, prefix + kIdxNames[first + 1])};
+  if (part.images.empty() != part.labels.empty())
+    refuse(folder, std::string("has no ") + kIdxNames[part.images.empty() ? first : first + 1] + " (plain or .gz)",
+           "Put both files of the part into the folder, pictures and labels.");
+  return part;
+}
+
+Samples readPart(const PartFiles& files, Shape& shape) {
+  const IdxReader images(files.images), labels(files.labels);  // both headers must fit before the samples are read
   if (images.dims().size() < 3)
-    refuse(imageFile, "holds labels, needed images", "Check that the files are not swapped.");
+    refuse(files.images, "holds labels, needed images", "Check that the files are not swapped.");
   if (labels.dims().size() != 1)
-    refuse(labelFile, "holds images, needed labels", "Check that the files are not swapped.");
+    refuse(files.labels, "holds images, needed labels", "Check that the files are not swapped.");
   if (images.dims()[0] != labels.dims()[0])
-    refuse(labelFile,
+    refuse(files.labels,
            "holds " + std::to_string(labels.dims()[0]) + " labels, needed one for each of the " +
-               std::to_string(images.dims()[0]) + " images in " + imageFile.filename().string(),
+               std::to_string(images.dims()[0]) + " images in " + files.images.filename().string(),
            "Get both files from the same place.");
   const std::vector<std::uint8_t> classOf = labels.read();
-  for (std::size_t i = 0; i < classOf.size(); ++i)
-    if (classOf[i] >= classes)
-      refuse(labelFile,
-             "has the label " + std::to_string(classOf[i]) + " for sample " + std::to_string(i) + ", needed 0 to " +
-                 std::to_string(classes - 1),
-             "The file is damaged or belongs to another data set.");
   shape = Shape::image(images.dims()[1], images.dims()[2], images.dims().size() == 4 ? images.dims()[3] : 1);
   return {images.dims()[0], images.read(), {classOf.begin(), classOf.end()}};
 }
 
-std::shared_ptr<const Dataset> loadFolder(const Path& folder, const CatalogueEntry& entry) {
-  std::array<Path, 4> files;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    files[i] = findSpelling(folder, kIdxNames[i]);
-    if (files[i].empty())
-      throw Error(Error::Kind::Input, folder.string(), std::string("has no ") + kIdxNames[i] + " (plain or .gz)",
-                  "Put all four MNIST-like files into the folder.");
-  }
+/// The pictures and labels of a folder, as they stand in its files.
+std::shared_ptr<Dataset> readFolder(const Path& folder, const std::string& prefix) {
+  const PartFiles train = findPart(folder, prefix, 0), test = findPart(folder, prefix, 2);
+  if (train.none())
+    refuse(folder, std::string("has no ") + kIdxNames[0] + " (plain or .gz)",
+           "Put the files of an MNIST-like data set into the folder.");
   auto dataset = std::make_shared<Dataset>();
+  dataset->origin = folder.string();
+  dataset->train = readPart(train, dataset->shape);
+  if (test.none()) return dataset;
+  Shape testShape;
+  dataset->test = readPart(test, testShape);
+  if (testShape != dataset->shape)
+    refuse(test.images,
+           "has images of " + testShape.text() + ", needed " + dataset->shape.text() + " as in the training set",
+           "Get all files from the same place.");
+  return dataset;
+}
+
+/// A published data set has the classes that it was published with.
+void checkLabels(const Samples& samples, const std::string& part, const CatalogueEntry& entry, const Path& folder) {
+  const auto classes = static_cast<int>(entry.classes.size());
+  for (std::size_t i = 0; i < samples.labels.size(); ++i)
+    if (samples.labels[i] >= classes)
+      refuse(folder,
+             "the " + part + " sample " + std::to_string(i) + " has the label " + std::to_string(samples.labels[i]) +
+                 ", needed 0 to " + std::to_string(classes - 1) + " as in " + entry.title,
+             "To use other data, name their folder as the source instead.");
+}
+
+std::shared_ptr<const Dataset> loadPublished(const Path& folder, const CatalogueEntry& entry) {
+  auto dataset = readFolder(folder, {});
   dataset->id = entry.id;
   dataset->title = entry.title;
-  dataset->origin = folder.string();
   dataset->classes = entry.classes;
-  const int classes = static_cast<int>(entry.classes.size());
-  Shape testShape;
-  dataset->train = readPart(files[0], files[1], classes, dataset->shape);
-  dataset->test = readPart(files[2], files[3], classes, testShape);
-  if (testShape != dataset->shape)
-    throw Error(Error::Kind::Input, files[2].string(),
-                "has images of " + testShape.text() + ", needed " + dataset->shape.text() + " as in the training set",
-                "Get all files from the same place.");
+  checkLabels(dataset->train, "training", entry, folder);
+  checkLabels(dataset->test, "test", entry, folder);
   return dataset;
+}
+
+/// EMNIST stores its pictures column by column, so that they lie on their side.
+void turnUpright(Dataset& dataset) {
+  const Shape stored = dataset.shape;
+  for (Samples* part : {&dataset.train, &dataset.test}) {
+    const std::vector<std::uint8_t> lying = part->pixels;
+    const auto h = static_cast<std::size_t>(stored.h), w = static_cast<std::size_t>(stored.w);
+    for (std::size_t at = 0; at < lying.size(); at += h * w)
+      for (std::size_t y = 0; y < h; ++y)
+        for (std::size_t x = 0; x < w; ++x) part->pixels[at + x * h + y] = lying[at + y * w + x];
+  }
+  dataset.shape = Shape::image(stored.w, stored.h, 1);
+  dataset.title += ", turned upright";
+}
+
+/// In a folder of one's own the labels say what classes there are. They count from 0, or from 1 as in EMNIST's letters.
+void takeClassesFromLabels(Dataset& dataset) {
+  int lowest = 255, highest = 0;
+  for (const Samples* part : {&dataset.train, &dataset.test})
+    for (const int label : part->labels) {
+      lowest = std::min(lowest, label);
+      highest = std::max(highest, label);
+    }
+  const int first = lowest == 1 ? 1 : 0;
+  for (Samples* part : {&dataset.train, &dataset.test})
+    for (std::int32_t& label : part->labels) label -= first;
+  for (int label = first; label <= highest; ++label) dataset.classes.push_back(std::to_string(label));
 }
 
 std::string listed(const std::vector<Path>& paths) {
@@ -110,19 +180,47 @@ std::string listedIds() {
   return text;
 }
 
-/// A folder that a person names is read as ten classes, like MNIST, under its own name.
-std::shared_ptr<const Dataset> loadNamedFolder(const Path& folder) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(folder, ignored))
+/// Steps from one word to the other: letters changed, put in, left out.
+std::size_t editDistance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j)
+      diagonal = std::exchange(
+          row[j + 1], std::min({diagonal + (std::tolower(static_cast<unsigned char>(a[i])) == b[j] ? 0 : 1), row[j] + 1,
+                                row[j + 1] + 1}));
+  }
+  return row.back();
+}
+
+[[noreturn]] void refuseUnknown(const std::string& source) {
+  const Path folder = sourceFolder(source);
+  if (source.find('/') != std::string::npos || source == "~")
     throw Error(Error::Kind::File, folder.string(), "is neither a known data set nor a folder",
                 "Known data sets: " + listedIds() + ".");
+  constexpr std::size_t kNear = 3;
+  std::string wayOut = "Known data sets: " + listedIds() + ".";
+  for (const CatalogueEntry& entry : catalogue())
+    if (editDistance(source, entry.id) < kNear) wayOut = "Did you mean " + entry.id + "? " + wayOut;
+  throw Error(Error::Kind::Usage, "", inQuotes(source) + " is neither a known data set nor a folder", wayOut);
+}
+
+/// A folder that a person names, under its own name.
+std::shared_ptr<const Dataset> loadNamedFolder(const std::string& source) {
+  const Path folder = sourceFolder(source);
+  std::error_code ignored;
+  if (!std::filesystem::exists(folder, ignored)) refuseUnknown(source);
   if (!isFolder(folder))
-    throw Error(Error::Kind::Input, folder.string(),
-                "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
-  CatalogueEntry entry = *findEntry("mnist");
-  entry.id = folder.string();
-  entry.title = folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
-  return loadFolder(findInside(folder, entry.torchvision).value_or(folder), entry);
+    refuse(folder, "is a file, needed the folder that holds the four MNIST-like files", "Name its folder.");
+  const Path place = findInside(folder, findCatalogueEntry("mnist")->torchvision).value_or(folder);
+  const std::string prefix = namePrefix(place);
+  auto dataset = readFolder(place, prefix);
+  dataset->id = source;
+  dataset->title = folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
+  if (prefix.starts_with("emnist") && dataset->shape.c == 1) turnUpright(*dataset);
+  takeClassesFromLabels(*dataset);
+  return dataset;
 }
 
 }  // namespace
@@ -132,13 +230,13 @@ std::vector<Path> dataDirectories(const Path& explicitDir) {
   if (!explicitDir.empty()) folders.push_back(explicitDir);
   if (const char* fromEnvironment = std::getenv("STRATA_DATA_DIR"); fromEnvironment && *fromEnvironment)
     folders.emplace_back(fromEnvironment);
-  folders.push_back(userDataDir() / "datasets");
+  if (const auto data = findUserDataDir()) folders.push_back(*data / "datasets");
   folders.emplace_back("/usr/share/datasets");
   return folders;
 }
 
 std::optional<Path> findDataset(const std::string& id, const Path& explicitDir) {
-  const CatalogueEntry* entry = findEntry(id);
+  const CatalogueEntry* entry = findCatalogueEntry(id);
   if (!entry || entry->files.empty()) return std::nullopt;
   for (const Path& folder : dataDirectories(explicitDir)) {
     if (auto found = findInside(folder / id, entry->torchvision)) return found;
@@ -150,9 +248,9 @@ std::optional<Path> findDataset(const std::string& id, const Path& explicitDir) 
 
 std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir) {
   if (source == kSyntheticId) return syntheticDigits(kSyntheticSeed);
-  const CatalogueEntry* entry = findEntry(source);
+  const CatalogueEntry* entry = findCatalogueEntry(source);
   if (!entry) return loadNamedFolder(source);
-  if (const auto folder = findDataset(source, explicitDir)) return loadFolder(*folder, *entry);
+  if (const auto folder = findDataset(source, explicitDir)) return loadPublished(*folder, *entry);
   throw Error(Error::Kind::File, entry->title, "was not found in " + listed(dataDirectories(explicitDir)),
               "Get it with \"strata data get " + entry->id + "\", or name the folder that holds it with --data-dir.");
 }

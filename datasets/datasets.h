@@ -35,15 +35,18 @@ struct CatalogueEntry {
   std::string debianPackage;            ///< a Debian package that installs the files
 };
 const std::vector<CatalogueEntry>& catalogue();
+const CatalogueEntry* findCatalogueEntry(const std::string& id);  ///< null for an id that is not known
 
-/// Folders that are searched, in order: `explicitDir` (may be empty), $STRATA_DATA_DIR, the user's data directory, the
-/// system's.
+/// Folders that are searched, in order: `explicitDir` (may be empty), $STRATA_DATA_DIR, the user's data directory where
+/// there is one, the system's.
 std::vector<Path> dataDirectories(const Path& explicitDir);
 /// The folder that holds the data set's files, verified to be complete by name (not by hash), or nothing.
 std::optional<Path> findDataset(const std::string& id, const Path& explicitDir);
 
-/// Loads a data set by id, or the IDX files in a folder when `source` is a path. Error::File when it is not found (the
-/// message names the places searched and `strata data get`), Error::Input when incomplete or damaged.
+/// Loads a data set by id, or the IDX files in a folder (source.h). A folder may hold any classes, labelled from 0 or
+/// from 1, and need not hold test files. Error::Usage when `source` can only be a misspelt
+/// id, Error::File when it is not found (the message names the places searched and `strata data get`), Error::Input
+/// when incomplete or damaged.
 std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir);
 
 /// Seeded digits drawn from pen strokes, framed as MNIST frames them; marked synthetic. Defaults: 20,000 and 4,000.

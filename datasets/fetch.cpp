@@ -16,6 +16,8 @@
 #include "datasets/inflate.h"
 #include "datasets/zip.h"
 #include "engine/error.h"
+#include "engine/text.h"
+#include "engine/user_dirs.h"
 
 namespace strata {
 
@@ -210,13 +212,15 @@ std::string differenceFrom(const CatalogueEntry& entry, const Path& folder) {
 }
 
 Path fetchDataset(const std::string& id, const Path& into, const FetchProgress& progress) {
-  const auto& all = catalogue();
-  const auto entry =
-      std::find_if(all.begin(), all.end(), [&](const CatalogueEntry& candidate) { return candidate.id == id; });
-  if (entry == all.end())
-    throw Error(Error::Kind::Usage, id, "is not a known data set", "\"strata data list\" shows the known ones.");
+  const CatalogueEntry* entry = findCatalogueEntry(id);
+  if (!entry)
+    throw Error(Error::Kind::Usage, "", inQuotes(id) + " is not a known data set",
+                "\"strata data list\" shows the known ones.");
   if (!entry->canFetch)
     throw Error(Error::Kind::Usage, id, "is generated on the spot", "There is nothing to get: just use it.");
+  if (into.empty() && !findUserDataDir())
+    throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for the data",
+                "Name a folder for them with --data-dir.");
   const Path parent = into.empty() ? userDataDir() / "datasets" : into, target = parent / id;
   const Path present = into.empty() ? findDataset(id, {}).value_or(target) : target;
   if (isThere(present)) {

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/user_dirs.h"
 
 namespace strata {
 namespace {
@@ -215,16 +216,25 @@ std::uint64_t Reader::u64le() {
 namespace {
 
 // The base directory specification: a relative folder in the variable is to be ignored.
-Path userDir(const char* variable, const Path& inHome) {
+std::optional<Path> findUserDir(const char* variable, const Path& inHome) {
   if (const char* folder = std::getenv(variable); folder && Path(folder).is_absolute()) return Path(folder) / "strata";
   if (const char* home = std::getenv("HOME"); home && *home) return Path(home) / inHome / "strata";
+  return std::nullopt;
+}
+
+Path userDir(const char* variable, const Path& inHome) {
+  if (auto folder = findUserDir(variable, inHome)) return *std::move(folder);
   throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for your data",
               std::string("Set HOME or ") + variable);
 }
 
+constexpr const char* kDataVariable = "XDG_DATA_HOME";
+constexpr const char* kDataInHome = ".local/share";
+
 }  // namespace
 
-Path userDataDir() { return userDir("XDG_DATA_HOME", ".local/share"); }
+Path userDataDir() { return userDir(kDataVariable, kDataInHome); }
+std::optional<Path> findUserDataDir() { return findUserDir(kDataVariable, kDataInHome); }
 Path userCacheDir() { return userDir("XDG_CACHE_HOME", ".cache"); }
 
 }  // namespace strata

@@ -14,6 +14,7 @@
 namespace strata {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  ///< some editors put it before UTF-8
 constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxValues = 250'000;  ///< keeps the document within some 50 MB whatever the text says
 
@@ -175,6 +176,9 @@ std::string lines(const Json& json, std::size_t indent) {
 }  // namespace
 
 Json parseJson(std::string_view text, const std::string& where) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    throw Error(Error::Kind::Input, where, "is text in UTF-16, needed UTF-8", "Save it as UTF-8 in your editor");
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const auto refuse = [&](std::size_t offset, const std::string& why) -> Error {
     return {Error::Kind::Input, where, "not valid JSON at " + position(text, offset) + ": " + why,
             "Mend the text there, or use another file"};

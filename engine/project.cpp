@@ -205,16 +205,39 @@ std::vector<std::string> split(const std::string& text, char at) {
   return parts;
 }
 
-bool describes(const std::vector<Field>& fields, const std::string& id) {
-  return std::any_of(fields.begin(), fields.end(), [&](const Field& field) { return field.id == id; });
+const Field* findField(const std::vector<Field>& fields, const std::string& id) {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const Field& field) { return field.id == id; });
+  return found == fields.end() ? nullptr : &*found;
 }
 
-/// Where a setting goes, and whether its name is one of the described fields or plain keys there.
+/// Where a setting goes, and what may stand there.
 struct Target {
+  enum class Takes {
+    Nothing,    ///< there is no such setting
+    Words,      ///< text of one's own: a name, a folder
+    Name,       ///< one of several known names
+    Type,       ///< likewise, of an optimizer or a schedule, whose other fields change with it
+    Json,       ///< numbers, lists
+    NameOrJson  ///< an initializer, by its name or as an object
+  };
+  Takes takes = Takes::Nothing;
   Json* object = nullptr;
-  bool known = false;
-  const std::vector<ChoiceDef>* choices = nullptr;  ///< of "type" when the object is an optimizer or a schedule
+  const std::vector<ChoiceDef>* choices = nullptr;  ///< of a Type
 };
+
+Target::Takes takenBy(const Field* field) {
+  if (!field) return Target::Takes::Nothing;
+  if (field->kind == Field::Kind::Initializer) return Target::Takes::NameOrJson;
+  return field->kind == Field::Kind::Choice ? Target::Takes::Name : Target::Takes::Json;
+}
+
+/// A key that no Field describes takes what stands there, since each of them has one kind of value.
+Target::Takes takenByPlainKey(const Json& object, const std::string& key, const std::vector<std::string>& path) {
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_object() || key == "version" || key == "layers") return Target::Takes::Nothing;
+  if (!found->is_string()) return Target::Takes::Json;
+  return path.size() == 1 || key == "source" ? Target::Takes::Words : Target::Takes::Name;
+}
 
 Target findTarget(Json& json, const std::vector<std::string>& path) {
   const std::string& key = path.back();
@@ -226,7 +249,7 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
                                       [&](const Json& each) { return each.value("name", "") == path[1]; });
       if (layer == layers.end() || path.size() != 3) return {};
       const LayerDef* def = findLayer(layer->value("type", ""));
-      return {&*layer, def && describes(def->fields, key), nullptr};
+      return {takenBy(def ? findField(def->fields, key) : nullptr), &*layer, nullptr};
     }
     const auto found = object->find(path[i]);
     if (found == object->end() || !found->is_object()) return {};
@@ -235,11 +258,10 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
   if (path.size() == 3 && path[0] == "training") {
     const auto& choices = path[1] == "optimizer" ? allOptimizers() : allSchedules();
     const ChoiceDef* def = findChoice(choices, object->value("type", ""));
-    return {object, key == "type" || (def && describes(def->fields, key)), &choices};
+    const Field* field = def ? findField(def->fields, key) : nullptr;
+    return {key == "type" ? Target::Takes::Type : takenBy(field), object, &choices};
   }
-  const auto found = object->find(key);
-  const bool plain = found != object->end() && key != "version" && key != "layers" && !found->is_object();
-  return {object, plain, nullptr};
+  return {takenByPlainKey(*object, key, path), object, nullptr};
 }
 
 /// Another optimizer or schedule keeps of the old one what it knows too: the learning rate, mostly.
@@ -247,7 +269,7 @@ void changeType(Json& object, const std::string& type, const std::vector<ChoiceD
   const ChoiceDef* def = findChoice(choices, type);
   Json changed = {{"type", type}};
   for (const auto& [key, value] : object.items())
-    if (def && describes(def->fields, key)) changed[key] = value;
+    if (def && findField(def->fields, key)) changed[key] = value;
   object = changed;
 }
 
@@ -255,6 +277,29 @@ void changeType(Json& object, const std::string& type, const std::vector<ChoiceD
 Json settingValue(const std::string& text) {
   Json value = Json::parse(text, nullptr, false);
   return value.is_discarded() ? Json(text) : value;
+}
+
+/// Where words are wanted "12" and "true" are words too; quotes around them may be typed or left out.
+std::string settingWords(const std::string& text) {
+  const Json value = Json::parse(text, nullptr, false);
+  return value.is_string() ? value.get<std::string>() : text;
+}
+
+void put(const Target& target, const std::string& key, const std::string& text) {
+  switch (target.takes) {
+    case Target::Takes::Words:
+    case Target::Takes::Name:
+      (*target.object)[key] = settingWords(text);
+      break;
+    case Target::Takes::Type:
+      changeType(*target.object, settingWords(text), *target.choices);
+      break;
+    case Target::Takes::Json:
+    case Target::Takes::NameOrJson:
+    case Target::Takes::Nothing:
+      (*target.object)[key] = settingValue(text);
+      break;
+  }
 }
 
 }  // namespace
@@ -297,15 +342,19 @@ void applySetting(Project& project, const std::string& keyEqualsValue) {
   Json json = fullJson(project);
   const std::vector<std::string> path = split(key, '.');
   const Target target = findTarget(json, path);
-  if (!target.known)
+  if (target.takes == Target::Takes::Nothing)
     throw Error(
         Error::Kind::Usage, "--set " + key, "there is no such setting in the project",
         "Settings are named by their path, as training.optimizer.learning_rate, data.source or network.conv1.filters");
-  const auto old = target.object->find(path.back());
-  const bool isText = old != target.object->end() && old->is_string();
-  if (target.choices && path.back() == "type") changeType(*target.object, text, *target.choices);
-  else (*target.object)[path.back()] = isText ? Json(text) : settingValue(text);
-  project = projectFromJson(json, "--set " + keyEqualsValue);
+  put(target, path.back(), text);
+  try {
+    project = projectFromJson(json, "--set " + keyEqualsValue);
+  } catch (const Error& error) {
+    const bool isName = target.takes == Target::Takes::Name || target.takes == Target::Takes::Type ||
+                        (target.takes == Target::Takes::NameOrJson && target.object->at(path.back()).is_string());
+    throw isName ? Error(Error::Kind::Usage, "", error.what())
+                 : error;  // an unknown name is a slip of the command line
+  }
 }
 
 }  // namespace strata

@@ -5,6 +5,8 @@
 
 #include "data_files.h"
 #include "datasets/datasets.h"
+#include "datasets/source.h"
+#include "engine/train/suitability.h"
 
 using namespace strata;
 
@@ -23,7 +25,17 @@ class TestDatasets : public QObject {
   void loadsAFolder();
   void saysWhereItLooked();
   void refusesMismatches();
-  void refusesWrongLabels();
+  void refusesLabelsThatWereNotPublished();
+  void takesClassesFromLabels_data();
+  void takesClassesFromLabels();
+  void needsNoTestFiles();
+  void readsEmnist();
+  void proposesWhatWasMeant_data();
+  void proposesWhatWasMeant();
+  void resolvesSources_data();
+  void resolvesSources();
+  void holdsAnyFolderAsText();
+  void needsNoHome();
   void refusesSwappedFiles();
   void readsTheRealOnes_data();
   void readsTheRealOnes();
@@ -177,16 +189,94 @@ void TestDatasets::refusesMismatches() {
   QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("as in the training set"));
 }
 
-void TestDatasets::refusesWrongLabels() {
-  const Path folder = root() / "set";
+// What was published has its classes; in a folder of one's own the labels say what they are.
+void TestDatasets::refusesLabelsThatWereNotPublished() {
+  const Path folder = root() / "environment/mnist";
   for (const int label : {10, 11, 128, 255}) {
     writeDataset(folder);
     std::string labels = idxFile(20, 0);
     labels[8 + 17] = static_cast<char>(label);
     writeBytes(folder / "train-labels-idx1-ubyte", labels);
-    const QString sentence = refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); });
-    QVERIFY2(sentence.contains(QString("the label %1 for sample 17, needed 0 to 9").arg(label)), qPrintable(sentence));
+    const QString sentence = refusal(Error::Kind::Input, [&] { loadDataset("mnist", {}); });
+    QVERIFY2(sentence.contains(QString("sample 17 has the label %1, needed 0 to 9").arg(label)), qPrintable(sentence));
+    QVERIFY2(!sentence.contains("damaged"), qPrintable(sentence));
   }
+}
+
+void TestDatasets::takesClassesFromLabels_data() {
+  QTest::addColumn<QList<int>>("train");
+  QTest::addColumn<QList<int>>("test");
+  QTest::addColumn<QStringList>("classes");
+  QTest::addColumn<int>("firstLabel");  // of the first training sample, as the net learns it
+  QTest::addColumn<QString>("says");
+  const auto counted = [](int from, int to) {
+    QList<int> labels;
+    for (int label = from; label <= to; ++label) labels << label;
+    return labels;
+  };
+  const auto names = [&](int from, int to) {
+    QStringList list;
+    for (const int label : counted(from, to)) list << QString::number(label);
+    return list;
+  };
+  QTest::newRow("ten") << counted(0, 9) << counted(0, 9) << names(0, 9) << 0 << "";
+  QTest::newRow("twenty-six from 1") << counted(1, 26) << counted(1, 26) << names(1, 26) << 0
+                                     << "The labels count from 1 to 26, not from 0.";
+  QTest::newRow("forty-seven") << counted(0, 46) << counted(0, 46) << names(0, 46) << 0 << "";
+  QTest::newRow("all that a byte can say") << counted(0, 255) << counted(0, 255) << names(0, 255) << 0 << "";
+  QTest::newRow("one has no training samples") << counted(0, 8) << counted(0, 9) << names(0, 9) << 0 << "";
+  QTest::newRow("0 in the test set alone") << counted(1, 9) << counted(0, 9) << names(0, 9) << 1 << "";
+  QTest::newRow("gaps") << QList<int>{3, 5} << QList<int>{3, 5} << names(0, 5) << 3 << "";
+  QTest::newRow("one class") << QList<int>{0, 0, 0} << QList<int>{0} << names(0, 0) << 0
+                             << "All training samples are of one class, 0: an accuracy of 1 means nothing.";
+  QTest::newRow("one class, 1") << QList<int>{1, 1} << QList<int>{1} << names(1, 1) << 0
+                                << "All training samples are of one class, 1: an accuracy of 1 means nothing.";
+  QTest::newRow("one class, 7") << QList<int>{7, 7} << QList<int>{7, 2} << names(0, 7) << 7
+                                << "All training samples are of one class, 7: an accuracy of 1 means nothing.";
+}
+
+void TestDatasets::takesClassesFromLabels() {
+  QFETCH(QList<int>, train);
+  QFETCH(QList<int>, test);
+  QFETCH(QStringList, classes);
+  QFETCH(int, firstLabel);
+  QFETCH(QString, says);
+  const auto labelFile = [](const QList<int>& labels) {
+    std::string bytes = idxHeader({static_cast<std::uint32_t>(labels.size())});
+    for (const int label : labels) bytes += static_cast<char>(label);
+    return bytes;
+  };
+  const Path folder = root() / "own";
+  writeDataset(folder, static_cast<std::uint32_t>(train.size()), static_cast<std::uint32_t>(test.size()), 4);
+  writeBytes(folder / "train-labels-idx1-ubyte", labelFile(train));
+  writeBytes(folder / "t10k-labels-idx1-ubyte", labelFile(test));
+  const auto dataset = loadDataset(folder.string(), {});
+  QStringList found;
+  for (const std::string& name : dataset->classes) found << QString::fromStdString(name);
+  QCOMPARE(found, classes);
+  QCOMPARE(dataset->train.labels[0], firstLabel);
+  QStringList notes;
+  for (const std::string& note : remarks(*dataset)) notes << QString::fromStdString(note);
+  QCOMPARE(notes.isEmpty(), says.isEmpty());
+  QVERIFY2(notes.join(' ').contains(says), qPrintable(notes.join(' ')));
+}
+
+void TestDatasets::needsNoTestFiles() {
+  const Path folder = root() / "own";
+  writeDataset(folder, 30, 10);
+  std::filesystem::remove(folder / "t10k-images-idx3-ubyte");
+  QVERIFY(refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("has no t10k-images"));
+  std::filesystem::remove(folder / "t10k-labels-idx1-ubyte");
+  const auto dataset = loadDataset(folder.string(), {});
+  QCOMPARE(dataset->train.count, 30);
+  QCOMPARE(dataset->test.count, 0);
+  QCOMPARE(remarks(*dataset).size(), std::size_t{1});
+  QVERIFY(remarks(*dataset)[0].starts_with("There is no test set"));
+  const DataView view = makeDataView(dataset, validationSource(ValidationSource::TestSet, *dataset), 0.1, 1);
+  QVERIFY(view.validationSource == ValidationSource::Split);
+  QCOMPARE(view.train.size(), std::size_t{27});
+  QCOMPARE(view.validation.size(), std::size_t{3});
+  QVERIFY(!findDataset("mnist", folder));  // a published one is whole or not there
 }
 
 void TestDatasets::refusesSwappedFiles() {
@@ -199,6 +289,158 @@ void TestDatasets::refusesSwappedFiles() {
   writeBytes(folder / "t10k-labels-idx1-ubyte", idxFile(10, 4));
   QVERIFY(
       refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); }).contains("holds images, needed labels"));
+}
+
+// EMNIST's files as they are published: more in their names, pictures that lie on their side.
+void TestDatasets::readsEmnist() {
+  const Path folder = root() / "letters";
+  const auto write = [&](const std::string& prefix) {
+    for (const std::string part : {"train", "t10k"}) {
+      std::string pictures = idxHeader({2, 2, 3});
+      for (char c = 0; c < 12; ++c) pictures += c;
+      writeBytes(folder / (prefix + part + "-images-idx3-ubyte.gz"), packed(pictures));
+      writeBytes(folder / (prefix + part + "-labels-idx1-ubyte.gz"), packed(idxHeader({2}) + "\1\2"));
+    }
+  };
+  std::filesystem::create_directories(folder);
+  write("mine-");
+  QVERIFY(loadDataset(folder.string(), {})->shape == Shape::image(2, 3, 1));
+  write("emnist-letters-");
+  QVERIFY(refusal(Error::Kind::Input, [&] {
+            loadDataset(folder.string(), {});
+          }).contains("holds the files of 2 data sets"));
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  write("emnist-letters-");
+  const auto dataset = loadDataset(folder.string(), {});
+  QVERIFY(dataset->shape == Shape::image(3, 2, 1));
+  QCOMPARE(dataset->train.pixels, (std::vector<std::uint8_t>{0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11}));
+  QCOMPARE(dataset->title, std::string("letters, turned upright"));
+  QCOMPARE(dataset->classes, (std::vector<std::string>{"1", "2"}));
+}
+
+void TestDatasets::proposesWhatWasMeant_data() {
+  QTest::addColumn<QString>("source");
+  QTest::addColumn<QString>("meant");
+  QTest::newRow("letters exchanged") << "mnits"
+                                     << "mnist";
+  QTest::newRow("capitals") << "MNIST"
+                            << "mnist";
+  QTest::newRow("underscore") << "fashion_mnist"
+                              << "fashion-mnist";
+  QTest::newRow("plural") << "synthetic-digit"
+                          << "synthetic-digits";
+  QTest::newRow("something else") << "cifar"
+                                  << "";
+}
+
+void TestDatasets::proposesWhatWasMeant() {
+  QFETCH(QString, source);
+  QFETCH(QString, meant);
+  const QString sentence = refusal(Error::Kind::Usage, [&] { loadDataset(source.toStdString(), {}); });
+  QVERIFY2(sentence.contains("Known data sets: mnist, fashion-mnist, synthetic-digits."), qPrintable(sentence));
+  QCOMPARE(sentence.contains("Did you mean"), !meant.isEmpty());
+  QVERIFY2(meant.isEmpty() || sentence.contains("Did you mean " + meant + "?"), qPrintable(sentence));
+}
+
+// Of the folders below "project" is the project file's, "here" the one that the program was started in.
+void TestDatasets::resolvesSources_data() {
+  QTest::addColumn<QString>("source");
+  QTest::addColumn<QString>("means");  // %1 stands for the scratch folder
+  QTest::newRow("known") << "mnist"
+                         << "mnist";
+  QTest::newRow("known, though a folder beside is called so") << "fashion-mnist"
+                                                              << "fashion-mnist";
+  QTest::newRow("that folder") << "./fashion-mnist"
+                               << "%1/project/fashion-mnist";
+  QTest::newRow("beside") << "./digits"
+                          << "%1/project/digits";
+  QTest::newRow("beside, bare") << "digits"
+                                << "%1/project/digits";
+  QTest::newRow("beside, with a slash") << "digits/"
+                                        << "%1/project/digits";
+  QTest::newRow("above") << "../shared/letters"
+                         << "%1/shared/letters";
+  QTest::newRow("the project's own folder") << "."
+                                            << "%1/project";
+  QTest::newRow("the one above") << ".."
+                                 << "%1";
+  QTest::newRow("through a link") << "link"
+                                  << "%1/project/link";
+  QTest::newRow("spaces and quotes") << "my \"digits\"\n'two'"
+                                     << "%1/project/my \"digits\"\n'two'";
+  QTest::newRow("here alone") << "others"
+                              << "%1/here/others";
+  QTest::newRow("here alone, with a dot") << "./others"
+                                          << "%1/here/others";
+  QTest::newRow("absolute") << "%1/shared/./letters/"
+                            << "%1/shared/letters";
+  QTest::newRow("absolute, not there") << "/no/such/folder"
+                                       << "/no/such/folder";
+  QTest::newRow("from home") << "~/pictures"
+                             << "%1/home/pictures";
+  QTest::newRow("home") << "~"
+                        << "%1/home";
+  QTest::newRow("nowhere") << "./nowhere"
+                           << "%1/project/nowhere";
+  QTest::newRow("nowhere, perhaps an id") << "mnits"
+                                          << "mnits";
+  QTest::newRow("an address") << "file://%1/shared/let%74ers"
+                              << "%1/shared/letters";
+  QTest::newRow("empty") << ""
+                         << "";
+}
+
+void TestDatasets::resolvesSources() {
+  QFETCH(QString, source);
+  QFETCH(QString, means);
+  for (const char* folder : {"project/digits", "project/fashion-mnist", "project/my \"digits\"\n'two'", "here/others",
+                             "here/digits", "shared/letters", "home/pictures"})
+    std::filesystem::create_directories(root() / folder);
+  std::filesystem::create_directory_symlink("digits", root() / "project/link");
+  const Path before = std::filesystem::current_path();
+  const QByteArray home = qgetenv("HOME"), place = QByteArray::fromStdString(root().string());
+  std::filesystem::current_path(root() / "here");
+  qputenv("HOME", place + "/home");
+  const auto placed = [&](QString text) { return text.replace("%1", place).toStdString(); };
+  const std::string resolved = resolveSource(placed(source), root() / "project/p.strata"),
+                    again = resolveSource(resolved, "/elsewhere/p.strata");
+  std::filesystem::current_path("..");
+  const std::string fromAbove = resolveSource(placed(source), "project/p.strata");
+  std::filesystem::current_path(before);
+  qputenv("HOME", home);
+  QCOMPARE(resolved, placed(means));
+  QCOMPARE(again, resolved);
+  if (!means.contains("/here/")) QCOMPARE(fromAbove, resolved);
+}
+
+// JSON is UTF-8; names of files are any bytes.
+void TestDatasets::holdsAnyFolderAsText() {
+  for (const char* name : {"plain", "\xC3\xA9t\xC3\xA9 % 1", "\xE9t\xE9 100%", "\xFF\xFE", "a\nb"}) {
+    const Path folder = root() / name;
+    writeDataset(folder);
+    const std::string text = resolveSource(name, root() / "p.strata");
+    QCOMPARE(parseJson(compactJson(Json(text)), "text").get<std::string>(), text);
+    QCOMPARE(sourceFolder(text).string(), folder.string());
+    QCOMPARE(loadDataset(text, {})->train.count, 20);
+    std::filesystem::remove_all(folder);  // QTemporaryDir cannot remove such names
+  }
+}
+
+void TestDatasets::needsNoHome() {
+  const QByteArray home = qgetenv("HOME");
+  writeDataset(root() / "given/mnist");
+  for (const bool empty : {false, true}) {
+    empty ? qputenv("HOME", "") : qunsetenv("HOME");
+    qunsetenv("XDG_DATA_HOME");
+    const std::vector<Path> folders = dataDirectories("/explicit");
+    const auto found = findDataset("mnist", root() / "given");
+    const QString fetching = refusal(Error::Kind::File, [] { fetchDataset("mnist", {}, {}); });
+    qputenv("HOME", home);
+    QCOMPARE(folders, (std::vector<Path>{"/explicit", root() / "environment", "/usr/share/datasets"}));
+    QVERIFY(found.has_value());
+    QVERIFY2(fetching.contains("--data-dir"), qPrintable(fetching));
+  }
 }
 
 void TestDatasets::readsTheRealOnes_data() {

@@ -45,8 +45,10 @@ class TestProject : public QObject {
   void writtenTextIsStable();
   void refuses_data();
   void refuses();
+  void passesOverMarksOfEditors();
   void settings_data();
   void settings();
+  void settingsOverASetValue();
   void badSettings_data();
   void badSettings();
   void mutatedTextNeverCrashes();
@@ -122,6 +124,23 @@ void TestProject::refuses() {
   QVERIFY2(message.contains("p.strata") && message.contains(says), qPrintable(message));
 }
 
+// Editors of other systems put a mark before the text, or end lines with two characters.
+void TestProject::passesOverMarksOfEditors() {
+  const ScratchFolder folder;
+  const Project project = readProject(kLesson);
+  std::string text = readText(kLesson);
+  writeText(folder / "marked.strata", "\xEF\xBB\xBF" + text);
+  QVERIFY(readProject(folder / "marked.strata") == project);
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.insert(at, "\r");
+  writeText(folder / "crlf.strata", "\xEF\xBB\xBF" + text);
+  QVERIFY(readProject(folder / "crlf.strata") == project);
+  for (const std::string mark : {"\xFF\xFE", "\xFE\xFF"}) {
+    writeText(folder / "utf16.strata", mark + std::string("{\0", 2));
+    const QString message = refusedWith(Error::Kind::Input, [&] { readProject(folder / "utf16.strata"); });
+    QVERIFY2(message.contains("is text in UTF-16, needed UTF-8"), qPrintable(message));
+  }
+}
+
 void TestProject::settings_data() {
   QTest::addColumn<QString>("setting");
   QTest::addColumn<QString>("pointer");
@@ -149,6 +168,34 @@ void TestProject::settings_data() {
   add("training.seed=18446744073709551615", "/training/seed", "18446744073709551615");
   add("training.shuffle=true", "/training/shuffle", "true");
   add("training.keep_epochs=2", "/training/keep_epochs", "2");
+  // The kind of the setting decides, not the form of the value that stands there now.
+  add("name=12.5", "/name", "\"12.5\"");
+  add("name={\"type\": 1}", "/name", R"("{\"type\": 1}")");
+  add("name=\"in quotes\"", "/name", "\"in quotes\"");
+  add("name=", "/name", "\"\"");
+  add("data.source=true", "/data/source", "\"true\"");
+  add("data.source=a=b", "/data/source", "\"a=b\"");
+  add("network.conv1.kernel_initializer=zeros", "/network/layers/0/kernel_initializer", "\"zeros\"");
+  add("network.conv1.kernel_initializer=\"zeros\"", "/network/layers/0/kernel_initializer", "\"zeros\"");
+  add("network.conv1.kernel_initializer={\"type\":\"zeros\"}", "/network/layers/0/kernel_initializer", "\"zeros\"");
+  add("network.conv1.kernel_initializer={\"type\":\"uniform\",\"limit\":0.25}",
+      "/network/layers/0/kernel_initializer/limit", "0.25");
+  add("network.conv1.kernel_size=[3, 5]", "/network/layers/0/kernel_size", "[3,5]");
+  add("network.conv1.kernel_size=7", "/network/layers/0/kernel_size", "7");
+  add("network.conv1.activation=\"tanh\"", "/network/layers/0/activation", "\"tanh\"");
+  add("training.optimizer.type=\"adam\"", "/training/optimizer/type", "\"adam\"");
+}
+
+// Each form may follow the other.
+void TestProject::settingsOverASetValue() {
+  Project project = readProject(kLesson);
+  for (const char* value : {"zeros", "{\"type\":\"uniform\",\"limit\":0.25}", "{\"type\":\"zeros\"}", "he_normal",
+                            "{\"type\":\"he_uniform\"}"})
+    applySetting(project, std::string("network.conv1.kernel_initializer=") + value);
+  QCOMPARE(project.network.layers[0].fields.initializer("kernel_initializer").type, std::string("he_uniform"));
+  for (const char* value : {"3", "[3, 5]", "5"})
+    applySetting(project, std::string("network.conv1.kernel_size=") + value);
+  QVERIFY((project.network.layers[0].fields.pair("kernel_size") == Pair{5, 5}));
 }
 
 void TestProject::settings() {
@@ -165,16 +212,35 @@ void TestProject::settings() {
 
 void TestProject::badSettings_data() {
   QTest::addColumn<QString>("setting");
-  QTest::addColumn<bool>("usage");  // a path that does not exist, not a bad value
-  for (const char* setting :
-       {"training.epochs", "=5", "epochs=5", "training.epoch=5", "training.optimizer.lr=1", "training.optimizer=sgd",
-        "network.conv9.filters=3", "network.conv1.filtres=3", "network.layers=[]", "network.conv1.name=x", "version=1",
-        "data..source=x", "training.epochs.x=1", ""})
+  QTest::addColumn<bool>("usage");  // a path or a name that does not exist, not another bad value
+  for (const char* setting : {"training.epochs",
+                              "=5",
+                              "epochs=5",
+                              "training.epoch=5",
+                              "training.optimizer.lr=1",
+                              "training.optimizer=sgd",
+                              "network.conv9.filters=3",
+                              "network.conv1.filtres=3",
+                              "network.layers=[]",
+                              "network.conv1.name=x",
+                              "version=1",
+                              "data..source=x",
+                              "training.epochs.x=1",
+                              "",
+                              "training.optimizer.type=lion",
+                              "training.schedule.type=7",
+                              "training.loss=mse",
+                              "data.validation=none",
+                              "network.conv1.activation=3",
+                              "network.conv1.padding=sam",
+                              "network.conv1.kernel_initializer=zeroes",
+                              "network.conv1.kernel_initializer=\"zeroes\""})
     QTest::addRow("%s", setting) << setting << true;
   for (const char* setting :
-       {"training.epochs=many", "training.epochs=0", "training.epochs=1.5", "data.validation=none",
-        "network.conv1.filters=-3", "network.conv1.activation=3", "training.optimizer.type=lion",
-        "training.shuffle=maybe", "training.seed=-1", "network.input=[0]"})
+       {"training.epochs=many", "training.epochs=0", "training.epochs=1.5", "network.conv1.filters=-3",
+        "training.shuffle=maybe", "training.seed=-1", "network.input=[0]", "network.conv1.kernel_initializer=3",
+        "network.conv1.kernel_initializer={}", "network.conv1.kernel_initializer={\"type\":\"uniform\",\"limit\":-1}",
+        "network.conv1.kernel_size=[1, 2, 3]", "network.conv1.kernel_size=big", "training.batch_size={}"})
     QTest::addRow("%s", setting) << setting << false;
 }
 

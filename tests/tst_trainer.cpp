@@ -9,6 +9,7 @@
 #include "engine/train/checkpoint.h"
 #include "engine/train/predictor.h"
 #include "engine/train/run_folder.h"
+#include "engine/train/suitability.h"
 #include "engine/train/training_loop.h"
 #include "test_files.h"
 #include "tiny_run.h"
@@ -62,6 +63,8 @@ class TestTrainer : public QObject {
   void aFullDiskIsReported();
   void impossibleJobs_data();
   void impossibleJobs();
+  void saysWhatSuitsTheNet();
+  void remarksAreNotes();
   void runsAreListedAndRenamed();
   void predictsAsItValidated();
 };
@@ -561,7 +564,7 @@ void TestTrainer::impossibleJobs_data() {
   QTest::addColumn<QString>("setting");
   QTest::addColumn<QString>("says");
   QTest::newRow("input") << "network.input=[9, 9, 1]"
-                         << "its input is 9 × 9 × 1, the samples of Tiny bars are 8 × 8 × 1";
+                         << "Tiny bars has samples of 8 × 8 × 1, the net's input is 9 × 9 × 1";
   QTest::newRow("classes") << "network.classes=2"
                            << "network";
   QTest::newRow("kernel") << "network.conv1.kernel_size=9"
@@ -586,6 +589,37 @@ void TestTrainer::impossibleJobs() {
   QCOMPARE(failed.size(), std::size_t{1});
   QCOMPARE(failed[0].kind, Error::Kind::Input);
   QVERIFY2(QString::fromStdString(failed[0].message).contains(says), failed[0].message.c_str());
+}
+
+// The rule that both programs ask: fewer classes in the net than in the data hinder, more are remarked on.
+void TestTrainer::saysWhatSuitsTheNet() {
+  const auto dataset = tinyDataset();
+  NetworkSpec network = tinyProject().network;
+  QVERIFY(misfit(network, *dataset).empty());
+  QVERIFY(remarks(network, *dataset).empty());
+  network.classes = 2;
+  QCOMPARE(misfit(network, *dataset), std::string("Tiny bars has 3 classes, the net has 2"));
+  network.classes = 4;
+  QVERIFY(misfit(network, *dataset).empty());
+  QCOMPARE(remarks(network, *dataset),
+           std::vector<std::string>{"Tiny bars has 3 classes, the net has 4: it only learns that the others never "
+                                    "come."});
+  network.input = Shape::image(8, 8, 3);
+  QCOMPARE(misfit(network, *dataset), std::string("Tiny bars has samples of 8 × 8 × 1, the net's input is 8 × 8 × 3"));
+}
+
+void TestTrainer::remarksAreNotes() {
+  TrainJob job = tinyJob();
+  auto dataset = std::make_shared<Dataset>(*job.data.dataset);
+  dataset->classes = {"1", "2", "3"};
+  job.data = makeDataView(dataset, ValidationSource::TestSet, 0.1, 1);
+  job.project.network.classes = 4;
+  job.project.network.layers.back().fields.set("units", std::int64_t{4});
+  job.maxSteps = 1;
+  const auto notes = runToEnd(job).of<NoteEvent>();
+  QCOMPARE(notes.size(), std::size_t{2});
+  QCOMPARE(notes[0].text, std::string("The labels count from 1 to 3, not from 0."));
+  QVERIFY(notes[1].text.starts_with("Tiny bars has 3 classes, the net has 4"));
 }
 
 void TestTrainer::runsAreListedAndRenamed() {

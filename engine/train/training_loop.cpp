@@ -11,6 +11,7 @@
 
 #include "engine/memory.h"
 #include "engine/train/environment.h"
+#include "engine/train/suitability.h"
 
 namespace strata {
 namespace {
@@ -68,16 +69,8 @@ void TrainingLoop::checkJob() const {
     }
   if (!m_job.data.dataset) throw badJob("data", "no data set is loaded", "Choose one first");
   const Dataset& dataset = *m_job.data.dataset;
-  if (dataset.shape != project.network.input)
-    throw badJob("network",
-                 "its input is " + project.network.input.text() + ", the samples of " + dataset.title + " are " +
-                     dataset.shape.text(),
-                 "Change the input's shape or the data set");
-  if (static_cast<int>(dataset.classes.size()) > project.network.classes)
-    throw badJob("network",
-                 "it tells " + std::to_string(project.network.classes) + " classes apart, " + dataset.title + " has " +
-                     std::to_string(dataset.classes.size()),
-                 "Give the last layer more units");
+  if (const std::string reason = misfit(project.network, dataset); !reason.empty())
+    throw badJob("network", reason, "Fit the net's input and classes to the data, or choose other data");
   if (m_job.data.train.empty())
     throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
   requireMemory(analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight()),
@@ -111,6 +104,8 @@ void TrainingLoop::prepare() {
   if (m_folder && m_step == 0) m_folder->checkpoint(m_good);
   m_mark = m_lastSave = Clock::now();
   m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count()});
+  for (const std::string& remark : remarks(m_job.project.network, *m_job.data.dataset))
+    note(NoteEvent::Level::Warning, remark);
   sendSnapshot(m_good.get());
 }
 
