@@ -9,6 +9,7 @@
 #include <QStringList>
 
 #include "data_files.h"
+#include "engine/json.h"
 #include "test_files.h"
 
 inline const std::string kStrata = STRATA_BINARY_DIR "/bin/strata";
@@ -32,18 +33,22 @@ struct CliResult {
 class CliProcess {
  public:
   /// `memoryKilobytes`: what it may allocate; 0 for no limit. Past it the program says that the memory is exhausted,
-  /// exit code 5.
-  explicit CliProcess(std::vector<std::string> arguments, long memoryKilobytes = 0) {
-    const std::string limit = memoryKilobytes > 0 ? "ulimit -d " + std::to_string(memoryKilobytes) + "; " : "";
-    arguments.insert(arguments.begin(), {"/bin/sh", "-c", limit + "exec \"$@\"", "sh", kStrata});
+  /// exit code 5. `before`: what the shell does first, as "cd /; unset HOME". `terminal`: the device that the program's
+  /// output goes to instead of files, whose text out() and finish() do not see.
+  explicit CliProcess(std::vector<std::string> arguments, long memoryKilobytes = 0, const std::string& before = {},
+                      const char* terminal = nullptr) {
+    const std::string limit = memoryKilobytes > 0 ? "ulimit -d " + std::to_string(memoryKilobytes) + "; " : "",
+                      first = before.empty() ? "" : before + "; ";
+    arguments.insert(arguments.begin(), {"/bin/sh", "-c", limit + first + "exec \"$@\"", "sh", kStrata});
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, (m_folder / "out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_addopen(&actions, 2, (m_folder / "err").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    const int flags = O_WRONLY | O_NOCTTY | (terminal ? 0 : O_CREAT | O_TRUNC);
+    posix_spawn_file_actions_addopen(&actions, 1, terminal ? terminal : (m_folder / "out").c_str(), flags, 0600);
+    posix_spawn_file_actions_addopen(&actions, 2, terminal ? terminal : (m_folder / "err").c_str(), flags, 0600);
     if (posix_spawn(&m_pid, "/bin/sh", &actions, nullptr, argv.data(), environ) != 0) m_pid = -1;
     posix_spawn_file_actions_destroy(&actions);
   }
@@ -64,6 +69,15 @@ class CliProcess {
   pid_t m_pid = -1;
 };
 
-inline CliResult runStrata(const std::vector<std::string>& arguments, long memoryKilobytes = 0) {
-  return CliProcess(arguments, memoryKilobytes).finish();
+/// What `--json` prints.
+inline std::vector<strata::Json> jsonLines(const std::string& text) {
+  std::vector<strata::Json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(strata::parseJson(line, "output"));
+  return lines;
+}
+
+inline CliResult runStrata(const std::vector<std::string>& arguments, long memoryKilobytes = 0,
+                           const std::string& before = {}) {
+  return CliProcess(arguments, memoryKilobytes, before).finish();
 }

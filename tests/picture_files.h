@@ -17,6 +17,15 @@ inline QImage samplePicture(int width, int height, QImage::Format format) {
   return image.convertToFormat(format);
 }
 
+/// A stroke on white paper.
+inline QImage drawnOne() {
+  QImage picture(100, 120, QImage::Format_Grayscale8);
+  picture.fill(Qt::white);
+  for (int y = 20; y < 100; ++y)
+    for (int x = 45; x < 57; ++x) picture.setPixel(x, y, 0);
+  return picture;
+}
+
 inline std::string pictureFile(const QImage& image, const char* format, bool progressive = false) {
   QBuffer buffer;
   buffer.open(QIODevice::WriteOnly);

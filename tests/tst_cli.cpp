@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The program `strata` as scripts call it: commands, output, exit codes, signals.
 #include <QImage>
-#include <QPainter>
 #include <QProcess>
 #include <QTest>
 #include <cmath>
@@ -15,17 +14,11 @@
 #include "engine/json.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
+#include "picture_files.h"
 
 using namespace strata;
 
 namespace {
-
-std::vector<Json> jsonLines(const std::string& text) {
-  std::vector<Json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(parseJson(line, "output"));
-  return lines;
-}
 
 std::vector<Json> ofEvent(const std::vector<Json>& lines, const std::string& event) {
   std::vector<Json> found;
@@ -239,8 +232,27 @@ void TestCli::exitCodes_data() {
   QTest::newRow("no such run") << QStringList{"train", "--resume", folder + "/none"} << 4 << "there is no such run";
   QTest::newRow("no such weights") << QStringList{"train", project, "--weights", folder + "/none"} << 4
                                    << "there is no such file";
-  QTest::newRow("no data") << QStringList{"train", project, "--set", "data.source=no-such-data"} << 4
-                           << "--set data.source=synthetic-digits";
+  QTest::newRow("no such data folder") << QStringList{"train", project, "--set", "data.source=/no/such/folder"} << 4
+                                       << "--set data.source=synthetic-digits";
+  QTest::newRow("unknown data set") << QStringList{"train", project, "--set", "data.source=mnits"} << 2
+                                    << "Did you mean mnist?";
+  QTest::newRow("data that are a file") << QStringList{"train", project, "--set",
+                                                       "data.source=" + folder + "/data/train-images-idx3-ubyte"}
+                                        << 3 << "is a file";
+  QTest::newRow("unknown optimizer") << QStringList{"train", project, "--set", "training.optimizer.type=sdg"} << 2
+                                     << "one of sgd";
+  QTest::newRow("unknown layer") << QStringList{"train", project, "--set", "network.conv7.filters=3"} << 2
+                                 << "there is no such setting";
+  QTest::newRow("unknown initializer") << QStringList{"train", project, "--set",
+                                                      "network.dense1.kernel_initializer=zeroes"}
+                                       << 2 << "must be one of";
+  QTest::newRow("setting without a value")
+      << QStringList{"train", project, "--set", "training.epochs"} << 2 << "needed KEY=VALUE";
+  QTest::newRow("setting out of limits") << QStringList{"train", project, "--set", "training.batch_size=0"} << 3
+                                         << "training.batch_size must be";
+  QTest::newRow("classes that the net lacks")
+      << QStringList{"train", project, "--set", "network.classes=9", "--set", "network.dense1.units=9"} << 3
+      << "data has 10 classes, the net has 9";
   QTest::newRow("out not writable") << QStringList{"train", project, "--out", "/proc/nowhere"} << 4
                                     << "cannot create the folder";
   QTest::newRow("info of nothing") << QStringList{"info", folder + "/none"} << 4 << "there is no such file";
@@ -251,6 +263,33 @@ void TestCli::exitCodes_data() {
   QTest::newRow("predict with a project")
       << QStringList{"predict", project, "x.png"} << 3 << "is not a Strata checkpoint";
   QTest::newRow("unknown data") << QStringList{"data", "get", "no-such-data"} << 2 << "no-such-data";
+  for (const char* command : {"train", "predict", "info", "devices", "data", "bench"})
+    QTest::addRow("help of %s", command) << QStringList{command, "-h"} << 0 << "";
+  for (const char* command : {"predict", "info", "data", "bench"})
+    QTest::addRow("%s alone", command) << QStringList{command} << 2 << "";
+  QTest::newRow("predict without pictures") << QStringList{"predict", folder} << 2 << "IMAGE";
+  QTest::newRow("data get nothing") << QStringList{"data", "get"} << 2 << "NAME";
+  for (const char* command : {"train", "predict", "info", "devices", "data", "bench"})
+    QTest::addRow("unknown option of %s", command) << QStringList{command, project, "--frobnicate"} << 2 << "";
+  for (const char* option : {"--out", "--data-dir", "--weights", "--resume", "--log-batches", "--set", "--backend",
+                             "--precision", "--epochs", "--seed"})
+    QTest::addRow("empty %s", option) << QStringList{"train", project, option, ""} << 2 << option;
+  QTest::newRow("empty project") << QStringList{"train", ""} << 2 << "PROJECT";
+  QTest::newRow("empty path") << QStringList{"info", ""} << 2 << "PATH";
+  QTest::newRow("empty model") << QStringList{"predict", "", "x.png"} << 2 << "MODEL";
+  QTest::newRow("empty picture") << QStringList{"predict", folder, ""} << 2 << "IMAGE";
+  QTest::newRow("empty name") << QStringList{"data", "get", ""} << 2 << "NAME";
+  QTest::newRow("empty command") << QStringList{""} << 2 << "";
+  QTest::newRow("two dashes alone") << QStringList{"--"} << 2 << "subcommand";
+  QTest::newRow("option without its value") << QStringList{"train", project, "--out"} << 2 << "--out";
+  QTest::newRow("a name that looks like an option") << QStringList{"info", "-x"} << 2 << "PATH";
+  QTest::newRow("the same after two dashes") << QStringList{"info", "--", "-x"} << 4 << "-x: there is no such file";
+  QTest::newRow("a name longer than any file's")
+      << QStringList{"info", QString(5000, 'n')} << 4 << "cannot be looked at";
+  QTest::newRow("a run's name longer than any file's")
+      << QStringList{"predict", QString(5000, 'n'), "x.png"} << 4 << "cannot be looked at";
+  QTest::newRow("a project's name longer than any file's")
+      << QStringList{"train", QString(5000, 'n')} << 4 << "cannot open the file";
 }
 
 void TestCli::exitCodes() {
@@ -334,11 +373,7 @@ void TestCli::aSecondProcessIsToldWhoHoldsTheRun() {
 
 void TestCli::predictsPictures() {
   QCOMPARE(train({"--steps", "1"}, "model").exitCode, 0);
-  QImage picture(100, 120, QImage::Format_Grayscale8);
-  picture.fill(Qt::white);
-  QPainter painter(&picture);
-  painter.fillRect(45, 20, 12, 80, Qt::black);
-  painter.end();
+  QImage picture = drawnOne();
   QVERIFY(picture.save(QString::fromStdString(path("one.png"))));
   for (const std::string& model : {path("model"), path("model") + "/checkpoints/last.safetensors"}) {
     const CliResult result = runStrata({"predict", model, path("one.png"), path("one.png"), "--json"});

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "datasets/datasets.h"
+#include "datasets/source.h"
 #include "engine/backend.h"
 #include "engine/cli/command.h"
 #include "engine/cpu/machine.h"
@@ -15,6 +16,7 @@
 #include "engine/memory.h"
 #include "engine/project.h"
 #include "engine/rng.h"
+#include "engine/train/suitability.h"
 
 namespace strata {
 namespace {
@@ -56,9 +58,10 @@ BenchData makeData(const Project& project, const BenchOptions& options) {
     BenchData data;
     try {
       data.dataset = loadDataset(project.data.source, options.dataDir);
-    } catch (const Error&) {  // not on this machine: noise will do for timing
+    } catch (const Error& error) {
+      if (error.kind() != Error::Kind::File) throw;  // not on this machine: noise will do for timing
     }
-    if (data.dataset && data.dataset->shape == project.network.input) {
+    if (data.dataset && misfit(project.network, *data.dataset).empty()) {
       data.title = data.dataset->title;
       data.preprocessing = project.data.preprocessing;
       return data;
@@ -283,6 +286,7 @@ int bench(const BenchOptions& options, bool json) {
                       json);
   if (options.project.empty()) throw Error(Error::Kind::Usage, "bench", "got no project, needed a file (*.strata)");
   Project project = readProject(options.project);
+  project.data.source = resolveSource(project.data.source, options.project);
   const Analysis analysis = analyse(project.network);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)

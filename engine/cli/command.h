@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/file.h"
 #include "engine/precision.h"
@@ -28,6 +29,15 @@ void addBench(CLI::App& app, Command& command);
 
 /// bench --plans: of the project, or of every template and layer when there is none; `batch` in place of the project's.
 int benchPlans(const std::string& project, std::optional<int> batch, bool json);
+
+/// Tells an error on standard error, as one JSON line with --json. Returns its exit code.
+int tellError(bool json, const std::exception& error);
+/// For usage that was not understood; main() has the parser's own words for it.
+int tellError(bool json, int exitCode, const std::string& message);
+/// Does `work` for each input, whatever became of those before. A failure is told at once; with --json the results get
+/// an object for it as well, {key: input, "error": ..., "exit_code": ...}. Returns the first failure's exit code, or 0.
+int forEachInput(const std::vector<std::string>& inputs, const std::string& key, bool json,
+                 const std::function<void(const std::string&)>& work);
 
 /// --precision NAME, into `precision`.
 void addPrecision(CLI::App& sub, std::optional<Precision>& precision);

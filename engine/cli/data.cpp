@@ -6,6 +6,8 @@
 
 #include "datasets/datasets.h"
 #include "engine/cli/command.h"
+#include "engine/cli/terminal.h"
+#include "engine/error.h"
 
 namespace strata {
 namespace {
@@ -23,27 +25,30 @@ int list(const std::string& dataDir) {
   return 0;
 }
 
-/// Progress is drawn on a terminal alone; a log gets the result.
-bool showProgress(const std::string& what, double fraction) {
-  if (!isatty(STDERR_FILENO)) return true;
-  std::cerr << "\r\033[K" << what;
-  if (fraction >= 0) std::cerr << " " << fixed(100 * fraction, 0) << " %";
-  std::cerr << std::flush;
-  return true;
-}
-
-int get(const std::string& name, const std::string& into) {
-  const Path folder = fetchDataset(name, into, showProgress);
-  if (isatty(STDERR_FILENO)) std::cerr << "\r\033[K";
-  std::cout << folder.string() << std::endl;
-  return 0;
+int get(const std::vector<std::string>& names, const std::string& into) {
+  ProgressLine line(std::cerr, STDERR_FILENO);  // drawn on a terminal alone; a log gets the result
+  const auto progress = [&line](const std::string& what, double fraction) {
+    line.draw(fraction < 0 ? what : what + " " + fixed(100 * fraction, 0) + " %");
+    return true;
+  };
+  return forEachInput(names, "name", false, [&](const std::string& name) {
+    try {
+      const Path folder = fetchDataset(name, into, progress);
+      line.clear();
+      std::cout << folder.string() << std::endl;
+    } catch (const Error&) {
+      line.clear();
+      throw;
+    }
+  });
 }
 
 }  // namespace
 
 void addData(CLI::App& app, Command& command) {
   struct Options {
-    std::string name, dataDir;
+    std::vector<std::string> names;
+    std::string dataDir;
   };
   auto options = std::make_shared<Options>();
   CLI::App* sub = app.add_subcommand("data", "List the known data sets, or get one");
@@ -51,10 +56,11 @@ void addData(CLI::App& app, Command& command) {
   CLI::App* listing = sub->add_subcommand("list", "The known data sets and where they lie");
   listing->add_option("--data-dir", options->dataDir, "Folder to look in first");
   listing->callback([options, &command] { command.run = [options] { return list(options->dataDir); }; });
-  CLI::App* getting = sub->add_subcommand("get", "Bring a data set here, verified");
-  getting->add_option("NAME", options->name, "Its id, as strata data list shows it")->required();
+  CLI::App* getting = sub->add_subcommand("get", "Bring data sets here, verified");
+  getting->add_option("NAME", options->names, "Its id, as strata data list shows it; several are got in turn")
+      ->required();
   getting->add_option("--data-dir", options->dataDir, "Folder to put it in; by default among your data");
-  getting->callback([options, &command] { command.run = [options] { return get(options->name, options->dataDir); }; });
+  getting->callback([options, &command] { command.run = [options] { return get(options->names, options->dataDir); }; });
 }
 
 }  // namespace strata

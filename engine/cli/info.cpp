@@ -12,6 +12,7 @@
 #include "engine/text.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
+#include "engine/train/suitability.h"
 
 namespace strata {
 namespace {
@@ -112,7 +113,16 @@ void printDataset(const Path& path) {
   const auto dataset = loadDataset(path.string(), {});
   std::cout << "Data set " << dataset->title << ": " << grouped(dataset->train.count) << " training and "
             << grouped(dataset->test.count) << " test samples of " << dataset->shape.text() << ", "
-            << dataset->classes.size() << " classes\n";
+            << dataset->classes.size() << (dataset->classes.size() == 1 ? " class\n" : " classes\n");
+  for (const std::string& remark : remarks(*dataset)) std::cout << "  Note: " << remark << "\n";
+}
+
+/// A brace, after a byte-order mark or not. What is in UTF-16 is read too: it is refused in words.
+bool startsLikeProject(std::string_view head) {
+  if (head.starts_with("\xFF\xFE") || head.starts_with("\xFE\xFF")) return true;
+  if (head.starts_with("\xEF\xBB\xBF")) head.remove_prefix(3);
+  const auto first = head.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && head[first] == '{';
 }
 
 void printFile(const Path& path) {
@@ -122,29 +132,34 @@ void printFile(const Path& path) {
   if (startsWith({"\0\0\x08", 3}) || startsWith("\x1f\x8b")) return printIdx(path);
   if (startsWith("\x89PNG") || startsWith("\xff\xd8\xff")) return printImage(path);
   if (head.size() > 8 && head[8] == '{') return printTensors(path);
-  if (const auto first = head.find_first_not_of(" \t\r\n"); first != std::string::npos && head[first] == '{')
-    return printProject(path);
+  if (startsLikeProject(head)) return printProject(path);
   throw Error(Error::Kind::Input, path.string(),
               "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a PNG "
               "or JPEG picture");
 }
 
-int info(const Path& path) {
+void printAny(const Path& path) {
   if (!somethingAt(path))
     throw Error(Error::Kind::File, path.string(), "there is no such file or folder", "Check the name.");
   if (!folderAt(path)) printFile(path);
   else if (somethingAt(path / "project.json")) printRun(path);
   else printDataset(path);
-  return 0;
+}
+
+int info(const std::vector<std::string>& paths) {
+  return forEachInput(paths, "path", false, [several = paths.size() > 1](const std::string& path) {
+    if (several) std::cout << path << ":\n";
+    printAny(path);
+  });
 }
 
 }  // namespace
 
 void addInfo(CLI::App& app, Command& command) {
   CLI::App* sub = app.add_subcommand("info", "Say what a file, or a folder holding a data set or a run, is");
-  auto path = std::make_shared<std::string>();
-  sub->add_option("PATH", *path, "Any file or folder")->required();
-  sub->callback([path, &command] { command.run = [path] { return info(*path); }; });
+  auto paths = std::make_shared<std::vector<std::string>>();
+  sub->add_option("PATH", *paths, "Any files or folders")->required();
+  sub->callback([paths, &command] { command.run = [paths] { return info(*paths); }; });
 }
 
 }  // namespace strata

@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `strata`: train, predict and look into files without a display.
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdio>
 #include <iostream>
 
 #include "engine/cli/command.h"
+#include "engine/cli/terminal.h"
 #include "engine/error.h"
-#include "engine/json.h"
 
 namespace {
 
-int fail(bool json, int exitCode, const std::string& message) {
-  if (json) std::cerr << strata::compactJson({{"error", message}, {"exit_code", exitCode}}) << std::endl;
-  else std::cerr << "strata: " << message << std::endl;
-  return exitCode;
+/// An empty text is no name of anything: it comes of a script's variable that is not set.
+void refuseEmptyArguments(CLI::App& app) {
+  const CLI::Validator notEmpty(
+      [](const std::string& text) { return std::string(text.empty() ? "got an empty text" : ""); }, "", "not empty");
+  for (CLI::Option* option : app.get_options())
+    if (option->get_items_expected_max() > 0) option->check(notEmpty);
+  for (CLI::App* sub : app.get_subcommands({})) refuseEmptyArguments(*sub);
 }
 
 }  // namespace
@@ -31,6 +35,12 @@ int main(int argc, char** argv) {
   strata::addDevices(app, command);
   strata::addData(app, command);
   strata::addBench(app, command);
+  refuseEmptyArguments(app);
+  std::optional<strata::LocaleCharacters> out, err;
+  if (!jsonWanted) {
+    out.emplace(std::cout, STDOUT_FILENO);
+    err.emplace(std::cerr, STDERR_FILENO);
+  }
   try {
     app.parse(argc, argv);
     const int exitCode = command.run();
@@ -40,13 +50,9 @@ int main(int argc, char** argv) {
     return exitCode;
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    return fail(jsonWanted, static_cast<int>(Error::Kind::Usage),
-                std::string(error.what()) + ". Run with --help for the usage.");
-  } catch (const Error& error) {
-    return fail(command.json, error.exitCode(), error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(command.json, static_cast<int>(Error::Kind::Device), "The memory is exhausted.");
+    return strata::tellError(jsonWanted, static_cast<int>(Error::Kind::Usage),
+                             std::string(error.what()) + ". Run with --help for the usage.");
   } catch (const std::exception& error) {
-    return fail(command.json, static_cast<int>(Error::Kind::Input), error.what());
+    return strata::tellError(command.json, error);
   }
 }

@@ -58,8 +58,9 @@ int predict(const std::string& modelName, const std::vector<std::string>& images
   Predictor predictor(model.network);
   predictor.setWeights(model.weights);
   predictor.reserve(1);  // before a picture of the net's size is made
-  for (const std::string& image : images) print(image, model, predictor.predict(readSample(image, model)), json);
-  return 0;
+  return forEachInput(images, "image", json, [&](const std::string& image) {
+    print(image, model, predictor.predict(readSample(image, model)), json);
+  });
 }
 
 }  // namespace

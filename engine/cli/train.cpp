@@ -8,12 +8,16 @@
 #include <thread>
 
 #include "datasets/datasets.h"
+#include "datasets/source.h"
 #include "engine/backend.h"
 #include "engine/cli/command.h"
+#include "engine/cli/terminal.h"
 #include "engine/cli/train_report.h"
 #include "engine/error.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
+#include "engine/train/suitability.h"
+#include "engine/user_dirs.h"
 
 namespace strata {
 namespace {
@@ -77,11 +81,7 @@ Project projectFor(const TrainOptions& options, const Path& run) {
   for (const std::string& setting : options.settings) applySetting(project, setting);
   if (options.epochs) applySetting(project, "training.epochs=" + std::to_string(*options.epochs));
   if (options.seed) applySetting(project, "training.seed=" + std::to_string(*options.seed));
-  // A folder named in a project is meant from where the project lies.
-  const Path beside = path.parent_path() / project.data.source;
-  if (Path(project.data.source).is_relative() && project.data.source.find('/') != std::string::npos &&
-      std::filesystem::is_directory(beside))
-    project.data.source = std::filesystem::absolute(beside).lexically_normal().string();
+  project.data.source = resolveSource(project.data.source, path);
   return project;
 }
 
@@ -111,6 +111,15 @@ void chooseBackend(TrainJob& job, const TrainOptions& options) {
   checkPrecision(*createBackend(job.backend, 1), job.precision);
 }
 
+Path runFolderFor(const TrainOptions& options, const Path& resumeFrom) {
+  if (!options.out.empty()) return options.out;
+  if (!resumeFrom.empty()) return resumeFrom;
+  if (!findUserDataDir())
+    throw Error(Error::Kind::File, "HOME", "is not set, so there is no place for the run",
+                "Name a folder for it with --out.");
+  return newRunFolder(runsDir());
+}
+
 TrainJob jobFor(const TrainOptions& options) {
   TrainJob job;
   if (options.project.empty() && options.resume.empty())
@@ -121,10 +130,11 @@ TrainJob jobFor(const TrainOptions& options) {
   job.threads = options.threads;
   job.maxSteps = options.steps;
   if (!options.weights.empty()) job.startWeights = readWeights(options.weights, job.project.network);
-  job.data = makeDataView(datasetFor(job.project, options.dataDir), job.project.data.validation,
-                          job.project.data.validationFraction, job.project.training.seed);
-  if (!options.out.empty()) job.runFolder = options.out;
-  else job.runFolder = job.resumeFrom.empty() ? newRunFolder(runsDir()) : job.resumeFrom;
+  const auto dataset = datasetFor(job.project, options.dataDir);
+  DataSpec& data = job.project.data;
+  data.validation = validationSource(data.validation, *dataset);
+  job.data = makeDataView(dataset, data.validation, data.validationFraction, job.project.training.seed);
+  job.runFolder = runFolderFor(options, job.resumeFrom);
   return job;
 }
 
@@ -187,9 +197,9 @@ int train(const TrainOptions& options, bool json) {
   catchSignals();
   const TrainJob job = jobFor(options);
   BatchLog log(options.logBatches);
-  const auto report = makeTrainReport(json                    ? ReportStyle::Json
-                                      : isatty(STDOUT_FILENO) ? ReportStyle::Terminal
-                                                              : ReportStyle::Plain);
+  const auto report = makeTrainReport(json                       ? ReportStyle::Json
+                                      : canRedraw(STDOUT_FILENO) ? ReportStyle::Terminal
+                                                                 : ReportStyle::Plain);
   Trainer trainer;
   trainer.start(job);
   const int exitCode = Follower(job, *report, log).follow(trainer);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cli/train_report.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cmath>
 #include <iostream>
 
 #include "engine/cli/command.h"
+#include "engine/cli/terminal.h"
 #include "engine/train/run_record.h"
 
 namespace strata {
@@ -126,29 +129,26 @@ class TerminalReport : public PlainReport {
     std::string line = bar(event.batch);
     if (!event.points.empty()) line += " - loss: " + fixed(event.points.back().loss, 4);
     line += " - " + fixed((event.batches - event.batch) * event.secondsPerStep, 0) + " s left";
-    std::cout << kClearLine << line << std::flush;
-    m_open = true;
+    m_line.draw(line);
   }
   void epoch(const EpochRecord& record, int epochs, bool best) override {
     if (m_epoch != record.epoch) return PlainReport::epoch(record, epochs, best);
-    std::cout << kClearLine << bar(m_batches) << " " << fixed(record.epochSeconds, 1) << " s "
-              << fixed(1000 * m_secondsPerStep, 2) << " ms/step - " << figures(record) << (best ? " (best)" : "")
-              << std::endl;
-    m_open = false;
+    const std::string text = " " + fixed(record.epochSeconds, 1) + " s " + fixed(1000 * m_secondsPerStep, 2) +
+                             " ms/step - " + figures(record) + (best ? " (best)" : "");
+    m_line.clear();
+    std::cout << (m_line.fits(bar(m_batches) + text) ? bar(m_batches) + text : text.substr(1)) << std::endl;
   }
   void note(const NoteEvent& event) override {
-    endLine();
+    m_line.clear();
     PlainReport::note(event);
   }
-  void failed(const FailedEvent&) override { endLine(); }
+  void failed(const FailedEvent&) override { m_line.clear(); }
   void finished(const FinishedEvent& event, std::uint64_t step, const Path& folder) override {
-    endLine();
+    m_line.clear();
     PlainReport::finished(event, step, folder);
   }
 
  private:
-  static constexpr const char* kClearLine = "\r\033[K";
-
   std::string bar(int done) const {
     constexpr int kWidth = 20;
     const int filled = m_batches > 0 ? static_cast<int>(std::int64_t{kWidth} * done / m_batches) : 0;
@@ -156,14 +156,9 @@ class TerminalReport : public PlainReport {
     for (int i = 0; i < kWidth; ++i) text += i < filled ? "━" : "─";
     return text;
   }
-  void endLine() {
-    if (m_open) std::cout << std::endl;
-    m_open = false;
-  }
-
   int m_epoch = 0, m_batches = 0;
   double m_secondsPerStep = 0;
-  bool m_open = false;  ///< the cursor stands in a progress line
+  ProgressLine m_line{std::cout, STDOUT_FILENO};
   std::chrono::steady_clock::time_point m_drawn;
 };
 
