@@ -253,7 +253,7 @@ void TestHostile::runs_data() {
                             "9223372036854776064", "18446741874686296064", "-256"})
     number("epoch_samples", value);
   for (const char* value : {"4294967295", "2147483648", "2147483647", "4294967297", "-1"}) number("epoch", value);
-  for (const char* value : {"18446744073709551615", "9223372036854775808"}) number("step", value);
+  for (const char* value : {"18446744073709551615", "9223372036854775808", "9007199254740991"}) number("step", value);
   for (const char* value : {"0", "4294967297", "-1"}) number("version", value);
   number("epoch_seconds", "-1e308");
   number("epoch_loss_sum", "1e308");

@@ -311,7 +311,7 @@ void TestNetwork::badJsonIsRefused_data() {
       "net.layers[0] (\"a\"): \"rate\" must be 0 to 0.99; got 1.");
   row("long key with a line break",
       R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
-      "net: unknown key \"an exceedingly long key that goes on and...\"; known here: input, classes, layers.");
+      "net: unknown key \"an exceedingly long key that goes on\uFFFD...\"; known here: input, classes, layers.");
   row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "gelu"}]})",
       "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, tanh, sigmoid; got \"gelu\".");
   row("unknown initializer", R"({"layers": [{"type": "dense", "name": "a", "kernel_initializer": "magic"}]})",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The checksum (CRC-32C of the whole file, its own eight characters counted as zeros) stands at a fixed place: it is
-// the first thing in the header. It can only be known at the file's end; so nothing is believed before, and nothing is
-// allocated that the header, the network and the file's size do not agree on.
+// the first thing in the header. It can only be known at the file's end: where getting there is cheap it is looked at
+// before all else, so that damage is called damage; a large file must first be accounted for by its header and network.
 #include "engine/train/checkpoint.h"
 
 #include <algorithm>
@@ -27,6 +27,8 @@ constexpr std::size_t kMaxSlots = 4;
 constexpr std::string_view kBeforeChecksum = R"({"__metadata__":{"checksum":")";
 constexpr std::size_t kChecksumAt = 8 + kBeforeChecksum.size(), kChecksumSize = 8;
 constexpr std::string_view kZeroChecksum = "00000000";
+
+constexpr std::uint64_t kCheapSize = 64 << 20;  ///< bytes that are summed in a moment
 
 // Limits of a position that a run can have come to.
 constexpr int kMaxEpoch = 1'000'000;                        ///< as in a project
@@ -62,6 +64,27 @@ std::string shapeText(const std::vector<Integer>& shape) {
   std::string text;
   for (const auto size : shape) text += (text.empty() ? "" : " × ") + std::to_string(size);
   return text.empty() ? "one number" : text;
+}
+
+void compareChecksums(std::uint32_t computed, std::string_view start, const std::string& where) {
+  const std::string text = checksumText(computed);
+  if (text != start.substr(kChecksumAt, kChecksumSize))
+    throw damaged(where, "its checksum is " + text + ", needed the one written in it");
+}
+
+/// That the file begins as a checkpoint does and, where that is cheap, that its checksum is right.
+void checkStart(const RegularFile& file, const std::string& where) {
+  std::string chunk(1 << 18, '\0');
+  chunk.resize(file.readAt(0, chunk));
+  if (chunk.size() < kChecksumAt + kChecksumSize || !std::string_view(chunk).substr(8).starts_with(kBeforeChecksum))
+    throw Error(Error::Kind::Input, where, "is not a Strata checkpoint, or its start is damaged",
+                "A file of weights alone is read by strata train --weights");
+  if (file.size() > kCheapSize) return;
+  const std::string start = chunk.substr(0, kChecksumAt + kChecksumSize);
+  std::uint32_t crc = startChecksum(chunk);
+  for (std::uint64_t at = chunk.size(); const std::size_t got = file.readAt(at, chunk); at += got)
+    crc = crc32c(crc, std::string_view(chunk).substr(0, got));
+  compareChecksums(crc, start, where);
 }
 
 // ---- the description
@@ -113,13 +136,15 @@ void readPosition(const Json& json, Checkpoint& checkpoint, const std::string& w
   const auto named = [&](const char* key) { return where + ": " + key; };
   checkpoint.step = wholeNumber<std::uint64_t>(at("step"), named("step"), 0, kMaxStep);
   checkpoint.epoch = wholeNumber<int>(at("epoch"), named("epoch"), 0, kMaxEpoch);
-  constexpr std::int64_t kMaxSamples = std::numeric_limits<int>::max();
+  constexpr std::int64_t kMaxSamples = std::numeric_limits<int>::max();  // of a data set
   checkpoint.epochSamples = wholeNumber<std::int64_t>(at("epoch_samples"), named("epoch_samples"), 0, kMaxSamples);
   checkpoint.epochHits = wholeNumber<std::int64_t>(at("epoch_hits"), named("epoch_hits"), 0, checkpoint.epochSamples);
   const double mostLoss = kMaxLoss * static_cast<double>(checkpoint.epochSamples);
   checkpoint.epochLossSum = realNumber(at("epoch_loss_sum"), named("epoch_loss_sum"), -mostLoss, mostLoss);
   checkpoint.epochSeconds = realNumber(at("epoch_seconds"), named("epoch_seconds"), 0, kMaxSeconds);
-  if (checkpoint.step < static_cast<std::uint64_t>(checkpoint.epoch))
+  // An epoch has at least one batch, and no more than an int counts.
+  const auto epochs = static_cast<std::uint64_t>(checkpoint.epoch);
+  if (checkpoint.step < epochs || checkpoint.step > (epochs + 1) * kMaxSamples)
     throw damaged(where, "step " + std::to_string(checkpoint.step) + " cannot come after " +
                              std::to_string(checkpoint.epoch) + " epochs");
 }
@@ -279,21 +304,16 @@ std::string checkpointBytes(const Checkpoint& checkpoint) {
 Checkpoint readCheckpoint(const Path& path) {
   const std::string where = path.string();
   RegularFile file(path);
+  checkStart(file, where);
   std::string start;
   SafeTensorsHeader header = readSafeTensorsHeader(file, &start);
-  if (std::string_view(start).substr(8, kBeforeChecksum.size()) != kBeforeChecksum ||
-      start.size() < kChecksumAt + kChecksumSize)
-    throw Error(Error::Kind::Input, where, "is not a Strata checkpoint, or its start is damaged",
-                "A file of weights alone is read by strata train --weights");
   Checkpoint checkpoint;
   readState(parseJson(header.metadata["strata"], where + ", description"), checkpoint, where);
   refuseUnsound(checkpoint.network, where);
   TensorReader reader(file, header);
   expectWeights(reader, checkpoint.network, checkpoint.weights);
   expectState(reader, header, checkpoint, where);
-  const std::string computed = checksumText(reader.read(startChecksum(start)));
-  if (computed != std::string_view(start).substr(kChecksumAt, kChecksumSize))
-    throw damaged(where, "its checksum is " + computed + ", needed the one written in it");
+  compareChecksums(reader.read(startChecksum(start)), start, where);
   refuseNonFinite(checkpoint.weights, where);
   return checkpoint;
 }

@@ -26,9 +26,8 @@ struct Checkpoint {
 };
 
 std::string checkpointBytes(const Checkpoint& checkpoint);
-/// Error::File, Error::Input. Header first: a file whose header does not account for its size, or whose network does
-/// not account for its tensors, costs no more than that header. Then the tensors, the checksum, and that all weights
-/// are finite.
+/// Error::File, Error::Input. A large file whose header does not account for its size, or whose network does not
+/// account for its tensors, costs no more than that header; the checksum must be right and all weights finite.
 Checkpoint readCheckpoint(const Path& path);
 /// Throws Error::Input naming `where` unless the state is one that `optimizer` can go on with.
 void checkOptimizerState(const Checkpoint& checkpoint, const OptimizerSpec& optimizer, const std::string& where);

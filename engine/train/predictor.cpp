@@ -45,8 +45,9 @@ void Predictor::setWeights(const Weights& weights) {
 
 /// No more than are wanted, and no more than half of the memory holds.
 int Predictor::samplesAtOnce(std::size_t wanted) const {
-  const Analysis analysis = analyse(m_network);
   auto samples = static_cast<int>(std::clamp<std::size_t>(wanted, 1, kMostAtOnce));
+  if (samples <= m_samples) return samples;
+  const Analysis analysis = analyse(m_network);
   while (samples > 1 && analysis.inferenceBytes(samples) > availableMemory() / 2) samples /= 2;
   return samples;
 }
