@@ -12,14 +12,14 @@ ABSENT = f"MNIST is not on this machine. {STRATA} data get mnist gets it."
 
 
 def folder():
-    """Where MNIST lies, or None: as Strata finds it, which looks first where $STRATA_DATA_DIR or else set-up says."""
+    """Where MNIST lies, or None: where set-up found it unless $STRATA_DATA_DIR is set, or where Strata finds it."""
     if not STRATA.exists():
         raise SystemExit(f"{STRATA} is not there. ./tests/run and ./gui/run build it.")
-    command = [str(STRATA), "data", "list"]
-    found = ROOT / "build" / "mnist.found"
-    if not os.environ.get("STRATA_DATA_DIR") and found.exists():
-        command += ["--data-dir", str(pathlib.Path(found.read_text().strip()).parent)]
-    listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    note = ROOT / "build" / "mnist.found"
+    found = pathlib.Path(note.read_text().strip()) if note.exists() and not os.environ.get("STRATA_DATA_DIR") else None
+    if found and found.is_dir():
+        return found
+    listing = subprocess.run([str(STRATA), "data", "list"], check=True, capture_output=True, text=True).stdout
     line = re.search(r"^mnist\s[^:]*: (.+)$", listing, re.MULTILINE)
     return pathlib.Path(line[1]).absolute() if line and pathlib.Path(line[1]).is_dir() else None
 
