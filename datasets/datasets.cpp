@@ -92,8 +92,8 @@ Samples readPart(const PartFiles& files, Shape& shape) {
     refuse(files.labels, "holds images, needed labels", "Check that the files are not swapped.");
   if (images.dims()[0] != labels.dims()[0])
     refuse(files.labels,
-           "holds " + std::to_string(labels.dims()[0]) + " labels, needed one for each of the " +
-               std::to_string(images.dims()[0]) + " images in " + files.images.filename().string(),
+           "holds " + counted(labels.dims()[0], "label") + ", needed one for each of the " +
+               counted(images.dims()[0], "image") + " in " + files.images.filename().string(),
            "Get both files from the same place.");
   const std::vector<std::uint8_t> classOf = labels.read();
   shape = Shape::image(images.dims()[1], images.dims()[2], images.dims().size() == 4 ? images.dims()[3] : 1);

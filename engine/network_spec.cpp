@@ -26,12 +26,6 @@ std::string unusedName(const NetworkSpec& spec, const std::string& stem) {
     if (const std::string name = stem + std::to_string(number); !used.contains(name)) return name;
 }
 
-std::string withCommas(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (int i = static_cast<int>(text.size()) - 3; i > 0; i -= 3) text.insert(static_cast<std::size_t>(i), 1, ',');
-  return text;
-}
-
 /// Walks down the stack once; each step finds one layer's issues, shape and costs.
 class Analyst {
  public:
@@ -62,12 +56,11 @@ class Analyst {
       add(-1, "input", "An input of " + in.text() + " is not possible.");
     if (m_spec.classes < 2 || m_spec.classes > kMaxClasses)
       add(-1, "classes",
-          "A classifier needs 2 to " + withCommas(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) +
-              ".");
+          "A classifier needs 2 to " + grouped(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) + ".");
     if (m_spec.layers.empty()) add(-1, "", "The stack has no layers. Add one from the palette.");
     if (m_spec.layers.size() > static_cast<std::size_t>(kMaxLayers))
       add(-1, "",
-          "The stack has " + withCommas(std::ssize(m_spec.layers)) + " layers; at most " + withCommas(kMaxLayers) +
+          "The stack has " + grouped(std::ssize(m_spec.layers)) + " layers; at most " + grouped(kMaxLayers) +
               " are allowed.");
   }
 
@@ -101,7 +94,7 @@ class Analyst {
     if (!result.out.known()) return {};
     if (result.out.size() > kMaxElements) {
       add(index, "",
-          "The output of " + result.out.text() + " is too large; at most " + withCommas(kMaxElements) +
+          "The output of " + result.out.text() + " is too large; at most " + grouped(kMaxElements) +
               " values are allowed.");
       return {};
     }
@@ -125,7 +118,7 @@ class Analyst {
     for (const ParamInfo& param : found.params) found.parameters = saturatingAdd(found.parameters, param.size());
     if (found.parameters > kMaxElements) {
       add(index, "",
-          "The layer would have " + withCommas(found.parameters) + " weights; at most " + withCommas(kMaxElements) +
+          "The layer would have " + grouped(found.parameters) + " weights; at most " + grouped(kMaxElements) +
               " are allowed.");
       return false;
     }
@@ -141,12 +134,12 @@ class Analyst {
   void checkTotals() {
     if (m_analysis.parameters > kMaxElements)
       add(-1, "",
-          "The net has " + withCommas(m_analysis.parameters) + " weights; at most " + withCommas(kMaxElements) +
+          "The net has " + grouped(m_analysis.parameters) + " weights; at most " + grouped(kMaxElements) +
               " are allowed.");
     if (m_analysis.activations > kMaxElements)
       add(-1, "",
-          "All layer outputs of one sample hold " + withCommas(m_analysis.activations) + " values; at most " +
-              withCommas(kMaxElements) + " are allowed.");
+          "All layer outputs of one sample hold " + grouped(m_analysis.activations) + " values; at most " +
+              grouped(kMaxElements) + " are allowed.");
   }
 
   void checkOutput(Shape out) {
@@ -155,13 +148,14 @@ class Analyst {
     const std::string classes = std::to_string(m_spec.classes);
     if (out != Shape::vector(m_spec.classes)) {
       if (layer.type == "dense")
-        add(last, "units", "The last layer has " + out.text() + " units, but the data have " + classes + " classes.",
+        add(last, "units",
+            "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
             {{"Use " + classes + " units", "units", std::int64_t{m_spec.classes}, {}}});
       else
         add(last, "",
             "The last layer puts out " + out.text() + ", but the data have " + classes +
                 " classes. End with a Dense layer of " + classes + " units.");
-    } else if (layer.type == "activation" || (layer.type == "dense" && layer.fields.text("activation") != "linear")) {
+    } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
       add(last, "activation",
           "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
           {{"Set activation to Linear", "activation", std::string("linear"), {}}}, Issue::Level::Warning);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Foreign text, as it may be shown: a hostile file can neither flood nor forge what stands on a screen.
+// And counts in words.
 #pragma once
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,5 +16,19 @@ std::string printable(std::string_view text, std::size_t most = kMostShown, std:
 
 /// The same in quotes and shorter, to stand in the middle of a sentence.
 std::string inQuotes(std::string_view text);
+
+/// "1,234,567".
+inline std::string grouped(std::int64_t number) {
+  std::string text = std::to_string(number);
+  for (int i = static_cast<int>(text.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3)
+    text.insert(static_cast<std::size_t>(i), 1, ',');
+  return text;
+}
+
+/// "1 epoch", "2 epochs", "60,000 classes": `noun` is the singular.
+inline std::string counted(std::int64_t count, const std::string& noun) {
+  const bool hisses = noun.ends_with('s') || noun.ends_with("ch");
+  return grouped(count) + ' ' + noun + (count == 1 ? "" : hisses ? "es" : "s");
+}
 
 }  // namespace strata

@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -78,8 +79,9 @@ bool DataLoader::canFetch() const {
 QString DataLoader::facts() const {
   const auto& dataset = m_session.dataset();
   if (m_loading || !dataset) return tr("Loading %1").arg(sourceTitle(m_source));
-  return tr("%1: %2 training, %3 test images")
-      .arg(QString::fromStdString(dataset->title), number(dataset->train.count), number(dataset->test.count));
+  return tr("%1: %2 training, %3")
+      .arg(QString::fromStdString(dataset->title), number(dataset->train.count),
+           counted(dataset->test.count, tr("1 test image"), tr("%1 test images")));
 }
 
 void DataLoader::chooseFolder(const Path& folder) {

@@ -5,12 +5,18 @@
 #include <QMimeData>
 #include <QSignalSpy>
 #include <QTest>
+#include <algorithm>
+#include <functional>
 
 #include "gui/models/layer_stack_model.h"
 #include "gui/models/palette_model.h"
+#include "gui/widgets/layer_card_delegate.h"
+#include "gui/widgets/stack_view.h"
 
 using namespace strata;
 using namespace strata::gui;
+
+Q_DECLARE_METATYPE(strata::Project)
 
 class TestStackModel : public QObject {
   Q_OBJECT
@@ -19,6 +25,8 @@ class TestStackModel : public QObject {
   Document m_document;
   std::unique_ptr<LayerStackModel> m_model;
   std::unique_ptr<QAbstractItemModelTester> m_tester;
+  std::unique_ptr<Theme> m_theme;
+  std::unique_ptr<StackView> m_view;
 
   QStringList names() const {
     QStringList list;
@@ -27,14 +35,122 @@ class TestStackModel : public QObject {
   }
   LayerCard card(int row) const { return m_model->index(row).data(LayerStackModel::CardRole).value<LayerCard>(); }
 
+  /// Whether the present stack has an issue of that text and field.
+  bool raised(const Issue& issue) const {
+    const auto& all = m_document.analysis().issues;
+    return std::any_of(all.begin(), all.end(), [&](const Issue& other) {
+      return other.text == issue.text && other.field == issue.field && other.layer == issue.layer;
+    });
+  }
+
+  /// Clicks a fix where the card offers it; one that only the menu offers is taken as the menu takes it.
+  void clickFix(const Issue& issue, std::size_t fix) {
+    const QModelIndex index = m_model->index(LayerStackModel::rowOf(issue.layer));
+    m_view->selectLayer(issue.layer);
+    QCoreApplication::sendPostedEvents();
+    m_view->doItemsLayout();
+    m_view->scrollTo(index);
+    QStyleOptionViewItem option;
+    option.widget = m_view.get();
+    option.rect = m_view->visualRect(index);
+    option.index = index;
+    const auto* delegate = qobject_cast<LayerCardDelegate*>(m_view->itemDelegate());
+    const int before = m_document.undoStack().index();
+    const QRect button = delegate->fixRect(option, index.data(LayerStackModel::CardRole).value<LayerCard>(), fix);
+    if (!button.isNull()) QTest::mouseClick(m_view->viewport(), Qt::LeftButton, {}, button.center());
+    if (m_document.undoStack().index() == before) m_model->applyFix(issue, issue.fixes[fix]);
+  }
+
+  static LayerSpec layer(const std::string& type, const std::string& name) {
+    return {type, name, Fields(findLayer(type)->fields)};
+  }
+
+  /// The layer of an example, and after it what makes a sound net for ten classes of it.
+  static Project netAround(const LayerDef& def, const Example& example) {
+    Project project;
+    project.network.input = example.in;
+    project.network.layers = {{def.type, "tested", fieldsFromJson(def.fields, example.fields, "example", {})},
+                              layer("flatten", "flatten1"),
+                              layer("dense", "dense1")};
+    project.network.layers[2].fields.set("units", std::int64_t{10});
+    return project;
+  }
+
+  static void addBroken(const QString& name, const Project& project) {
+    if (!analyse(project.network).issues.empty()) QTest::newRow(qPrintable(name)) << project;
+  }
+
+  /// One example broken in each way: each number past its limits, each window larger than the input, the other rank of
+  /// input, bad names, and as the last layer.
+  static void addBrokenForms(const LayerDef& def, const Example& example, int number) {
+    const QString name = QString("%1 %2 ").arg(QString::fromStdString(def.type)).arg(number);
+    const Project sound = netAround(def, example);
+    const auto with = [&](const QString& what, const std::function<void(NetworkSpec&)>& change) {
+      Project project = sound;
+      change(project.network);
+      addBroken(name + what, project);
+    };
+    for (const Field& field : def.fields) {
+      const QString id = QString::fromStdString(field.id);
+      const auto set = [&](const QString& what, const Value& value) {
+        with(id + what, [&](NetworkSpec& net) { net.layers[0].fields.set(field.id, value); });
+      };
+      const int past = static_cast<int>(std::min(field.high + 1, 2e9));
+      if (field.kind == Field::Kind::Int) set(" too large", std::int64_t{past});
+      if (field.kind == Field::Kind::Real) set(" too large", field.high + 1);
+      if (field.kind != Field::Kind::Pair) continue;
+      set(" too large", Pair{past, past});
+      set(" over the edge", Pair{example.in.h + 1, example.in.w + 2});
+    }
+    for (const char* bad : {"", "dense1", "my layer", "a.b"})
+      with(QString("named '%1'").arg(bad), [&](NetworkSpec& net) { net.layers[0].name = bad; });
+    const Shape other = example.in.isImage() ? Shape::vector(64) : Shape::image(8, 8, 2);
+    with("on the other rank", [&](NetworkSpec& net) { net.input = other; });
+    with("last", [](NetworkSpec& net) { net.layers.resize(1); });
+    with("before dense", [](NetworkSpec& net) { net.layers.erase(net.layers.begin() + 1); });
+    with("after all",
+         [](NetworkSpec& net) { std::rotate(net.layers.begin(), net.layers.begin() + 1, net.layers.end()); });
+  }
+
+  /// What the net as a whole can raise.
+  static void addBrokenLessons() {
+    const Project lesson = readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata");
+    const auto with = [&](const char* name, const std::function<void(NetworkSpec&)>& change) {
+      Project project = lesson;
+      change(project.network);
+      addBroken(name, project);
+    };
+    with("no flatten", [](NetworkSpec& net) { net.layers.erase(net.layers.begin() + 4); });
+    with("wrong units", [](NetworkSpec& net) { net.layers[6].fields.set("units", std::int64_t{12}); });
+    with("other classes", [](NetworkSpec& net) { net.classes = 26; });
+    with("two layers", [](NetworkSpec& net) { net.layers.resize(2); });
+    with("all named alike", [](NetworkSpec& net) {
+      for (LayerSpec& each : net.layers) each.name = "same";
+    });
+    with("no names", [](NetworkSpec& net) {
+      for (LayerSpec& each : net.layers) each.name.clear();
+    });
+    with("the longest name", [](NetworkSpec& net) { net.layers[0].name = std::string(65, 'n'); });
+    for (const char* activation : {"relu", "tanh", "sigmoid"})
+      with(activation, [&](NetworkSpec& net) { net.layers[6].fields.set("activation", std::string(activation)); });
+    with("empty", [](NetworkSpec& net) { net.layers.clear(); });
+    with("one class", [](NetworkSpec& net) { net.classes = 1; });
+  }
+
  private slots:
+  void initTestCase() { m_theme = std::make_unique<Theme>(*qApp); }
+
   void init() {
+    m_view.reset();
     m_tester.reset();
     m_model.reset();
     m_document.reset(readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata"), {});
     m_model = std::make_unique<LayerStackModel>(m_document);
     m_tester = std::make_unique<QAbstractItemModelTester>(m_model.get(),
                                                           QAbstractItemModelTester::FailureReportingMode::QtTest);
+    m_view = std::make_unique<StackView>(*m_theme, *m_model);
+    m_view->resize(900, 1200);
+    m_view->show();
   }
 
   void cardsShowTheLesson() {
@@ -137,10 +253,33 @@ class TestStackModel : public QObject {
     QVERIFY(!card(4).out.known());
     QVERIFY(!card(4).hasError());
     QVERIFY(!broken.issues.front().fixes.empty());
-    m_model->applyFix(2, broken.issues.front().fixes.front());
+    m_model->applyFix(broken.issues.front(), broken.issues.front().fixes.front());
     QVERIFY(!card(3).hasError());
     QVERIFY(m_document.analysis().ok());
     QCOMPARE(m_document.undoStack().count(), 2);  // the mistake and its fix
+  }
+
+  void everyFixOfEveryIssueByAClick_data() {
+    QTest::addColumn<Project>("broken");
+    for (const LayerDef& def : allLayers())
+      for (std::size_t i = 0; i < def.examples.size(); ++i) addBrokenForms(def, def.examples[i], static_cast<int>(i));
+    addBrokenLessons();
+  }
+  void everyFixOfEveryIssueByAClick() {
+    QFETCH(const Project, broken);
+    m_document.reset(broken, {});
+    const std::vector<Issue> issues = m_document.analysis().issues;
+    QVERIFY(!issues.empty());
+    for (const Issue& issue : issues) {
+      for (std::size_t fix = 0; fix < issue.fixes.size(); ++fix) {
+        clickFix(issue, fix);
+        QCOMPARE(m_document.undoStack().count(), 1);
+        QVERIFY2(!raised(issue), issue.text.c_str());
+        m_document.undoStack().undo();
+        QVERIFY(m_document.project() == broken);
+        QVERIFY(raised(issue));
+      }
+    }
   }
 
   void renamingIsNoRemoval() {

@@ -16,6 +16,7 @@
 #include "engine/memory.h"
 #include "engine/project.h"
 #include "engine/rng.h"
+#include "engine/text.h"
 #include "engine/train/suitability.h"
 
 namespace strata {
@@ -201,7 +202,7 @@ void printText(const BenchResult& r, const MachinePeak& peak, bool explain) {
   const auto column = [](const std::string& text, std::size_t width) {
     return std::string(text.size() < width ? width - text.size() : 1, ' ') + text;
   };
-  std::cout << "\nBatch " << r.batch << ", " << grouped(r.samples) << " samples, in " << precisionName(r.precision)
+  std::cout << "\nBatch " << r.batch << ", " << counted(r.samples, "sample") << ", in " << precisionName(r.precision)
             << ". Zeros are skipped: executed work is less than nominal.\n";
   if (!r.profile.passes.empty())
     std::cout << "Pass                    forward ms      backward ms     nominal  executed GFLOP/s  share of peak  "
@@ -300,7 +301,7 @@ int bench(const BenchOptions& options, bool json) {
   if (!json)
     std::cout << project.name << " on " << backend << ", " << data.title
               << "\nThis machine: " << fixed(peak.flops / 1e9, 1) << " GFLOP/s of multiply-adds (" << peak.isa << ", "
-              << peak.threads << " threads), " << fixed(peak.bytes / 1e9, 1) << " GB/s from memory\n";
+              << counted(peak.threads, "thread") << "), " << fixed(peak.bytes / 1e9, 1) << " GB/s from memory\n";
   std::vector<int> batches = options.batches;
   if (batches.empty()) batches = {project.training.batchSize};
   for (const int batch : batches) {

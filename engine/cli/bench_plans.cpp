@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/layer.h"
 #include "engine/project.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {

@@ -56,12 +56,6 @@ int forEachInput(const std::vector<std::string>& inputs, const std::string& key,
   return exitCode;
 }
 
-std::string grouped(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t at = text.size(); at > 3 && text[at - 4] != '-'; at -= 3) text.insert(at - 3, ",");
-  return text;
-}
-
 std::string fixed(double value, int decimals) {
   if (!std::isfinite(value)) return "nan";
   char text[64];

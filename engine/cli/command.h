@@ -41,8 +41,6 @@ int forEachInput(const std::vector<std::string>& inputs, const std::string& key,
 
 /// --precision NAME, into `precision`.
 void addPrecision(CLI::App& sub, std::optional<Precision>& precision);
-/// "60,000": groups of three, for people.
-std::string grouped(std::int64_t number);
 /// With that many decimals.
 std::string fixed(double value, int decimals);
 /// A run's folder given as a path, or by its name under runsDir(). Error::File when there is neither.

@@ -19,8 +19,9 @@ namespace {
 
 void printNetwork(const NetworkSpec& network) {
   const Analysis analysis = analyse(network);
-  std::cout << "Input " << network.input.text() << ", " << network.classes << " classes, "
-            << grouped(analysis.parameters) << " parameters, " << grouped(analysis.macs) << " multiply-adds a sample\n";
+  std::cout << "Input " << network.input.text() << ", " << counted(network.classes, "class") << ", "
+            << counted(analysis.parameters, "parameter") << ", " << counted(analysis.macs, "multiply-add")
+            << " a sample\n";
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     const LayerAnalysis& layer = analysis.layers[i];
     std::cout << "  " << printable(network.layers[i].name) << "  "
@@ -43,7 +44,7 @@ void printProject(const Path& path) {
             << "\n";
   printNetwork(project.network);
   const TrainingSpec& training = project.training;
-  std::cout << "Training " << training.epochs << " epochs, batches of " << training.batchSize << ", "
+  std::cout << "Training " << counted(training.epochs, "epoch") << ", batches of " << training.batchSize << ", "
             << training.optimizer.type << " at " << training.optimizer.learningRate() << ", seed " << training.seed
             << "\n";
 }
@@ -112,8 +113,8 @@ void printRun(const Path& path) {
 void printDataset(const Path& path) {
   const auto dataset = loadDataset(path.string(), {});
   std::cout << "Data set " << dataset->title << ": " << grouped(dataset->train.count) << " training and "
-            << grouped(dataset->test.count) << " test samples of " << dataset->shape.text() << ", "
-            << dataset->classes.size() << (dataset->classes.size() == 1 ? " class\n" : " classes\n");
+            << counted(dataset->test.count, "test sample") << " of " << dataset->shape.text() << ", "
+            << counted(std::ssize(dataset->classes), "class") << "\n";
   for (const std::string& remark : remarks(*dataset)) std::cout << "  Note: " << remark << "\n";
 }
 

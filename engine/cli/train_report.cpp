@@ -9,6 +9,7 @@
 
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"
+#include "engine/text.h"
 #include "engine/train/run_record.h"
 
 namespace strata {
@@ -81,12 +82,12 @@ class PlainReport : public TrainReport {
  public:
   void started(const TrainJob& job, const StartedEvent& event) override {
     const Dataset& data = *job.data.dataset;
-    std::cout << job.project.name << ": " << grouped(analyse(job.project.network).parameters) << " parameters, backend "
-              << job.backend << "\n"
-              << "Training on " << grouped(static_cast<std::int64_t>(job.data.train.size())) << " samples of "
+    std::cout << job.project.name << ": " << counted(analyse(job.project.network).parameters, "parameter")
+              << ", backend " << job.backend << "\n"
+              << "Training on " << counted(static_cast<std::int64_t>(job.data.train.size()), "sample") << " of "
               << data.title << (data.synthetic ? ", which are synthetic, not real data" : "") << "; validating on "
               << (onTestSet(job) ? "the test set, as the project asks" : "a held-out part of the training set") << " ("
-              << grouped(static_cast<std::int64_t>(job.data.validation.size())) << " samples)\n"
+              << counted(static_cast<std::int64_t>(job.data.validation.size()), "sample") << ")\n"
               << "Run folder: " << event.runFolder << "\n";
     if (event.step > 0) std::cout << "Resuming at step " << event.step << "\n";
     std::cout << std::flush;

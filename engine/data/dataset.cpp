@@ -9,6 +9,7 @@
 #include "engine/error.h"
 #include "engine/field.h"
 #include "engine/rng.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -69,7 +70,7 @@ DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource s
                   "must lie between 0 and 1; got " + numberText(fraction));
     if (count < 2)
       throw Error(Error::Kind::Input, dataset->title,
-                  "got " + std::to_string(count) + " training samples, needed 2 or more to hold some out");
+                  "got " + counted(count, "training sample") + ", needed 2 or more to hold some out");
     const int held = std::clamp(static_cast<int>(std::lround(fraction * count)), 1, count - 1);
     const std::vector<char> isHeld = drawHeldOut(count, held, seed);
     for (int i = 0; i < count; ++i) (isHeld[static_cast<std::size_t>(i)] ? view.validation : view.train).push_back(i);

@@ -3,6 +3,7 @@
 // y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,k]).
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -63,8 +64,8 @@ std::int64_t convMacs(const Fields& fields, Shape in) {
 
 std::string convSummary(const Fields& fields) {
   const Pair strides = fields.pair("strides");
-  return std::to_string(fields.integer("filters")) + " filters · " + pairText(fields.pair("kernel_size")) +
-         " · stride " + (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) +
+  return counted(fields.integer("filters"), "filter") + " · " + pairText(fields.pair("kernel_size")) + " · stride " +
+         (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) +
          (fields.text("padding") == "same" ? " · same" : "") +
          (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
 }

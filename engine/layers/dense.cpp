@@ -2,6 +2,7 @@
 // Dense: every output looks at every input. y[k] = act(bias[k] + sum over i of x[i] * kernel[i,k]).
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
+#include "engine/text.h"
 
 namespace strata {
 namespace {
@@ -32,7 +33,7 @@ std::vector<ParamInfo> denseParams(const Fields& fields, Shape in) {
 std::int64_t denseMacs(const Fields& fields, Shape in) { return std::int64_t{in.c} * fields.integer("units"); }
 
 std::string denseSummary(const Fields& fields) {
-  return std::to_string(fields.integer("units")) + " units" +
+  return counted(fields.integer("units"), "unit") +
          (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
 }
 

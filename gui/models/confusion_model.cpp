@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -92,8 +93,9 @@ QVariant ConfusionModel::data(const QModelIndex& index, int role) const {
     case Qt::AccessibleTextRole:
     case Qt::ToolTipRole:
       if (sum) return sumText(t, p);
-      if (t == p) return tr("%1 right: %2 images").arg(m_names.value(t)).arg(count(t, p));
-      return tr("true %1, predicted %2: %3 images").arg(m_names.value(t), m_names.value(p)).arg(count(t, p));
+      if (t == p) return tr("%1 right: %2").arg(m_names.value(t), counted(count(t, p), tr("1 image"), tr("%1 images")));
+      return tr("true %1, predicted %2: %3")
+          .arg(m_names.value(t), m_names.value(p), counted(count(t, p), tr("1 image"), tr("%1 images")));
     default:
       return {};
   }

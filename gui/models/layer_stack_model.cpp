@@ -6,6 +6,7 @@
 
 #include "gui/models/palette_model.h"
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -21,6 +22,14 @@ LayerSpec copyOf(const NetworkSpec& network, const LayerSpec& layer) {
 QString printed(const Value& value) {
   if (const auto* pair = std::get_if<Pair>(&value)) return QString("%1 × %2").arg(pair->h).arg(pair->w);
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return QString::number(*whole);
+  return {};
+}
+
+/// How the card prints the value that the issue blames; empty when that is no field of the layer's, as with its name.
+QString blamedValue(const LayerSpec& layer, const LayerDef* def, const Issue& issue) {
+  if (!def) return {};
+  for (const Field& field : def->fields)
+    if (field.id == issue.field) return printed(layer.fields.at(field.id));
   return {};
 }
 
@@ -54,7 +63,7 @@ LayerCard LayerStackModel::inputCard() const {
   card.icon = "image";
   card.category = "io";
   card.out = project.network.input;
-  const QString channels = card.out.c == 1 ? tr("1 channel") : tr("%1 channels").arg(card.out.c);
+  const QString channels = counted(card.out.c, tr("1 channel"), tr("%1 channels"));
   card.summary =
       tr("%1, %2").arg(m_dataTitle.isEmpty() ? QString::fromStdString(project.data.source) : m_dataTitle, channels);
   return card;
@@ -106,8 +115,8 @@ std::vector<LayerCard> LayerStackModel::makeCards() const {
     LayerCard& card = cards[static_cast<std::size_t>(rowOf(issue.layer))];
     card.issues.push_back(issue);
     const auto layer = static_cast<std::size_t>(issue.layer);
-    if (!issue.field.empty() && analysis.layers[layer].def)
-      card.blamed = printed(network.layers[layer].fields.at(issue.field));
+    const QString blamed = blamedValue(network.layers[layer], analysis.layers[layer].def, issue);
+    if (!blamed.isEmpty()) card.blamed = blamed;
   }
   double dearest = 0;
   for (const LayerCard& card : cards) dearest = std::max(dearest, card.share);
@@ -122,7 +131,7 @@ std::vector<LayerCard> LayerStackModel::makeCards() const {
 QString LayerStackModel::spoken(const LayerCard& card) const {
   QString text = card.name.isEmpty() ? card.title : card.title + ' ' + card.name;
   if (card.out.known()) text += ", " + QString::fromStdString(card.out.text()).replace("×", tr("by"));
-  if (card.parameters >= 0) text += tr(", %1 parameters").arg(number(card.parameters));
+  if (card.parameters >= 0) text += ", " + counted(card.parameters, tr("1 parameter"), tr("%1 parameters"));
   for (const Issue& issue : card.issues)
     text += (issue.level == Issue::Level::Error ? tr(", error: %1") : tr(", warning: %1"))
                 .arg(QString::fromStdString(issue.text));
@@ -237,10 +246,9 @@ void LayerStackModel::setField(int layer, const QString& field, const Value& val
       name + '.' + field);
 }
 
-void LayerStackModel::applyFix(int layer, const Fix& fix) {
-  m_document.endMerge();
-  setField(layer, QString::fromStdString(fix.field), fix.value);
-  m_document.endMerge();
+void LayerStackModel::applyFix(const Issue& issue, const Fix& fix) {
+  m_document.edit(QString::fromStdString(fix.title),
+                  [&](Project& project) { strata::applyFix(project.network, issue, fix); });
 }
 
 void LayerStackModel::followDocument() {

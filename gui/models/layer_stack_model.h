@@ -63,7 +63,8 @@ class LayerStackModel : public QAbstractListModel {
   int removeLayer(int layer);
   /// Merges with the edit before when it is the same field.
   void setField(int layer, const QString& field, const Value& value);
-  void applyFix(int layer, const Fix& fix);
+  /// Carries out a fix of an issue of the present analysis, as one undoable step.
+  void applyFix(const Issue& issue, const Fix& fix);
 
  signals:
   /// A layer came in by a drop or a key: it wants to be selected.

@@ -10,6 +10,7 @@
 
 #include "gui/widgets/label.h"
 #include "gui/widgets/quantity.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 
@@ -117,7 +118,7 @@ void NetFooter::refreshBadge() {
   m_show->setVisible(errors > 0);
   QString text = QStringLiteral("✓ ") + tr("Ready to train");
   if (errors > 0) {
-    text = errors == 1 ? tr("1 error") : tr("%1 errors").arg(errors);
+    text = counted(errors, tr("1 error"), tr("%1 errors"));
     if (errors == 1 && first->layer >= 0)
       text = tr("1 error in %1")
                  .arg(QString::fromStdString(

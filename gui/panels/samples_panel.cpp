@@ -8,6 +8,7 @@
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -116,9 +117,9 @@ void SamplesPanel::rank() {
                     m_ranked = found;
                     const auto wrong =
                         std::count_if(found.begin(), found.end(), [](const Verdict& v) { return !v.right(); });
-                    m_hint->setText(tr("%1 · first %2 test images")
-                                        .arg(epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"),
-                                             number(qint64(found.size()))));
+                    m_hint->setText(tr("%1 · %2").arg(
+                        epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"),
+                        counted(qint64(found.size()), tr("the first test image"), tr("first %1 test images"))));
                     m_wrong->setText(tr("%1 wrong").arg(wrong));
                     m_stack->setCurrentIndex(1);
                     showRanked();

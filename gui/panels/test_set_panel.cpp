@@ -6,6 +6,7 @@
 
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -143,10 +144,13 @@ void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
   std::vector<std::vector<int>> matrix(n, std::vector<int>(n, 0));
   for (const auto& v : m_verdicts) ++matrix[std::size_t(v.label)][std::size_t(v.predicted)];
   m_matrix.setMatrix(std::move(matrix), names(*m_dataset));
-  const auto done = number(qint64(m_verdicts.size()));
   const bool all = int(m_verdicts.size()) >= m_dataset->test.count;
-  m_facts->setText(all ? tr("%1 images, %2 wrong").arg(done, number(m_matrix.wrong()))
-                       : tr("%1 of %2 images").arg(done, number(m_dataset->test.count)));
+  m_facts->setText(
+      all ? tr("%1, %2 wrong")
+                .arg(counted(qint64(m_verdicts.size()), tr("1 image"), tr("%1 images")), number(m_matrix.wrong()))
+          : tr("%1 of %2")
+                .arg(number(qint64(m_verdicts.size())),
+                     counted(m_dataset->test.count, tr("1 image"), tr("%1 images"))));
   m_legend->setText(m_matrix.largestError() > 0
                         ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError())
                         : tr("Nothing is wrong."));
@@ -185,7 +189,7 @@ void TestSetPanel::showCell() {
   m_cellHeader->setTitle(m_truth == m_predicted
                              ? tr("%1, right").arg(classes.value(m_truth))
                              : tr("True %1, predicted %2").arg(classes.value(m_truth), classes.value(m_predicted)));
-  m_cellCount->setText(count == 1 ? tr("1 image") : tr("%1 images").arg(number(qint64(count))));
+  m_cellCount->setText(counted(qint64(count), tr("1 image"), tr("%1 images")));
   m_samples.setVerdicts(std::move(rows));
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "gui/widgets/tensor_block.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -21,10 +22,9 @@ int stripHeightFor(const QFontMetrics& metrics) { return std::max(34, metrics.he
 QString issueCount(const LayerCard& card) {
   const auto errors = std::count_if(card.issues.begin(), card.issues.end(),
                                     [](const Issue& issue) { return issue.level == Issue::Level::Error; });
-  if (errors > 0)
-    return errors == 1 ? LayerCardDelegate::tr("1 error") : LayerCardDelegate::tr("%1 errors").arg(errors);
+  if (errors > 0) return counted(errors, LayerCardDelegate::tr("1 error"), LayerCardDelegate::tr("%1 errors"));
   const auto warnings = static_cast<qint64>(card.issues.size());
-  return warnings == 1 ? LayerCardDelegate::tr("1 warning") : LayerCardDelegate::tr("%1 warnings").arg(warnings);
+  return counted(warnings, LayerCardDelegate::tr("1 warning"), LayerCardDelegate::tr("%1 warnings"));
 }
 
 void paintArrow(QPainter& painter, QPointF from, QPointF to) {
@@ -227,7 +227,7 @@ void LayerCardDelegate::paintColumns(QPainter& painter, const CardGeometry& at, 
     painter.drawText(QRect(left, head.top(), right - left, head.height()), side | Qt::AlignVCenter, words);
   };
   const bool output = card.kind == LayerCard::Kind::Output;
-  const QString shape = output             ? tr("%1 classes").arg(card.out.c)
+  const QString shape = output             ? counted(card.out.c, tr("1 class"), tr("%1 classes"))
                         : card.out.known() ? QString::fromStdString(card.out.text())
                                            : dash;
   text(at.outputLeft, at.parametersRight, Qt::AlignLeft, shape);
@@ -296,11 +296,11 @@ bool LayerCardDelegate::editorEvent(QEvent* event, QAbstractItemModel* model, co
     const auto card = index.data(LayerStackModel::CardRole).value<LayerCard>();
     QStyleOptionViewItem here = option;
     here.index = index;
-    for (int fix = 0; fix < 2; ++fix) {
-      if (!fixRect(here, card, static_cast<std::size_t>(fix))
-               .contains(static_cast<QMouseEvent*>(event)->position().toPoint()))
-        continue;
-      if (event->type() == QEvent::MouseButtonRelease) emit fixClicked(index.row(), fix);
+    const auto* view = qobject_cast<const QAbstractItemView*>(option.widget);
+    const Issue* issue = stripIssue(card, view && view->currentIndex() == index);
+    for (std::size_t fix = 0; issue && fix < issue->fixes.size(); ++fix) {
+      if (!fixRect(here, card, fix).contains(static_cast<QMouseEvent*>(event)->position().toPoint())) continue;
+      if (event->type() == QEvent::MouseButtonRelease) emit fixClicked(*issue, issue->fixes[fix]);
       return true;
     }
   }

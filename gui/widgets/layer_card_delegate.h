@@ -37,7 +37,7 @@ class LayerCardDelegate : public QStyledItemDelegate {
   QRect fixRect(const QStyleOptionViewItem& option, const LayerCard& card, std::size_t fix) const;
 
  signals:
-  void fixClicked(int row, int fix);
+  void fixClicked(const strata::Issue& issue, const strata::Fix& fix);
 
  private:
   const Issue* stripIssue(const LayerCard& card, bool selected) const;

@@ -5,6 +5,8 @@
 #include <QPainterPath>
 #include <algorithm>
 
+#include "gui/words.h"
+
 namespace strata::gui {
 
 SpeedLine::SpeedLine(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
@@ -21,7 +23,7 @@ void SpeedLine::clear() {
 void SpeedLine::add(double samplesPerSecond) {
   m_values.push_back(samplesPerSecond);
   if (m_values.size() > kSeconds) m_values.pop_front();
-  setAccessibleDescription(tr("%1 samples a second").arg(number(qint64(samplesPerSecond))));
+  setAccessibleDescription(counted(qint64(samplesPerSecond), tr("1 sample a second"), tr("%1 samples a second")));
   update();
 }
 

@@ -29,7 +29,7 @@ StackView::StackView(const Theme& theme, LayerStackModel& model, QWidget* parent
   setMouseTracking(true);
   setProperty("ground", "bg");
   viewport()->setProperty("ground", "bg");
-  connect(m_delegate, &LayerCardDelegate::fixClicked, this, &StackView::applyFix);
+  connect(m_delegate, &LayerCardDelegate::fixClicked, &m_model, &LayerStackModel::applyFix);
   connect(&m_model, &LayerStackModel::layerPlaced, this, &StackView::selectLayer);
   // Strips come and go.
   connect(&m_model, &QAbstractItemModel::dataChanged, this, [this] { scheduleDelayedItemsLayout(); });
@@ -46,14 +46,6 @@ void StackView::currentChanged(const QModelIndex& current, const QModelIndex& pr
   QListView::currentChanged(current, previous);
   scheduleDelayedItemsLayout();  // a warning's strip is shown on the selected card alone
   emit currentRowChanged(current.row());
-}
-
-void StackView::applyFix(int row, int fix) {
-  const auto card = m_model.index(row).data(LayerStackModel::CardRole).value<LayerCard>();
-  for (const bool errors : {true, false})
-    for (const Issue& issue : card.issues)
-      if ((issue.level == Issue::Level::Error) == errors && fix < static_cast<int>(issue.fixes.size()))
-        return m_model.applyFix(m_model.layerAt(row), issue.fixes[static_cast<std::size_t>(fix)]);
 }
 
 void StackView::keyPressEvent(QKeyEvent* event) {
@@ -78,7 +70,7 @@ void StackView::contextMenuEvent(QContextMenuEvent* event) {
   const auto card = index.data(LayerStackModel::CardRole).value<LayerCard>();
   for (const Issue& issue : card.issues)
     for (const Fix& fix : issue.fixes)
-      menu.addAction(QString::fromStdString(fix.title), this, [this, fix] { m_model.applyFix(currentLayer(), fix); });
+      menu.addAction(QString::fromStdString(fix.title), this, [this, issue, fix] { m_model.applyFix(issue, fix); });
   if (!menu.isEmpty()) menu.addSeparator();
   menu.addActions(actions());
   const QPoint at = event->reason() == QContextMenuEvent::Keyboard ? viewport()->mapToGlobal(visualRect(index).center())

@@ -40,7 +40,6 @@ class StackView : public QListView {
  private:
   int gapAt(const QPoint& position) const;
   void showGap(int row);
-  void applyFix(int row, int fix);
 
   const Theme& m_theme;
   LayerStackModel& m_model;
