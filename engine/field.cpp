@@ -18,7 +18,20 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-std::string rangeText(const Field& field) { return numberText(field.low) + " to " + numberText(field.high); }
+std::string joined(const std::vector<Choice>& choices) {
+  std::vector<std::string> ids;
+  for (const Choice& choice : choices) ids.push_back(choice.id);
+  return joined(ids);
+}
+
+/// Whole limits in full: 1000000, not 1e+06.
+std::string limitText(const Field& field, double limit) {
+  return field.kind == Field::Kind::Real ? numberText(limit) : std::to_string(static_cast<std::int64_t>(limit));
+}
+
+std::string rangeText(const Field& field) {
+  return limitText(field, field.low) + " to " + limitText(field, field.high);
+}
 
 bool inRange(const Field& field, double value) { return value >= field.low && value <= field.high; }  // false for NaN
 
@@ -28,6 +41,8 @@ std::string kindText(Field::Kind kind) {
       return "true or false";
     case Field::Kind::Int:
       return "a whole number";
+    case Field::Kind::Seed:
+      return "a whole number from 0";
     case Field::Kind::Real:
       return "a number";
     case Field::Kind::Choice:
@@ -44,8 +59,8 @@ std::optional<std::string> initializerProblem(const Initializer& initializer) {
   const auto& types = initializerTypes();
   if (std::find(types.begin(), types.end(), initializer.type) == types.end())
     return "must be one of " + joined(types) + "; got " + inQuotes(initializer.type);
-  if (!(initializer.limit >= 0 && initializer.limit <= 1000))
-    return "needs a limit of 0 to 1000; got " + numberText(initializer.limit);
+  if (!(initializer.limit >= 0 && initializer.limit <= kMaxInitializerLimit))
+    return "needs a limit of 0 to " + numberText(kMaxInitializerLimit) + "; got " + numberText(initializer.limit);
   return std::nullopt;
 }
 
@@ -61,6 +76,9 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
         return "must be " + rangeText(field) + "; got " + std::to_string(*number);
       }
       break;
+    case Field::Kind::Seed:
+      if (std::holds_alternative<std::uint64_t>(value)) return std::nullopt;
+      break;
     case Field::Kind::Real:
       if (const auto* number = std::get_if<double>(&value)) {
         if (inRange(field, *number)) return std::nullopt;
@@ -69,7 +87,8 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
       break;
     case Field::Kind::Choice:
       if (const auto* text = std::get_if<std::string>(&value)) {
-        if (std::find(field.choices.begin(), field.choices.end(), *text) != field.choices.end()) return std::nullopt;
+        const auto named = [&](const Choice& choice) { return choice.id == *text; };
+        if (std::any_of(field.choices.begin(), field.choices.end(), named)) return std::nullopt;
         return "must be one of " + joined(field.choices) + "; got " + inQuotes(*text);
       }
       break;
@@ -133,6 +152,10 @@ std::optional<Value> valueFromJson(Field::Kind kind, const Json& json) {
       const auto number = clampedWhole(json);
       return number ? std::optional<Value>(*number) : std::nullopt;
     }
+    case Field::Kind::Seed:
+      if (json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0))
+        return json.get<std::uint64_t>();
+      return std::nullopt;
     case Field::Kind::Real:
       return json.is_number() ? std::optional<Value>(json.get<double>()) : std::nullopt;
     case Field::Kind::Choice:
@@ -197,7 +220,11 @@ Field realField(const std::string& id, const std::string& title, double initial,
   return makeField(id, title, Field::Kind::Real, initial, low, high, help);
 }
 
-Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices,
+Field seedField(const std::string& id, const std::string& title, std::uint64_t initial, const std::string& help) {
+  return makeField(id, title, Field::Kind::Seed, initial, 0, 0, help);
+}
+
+Field choiceField(const std::string& id, const std::string& title, const std::vector<Choice>& choices,
                   const std::string& initial, const std::string& help) {
   Field field = makeField(id, title, Field::Kind::Choice, initial, 0, 0, help);
   field.choices = choices;

@@ -13,6 +13,9 @@
 
 namespace strata {
 
+/// The largest limit of a uniform initializer.
+inline constexpr double kMaxInitializerLimit = 1000;
+
 /// How weights start. `limit` is read by "uniform" alone.
 struct Initializer {
   std::string type = "glorot_uniform";  ///< one of initializerTypes()
@@ -28,21 +31,31 @@ struct Pair {
   bool operator==(const Pair&) const = default;
 };
 
-using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initializer>;
+using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initializer, std::uint64_t>;
+
+/// One of the values that a field offers.
+struct Choice {
+  std::string id;     ///< as in JSON: "same"
+  std::string title;  ///< as on the form: "Same"
+  std::string help;   ///< a sentence, a tooltip; may be empty
+  bool operator==(const Choice&) const = default;
+};
 
 /// A parameter described once.
 struct Field {
-  enum class Kind { Bool, Int, Real, Choice, Pair, Initializer };
+  /// A Seed is any whole number of 64 bits from 0, which Int cannot hold.
+  enum class Kind { Bool, Int, Seed, Real, Choice, Pair, Initializer };
   std::string id;     ///< snake_case, as in JSON: "kernel_size"
   std::string title;  ///< as on the form: "Kernel"
   Kind kind = Kind::Int;
-  Value initial;                     ///< the value of a new layer and of a key left out of a file
-  double low = 0, high = 0;          ///< inclusive limits of Int, Pair (each side) and Real
-  std::vector<std::string> choices;  ///< ids of a Choice
-  std::string unit;                  ///< shown inside the field: "px"
-  std::string zeroText;              ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
-  std::string help;                  ///< one sentence, a tooltip
-  bool advanced = false;             ///< on the fold "Initial weights and regularisation"
+  Value initial;                        ///< the value of a new layer and of a key left out of a file
+  double low = 0, high = 0;             ///< inclusive limits of Int, Pair (each side) and Real
+  std::vector<strata::Choice> choices;  ///< of a Choice
+  std::string unit;                     ///< shown inside the field: "px"
+  std::string zeroText;   ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
+  std::string help;       ///< one sentence, a tooltip
+  bool advanced = false;  ///< on the fold "Initial weights and regularisation"
+  bool operator==(const Field&) const = default;
 };
 
 /// A Field of each kind; what is left out can be set on the result.
@@ -51,7 +64,8 @@ Field intField(const std::string& id, const std::string& title, std::int64_t ini
                std::int64_t high, const std::string& help);
 Field realField(const std::string& id, const std::string& title, double initial, double low, double high,
                 const std::string& help);
-Field choiceField(const std::string& id, const std::string& title, const std::vector<std::string>& choices,
+Field seedField(const std::string& id, const std::string& title, std::uint64_t initial, const std::string& help);
+Field choiceField(const std::string& id, const std::string& title, const std::vector<Choice>& choices,
                   const std::string& initial, const std::string& help);
 Field pairField(const std::string& id, const std::string& title, int initial, int low, int high,
                 const std::string& help);

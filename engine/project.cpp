@@ -132,7 +132,7 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
   if (validation != "split" && validation != "test")
     throw reader.wrong("validation", "\"split\" or \"test\"", validation);
   data.validation = validation == "test" ? ValidationSource::TestSet : ValidationSource::Split;
-  reader.read("validation_fraction", data.validationFraction, 0.0, 0.9);
+  reader.read("validation_fraction", data.validationFraction, 0.0, kMaxValidationFraction);
   if (const Json* preprocessing = reader.take("preprocessing"))
     data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
   if (const Json* augmentation = reader.take("augmentation"))
@@ -160,14 +160,14 @@ TrainingSpec trainingFromJson(const Json& json, const std::string& where) {
   ObjectReader reader(json, where, "training");
   reader.read("loss", training.loss);
   if (training.loss != "softmax_cross_entropy") throw reader.wrong("loss", "\"softmax_cross_entropy\"", training.loss);
-  reader.read("label_smoothing", training.labelSmoothing, 0.0, 0.9);
+  reader.read("label_smoothing", training.labelSmoothing, 0.0, kMaxLabelSmoothing);
   readChoice(allOptimizers(), reader, "optimizer", where, training.optimizer);
   readChoice(allSchedules(), reader, "schedule", where, training.schedule);
-  reader.read("batch_size", training.batchSize, 1, 65536);
-  reader.read("epochs", training.epochs, 1, 1'000'000);
+  reader.read("batch_size", training.batchSize, 1, kMaxBatchSize);
+  reader.read("epochs", training.epochs, 1, kMaxEpochs);
   reader.read("seed", training.seed, 0, std::numeric_limits<std::uint64_t>::max());
   reader.read("shuffle", training.shuffle);
-  reader.read("keep_epochs", training.keepEpochs, 0, 1'000'000);
+  reader.read("keep_epochs", training.keepEpochs, 0, kMaxEpochs);
   reader.finish();
   return training;
 }

@@ -11,6 +11,10 @@
 
 namespace strata {
 
+/// Limits of the settings below that are no fields of an optimizer, a schedule or a layer.
+inline constexpr int kMaxEpochs = 1'000'000, kMaxBatchSize = 65536;
+inline constexpr double kMaxLabelSmoothing = 0.9, kMaxValidationFraction = 0.9;
+
 struct DataSpec {
   std::string source = "mnist";  ///< id of the catalogue, "synthetic-digits", or a folder
   ValidationSource validation = ValidationSource::Split;

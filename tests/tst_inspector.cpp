@@ -6,8 +6,8 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QSignalSpy>
-#include <QSpinBox>
 #include <QTest>
+#include <functional>
 
 #include "engine/layer.h"
 #include "engine/schedule.h"
@@ -21,6 +21,7 @@ using namespace strata::gui;
 using Kind = Field::Kind;
 
 Q_DECLARE_METATYPE(std::vector<strata::Field>)
+Q_DECLARE_METATYPE(strata::Field)
 
 class TestInspector : public QObject {
   Q_OBJECT
@@ -41,6 +42,8 @@ class TestInspector : public QObject {
     auto* box = qobject_cast<QAbstractSpinBox*>(editor);
     box->stepBy(1);
   }
+
+  static Field describedField() { return intField("size", "Size", 3, 0, 99, "A sentence."); }
 
  private slots:
   void initTestCase() { m_theme = std::make_unique<Theme>(*qApp); }
@@ -82,50 +85,54 @@ class TestInspector : public QObject {
     QVERIFY(form.fields().size() == fields.size());
   }
 
-  void typingASmallRateIsNotDisturbed() {
-    FieldForm form(*m_theme);
-    const auto& fields = allOptimizers().front().fields;
-    form.setFields(fields);
-    Fields values(fields);
-    form.setValues(values);
-    connect(&form, &FieldForm::edited, &form, [&](const QString& id, const Value& value) {
-      values.set(id.toStdString(), value);
-      form.setValues(values);  // as a panel does that follows the document
-    });
-    auto* box = qobject_cast<RealBox*>(form.editor("learning_rate"));
-    auto* line = box->findChild<QLineEdit*>();
-    line->selectAll();
-    QTest::keyClicks(box, "0.0005");
-    QCOMPARE(line->text(), "0.0005");
-    QCOMPARE(values.real("learning_rate"), 0.0005);
-    line->selectAll();
-    QTest::keyClicks(box, "1e-6");
-    QCOMPARE(values.real("learning_rate"), 1e-6);
+  /// Whatever of a field changes, the form shows it.
+  void aChangedFieldIsShownAnew_data() {
+    QTest::addColumn<Field>("after");
+    const Field before = describedField();
+    const auto row = [&](const char* name, const std::function<void(Field&)>& change) {
+      Field after = before;
+      change(after);
+      QTest::newRow(name) << after;
+    };
+    row("limits", [](Field& field) { field.low = 10, field.high = 20; });
+    row("unit", [](Field& field) { field.unit = "mm"; });
+    row("title", [](Field& field) { field.title = "Other"; });
+    row("help", [](Field& field) { field.help = "Another sentence."; });
+    row("words for 0", [](Field& field) { field.zeroText = "none"; });
+    row("kind", [](Field& field) { field.kind = Kind::Real, field.initial = 3.0; });
+    row("fold", [](Field& field) { field.advanced = true; });
+  }
+  void aChangedFieldIsShownAnew() {
+    QFETCH(const Field, after);
+    FieldForm form(*m_theme), fresh(*m_theme);
+    form.setFields({describedField()});
+    form.setFields({after});
+    fresh.setFields({after});
+    for (FieldForm* each : {&form, &fresh}) {
+      Fields values;
+      values.set(after.id, after.kind == Kind::Real ? Value(0.0) : Value(std::int64_t{0}));
+      each->setValues(values);
+    }
+    const auto told = [](FieldForm& form) {
+      auto* box = qobject_cast<NumberBox*>(form.editor("size"));
+      auto* line = box->findChild<QLineEdit*>();
+      QStringList all{box->toolTip(), box->whatsThis(), box->accessibleName(), line->text(),
+                      QString::number(box->isVisibleTo(&form))};
+      line->setText("15");
+      box->finish();
+      return all << line->text() << form.findChild<QLabel*>("problem_size")->text();
+    };
+    QCOMPARE(told(form), told(fresh));
   }
 
-  void pairsAreTypedAndStepped_data() {
-    QTest::addColumn<QString>("typed");
-    QTest::addColumn<int>("h");
-    QTest::addColumn<int>("w");
-    QTest::newRow("one number") << "7" << 7 << 7;
-    QTest::newRow("two") << "3x5" << 3 << 5;
-    QTest::newRow("spaces and a cross") << "2 × 4" << 2 << 4;
-    QTest::newRow("too large keeps the old") << "40" << 4 << 4;
-    QTest::newRow("half typed keeps the first") << "3x" << 3 << 3;
-  }
-  void pairsAreTypedAndStepped() {
-    QFETCH(QString, typed);
-    QFETCH(int, h);
-    QFETCH(int, w);
-    PairBox box;
-    box.setRange(1, 9);
-    box.setValue({5, 5});
-    box.findChild<QLineEdit*>()->selectAll();
-    QTest::keyClicks(&box, typed);
-    QCOMPARE(box.value().h, h);
-    QCOMPARE(box.value().w, w);
-    box.stepBy(1);
-    QCOMPARE(box.value().h, h + 1);
+  void choicesShowTheirTitlesAndHelp() {
+    FieldForm form(*m_theme);
+    form.setFields({choiceField("activation", "Activation",
+                                {{"linear", "Linear", "Leaves it."}, {"relu", "ReLU", "Cuts."}, {"tanh", "Tanh", ""}},
+                                "linear", "What is done.")});
+    auto* combo = qobject_cast<QComboBox*>(form.editor("activation"));
+    QCOMPARE(combo->itemText(0), "Linear");
+    QCOMPARE(combo->itemData(1, Qt::ToolTipRole).toString(), "Cuts.");
   }
 
   void problemsStandUnderTheirField() {
@@ -137,14 +144,18 @@ class TestInspector : public QObject {
     auto* problem = panel.findChild<QLabel*>("problem_kernel_size");
     QVERIFY(problem);
     QVERIFY(problem->isHidden());
-    qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->setValue({13, 13});
+    auto* kernel = qobject_cast<NumberBox*>(panel.form().editor("kernel_size"));
+    auto* line = kernel->findChild<QLineEdit*>();
+    line->selectAll();
+    QTest::keyClicks(kernel, "13");
+    QVERIFY(problem->isHidden());  // nothing is judged while it is typed
+    QTest::keyClick(kernel, Qt::Key_Return);
     QVERIFY(!problem->isHidden());
     QVERIFY2(problem->text().contains("12"), qPrintable(problem->text()));
-    // The field keeps what was typed.
-    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 13);
+    QVERIFY(kernel->value() == Value(Pair{13, 13}));  // the field keeps what was typed
     document.undoStack().undo();
     QVERIFY(problem->isHidden());
-    QCOMPARE(qobject_cast<PairBox*>(panel.form().editor("kernel_size"))->value().h, 5);
+    QVERIFY(kernel->value() == Value(Pair{5, 5}));
   }
 
   void renamingRefusesATakenName() {
@@ -160,6 +171,32 @@ class TestInspector : public QObject {
     name->setText("edges");
     emit name->editingFinished();
     QCOMPARE(document.project().network.layers[0].name, std::string("edges"));
+  }
+
+  void aNameIsFinishedOrPutBack() {
+    Document document;
+    document.reset(readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata"), {});
+    LayerStackModel model(document);
+    InspectorPanel panel(*m_theme, document, model);
+    panel.show();
+    panel.showRow(1);
+    auto* name = panel.findChild<QLineEdit*>("layerName");
+    name->setFocus();
+    name->selectAll();
+    QTest::keyClicks(name, "edges");
+    document.edit("Elsewhere", [](Project& project) { project.training.batchSize = 7; });
+    QCOMPARE(name->text(), "edges");  // a refresh leaves what is being typed alone
+    QTest::keyClick(name, Qt::Key_Escape);
+    QCOMPARE(name->text(), "conv1");
+    name->selectAll();
+    QTest::keyClicks(name, "half");
+    panel.showRow(3);
+    QCOMPARE(name->text(), "conv2");
+    name->selectAll();
+    QTest::keyClick(name, Qt::Key_Delete);
+    QTest::keyClick(name, Qt::Key_Return);
+    QCOMPARE(name->text(), "conv2");
+    QCOMPARE(document.project().network.layers[2].name, std::string("conv2"));
   }
 };
 

@@ -151,6 +151,7 @@ void TestStudio::typeInto(const char* field, const char* text) {
   QTRY_VERIFY(box->hasFocus());
   QTest::keyClick(box, Qt::Key_A, Qt::ControlModifier);
   QTest::keyClicks(box, text);
+  QTest::keyClick(box, Qt::Key_Return);
 }
 
 void TestStudio::assemblesByHand() {
@@ -333,8 +334,8 @@ void TestStudio::goesOnInANewWindow() {
                     table->visualRect(table->model()->index(0, RunsModel::Name)).center());
   QTest::mouseClick(find<QPushButton>("continueRun"), Qt::LeftButton);
   QVERIFY(m_session->active());
-  QTRY_VERIFY_WITH_TIMEOUT(!m_session->batchPoints().empty(), 20000);
-  QCOMPARE(m_session->batchPoints().front().step, saved + 1);  // not one batch lost, none trained twice
+  QTRY_VERIFY_WITH_TIMEOUT(!m_session->batches().empty(), 20000);
+  QCOMPARE(m_session->batches().firstStep(), saved + 1);  // not one batch lost, none trained twice
   QTRY_VERIFY_WITH_TIMEOUT(m_session->run().epochs.size() > before.epochs.size(), 60000);
   QTest::keyClick(m_window.get(), Qt::Key_F5, Qt::ShiftModifier);
   QTRY_VERIFY_WITH_TIMEOUT(!m_session->active(), 20000);

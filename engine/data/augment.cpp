@@ -46,10 +46,15 @@ void rotatePixels(const Shape& shape, double angle, int dy, int dx, std::uint8_t
 }  // namespace
 
 const std::vector<Field>& augmentationFields() {
-  static const std::vector<Field> fields{
-      intField("shift", "Shift", 0, 0, 64, "Moves each training sample by up to so many pixels in each direction."),
-      realField("rotate", "Rotate", 0, 0, 180, "Turns each training sample by up to so many degrees either way."),
-  };
+  static const std::vector<Field> fields = [] {
+    Field shift =
+        intField("shift", "Shift", 0, 0, 64, "Moves each training sample by up to so many pixels in each direction.");
+    Field rotate =
+        realField("rotate", "Rotate", 0, 0, 180, "Turns each training sample by up to so many degrees either way.");
+    shift.unit = "px";
+    rotate.unit = "°";
+    return std::vector<Field>{shift, rotate};
+  }();
   return fields;
 }
 
@@ -57,9 +62,17 @@ Json augmentationToJson(const Augmentation& augmentation) {
   return {{"shift", augmentation.shift}, {"rotate", augmentation.rotate}};
 }
 
+Fields fieldsOf(const Augmentation& augmentation) {
+  Fields fields;
+  fields.set("shift", std::int64_t{augmentation.shift});
+  fields.set("rotate", augmentation.rotate);
+  return fields;
+}
+
+Augmentation augmentationOf(const Fields& fields) { return {fields.integer("shift"), fields.real("rotate")}; }
+
 Augmentation augmentationFromJson(const Json& json, const std::string& where) {
-  const Fields fields = fieldsFromJson(augmentationFields(), json, where, {});
-  return {fields.integer("shift"), fields.real("rotate")};
+  return augmentationOf(fieldsFromJson(augmentationFields(), json, where, {}));
 }
 
 void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground,

@@ -16,6 +16,9 @@ struct Augmentation {
   bool operator==(const Augmentation&) const = default;
 };
 const std::vector<Field>& augmentationFields();
+/// The same as values of augmentationFields(), and back.
+Fields fieldsOf(const Augmentation& augmentation);
+Augmentation augmentationOf(const Fields& fields);
 Json augmentationToJson(const Augmentation& augmentation);
 Augmentation augmentationFromJson(const Json& json, const std::string& where);
 

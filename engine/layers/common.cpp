@@ -36,7 +36,7 @@ Issue needsImage(const std::string& title, Shape in) {
 }
 
 Field paddingField(const std::string& help) {
-  return choiceField("padding", "Padding", {"valid", "same"}, "valid", help);
+  return choiceField("padding", "Padding", {{"valid", "Valid", {}}, {"same", "Same", {}}}, "valid", help);
 }
 
 Field biasField() {
@@ -61,7 +61,12 @@ std::int64_t noMacs(const Fields&, Shape) { return 0; }
 std::string pairText(Pair pair) { return std::to_string(pair.h) + " × " + std::to_string(pair.w); }
 
 Field activationField(const std::string& initial) {
-  return choiceField("activation", "Activation", {"linear", "relu", "tanh", "sigmoid"}, initial,
+  return choiceField("activation", "Activation",
+                     {{"linear", "Linear", "Leaves every output as it is."},
+                      {"relu", "ReLU", "Cuts off below zero."},
+                      {"tanh", "Tanh", "Squeezes to -1..1."},
+                      {"sigmoid", "Sigmoid", "Squeezes to 0..1."}},
+                     initial,
                      "What is done to every output: Linear leaves it, ReLU cuts off below zero, Tanh squeezes to "
                      "-1..1, Sigmoid to 0..1.");
 }

@@ -15,6 +15,7 @@
 #include "gui/widgets/label.h"
 #include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/stack_view.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -226,7 +227,7 @@ void BuildPage::findLayer() { m_palette->focusFilter(); }
 void BuildPage::checkNet() {
   const auto& issues = m_document.analysis().issues;
   if (issues.empty()) {
-    emit message(tr("%1 layers, no problem found").arg(m_model.layerCount()));
+    emit message(counted(m_model.layerCount(), tr("1 layer, no problem found"), tr("%1 layers, no problem found")));
     return;
   }
   goToIssue(issues.front().layer, QString::fromStdString(issues.front().field));
@@ -253,14 +254,15 @@ void BuildPage::resizeEvent(QResizeEvent* event) {
   m_splitter->setSizes(sizes);
 }
 
-/// One undoable step that keeps the data: the stack, the training and the name are the template's. A net made for other
-/// pictures gets the input of these.
+/// One undoable step that keeps the data: the stack, the name and all of the training, augmentation included, are the
+/// template's. A net made for other pictures gets the input of these.
 void BuildPage::useTemplate(const Project& project) {
   m_document.edit(tr("Use template %1").arg(QString::fromStdString(project.name)), [&](Project& open) {
     const NetworkSpec before = open.network;
     open.name = project.name;
     open.network = project.network;
     open.training = project.training;
+    open.data.augmentation = project.data.augmentation;
     open.network.input = before.input;
     open.network.classes = before.classes;
   });

@@ -14,10 +14,12 @@
 #include <algorithm>
 
 #include "gui/widgets/data_delegates.h"
+#include "gui/widgets/field_form.h"
 #include "gui/widgets/label.h"
-#include "gui/widgets/number_fields.h"
+#include "gui/widgets/number_text.h"
 #include "gui/widgets/panel_header.h"
 #include "gui/widgets/segment.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -36,6 +38,17 @@ QVBoxLayout* makeColumn(QWidget* panel, int side = 0, int spacing = 0) {
   column->setContentsMargins(side, 0, side, 0);
   column->setSpacing(spacing);
   return column;
+}
+
+constexpr char kHeldOut[] = "validation_fraction";
+
+/// Shown in percent.
+Field heldOutField() {
+  Field field =
+      realField(kHeldOut, DataPage::tr("Held out").toStdString(), 10, 0, withPointMoved(kMaxValidationFraction, 2),
+                DataPage::tr("The part of the training images that is held out.").toStdString());
+  field.unit = "%";
+  return field;
 }
 
 }  // namespace
@@ -214,19 +227,14 @@ QWidget* DataPage::makeDetails() {
   validation->setHorizontalSpacing(8);
   m_validation = new Segment({tr("Held-out part"), tr("Test set")}, panel);
   m_validation->setObjectName("validation");
-  m_fraction = new RealBox(panel);
-  m_fraction->setObjectName("validationFraction");
-  m_fraction->setDecimals(4);
-  m_fraction->setRange(1, 90);
-  m_fraction->setSuffix(" %");
-  m_fraction->setAccessibleName(tr("Held-out part of the training images"));
+  m_fraction = new FieldForm(m_theme, panel);
+  m_fraction->setFields({heldOutField()});
   m_validationText = makeLabel(m_theme, {}, Theme::Text::Caption, "text2", panel);
   m_validationText->setObjectName("validationText");
   m_validationText->setWordWrap(true);
   validation->addWidget(m_validation, 0, 0);
-  validation->addWidget(m_fraction, 0, 1);
-  validation->addWidget(m_validationText, 1, 0, 1, 2);
-  validation->setColumnStretch(0, 1);
+  validation->addWidget(m_fraction, 1, 0);
+  validation->addWidget(m_validationText, 2, 0);
   validation->setVerticalSpacing(6);
   column->addLayout(validation);
   connect(m_validation, &Segment::currentChanged, this, [this](int index) {
@@ -234,11 +242,13 @@ QWidget* DataPage::makeDetails() {
       project.data.validation = index == 0 ? ValidationSource::Split : ValidationSource::TestSet;
     });
   });
-  connect(m_fraction, &RealBox::valueChanged, this, [this](double value) {
+  connect(m_fraction, &FieldForm::edited, this, [this](const QString&, const Value& percent) {
     m_document.edit(
-        tr("Change the held-out part"), [value](Project& project) { project.data.validationFraction = value / 100; },
+        tr("Change the held-out part"),
+        [&](Project& project) { project.data.validationFraction = withPointMoved(std::get<double>(percent), -2); },
         "validationFraction");
   });
+  connect(m_fraction, &FieldForm::editingFinished, &m_document, &Document::endMerge);
 
   column->addWidget(makeLine(panel));
   column->addWidget(sectionTitle(tr("Preprocessing")));
@@ -255,6 +265,10 @@ QWidget* DataPage::makeDetails() {
   connect(m_invert, &QCheckBox::toggled, this, [this](bool on) {
     m_document.edit(tr("Change the preprocessing"), [on](Project& project) { project.data.preprocessing.invert = on; });
   });
+
+  column->addWidget(makeLine(panel));
+  column->addWidget(sectionTitle(tr("Augmentation")));
+  column->addLayout(makeAugmentation(panel));
 
   column->addWidget(makeLine(panel));
   column->addWidget(sectionTitle(tr("About this data set")));
@@ -278,6 +292,26 @@ QWidget* DataPage::makeDetails() {
   scroll->setWidget(panel);
   scroll->setMinimumWidth(270);
   return scroll;
+}
+
+QLayout* DataPage::makeAugmentation(QWidget* panel) {
+  m_augmentation = new FieldForm(m_theme, panel);
+  m_augmentation->setFields(augmentationFields());
+  auto* row = new QHBoxLayout;
+  row->setContentsMargins(12, 0, 12, 8);
+  row->addWidget(m_augmentation);
+  connect(m_augmentation, &FieldForm::edited, this, [this](const QString& id, const Value& value) {
+    m_document.edit(
+        tr("Change the augmentation"),
+        [&](Project& project) {
+          Fields fields = fieldsOf(project.data.augmentation);
+          fields.set(id.toStdString(), value);
+          project.data.augmentation = augmentationOf(fields);
+        },
+        "augmentation." + id);
+  });
+  connect(m_augmentation, &FieldForm::editingFinished, &m_document, &Document::endMerge);
+  return row;
 }
 
 void DataPage::listSources() {
@@ -329,7 +363,9 @@ void DataPage::refresh() {
   if (dataset) {
     m_header->setTitle(QString::fromStdString(dataset->title));
     const int count = (m_part->current() == 0 ? dataset->train : dataset->test).count;
-    m_header->setHint(tr("%1 images of %2").arg(number(count), QString::fromStdString(dataset->shape.text())));
+    m_header->setHint(
+        tr("%1 of %2")
+            .arg(counted(count, tr("1 image"), tr("%1 images")), QString::fromStdString(dataset->shape.text())));
   }
   refreshClasses();
   refreshFacts();
@@ -350,11 +386,11 @@ void DataPage::refreshNotice() {
     text = tr("%1: these are synthetic digits, drawn by the program. %2")
                .arg(m_loader.standInReason(), m_loader.problem());
   else if (misfit)
-    text = tr("The net reads %1 and tells %2 classes apart; %3 has images of %4 in %5 classes.")
+    text = tr("The net reads %1 and tells %2 classes apart; %3 has images of %4 in %5.")
                .arg(QString::fromStdString(network.input.text()))
                .arg(network.classes)
-               .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text()))
-               .arg(dataset->classes.size());
+               .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text()),
+                    counted(qint64(dataset->classes.size()), tr("1 class"), tr("%1 classes")));
   m_noticeText->setText(text);
   m_fit->setVisible(misfit);
   m_notice->setVisible(!text.isEmpty());
@@ -372,7 +408,7 @@ void DataPage::refreshClasses() {
     auto* item = new QListWidgetItem(name, m_classes);
     item->setData(ClassBarDelegate::CountRole, count);
     item->setData(ClassBarDelegate::LargestRole, of);
-    item->setData(Qt::AccessibleTextRole, tr("%1, %2 images").arg(name, number(count)));
+    item->setData(Qt::AccessibleTextRole, tr("%1, %2").arg(name, counted(count, tr("1 image"), tr("%1 images"))));
   };
   add(tr("All classes"), (m_part->current() == 0 ? dataset->train : dataset->test).count, 0);
   for (std::size_t i = 0; i < counts.size(); ++i) add(QString::fromStdString(dataset->classes[i]), counts[i], largest);
@@ -395,13 +431,14 @@ void DataPage::refreshFacts() {
 
 void DataPage::refreshSettings() {
   const DataSpec& data = m_document.project().data;
-  const QSignalBlocker quietSegment(m_validation), quietFraction(m_fraction), quietInvert(m_invert);
+  const QSignalBlocker quietSegment(m_validation), quietInvert(m_invert);
   const bool split = data.validation == ValidationSource::Split;
   m_validation->setCurrent(split ? 0 : 1);
-  m_fraction->setEnabled(split);
-  m_fraction->setToolTip(split ? QString() : tr("Choose “Held-out part” to set this"));
-  if (!qFuzzyCompare(m_fraction->value(), data.validationFraction * 100))
-    m_fraction->setValue(data.validationFraction * 100);
+  m_fraction->setLocked(kHeldOut, split ? QString() : tr("Choose “Held-out part” to set this"));
+  Fields heldOut;
+  heldOut.set(kHeldOut, withPointMoved(data.validationFraction, 2));
+  m_fraction->setValues(heldOut);
+  m_augmentation->setValues(fieldsOf(data.augmentation));
   m_validationText->setText(split ? tr("The best epoch is chosen on training images that the net never learns from. "
                                        "The test set stays untouched.")
                                   : tr("The best epoch is chosen on the test set, as the three reference systems did. "

@@ -11,6 +11,7 @@
 class QCheckBox;
 class QGridLayout;
 class QLabel;
+class QLayout;
 class QListView;
 class QListWidget;
 class QProgressBar;
@@ -19,7 +20,7 @@ class QPushButton;
 namespace strata::gui {
 
 class PanelHeader;
-class RealBox;
+class FieldForm;
 class Segment;
 
 class DataPage : public QWidget {
@@ -34,6 +35,7 @@ class DataPage : public QWidget {
   QWidget* makeSources();
   QWidget* makeBrowser();
   QWidget* makeDetails();
+  QLayout* makeAugmentation(QWidget* panel);
   QWidget* makeNotice();
   QLabel* addFact(QGridLayout& grid, const QString& title);
   QLabel* sectionTitle(const QString& text);
@@ -62,7 +64,7 @@ class DataPage : public QWidget {
   QLabel *m_images, *m_shape, *m_origin, *m_source, *m_licence;
   QPushButton *m_get, *m_fit, *m_cancel;
   QProgressBar* m_progress;
-  RealBox* m_fraction;
+  FieldForm *m_fraction, *m_augmentation;
   QCheckBox* m_invert;
 };
 

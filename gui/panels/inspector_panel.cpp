@@ -10,6 +10,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "gui/widgets/elided_text.h"
@@ -18,6 +19,7 @@
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
 #include "gui/widgets/quantity.h"
+#include "gui/widgets/typing_watch.h"
 
 namespace strata::gui {
 namespace {
@@ -44,6 +46,18 @@ Pair stridesOf(const LayerDef& def, const Fields& fields) {
     if (field.id == "strides" && field.kind == Field::Kind::Pair) return fields.pair("strides");
   return {1, 1};
 }
+
+/// Lets no other character in, and puts the layer's name back where nothing usable is left when the focus goes.
+class NameValidator : public QRegularExpressionValidator {
+ public:
+  NameValidator(std::function<QString()> present, QObject* parent)
+      : QRegularExpressionValidator(QRegularExpression("[A-Za-z_][A-Za-z0-9_]{0,63}"), parent),
+        m_present(std::move(present)) {}
+  void fixup(QString& input) const override { input = m_present(); }
+
+ private:
+  std::function<QString()> m_present;
+};
 
 /// "5·5·24·48 + 48".
 QString parameterSum(const std::vector<ParamInfo>& params) {
@@ -90,6 +104,8 @@ InspectorPanel::InspectorPanel(const Theme& theme, Document& document, LayerStac
   connect(m_form, &FieldForm::edited, this,
           [this](const QString& id, const Value& value) { m_model.setField(m_layer, id, value); });
   connect(m_form, &FieldForm::editingFinished, &m_document, &Document::endMerge);
+  m_nameWatch = new TypingWatch(m_name, [this] { renameLayer(); });
+  connect(m_name, &QLineEdit::textEdited, m_nameWatch, &TypingWatch::begin);
   connect(m_name, &QLineEdit::editingFinished, this, &InspectorPanel::renameLayer);
   connect(&m_document, &Document::changed, this, &InspectorPanel::refresh);
   connect(&theme, &Theme::changed, this, &InspectorPanel::refresh);
@@ -109,7 +125,7 @@ QWidget* InspectorPanel::makeBody() {
   m_name->setObjectName("layerName");
   m_name->setAccessibleName(tr("Name"));
   m_name->setToolTip(tr("The name of the layer, and of its weights in files: letters, digits and underscores."));
-  m_name->setValidator(new QRegularExpressionValidator(QRegularExpression("[A-Za-z_][A-Za-z0-9_]{0,63}"), m_name));
+  m_name->setValidator(new NameValidator([this] { return nameInDocument(); }, m_name));
   m_form->addHeadRow(tr("Name"), m_name);
   m_issue = makeLabel(m_theme, {}, Theme::Text::Caption, "bad", body);
   m_issue->setWordWrap(true);
@@ -155,6 +171,10 @@ QWidget* InspectorPanel::makeBody() {
 
 void InspectorPanel::showRow(int row) {
   m_document.endMerge();
+  if (row != m_row) {  // what is half typed was meant for the other layer
+    m_form->restore();
+    m_nameWatch->end();
+  }
   m_row = row;
   refresh();
 }
@@ -176,7 +196,7 @@ void InspectorPanel::refresh() {
   m_header->setHint(tr("layer %1 of %2").arg(m_layer + 1).arg(layers.size()));
   m_header->setIcon(
       m_theme.icon(QString::fromStdString(found->def->icon), QString::fromStdString(found->def->category)));
-  if (!m_name->hasFocus()) m_name->setText(QString::fromStdString(spec.name));
+  if (!m_nameWatch->typing()) m_name->setText(QString::fromStdString(spec.name));
   m_form->setFields(found->def->fields);
   m_form->setValues(spec.fields);
   showProblems();
@@ -260,16 +280,19 @@ void InspectorPanel::showFacts() {
   put(3, known ? byteText(found.out.size() * 4 * batch) : dash, tr("batch of %1").arg(batch));
 }
 
+QString InspectorPanel::nameInDocument() const {
+  const auto& layers = m_document.project().network.layers;
+  return m_layer < 0 ? QString() : QString::fromStdString(layers[static_cast<std::size_t>(m_layer)].name);
+}
+
 void InspectorPanel::renameLayer() {
+  m_nameWatch->end();
   if (m_layer < 0) return;
   const std::string name = m_name->text().toStdString();
   const auto& layers = m_document.project().network.layers;
   const bool taken =
       std::any_of(layers.begin(), layers.end(), [&](const LayerSpec& layer) { return layer.name == name; });
-  if (taken) {
-    m_name->setText(QString::fromStdString(layers[static_cast<std::size_t>(m_layer)].name));
-    return;
-  }
+  if (taken || !m_name->hasAcceptableInput()) return m_name->setText(nameInDocument());
   m_document.edit(tr("Rename layer"),
                   [&](Project& project) { project.network.layers[static_cast<std::size_t>(m_layer)].name = name; });
 }
@@ -282,7 +305,10 @@ void InspectorPanel::focusField(const QString& fieldId) {
 }
 
 void InspectorPanel::keyPressEvent(QKeyEvent* event) {
-  if (event->key() == Qt::Key_Escape) emit leftByEscape();
+  if (event->key() == Qt::Key_Escape && m_nameWatch->typing()) {
+    m_nameWatch->end();
+    m_name->setText(nameInDocument());
+  } else if (event->key() == Qt::Key_Escape) emit leftByEscape();
   else QWidget::keyPressEvent(event);
 }
 

@@ -18,6 +18,7 @@ namespace strata::gui {
 class FieldForm;
 class KernelPicture;
 class PanelHeader;
+class TypingWatch;
 
 class InspectorPanel : public QWidget {
   Q_OBJECT
@@ -45,6 +46,7 @@ class InspectorPanel : public QWidget {
   void showPicture();
   void showFacts();
   void addFact(QGridLayout& grid, const QString& title);
+  QString nameInDocument() const;
   void renameLayer();
 
   const Theme& m_theme;
@@ -56,6 +58,7 @@ class InspectorPanel : public QWidget {
   QScrollArea* m_scroll;
   QLabel *m_empty, *m_pictureTitle, *m_issue;
   QLineEdit* m_name;
+  TypingWatch* m_nameWatch;
   FieldForm* m_form;
   KernelPicture* m_picture;
   QWidget* m_pictureBox;

@@ -17,10 +17,10 @@ namespace {
 /// A field of the optimizer or the schedule, under an id of its own on the form.
 constexpr char kOptimizer[] = "optimizer.", kSchedule[] = "schedule.";
 
-std::vector<std::string> idsOf(const std::vector<ChoiceDef>& defs) {
-  std::vector<std::string> ids;
-  for (const auto& def : defs) ids.push_back(def.type);
-  return ids;
+std::vector<Choice> choicesOf(const std::vector<ChoiceDef>& defs) {
+  std::vector<Choice> choices;
+  for (const auto& def : defs) choices.push_back({def.type, def.title, def.help});
+  return choices;
 }
 
 const ChoiceDef& defOf(const std::vector<ChoiceDef>& defs, const std::string& type) {
@@ -40,33 +40,44 @@ void append(std::vector<Field>& fields, const ChoiceDef& def, const char* prefix
 using Panel = RunSetupPanel;
 std::string words(const QString& text) { return text.toStdString(); }
 
-std::vector<Field> liveFields(const TrainingSpec& spec) {
+/// `firstEpoch`: the least that the run can be given, as it cannot end before the epoch it is in.
+std::vector<Field> liveFields(const TrainingSpec& spec, int firstEpoch) {
   std::vector<Field> fields;
   append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, true);
-  fields.push_back(intField("epochs", words(Panel::tr("Epochs")), 30, 1, 100000,
-                            words(Panel::tr("How often the net sees every training sample."))));
+  fields.push_back(intField("epochs", words(Panel::tr("Epochs")), 30, firstEpoch, kMaxEpochs,
+                            words(Panel::tr("How often the net sees every training sample. A run goes on at least to "
+                                            "the end of the epoch it is in; Stop ends it at once."))));
   return fields;
 }
 
 std::vector<Field> fixedFields(const TrainingSpec& spec) {
-  const auto optimizers = idsOf(allOptimizers()), schedules = idsOf(allSchedules());
-  std::vector<Field> fields{choiceField("optimizer", words(Panel::tr("Optimizer")), optimizers, optimizers.front(),
+  const auto optimizers = choicesOf(allOptimizers()), schedules = choicesOf(allSchedules());
+  std::vector<Field> fields{choiceField("optimizer", words(Panel::tr("Optimizer")), optimizers, optimizers.front().id,
                                         words(Panel::tr("The rule by which gradients move the weights.")))};
   append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, false);
-  fields.push_back(choiceField("schedule", words(Panel::tr("Rate falls")), schedules, schedules.front(),
+  fields.push_back(choiceField("schedule", words(Panel::tr("Rate falls")), schedules, schedules.front().id,
                                words(Panel::tr("How the learning rate changes over the run."))));
   append(fields, defOf(allSchedules(), spec.schedule.type), kSchedule, false);
-  fields.push_back(
-      intField("batch_size", words(Panel::tr("Batch size")), 128, 1, 65536, words(Panel::tr("Samples per step."))));
+  fields.push_back(intField("batch_size", words(Panel::tr("Batch size")), 128, 1, kMaxBatchSize,
+                            words(Panel::tr("Samples per step."))));
   fields.push_back(boolField("shuffle", words(Panel::tr("Shuffle")), true,
                              words(Panel::tr("A new order of the samples every epoch; else as in the file."))));
-  fields.push_back(intField("seed", words(Panel::tr("Seed")), 1, 0, 2147483647,
-                            words(Panel::tr("The same seed, device and thread count give the same run, to the bit."))));
+  fields.push_back(
+      seedField("seed", words(Panel::tr("Seed")), 1,
+                words(Panel::tr("The same seed, device and thread count give the same run, to the bit."))));
+  fields.push_back(realField("label_smoothing", words(Panel::tr("Smooth labels")), 0, 0, kMaxLabelSmoothing,
+                             words(Panel::tr("The share of each label that is spread over all classes, so that the net "
+                                             "is not pressed to be certain. 0 takes labels as they are."))));
   fields.push_back(choiceField(
-      "validation", words(Panel::tr("Validate on")), {"split", "test_set"}, "split",
-      words(Panel::tr(
-          "Split holds out a tenth of the training samples. The test set makes figures comparable with the references, "
-          "but the best epoch is then chosen on it."))));
+      "validation", words(Panel::tr("Validate on")),
+      {{"split", words(Panel::tr("Split")), words(Panel::tr("A held-out part of the training samples."))},
+       {"test_set", words(Panel::tr("Test set")), {}}},
+      "split",
+      words(Panel::tr("Split holds out a part of the training samples; its size is set on the Data page. The test set "
+                      "makes figures comparable with the references, but the best epoch is then chosen on it."))));
+  fields.push_back(intField("keep_epochs", words(Panel::tr("Keep epochs")), 30, 0, kMaxEpochs,
+                            words(Panel::tr("The weights of so many epochs are kept on disk, the newest first. The "
+                                            "best and the last are always kept."))));
   return fields;
 }
 
@@ -81,7 +92,9 @@ Fields valuesOf(const Project& project, const std::vector<Field>& described) {
     else if (f.id == "epochs") values.set(f.id, std::int64_t{t.epochs});
     else if (f.id == "batch_size") values.set(f.id, std::int64_t{t.batchSize});
     else if (f.id == "shuffle") values.set(f.id, t.shuffle);
-    else if (f.id == "seed") values.set(f.id, std::int64_t(t.seed));
+    else if (f.id == "seed") values.set(f.id, t.seed);
+    else if (f.id == "label_smoothing") values.set(f.id, t.labelSmoothing);
+    else if (f.id == "keep_epochs") values.set(f.id, std::int64_t{t.keepEpochs});
     else values.set(f.id, std::string(project.data.validation == ValidationSource::TestSet ? "test_set" : "split"));
   }
   return values;
@@ -99,7 +112,9 @@ void put(Project& project, const std::string& id, const Value& value) {
   else if (id == "epochs") t.epochs = integer();
   else if (id == "batch_size") t.batchSize = integer();
   else if (id == "shuffle") t.shuffle = std::get<bool>(value);
-  else if (id == "seed") t.seed = std::uint64_t(std::get<std::int64_t>(value));
+  else if (id == "seed") t.seed = std::get<std::uint64_t>(value);
+  else if (id == "label_smoothing") t.labelSmoothing = std::get<double>(value);
+  else if (id == "keep_epochs") t.keepEpochs = integer();
   else if (id == "validation")
     project.data.validation =
         std::get<std::string>(value) == "split" ? ValidationSource::Split : ValidationSource::TestSet;
@@ -224,7 +239,7 @@ void RunSetupPanel::refresh() {
   const bool active = m_session.active();
   const auto& project = active ? m_session.run().project : m_document.project();
   m_title->setText(active ? runTitle(m_session.run()) : QString::fromStdString(project.name));
-  m_live->setFields(liveFields(project.training));
+  m_live->setFields(liveFields(project.training, active ? int(m_session.run().epochs.size()) + 1 : 1));
   m_fixed->setFields(fixedFields(project.training));
   m_live->setValues(valuesOf(project, m_live->fields()));
   m_fixed->setValues(valuesOf(project, m_fixed->fields()));
@@ -247,8 +262,7 @@ void RunSetupPanel::edit(const QString& fieldId, const Value& value) {
   if (m_refreshing) return;
   const auto id = fieldId.toStdString();
   if (m_session.active()) {
-    if (id == "epochs")
-      m_session.setEpochs(std::max(int(std::get<std::int64_t>(value)), int(m_session.run().epochs.size()) + 1));
+    if (id == "epochs") m_session.setEpochs(int(std::get<std::int64_t>(value)));
     else if (id.ends_with("learning_rate")) m_session.setLearningRate(std::get<double>(value));
     return;
   }

@@ -10,7 +10,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QSignalBlocker>
-#include <QSpinBox>
 #include <QStyle>
 #include <QToolButton>
 #include <QVBoxLayout>
@@ -33,6 +32,18 @@ QFormLayout* makeLayout(QWidget* parent) {
   form->setRowWrapPolicy(QFormLayout::DontWrapRows);
   form->setLabelAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   return form;
+}
+
+/// "glorot_uniform" -> "Glorot uniform".
+QString inWords(QString id) {
+  id.replace('_', ' ');
+  if (!id.isEmpty()) id[0] = id[0].toUpper();
+  return id;
+}
+
+/// Rows can stay when only what describe() puts right is another.
+bool sameRow(const Field& a, const Field& b) {
+  return a.id == b.id && a.kind == b.kind && a.choices == b.choices && a.advanced == b.advanced;
 }
 
 }  // namespace
@@ -71,11 +82,13 @@ void FieldForm::addHeadRow(const QString& title, QWidget* editor) {
 }
 
 void FieldForm::setFields(const std::vector<Field>& fields) {
-  const auto same = [](const Field& a, const Field& b) {
-    return a.id == b.id && a.kind == b.kind && a.choices == b.choices && a.title == b.title;
-  };
-  if (std::equal(fields.begin(), fields.end(), m_fields.begin(), m_fields.end(), same)) return;
+  if (fields == m_fields) return;
+  const bool sameRows = std::equal(fields.begin(), fields.end(), m_fields.begin(), m_fields.end(), sameRow);
   m_fields = fields;
+  if (sameRows) {
+    for (const Field& field : m_fields) describe(m_rows[QString::fromStdString(field.id)], field);
+    return;
+  }
   m_rows.clear();
   for (QFormLayout* layout : {m_plain, m_advanced})
     while (layout->rowCount() > 0) layout->removeRow(0);
@@ -90,17 +103,11 @@ void FieldForm::setFields(const std::vector<Field>& fields) {
 }
 
 void FieldForm::addRow(const Field& field, QFormLayout* layout) {
-  const QString id = QString::fromStdString(field.id), title = QString::fromStdString(field.title);
+  const QString id = QString::fromStdString(field.id);
   Row row = makeEditor(field);
-  row.advanced = field.advanced;
-  row.help = QString::fromStdString(field.help);
   row.editor->setObjectName("field_" + id);
-  row.editor->setAccessibleName(title);
-  row.editor->setToolTip(row.help);
-  row.editor->setWhatsThis(row.help);
-  row.label = makeLabel(m_theme, field.kind == Field::Kind::Bool ? QString() : title, Theme::Text::Body, "text2");
+  row.label = makeLabel(m_theme, {}, Theme::Text::Body, "text2");
   row.label->setMinimumWidth(kLabelWidth);
-  row.label->setToolTip(row.help);
   row.label->setBuddy(row.editor);
   row.problem = makeLabel(m_theme, {}, Theme::Text::Caption, "bad");
   row.problem->setObjectName("problem_" + id);
@@ -114,9 +121,23 @@ void FieldForm::addRow(const Field& field, QFormLayout* layout) {
   column->addWidget(row.editor);
   column->addWidget(row.problem);
   layout->addRow(row.label, cell);
+  describe(row, field);
   m_rows.insert(id, row);
   watch(row.editor);
   for (QWidget* child : row.editor->findChildren<QWidget*>()) watch(child);
+}
+
+/// What of a field may change while its row stays: title, help, limits and unit.
+void FieldForm::describe(Row& row, const Field& field) {
+  const QString title = QString::fromStdString(field.title);
+  row.help = QString::fromStdString(field.help);
+  row.editor->setAccessibleName(title);
+  row.editor->setWhatsThis(row.help);
+  if (row.editor->isEnabled()) row.editor->setToolTip(row.help);
+  row.label->setToolTip(row.help);
+  if (auto* box = qobject_cast<QCheckBox*>(row.editor)) box->setText(title);
+  else row.label->setText(title);
+  if (auto* box = qobject_cast<NumberBox*>(row.editor)) box->describe(field);
 }
 
 FieldForm::Row FieldForm::makeEditor(const Field& field) {
@@ -124,7 +145,7 @@ FieldForm::Row FieldForm::makeEditor(const Field& field) {
   if (field.kind == Kind::Choice) return makeChoice(field);
   if (field.kind == Kind::Initializer) return makeInitializer(field);
   if (field.kind != Kind::Bool) return makeNumber(field);
-  auto* box = new QCheckBox(QString::fromStdString(field.title));
+  auto* box = new QCheckBox;
   connect(box, &QCheckBox::toggled, this,
           [this, id = QString::fromStdString(field.id)](bool on) { emit edited(id, on); });
   Row row;
@@ -133,52 +154,40 @@ FieldForm::Row FieldForm::makeEditor(const Field& field) {
   return row;
 }
 
+/// A number box whose refusals stand under the row and whose finished edits end an undo step.
+NumberBox* FieldForm::makeBox(const Field& field, const QString& rowId) {
+  auto* box = new NumberBox(field);
+  connect(box, &NumberBox::problemChanged, this, [this, rowId](const QString& sentence) {
+    m_rows[rowId].refusal = sentence;
+    showProblem(m_rows[rowId]);
+  });
+  connect(box, &QAbstractSpinBox::editingFinished, this, &FieldForm::editingFinished);
+  return box;
+}
+
 FieldForm::Row FieldForm::makeNumber(const Field& field) {
   const QString id = QString::fromStdString(field.id);
-  const QString suffix = field.unit.empty() ? QString() : ' ' + QString::fromStdString(field.unit);
+  NumberBox* box = makeBox(field, id);
+  connect(box, &NumberBox::edited, this, [this, id](const Value& value) { emit edited(id, value); });
   Row row;
-  if (field.kind == Field::Kind::Pair) {
-    auto* box = new PairBox;
-    box->setRange(static_cast<int>(field.low), static_cast<int>(field.high));
-    connect(box, &PairBox::valueChanged, this, [this, id](Pair pair) { emit edited(id, pair); });
-    row.editor = box;
-    row.show = [box](const Value& value) { box->setValue(std::get<Pair>(value)); };
-  } else if (field.kind == Field::Kind::Int) {
-    auto* box = new QSpinBox;
-    box->setLocale(QLocale::c());
-    box->setRange(static_cast<int>(field.low), static_cast<int>(field.high));
-    box->setSuffix(suffix);
-    connect(box, &QSpinBox::valueChanged, this, [this, id](int number) { emit edited(id, std::int64_t{number}); });
-    row.editor = box;
-    row.show = [box](const Value& value) {
-      const int shown = static_cast<int>(std::get<std::int64_t>(value));
-      if (box->value() != shown) box->setValue(shown);  // setting the same value would rewrite what is being typed
-    };
-  } else {
-    auto* box = new RealBox;
-    box->setRange(field.low, field.high);
-    box->setSuffix(suffix);
-    connect(box, &RealBox::valueChanged, this, [this, id](double number) { emit edited(id, number); });
-    row.editor = box;
-    row.show = [box](const Value& value) {
-      const double shown = std::get<double>(value);
-      if (box->value() != shown) box->setValue(shown);
-    };
-  }
+  row.editor = box;
+  row.show = [box](const Value& value) { box->setValue(value); };
   return row;
 }
 
 FieldForm::Row FieldForm::makeChoice(const Field& field) {
   const QString id = QString::fromStdString(field.id);
-  QStringList ids, titles;
-  for (const std::string& choice : field.choices) {
-    ids << QString::fromStdString(choice);
-    titles << choiceTitle(ids.last());
+  QStringList ids, titles, helps;
+  for (const Choice& choice : field.choices) {
+    ids << QString::fromStdString(choice.id);
+    titles << QString::fromStdString(choice.title);
+    helps << QString::fromStdString(choice.help);
   }
   const auto tell = [this, id, ids](int index) { emit edited(id, ids[index].toStdString()); };
   Row row;
   if (ids.size() == 2) {
     auto* segment = new Segment(titles);
+    for (int i = 0; i < 2; ++i) segment->button(i)->setToolTip(helps[i]);
     connect(segment, &Segment::currentChanged, this, tell);
     row.editor = segment;
     row.show = [segment, ids](const Value& value) {
@@ -187,6 +196,7 @@ FieldForm::Row FieldForm::makeChoice(const Field& field) {
   } else {
     auto* combo = new QComboBox;
     combo->addItems(titles);
+    for (int i = 0; i < helps.size(); ++i) combo->setItemData(i, helps[i], Qt::ToolTipRole);
     connect(combo, &QComboBox::currentIndexChanged, this, tell);
     row.editor = combo;
     row.show = [combo, ids](const Value& value) {
@@ -206,29 +216,35 @@ FieldForm::Row FieldForm::makeInitializer(const Field& field) {
   QStringList types;
   for (const std::string& name : initializerTypes()) {
     types << QString::fromStdString(name);
-    type->addItem(choiceTitle(types.last()));
+    type->addItem(inWords(types.last()));
   }
-  auto* limit = new RealBox;
-  limit->setRange(0, 10);
-  limit->setPrefix("± ");
+  auto* limit =
+      makeBox(realField("limit", tr("Limit").toStdString(), Initializer().limit, 0, kMaxInitializerLimit, {}), id);
+  limit->setAccessibleName(tr("Limit"));
   limit->setToolTip(tr("Weights are drawn evenly between minus and plus this limit."));
+  auto* sign = new QLabel(QStringLiteral("±"));
   line->addWidget(type, 3);
+  line->addWidget(sign);
   line->addWidget(limit, 2);
-  const auto tell = [this, id, type, types, limit] {
-    limit->setVisible(types[type->currentIndex()] == "uniform");
-    emit edited(id, Initializer{types[type->currentIndex()].toStdString(), limit->value()});
+  const auto showLimit = [sign, limit](bool shown) {
+    sign->setVisible(shown);
+    limit->setVisible(shown);
+  };
+  const auto tell = [this, id, type, types, limit, showLimit] {
+    showLimit(types[type->currentIndex()] == "uniform");
+    emit edited(id, Initializer{types[type->currentIndex()].toStdString(), std::get<double>(limit->value())});
   };
   connect(type, &QComboBox::currentIndexChanged, this, tell);
-  connect(limit, &RealBox::valueChanged, this, tell);
+  connect(limit, &NumberBox::edited, this, tell);
   box->setFocusProxy(type);
   Row row;
   row.editor = box;
-  row.show = [type, types, limit](const Value& value) {
-    const QSignalBlocker quietType(type), quietLimit(limit);
+  row.show = [type, types, limit, showLimit](const Value& value) {
+    const QSignalBlocker quietType(type);
     const auto& shown = std::get<Initializer>(value);
     type->setCurrentIndex(types.indexOf(QString::fromStdString(shown.type)));
     limit->setValue(shown.limit);
-    limit->setVisible(shown.type == "uniform");
+    showLimit(shown.type == "uniform");
   };
   return row;
 }
@@ -240,13 +256,23 @@ void FieldForm::setValues(const Fields& values) {
 
 void FieldForm::setProblem(const QString& fieldId, const QString& text) {
   if (!m_rows.contains(fieldId)) return;
-  const Row& row = m_rows[fieldId];
+  m_rows[fieldId].issue = text;
+  showProblem(m_rows[fieldId]);
+}
+
+/// What was just typed comes before what was wrong already.
+void FieldForm::showProblem(const Row& row) {
+  const QString text = row.refusal.isEmpty() ? row.issue : row.refusal;
   row.problem->setText(text);
   row.problem->setVisible(!text.isEmpty());
   if (row.editor->property("error").toBool() == !text.isEmpty()) return;
   row.editor->setProperty("error", !text.isEmpty());
   row.editor->style()->unpolish(row.editor);
   row.editor->style()->polish(row.editor);
+}
+
+void FieldForm::restore() {
+  for (auto* box : findChildren<NumberBox*>()) box->restore();
 }
 
 void FieldForm::clearProblems() {
@@ -263,7 +289,7 @@ void FieldForm::setLocked(const QString& fieldId, const QString& reason) {
 void FieldForm::focusField(const QString& fieldId) {
   if (!m_rows.contains(fieldId)) return;
   const Row& row = m_rows[fieldId];
-  if (row.advanced) m_fold->setChecked(true);
+  if (m_advancedBox->isAncestorOf(row.editor)) m_fold->setChecked(true);
   row.editor->setFocus(Qt::ShortcutFocusReason);
 }
 
@@ -289,17 +315,6 @@ bool FieldForm::eventFilter(QObject* watched, QEvent* event) {
     }
   }
   return QWidget::eventFilter(watched, event);
-}
-
-QString choiceTitle(const QString& id) {
-  static const QHash<QString, QString> known{
-      {"relu", "ReLU"}, {"sgd", "SGD"}, {"linear", QObject::tr("None")}, {"none", QObject::tr("None")}};
-  const auto found = known.find(id);
-  if (found != known.end()) return *found;
-  QString title = id;
-  title.replace('_', ' ');
-  if (!title.isEmpty()) title[0] = title[0].toUpper();
-  return title;
 }
 
 }  // namespace strata::gui

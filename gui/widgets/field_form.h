@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A form made from Fields: one row a field, the problem of a field directly under it, the advanced ones behind a fold.
-// The form holds no value of its own that matters: it shows what it is given and tells what was typed, as typed.
+// The form holds no value of its own that matters: it shows what it is given and tells what was finished.
 #pragma once
 #include <QHash>
 #include <QWidget>
@@ -23,10 +23,10 @@ class FieldForm : public QWidget {
 
   /// A row above the fields, for a name. Kept when the fields change.
   void addHeadRow(const QString& title, QWidget* editor);
-  /// Builds the rows; the fields are copied. Does nothing when they are the ones shown.
+  /// Shows rows for these fields, which are copied. Rows stay, with what is being typed into them, while the fields
+  /// are the same but for limits, unit and words.
   void setFields(const std::vector<Field>& fields);
-  /// Puts the values into the editors without telling edited(); a field being typed into keeps its text while it means
-  /// the same.
+  /// Puts the values into the editors without telling edited(); a field being typed into keeps its text.
   void setValues(const Fields& values);
   /// The line under a field; empty takes it away.
   void setProblem(const QString& fieldId, const QString& text);
@@ -36,6 +36,8 @@ class FieldForm : public QWidget {
 
   const std::vector<Field>& fields() const { return m_fields; }
   QWidget* editor(const QString& fieldId) const { return m_rows.value(fieldId).editor; }
+  /// Forgets what is being typed, as its field is about to stand for something else.
+  void restore();
   /// Puts the focus on a field, opening the fold when it lies there.
   void focusField(const QString& fieldId);
 
@@ -50,15 +52,17 @@ class FieldForm : public QWidget {
   struct Row {
     QWidget* editor = nullptr;
     QLabel *label = nullptr, *problem = nullptr;
-    bool advanced = false;
-    QString help;
+    QString help, issue, refusal;  ///< what is wrong with the document's value, and with what was typed
     std::function<void(const Value&)> show;
   };
   void addRow(const Field& field, QFormLayout* layout);
+  void describe(Row& row, const Field& field);
+  void showProblem(const Row& row);
   Row makeEditor(const Field& field);
   Row makeNumber(const Field& field);
   Row makeChoice(const Field& field);
   Row makeInitializer(const Field& field);
+  class NumberBox* makeBox(const Field& field, const QString& rowId);
   void watch(QWidget* editor);
 
   const Theme& m_theme;
@@ -68,8 +72,5 @@ class FieldForm : public QWidget {
   QToolButton* m_fold;
   QWidget *m_plainBox, *m_advancedBox;
 };
-
-/// "relu" -> "ReLU", "glorot_uniform" -> "Glorot uniform".
-QString choiceTitle(const QString& id);
 
 }  // namespace strata::gui

@@ -1,91 +1,136 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/widgets/number_fields.h"
 
+#include <QKeyEvent>
 #include <QLineEdit>
-#include <QLocale>
-#include <QRegularExpression>
-#include <algorithm>
+
+#include "gui/widgets/typing_watch.h"
 
 namespace strata::gui {
-namespace {
 
-QString pairText(Pair pair) { return QString("%1 × %2").arg(pair.h).arg(pair.w); }
-
-}  // namespace
-
-PairBox::PairBox(QWidget* parent) : QAbstractSpinBox(parent) {
-  setLocale(QLocale::c());
-  lineEdit()->setText(pairText(m_value));
-  connect(lineEdit(), &QLineEdit::textEdited, this, [this](const QString& text) {
-    const auto typed = parse(text);
-    if (!typed || *typed == m_value) return;
-    m_value = *typed;
-    emit valueChanged(m_value);
+NumberBox::NumberBox(const Field& field, QWidget* parent)
+    : QAbstractSpinBox(parent), m_field(field), m_value(field.initial),
+      m_watch(new TypingWatch(this, [this] { finish(); })) {
+  // Not textEdited(): pasting, dropping and clearing by a key count as typing too.
+  connect(lineEdit(), &QLineEdit::textChanged, this, [this](const QString& text) {
+    if (text == shownText()) return;
+    m_watch->begin();
+    say({});
   });
-  connect(this, &QAbstractSpinBox::editingFinished, this, [this] { lineEdit()->setText(pairText(m_value)); });
+  showValue();
 }
 
-void PairBox::setRange(int low, int high) {
-  m_low = low;
-  m_high = high;
+void NumberBox::describe(const Field& field) {
+  m_field = field;
+  if (!typing()) showValue();
 }
 
-void PairBox::setValue(Pair value) {
-  if (value == m_value) return;
+bool NumberBox::typing() const { return m_watch->typing(); }
+
+void NumberBox::setValue(const Value& value) {
+  const bool changed = value != m_value;
   m_value = value;
-  if (parse(lineEdit()->text()) != value) lineEdit()->setText(pairText(value));
-  emit valueChanged(m_value);
+  if (typing()) return;
+  if (changed) say({});
+  showValue();
 }
 
-std::optional<Pair> PairBox::parse(const QString& text) const {
-  static const QRegularExpression form(R"(^\s*(\d{1,6})\s*(?:[x×,*]\s*(\d{1,6}))?\s*$)");
-  const auto match = form.match(text);
-  if (!match.hasMatch()) return std::nullopt;
-  const int h = match.captured(1).toInt();
-  const int w = match.captured(2).isEmpty() ? h : match.captured(2).toInt();
-  if (std::min(h, w) < m_low || std::max(h, w) > m_high) return std::nullopt;
-  return Pair{h, w};
+QString NumberBox::shownText() const {
+  const QString text = numberText(m_field, m_value);
+  const bool words = !m_field.zeroText.empty() && text == QString::fromStdString(m_field.zeroText);
+  return words || m_field.unit.empty() ? text : text + ' ' + QString::fromStdString(m_field.unit);
 }
 
-QValidator::State PairBox::validate(QString& text, int&) const {
-  static const QRegularExpression typing(R"(^[\d\sx×,*]*$)");
-  if (parse(text)) return QValidator::Acceptable;
-  return typing.match(text).hasMatch() ? QValidator::Intermediate : QValidator::Invalid;
+void NumberBox::showValue() {
+  const QString text = shownText();
+  if (lineEdit()->text() == text) return;  // keeps the cursor and the selection
+  lineEdit()->setText(text);
+  lineEdit()->setCursorPosition(0);  // of a number too long for the box its beginning is seen
 }
 
-void PairBox::stepBy(int steps) {
-  setValue({std::clamp(m_value.h + steps, m_low, m_high), std::clamp(m_value.w + steps, m_low, m_high)});
+bool NumberBox::applyTyped() {
+  const TypedNumber typed = readNumber(m_field, lineEdit()->text());
+  if (!typed.value) {
+    say(tr("%1. %2 stays.").arg(typed.problem, numberText(m_field, m_value)));
+    return false;
+  }
+  m_watch->end();
+  apply(*typed.value);
+  return true;
+}
+
+void NumberBox::finish() {
+  if (!typing() || applyTyped()) return;
+  m_watch->end();
+  showValue();
+}
+
+void NumberBox::restore() {
+  m_watch->end();
+  say({});
+  showValue();
+}
+
+void NumberBox::apply(const Value& value) {
+  const bool changed = value != m_value;
+  m_value = value;
+  say({});
+  showValue();
+  if (changed) emit edited(value);
+}
+
+void NumberBox::say(const QString& sentence) {
+  if (sentence.isEmpty() && !m_complained) return;
+  m_complained = !sentence.isEmpty();
+  emit problemChanged(sentence);
+}
+
+void NumberBox::stepBy(int steps) {
+  Value from = m_value;
+  if (typing()) {
+    const TypedNumber typed = readNumber(m_field, lineEdit()->text());
+    if (!typed.value) return finish();
+    from = *typed.value;
+    m_watch->end();
+  }
+  apply(steppedNumber(m_field, from, steps));
   selectAll();
 }
 
-QAbstractSpinBox::StepEnabled PairBox::stepEnabled() const {
+QAbstractSpinBox::StepEnabled NumberBox::stepEnabled() const {
+  if (isReadOnly()) return StepNone;
   StepEnabled enabled = StepNone;
-  if (std::min(m_value.h, m_value.w) > m_low) enabled |= StepDownEnabled;
-  if (std::max(m_value.h, m_value.w) < m_high) enabled |= StepUpEnabled;
+  if (steppedNumber(m_field, m_value, -1) != m_value) enabled |= StepDownEnabled;
+  if (steppedNumber(m_field, m_value, 1) != m_value) enabled |= StepUpEnabled;
   return enabled;
 }
 
-QSize PairBox::sizeHint() const {
+void NumberBox::keyPressEvent(QKeyEvent* event) {
+  switch (event->key()) {
+    case Qt::Key_Return:
+    case Qt::Key_Enter:
+      if (typing() && !applyTyped()) return;  // the text stays, to be put right
+      selectAll();
+      emit editingFinished();
+      return;
+    case Qt::Key_Escape:
+      if (!typing()) break;
+      restore();
+      selectAll();
+      return;
+    default:
+      break;
+  }
+  QAbstractSpinBox::keyPressEvent(event);
+}
+
+void NumberBox::focusOutEvent(QFocusEvent* event) {
+  if (leavesField(this, event->reason())) finish();
+  QAbstractSpinBox::focusOutEvent(event);
+}
+
+QSize NumberBox::sizeHint() const {
   return {fontMetrics().horizontalAdvance("000 × 000") + 44, lineEdit()->sizeHint().height() + 8};
 }
-
-RealBox::RealBox(QWidget* parent) : QDoubleSpinBox(parent) {
-  setLocale(QLocale::c());
-  setDecimals(15);  // what is kept; what is shown is decided by textFromValue()
-  setStepType(AdaptiveDecimalStepType);
-}
-
-QString RealBox::textFromValue(double value) const { return shortest(value); }
-double RealBox::valueFromText(const QString& text) const { return QLocale::c().toDouble(text.trimmed()); }
-
-QValidator::State RealBox::validate(QString& text, int&) const {
-  static const QRegularExpression typing(R"(^\s*[-+]?\d*\.?\d*(?:[eE][-+]?\d*)?\s*$)");
-  bool ok = false;
-  const double value = QLocale::c().toDouble(text.trimmed(), &ok);
-  if (ok) return value >= minimum() && value <= maximum() ? QValidator::Acceptable : QValidator::Intermediate;
-  return typing.match(text).hasMatch() ? QValidator::Intermediate : QValidator::Invalid;
-}
-
-QString shortest(double value) { return QString::number(value, 'g', QLocale::FloatingPointShortest); }
 
 }  // namespace strata::gui

@@ -1,52 +1,56 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Spin boxes for what layers and optimizers are set by: a pair "5 × 5", and a real number that may be 0.5 or 1e-6.
+// The box for a number: of layers, optimizers and runs alike. It shows exactly what the document holds, and what is
+// typed counts when it is finished, never before: by Return, by leaving the box, or by the next act elsewhere. Escape
+// brings back what the document holds. A text that is no such number changes nothing and is answered with a sentence.
 #pragma once
 #include <QAbstractSpinBox>
-#include <QDoubleSpinBox>
-#include <optional>
 
-#include "engine/field.h"
+#include "gui/widgets/number_text.h"
 
 namespace strata::gui {
 
-/// Height and width in one field. Stepping changes both; "5", "5 x 3" and "5 × 3" can be typed.
-class PairBox : public QAbstractSpinBox {
+class TypingWatch;
+
+class NumberBox : public QAbstractSpinBox {
   Q_OBJECT
  public:
-  explicit PairBox(QWidget* parent = nullptr);
+  /// For a field of kind Int, Seed, Real or Pair.
+  explicit NumberBox(const Field& field, QWidget* parent = nullptr);
 
-  void setRange(int low, int high);
-  Pair value() const { return m_value; }
-  void setValue(Pair value);
+  /// Other limits, unit or words for the same kind of number.
+  void describe(const Field& field);
+  const Value& value() const { return m_value; }
+  /// Shows what the document holds and tells nobody. A text that is being typed stays.
+  void setValue(const Value& value);
+  bool typing() const;
+  /// Applies what is being typed; what cannot be applied is said, and the box shows the document's value again.
+  void finish();
+  /// Forgets what is being typed.
+  void restore();
 
-  QValidator::State validate(QString& text, int& position) const override;
   void stepBy(int steps) override;
   QSize sizeHint() const override;
 
  signals:
-  void valueChanged(strata::Pair value);
+  void edited(const strata::Value& value);
+  void problemChanged(const QString& sentence);  ///< empty: nothing is wrong any more
 
  protected:
   StepEnabled stepEnabled() const override;
+  void keyPressEvent(QKeyEvent* event) override;
+  void focusOutEvent(QFocusEvent* event) override;
 
  private:
-  std::optional<Pair> parse(const QString& text) const;
-  Pair m_value;
-  int m_low = 1, m_high = 99;
+  bool applyTyped();
+  void apply(const Value& value);
+  void say(const QString& sentence);
+  QString shownText() const;
+  void showValue();
+
+  Field m_field;
+  Value m_value;
+  TypingWatch* m_watch;
+  bool m_complained = false;
 };
-
-/// Shows a number in as few digits as tell it apart, steps by a tenth of its size, never by locale.
-class RealBox : public QDoubleSpinBox {
-  Q_OBJECT
- public:
-  explicit RealBox(QWidget* parent = nullptr);
-
-  QString textFromValue(double value) const override;
-  double valueFromText(const QString& text) const override;
-  QValidator::State validate(QString& text, int& position) const override;
-};
-
-/// A number in as few digits as tell it apart: "0.5", "1e-06".
-QString shortest(double value);
 
 }  // namespace strata::gui
