@@ -11,6 +11,7 @@
 #include "engine/train/checkpoint.h"
 #include "gui/runs_loader.h"
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -73,9 +74,8 @@ QString TrainingSession::startBlockedReason() const {
         .arg(text(m_dataset->title), text(m_dataset->shape.text()), text(project.network.input.text()));
   }
   if (int(m_dataset->classes.size()) != project.network.classes) {
-    return tr("%1 has %2 classes, the net has %3")
-        .arg(text(m_dataset->title))
-        .arg(m_dataset->classes.size())
+    return tr("%1 has %2, the net has %3")
+        .arg(text(m_dataset->title), counted(qint64(m_dataset->classes.size()), tr("1 class"), tr("%1 classes")))
         .arg(project.network.classes);
   }
   return {};
@@ -160,8 +160,9 @@ QString TrainingSession::stateFacts() const {
     case Trainer::State::Failed:
       return text(m_run.reason);
     case Trainer::State::Finished: {
-      const auto done =
-          tr("%1 of %2 epochs · %3").arg(m_run.epochs.size()).arg(plan.epochs).arg(duration(elapsedSeconds()));
+      const auto done = tr("%1 of %2 · %3")
+                            .arg(m_run.epochs.size())
+                            .arg(counted(plan.epochs, tr("1 epoch"), tr("%1 epochs")), duration(elapsedSeconds()));
       return m_run.synthetic ? tr("%1 · synthetic digits").arg(done) : done;
     }
     case Trainer::State::Idle:
@@ -172,8 +173,10 @@ QString TrainingSession::stateFacts() const {
   const auto view = makeDataView(m_dataset, m_document.project().data.validation,
                                  m_document.project().data.validationFraction, t.seed);
   const auto batches = (qint64(view.train.size()) + t.batchSize - 1) / t.batchSize;
-  const auto facts =
-      tr("%1 epochs · %2 steps · batch %3").arg(t.epochs).arg(number(batches * t.epochs)).arg(t.batchSize);
+  const auto facts = tr("%1 · %2 · batch %3")
+                         .arg(counted(t.epochs, tr("1 epoch"), tr("%1 epochs")),
+                              counted(batches * t.epochs, tr("1 step"), tr("%1 steps")))
+                         .arg(t.batchSize);
   return m_dataset->synthetic ? tr("synthetic digits · %1").arg(facts) : facts;
 }
 
@@ -307,7 +310,7 @@ void TrainingSession::goOnWithCpu() {
 void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   const bool sameRun = continued && continued->folder == m_run.folder;
   if (!sameRun) {
-    m_points.clear();
+    m_batches = {};
     m_changes.clear();
   }
   m_run = continued ? *continued : RunRecord();
@@ -372,6 +375,7 @@ void TrainingSession::drain() {
   }
   if (std::exchange(m_progressed, false)) emit progressed();
   if (m_over && !active()) {
+    m_batches.flush();
     m_timer.stop();
     m_snapshotTimer.stop();
   }
@@ -381,17 +385,13 @@ void TrainingSession::handle(const StartedEvent& event) {
   m_totalSteps = event.totalSteps;
   m_batchesPerEpoch = std::max(1, event.batchesPerEpoch);
   m_progress.step = event.step;
-  dropPointsAfter(event.step);
+  if (!event.runFolder.empty() && m_batches.empty()) m_batches.keepIn(Path(event.runFolder) / "batches.bin");
+  m_batches.dropAfter(event.step);  // a run that failed trains its last batches again, from the checkpoint before them
   emit stateChanged();
 }
 
-/// A run that failed goes on from a checkpoint before its last batches, which are trained again.
-void TrainingSession::dropPointsAfter(std::uint64_t step) {
-  std::erase_if(m_points, [step](const BatchPoint& point) { return point.step > step; });
-}
-
 void TrainingSession::handle(ProgressEvent& event) {
-  m_points.insert(m_points.end(), event.points.begin(), event.points.end());
+  m_batches.append(event.points);
   event.points.clear();
   m_progress = std::move(event);
   m_progressed = true;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/data/dataset.h"
+#include "engine/train/batch_history.h"
 #include "engine/train/run_record.h"
 #include "engine/train/trainer.h"
 #include "gui/document.h"
@@ -61,7 +62,7 @@ class TrainingSession : public QObject {
   /// The run in progress or the last one; the run's own project, not the document.
   const RunRecord& run() const { return m_run; }
   bool hasRun() const { return !m_run.started.empty(); }
-  const std::vector<BatchPoint>& batchPoints() const { return m_points; }
+  const BatchHistory& batches() const { return m_batches; }
   int batchesPerEpoch() const { return m_batchesPerEpoch; }
   double elapsedSeconds() const;  ///< trained and validated, pauses not counted
   /// A change made while the run was going: where, and "rate 0.50 → 0.40".
@@ -100,7 +101,6 @@ class TrainingSession : public QObject {
   TrainJob jobFor(const Project& project) const;
   /// `continued`: the run the job resumes, or null for a new one.
   void launch(TrainJob job, const RunRecord* continued);
-  void dropPointsAfter(std::uint64_t step);
   void startNew(bool paused);
 
   Document& m_document;
@@ -120,7 +120,7 @@ class TrainingSession : public QObject {
   bool m_over = true;                     ///< Finished or Failed was handled
   bool m_deviceFailed = false;            ///< the last run ended by an error of a device that is not the CPU
   std::optional<Weights> m_startWeights;  ///< what the last run began from, if not from drawn ones
-  std::vector<BatchPoint> m_points;
+  BatchHistory m_batches;
   std::vector<Change> m_changes;
 };
 

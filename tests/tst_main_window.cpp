@@ -10,7 +10,6 @@
 #include <QPushButton>
 #include <QSettings>
 #include <QSignalSpy>
-#include <QSpinBox>
 #include <QStandardItemModel>
 #include <QTemporaryDir>
 #include <QTest>
@@ -25,6 +24,7 @@
 #include "gui/main_window.h"
 #include "gui/panels/build_page.h"
 #include "gui/widgets/layer_card_delegate.h"
+#include "gui/widgets/number_fields.h"
 #include "gui/widgets/stack_view.h"
 #include "screenshots.h"
 
@@ -151,10 +151,12 @@ class TestMainWindow : public QObject {
     stack()->setFocus();
     QCOMPARE(stack()->currentLayer(), 3);
     key(Qt::Key_Return);  // to the first field: units
-    auto* units = qobject_cast<QSpinBox*>(QApplication::focusWidget());
+    auto* units = qobject_cast<NumberBox*>(QApplication::focusWidget());
     QVERIFY(units);
     units->selectAll();
     QTest::keyClicks(units, "10");
+    QVERIFY(!m_document->analysis().ok());  // not while it is typed
+    key(Qt::Key_Return);
     QVERIFY(m_document->analysis().ok());
     key(Qt::Key_Escape);
     QVERIFY(stack()->hasFocus());
@@ -220,11 +222,17 @@ class TestMainWindow : public QObject {
   void templatesAreOneStep() {
     auto* templates = find<QListWidget>("templates");
     QCOMPARE(templates->count(), 5);
+    m_document->edit("Regularise", [](Project& project) {
+      project.data.augmentation = {3, 10};
+      project.training.labelSmoothing = 0.2;
+    });
     for (int row = 0; row < templates->count(); ++row) {
       emit templates->itemActivated(templates->item(row));
       QVERIFY2(row == 4 || m_document->analysis().ok(), qPrintable(templates->item(row)->text()));
     }
     QVERIFY(names().isEmpty());
+    QVERIFY(!m_document->project().data.augmentation.any());  // nothing of the training before is left
+    QCOMPARE(m_document->project().training.labelSmoothing, 0.0);
     QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);
     QCOMPARE(names().size(), 10);  // the small VGG
   }
@@ -290,7 +298,7 @@ class TestMainWindow : public QObject {
       QCOMPARE(offer->text(), "Go on with the CPU");
     };
     const auto trainsOnCpu = [&](std::size_t points) {
-      QTRY_VERIFY_WITH_TIMEOUT(m_session->batchPoints().size() > points, 20000);
+      QTRY_VERIFY_WITH_TIMEOUT(m_session->batches().size() > points, 20000);
       QVERIFY(!text->isVisible());
       QCOMPARE(m_session->backend(), "cpu");
       QCOMPARE(find<QComboBox>("device")->currentData().toString(), "cpu");
@@ -309,16 +317,15 @@ class TestMainWindow : public QObject {
 
     m_session->stopAndWait();
     const Path folder = m_session->run().folder;
-    const std::uint64_t saved = m_session->batchPoints().back().step;
+    const std::uint64_t saved = m_session->batches().lastStep();
     fails([&] { m_session->perform(TrainingSession::Action::Continue); });
     QCOMPARE(m_session->run().folder, folder);
     QTest::mouseClick(offer, Qt::LeftButton);
     trainsOnCpu(saved + 5);
     QCOMPARE(m_session->run().folder, folder);
     m_session->stopAndWait();
-    const std::vector<BatchPoint>& points = m_session->batchPoints();
-    // Not one lost, none trained twice.
-    for (std::size_t i = 0; i < points.size(); ++i) QCOMPARE(points[i].step, i + 1);
+    QCOMPARE(m_session->batches().firstStep(), std::uint64_t{1});
+    QCOMPARE(m_session->batches().size(), m_session->batches().lastStep());  // not one lost, none trained twice
     QCOMPARE(readRun(folder).backend, std::string("cpu"));
 
     // A start by other means ends the offer; a failure that is not the device's makes none.

@@ -10,6 +10,7 @@
 #include "gui/models/metrics_model.h"
 #include "gui/models/runs_model.h"
 #include "gui/models/samples_model.h"
+#include "gui/words.h"
 
 using namespace strata;
 using namespace strata::gui;
@@ -59,6 +60,9 @@ class TestRunModels : public QObject {
   Q_OBJECT
  private slots:
   void metricsSmoothAndMerge();
+  void valuesThatAreNoNumbersAreGaps();
+  void numbersInWords_data();
+  void numbersInWords();
   void elapsedFollowsEpochs();
   void metricsRows();
   void events();
@@ -73,29 +77,76 @@ void TestRunModels::metricsSmoothAndMerge() {
   MetricsModel model;
   QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
   model.setSmoothing(0.5);
-  const BatchPoint first[] = {{1, 4, 0}, {2, 2, 1}};
-  model.appendBatches(first, 2, 10);
+  BatchHistory history;
+  history.append(std::vector<BatchPoint>{{1, 4, 0}, {2, 2, 1}});
+  model.setBatches(history.overview(), 10);
   QCOMPARE(model.batchX(), (QVector<double>{0.1, 0.2}));
+  QCOMPARE(model.loss().rawX, model.batchX());
   QCOMPARE(model.loss().raw, (QVector<double>{4, 2}));
   QCOMPARE(model.loss().smooth, (QVector<double>{4, 3}));
   std::vector<BatchPoint> many;
-  for (std::uint64_t step = 3; step <= 40000; ++step) many.push_back({step, 1, 0.5});
-  model.appendBatches(many.data(), many.size(), 10);
-  QVERIFY(model.batchX().size() < MetricsModel::kMaxPoints * 2);
+  for (std::uint64_t step = 3; step <= 40000; ++step) many.push_back({step, step == 20000 ? 50.0 : 1.0, 0.5});
+  history.append(many);
+  model.setBatches(history.overview(), 10);
+  QVERIFY(model.batchX().size() <= qsizetype(BatchHistory::kTop));
   QVERIFY(std::is_sorted(model.batchX().begin(), model.batchX().end()));
-  QCOMPARE(model.loss().raw.size(), model.batchX().size());
+  QCOMPARE(model.loss().raw.size(), model.loss().rawX.size());
+  QCOMPARE(*std::max_element(model.loss().raw.begin(), model.loss().raw.end()), 50.0);  // one batch in 40,000
   QCOMPARE(model.accuracy().smooth.size(), model.batchX().size());
   QVERIFY(std::abs(model.loss().smooth.last() - 1) < 1e-6);
   model.clear();
   QVERIFY(model.batchX().isEmpty());
 }
 
+void TestRunModels::valuesThatAreNoNumbersAreGaps() {
+  MetricsModel model;
+  model.setSmoothing(0);
+  BatchHistory history;
+  history.append(std::vector<BatchPoint>{{1, 4, 0}, {2, std::nan(""), 0}, {3, 2, 1}});
+  model.setBatches(history.overview(), 1);
+  QCOMPARE(model.lossesWithoutNumber(), quint64(1));
+  QVERIFY(std::isnan(model.loss().raw[1]) && std::isnan(model.loss().smooth[1]));
+  QCOMPARE(model.loss().smooth[2], 2.0);
+  QCOMPARE(model.accuracy().raw, (QVector<double>{0, 0, 1}));
+}
+
 void TestRunModels::elapsedFollowsEpochs() {
-  const std::vector<EpochRecord> epochs{epoch(1, 0.9), epoch(2, 0.95)};
-  QCOMPARE(elapsedAt(epochs, 0.5), 2.5);
-  QCOMPARE(elapsedAt(epochs, 2), 10.0);
-  QCOMPARE(elapsedAt(epochs, 4), 20.0);
-  QCOMPARE(elapsedAt({}, 2, 3), 6.0);
+  const ElapsedTime elapsed({epoch(1, 0.9), epoch(2, 0.95)});
+  QCOMPARE(elapsed.at(0.5), 2.5);
+  QCOMPARE(elapsed.at(2), 10.0);
+  QCOMPARE(elapsed.at(4), 20.0);
+  QCOMPARE(ElapsedTime({}, 3).at(2), 6.0);
+  for (const double position : {0.0, 0.5, 1.75, 2.0, 7.0}) QCOMPARE(elapsed.positionAt(elapsed.at(position)), position);
+}
+
+void TestRunModels::numbersInWords_data() {
+  QTest::addColumn<double>("value");
+  QTest::addColumn<int>("digits");
+  QTest::addColumn<QString>("text");
+  const auto row = [](double value, int digits, const char* text) {
+    QTest::addRow("%s", text) << value << digits << QString::fromUtf8(text);
+  };
+  row(10, 1, "10");
+  row(30, 1, "30");
+  row(1000, 1, "1000");
+  row(0.3, 1, "0.3");
+  row(0.0001, 1, "0.0001");
+  row(1e-5, 1, "1e−5");
+  row(1e7, 1, "1e7");
+  row(-2.5, 4, "−2.5");
+  row(0, 4, "0");
+  row(100, 4, "100");
+  row(12.3456, 3, "12.3");
+  row(0.12345, 3, "0.123");
+  row(3.4e38, 4, "3.4e38");
+  row(std::numeric_limits<double>::infinity(), 4, "not a number");
+}
+
+void TestRunModels::numbersInWords() {
+  QFETCH(const double, value);
+  QFETCH(const int, digits);
+  QFETCH(const QString, text);
+  QCOMPARE(plainNumber(value, digits), text);
 }
 
 void TestRunModels::metricsRows() {

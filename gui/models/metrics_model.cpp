@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/models/metrics_model.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 
@@ -11,60 +13,57 @@ void MetricsModel::clear() {
   beginResetModel();
   m_epochs.clear();
   m_bestEpoch = 0;
-  m_stride = 1;
-  m_pending = 0;
-  m_lossSum = m_accuracySum = 0;
+  m_buckets.clear();
+  m_lossesWithoutNumber = 0;
   m_x.clear();
   m_loss = m_accuracy = {};
   endResetModel();
 }
 
-void MetricsModel::appendBatches(const BatchPoint* points, std::size_t count, int batchesPerEpoch) {
-  const auto from = m_x.size();
-  for (std::size_t i = 0; i < count; ++i) {
-    m_lossSum += points[i].loss;
-    m_accuracySum += points[i].accuracy;
-    if (++m_pending < m_stride) continue;
-    m_x.push_back(double(points[i].step) / batchesPerEpoch);
-    m_loss.raw.push_back(m_lossSum / m_pending);
-    m_accuracy.raw.push_back(m_accuracySum / m_pending);
-    m_pending = 0;
-    m_lossSum = m_accuracySum = 0;
+void MetricsModel::setBatches(const std::vector<BatchBucket>& buckets, int batchesPerEpoch) {
+  m_buckets = buckets;
+  m_x.clear();
+  m_lossesWithoutNumber = 0;
+  for (const BatchBucket& bucket : m_buckets) {
+    m_x.push_back(double(bucket.last) / batchesPerEpoch);
+    m_lossesWithoutNumber += bucket.batches - bucket.loss.numbers;
   }
-  smooth(m_loss, from);
-  smooth(m_accuracy, from);
-  if (m_x.size() >= kMaxPoints) mergeNeighbours();
+  fill(m_loss, &BatchBucket::loss);
+  fill(m_accuracy, &BatchBucket::accuracy);
 }
 
-void MetricsModel::mergeNeighbours() {
-  const auto half = m_x.size() / 2;
-  for (qsizetype i = 0; i < half; ++i) {
-    m_x[i] = m_x[2 * i + 1];
-    for (auto* curve : {&m_loss, &m_accuracy}) curve->raw[i] = (curve->raw[2 * i] + curve->raw[2 * i + 1]) / 2;
-  }
-  m_x.resize(half);
-  m_stride *= 2;
-  for (auto* curve : {&m_loss, &m_accuracy}) {
-    curve->raw.resize(half);
-    smooth(*curve, 0);
-  }
-}
-
-/// Exponential moving mean; in the beginning a plain mean, so that the first value does not hang on. A point that
-/// stands for many batches counts as many, so merging does not change the look.
-void MetricsModel::smooth(Curve& curve, qsizetype from) const {
-  const double weight = std::pow(m_smoothing, m_stride);
-  curve.smooth.resize(curve.raw.size());
-  for (qsizetype i = from; i < curve.raw.size(); ++i) {
-    const double past = std::min(weight, double(i) / double(i + 1));
-    curve.smooth[i] = i == 0 ? curve.raw[0] : past * curve.smooth[i - 1] + (1 - past) * curve.raw[i];
+/// The smooth line is an exponential moving mean; in the beginning a plain mean, so that the first value does not hang
+/// on. A bucket counts as the batches it stands for, so merging does not change the look.
+void MetricsModel::fill(Curve& curve, BatchBucket::Range BatchBucket::*figure) const {
+  curve = {};
+  double mean = 0, past = 0;  // batches so far
+  for (std::size_t i = 0; i < m_buckets.size(); ++i) {
+    const BatchBucket::Range& range = m_buckets[i].*figure;
+    const double x = m_x[qsizetype(i)];
+    if (range.numbers < m_buckets[i].batches) {  // the gap is drawn, then what numbers there are
+      curve.rawX.push_back(x);
+      curve.raw.push_back(std::nan(""));
+    }
+    if (range.numbers == 0) {
+      curve.smooth.push_back(std::nan(""));
+      continue;
+    }
+    const auto count = double(range.numbers);
+    const double weight = std::min(std::pow(m_smoothing, count), past / (past + count));
+    mean = weight * mean + (1 - weight) * range.mean();
+    past += count;
+    curve.smooth.push_back(mean);
+    for (int end = 0; end < (range.low < range.high ? 2 : 1); ++end) {
+      curve.rawX.push_back(x);
+      curve.raw.push_back(end == 0 ? range.low : range.high);
+    }
   }
 }
 
 void MetricsModel::setSmoothing(double weight) {
   m_smoothing = weight;
-  smooth(m_loss, 0);
-  smooth(m_accuracy, 0);
+  fill(m_loss, &BatchBucket::loss);
+  fill(m_accuracy, &BatchBucket::accuracy);
 }
 
 void MetricsModel::appendEpoch(const EpochRecord& record, bool best) {
@@ -89,11 +88,11 @@ QVariant MetricsModel::data(const QModelIndex& index, int role) const {
     case Epoch:
       return e.epoch == m_bestEpoch ? tr("★ %1").arg(e.epoch) : QString::number(e.epoch);
     case Loss:
-      return QString::number(e.loss, 'f', 4);
+      return lossText(e.loss);
     case Accuracy:
       return percent(e.accuracy);
     case ValLoss:
-      return QString::number(e.valLoss, 'f', 4);
+      return lossText(e.valLoss);
     case ValAccuracy:
       return percent(e.valAccuracy);
     case Seconds:
@@ -115,15 +114,32 @@ QVariant MetricsModel::headerData(int section, Qt::Orientation orientation, int 
   return titles[section];
 }
 
-double elapsedAt(const std::vector<EpochRecord>& epochs, double position, double pace) {
-  double seconds = 0;
-  for (const auto& e : epochs) {
-    const double took = e.epochSeconds + e.valSeconds;
-    if (position <= e.epoch) return seconds + took * std::max(0.0, position - (e.epoch - 1));
-    seconds += took;
+ElapsedTime::ElapsedTime(const std::vector<EpochRecord>& epochs, double pace) : m_pace(pace) {
+  for (const EpochRecord& e : epochs) {
+    if (e.epoch <= m_positions.back()) continue;
+    m_positions.push_back(e.epoch);
+    m_seconds.push_back(m_seconds.back() + std::max(0.0, e.epochSeconds + e.valSeconds));
   }
-  if (epochs.empty()) return position * pace;
-  return seconds + (position - epochs.back().epoch) * (epochs.back().epochSeconds + epochs.back().valSeconds);
+  if (!epochs.empty()) m_pace = epochs.back().epochSeconds + epochs.back().valSeconds;
+}
+
+namespace {
+
+/// Along straight lines between the points, and past the last one at `slope`.
+double follow(const std::vector<double>& x, const std::vector<double>& y, double slope, double at) {
+  const auto next = std::upper_bound(x.begin(), x.end(), at);
+  if (next == x.end()) return y.back() + (at - x.back()) * slope;
+  if (next == x.begin()) return y.front();
+  const auto i = std::size_t(next - x.begin());
+  return y[i - 1] + (at - x[i - 1]) / (x[i] - x[i - 1]) * (y[i] - y[i - 1]);
+}
+
+}  // namespace
+
+double ElapsedTime::at(double position) const { return follow(m_positions, m_seconds, m_pace, position); }
+
+double ElapsedTime::positionAt(double seconds) const {
+  return follow(m_seconds, m_positions, m_pace > 0 ? 1 / m_pace : 0, seconds);
 }
 
 }  // namespace strata::gui

@@ -7,7 +7,7 @@
 #include <QVector>
 #include <vector>
 
-#include "engine/train/events.h"
+#include "engine/train/batch_history.h"
 
 namespace strata::gui {
 
@@ -15,15 +15,11 @@ class MetricsModel : public QAbstractTableModel {
   Q_OBJECT
  public:
   enum Column { Epoch, Loss, Accuracy, ValLoss, ValAccuracy, Seconds, Speed, Rate, ColumnCount };
-  /// Past this many points neighbours are merged into their mean, so that a long run stays as cheap to draw as a short
-  /// one.
-  static constexpr int kMaxPoints = 16384;
-
   using QAbstractTableModel::QAbstractTableModel;
 
   void clear();
-  /// Points in the order of their steps.
-  void appendBatches(const BatchPoint* points, std::size_t count, int batchesPerEpoch);
+  /// The batches of the run so far, in place of those before.
+  void setBatches(const std::vector<BatchBucket>& buckets, int batchesPerEpoch);
   void appendEpoch(const EpochRecord& record, bool best);
   /// Weight of the past in the moving mean, 0 (none) to 0.999.
   void setSmoothing(double weight);
@@ -31,11 +27,13 @@ class MetricsModel : public QAbstractTableModel {
   const std::vector<EpochRecord>& epochs() const { return m_epochs; }
   int bestEpoch() const { return m_bestEpoch; }
 
-  /// One curve of the batches: where, as measured, and smoothed.
+  /// One curve of the batches. Where a point stands for many of them, the raw line goes through their lowest and their
+  /// highest value. Not a number where a batch had none.
   struct Curve {
-    QVector<double> raw, smooth;
+    QVector<double> rawX, raw, smooth;
   };
-  const QVector<double>& batchX() const { return m_x; }
+  const QVector<double>& batchX() const { return m_x; }  ///< of the smooth lines
+  quint64 lossesWithoutNumber() const { return m_lossesWithoutNumber; }
   const Curve& loss() const { return m_loss; }
   const Curve& accuracy() const { return m_accuracy; }
 
@@ -45,21 +43,28 @@ class MetricsModel : public QAbstractTableModel {
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
 
  private:
-  void mergeNeighbours();
-  void smooth(Curve& curve, qsizetype from) const;
+  void fill(Curve& curve, BatchBucket::Range BatchBucket::*figure) const;
 
   std::vector<EpochRecord> m_epochs;
   int m_bestEpoch = 0;
   double m_smoothing = 0.98;
-  int m_stride = 1;   ///< batches a point stands for
-  int m_pending = 0;  ///< batches in the sums below
-  double m_lossSum = 0, m_accuracySum = 0;
+  std::vector<BatchBucket> m_buckets;
+  quint64 m_lossesWithoutNumber = 0;
   QVector<double> m_x;
   Curve m_loss, m_accuracy;
 };
 
-/// Seconds of training and validating until a position in epochs; past the last finished epoch at its pace, before
-/// there is one at `pace` seconds an epoch.
-double elapsedAt(const std::vector<EpochRecord>& epochs, double position, double pace = 0);
+/// Seconds of training and validating until a position in epochs, and back; past the last finished epoch at its pace,
+/// before there is one at `pace` seconds an epoch.
+class ElapsedTime {
+ public:
+  explicit ElapsedTime(const std::vector<EpochRecord>& epochs, double pace = 0);
+  double at(double position) const;
+  double positionAt(double seconds) const;
+
+ private:
+  std::vector<double> m_positions{0}, m_seconds{0};  ///< ends of the finished epochs, ascending
+  double m_pace;
+};
 
 }  // namespace strata::gui

@@ -6,10 +6,12 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "engine/error.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -69,6 +71,7 @@ CurvesPanel::CurvesPanel(const Theme& theme, TrainingSession& session, MetricsMo
   column->addWidget(m_accuracy, 5);
   link(m_loss, m_accuracy);
   link(m_accuracy, m_loss);
+  for (auto* plot : {m_loss, m_accuracy}) connect(plot, &Plot::xViewChanged, this, &CurvesPanel::refresh);
   newRun();
 }
 
@@ -103,6 +106,9 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   smoothing->addWidget(makeLabel(theme, tr("Smooth"), Theme::Text::Caption, "text2", this));
   smoothing->addWidget(m_smooth);
   smoothing->addWidget(value);
+  m_lossHint = makeLabel(theme, {}, Theme::Text::Caption, "warn", this);
+  m_lossHint->setObjectName("lossHint");
+  header->addWidget(m_lossHint);
   for (QWidget* w : {m_smoothing, static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis),
                      static_cast<QWidget*>(m_showReferences)})
     header->addWidget(w);
@@ -175,16 +181,13 @@ void CurvesPanel::makeLines(Plot* plot) {
 
 double CurvesPanel::pace() const { return m_session.batchesPerEpoch() * m_session.lastProgress().secondsPerStep; }
 
-double CurvesPanel::xOf(double position) const {
-  return byTime() ? elapsedAt(m_metrics.epochs(), position, pace()) : position;
-}
-
 void CurvesPanel::fillReferences() {
   const bool shown = referencesShown();
   for (std::size_t i = 0; i < m_references.size(); ++i) {
     QVector<double> x, loss, accuracy;
+    const ElapsedTime elapsed(m_references[i].epochs);
     for (const auto& e : m_references[i].epochs) {
-      x << (byTime() ? elapsedAt(m_references[i].epochs, e.epoch) : e.epoch);
+      x << (byTime() ? elapsed.at(e.epoch) : e.epoch);
       loss << e.valLoss;
       accuracy << e.valAccuracy;
     }
@@ -200,10 +203,12 @@ void CurvesPanel::fillReferences() {
 }
 
 void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation) {
-  QVector<double> x = m_metrics.batchX();
-  if (byTime()) std::transform(x.begin(), x.end(), x.begin(), [this](double at) { return xOf(at); });
-  plot->setPoints(Raw, x, curve.raw);
-  plot->setPoints(Smooth, x, curve.smooth);
+  const auto placed = [this](QVector<double> x) {
+    if (byTime()) std::transform(x.begin(), x.end(), x.begin(), [this](double at) { return xOf(at); });
+    return x;
+  };
+  plot->setPoints(Raw, placed(curve.rawX), curve.raw);
+  plot->setPoints(Smooth, placed(m_metrics.batchX()), curve.smooth);
   QVector<double> at, value;
   plot->setBest(Validation, NAN, NAN);
   for (const auto& e : m_metrics.epochs()) {
@@ -235,7 +240,28 @@ void CurvesPanel::fillMarks() {
   m_accuracy->setMarks(std::move(accuracy));
 }
 
+/// Where one has zoomed in, single batches are drawn, as far as the run's record of them goes.
+void CurvesPanel::takeBatches() {
+  const int perEpoch = m_session.batchesPerEpoch();
+  const auto stepAt = [&](double x) {
+    const double position = byTime() ? m_elapsed.positionAt(x) : x;
+    return quint64(std::clamp(position * perEpoch, 0.0, 1e18));
+  };
+  const auto [low, high] = m_loss->xView();
+  const BatchHistory& batches = m_session.batches();
+  m_metrics.setBatches(m_loss->fitted() ? batches.overview() : batches.closeUp(stepAt(low), stepAt(high) + 1),
+                       perEpoch);
+  const quint64 missing = m_metrics.lossesWithoutNumber();
+  m_lossHint->setText(missing == 0
+                          ? QString()
+                          : counted(qint64(missing), tr("1 loss is not a number"), tr("%1 losses are not numbers")));
+  const double finest = 8.0 / perEpoch;  // batches
+  for (auto* plot : {m_loss, m_accuracy}) plot->setFinest(xOf(finest));
+}
+
 void CurvesPanel::refresh() {
+  m_elapsed = ElapsedTime(m_metrics.epochs(), pace());
+  takeBatches();
   fillRun(m_loss, m_metrics.loss(), &EpochRecord::valLoss);
   fillRun(m_accuracy, m_metrics.accuracy(), &EpochRecord::valAccuracy);
   fillMarks();
@@ -251,28 +277,32 @@ void CurvesPanel::fit() {
 }
 
 void CurvesPanel::fitLoss(double xEnd) {
-  double low = 1e9, high = 0;
-  const auto take = [&](double v) {
-    if (!std::isfinite(v) || v <= 0) return;
-    low = std::min(low, v);
-    high = std::max(high, v);
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  const auto reach = [&](double v) {
+    if (std::isfinite(v)) high = std::max(high, v);
   };
+  const auto take = [&](double v) {
+    reach(v);
+    if (v > 0) low = std::min(low, v);
+  };
+  for (const double v : m_metrics.loss().raw) reach(v);  // single low batches may leave the plot below, none above
   for (const double v : m_metrics.loss().smooth) take(v);
   for (const auto& e : m_metrics.epochs()) take(e.valLoss);
   if (referencesShown()) {
     for (const auto& run : m_references)
       for (const auto& e : run.epochs) take(e.valLoss);
   }
-  if (high <= 0) low = 0.01, high = 1;
+  if (!(low <= high)) low = 0.01, high = std::max(high, 1.0);
   if (m_loss->scale() == Plot::Scale::Log)
-    m_loss->setFull(0, xEnd, halfDecade(low * 0.8, false), halfDecade(std::min(high * 1.05, 10.0), true));
-  else m_loss->setFull(0, xEnd, 0, niceAbove(std::min(high, 3.0)));
+    m_loss->setFull(0, xEnd, halfDecade(low * 0.8, false), halfDecade(high * 1.05, true));
+  else m_loss->setFull(0, xEnd, 0, niceAbove(high));
 }
 
 /// The axis starts at the highest of a few round values that lies under what validation and references reach.
 void CurvesPanel::fitAccuracy(double xEnd) {
   std::vector<double> values;
-  for (const auto& e : m_metrics.epochs()) values.push_back(e.valAccuracy);
+  for (const auto& e : m_metrics.epochs())
+    if (std::isfinite(e.valAccuracy)) values.push_back(e.valAccuracy);
   if (values.empty() && !m_metrics.accuracy().smooth.isEmpty())
     values.push_back(m_metrics.accuracy().smooth.last() - 0.1);
   std::sort(values.begin(), values.end());

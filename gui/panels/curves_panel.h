@@ -37,12 +37,13 @@ class CurvesPanel : public QWidget {
   bool comparable() const;  ///< the run trains on the data the reference systems trained on
   bool referencesShown() const;
   void fillReferences();
+  void takeBatches();
   void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation);
   void fillMarks();
   void fit();
   void fitLoss(double xEnd);
   void fitAccuracy(double xEnd);
-  double xOf(double position) const;
+  double xOf(double position) const { return byTime() ? m_elapsed.at(position) : position; }
   bool byTime() const { return m_axis->current() == 1; }
   double pace() const;  ///< seconds an epoch
 
@@ -54,7 +55,8 @@ class CurvesPanel : public QWidget {
   QSlider* m_smooth;
   QWidget* m_smoothing;
   QToolButton* m_showReferences;
-  QLabel* m_accuracyHint;
+  QLabel *m_accuracyHint, *m_lossHint;
+  ElapsedTime m_elapsed{std::vector<EpochRecord>()};  ///< of the run
 };
 
 /// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not

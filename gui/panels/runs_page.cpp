@@ -16,6 +16,7 @@
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/run_delegates.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -253,9 +254,7 @@ void RunsPage::takeSession() {
 void RunsPage::filter(const QString& words) {
   m_proxy.setFilterFixedString(words);
   const int all = m_model.rowCount(), shown = m_proxy.rowCount();
-  m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all)
-                   : all == 1  ? tr("1 run")
-                               : tr("%1 runs").arg(all));
+  m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all) : counted(all, tr("1 run"), tr("%1 runs")));
   m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.")
                                  : tr("No run matches '%1'.").arg(words));
   m_noRuns->button()->setVisible(all > 0);
@@ -281,16 +280,18 @@ void RunsPage::refreshPlot() {
     const auto style = m_model.style(row);
     const int line =
         m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
-    QVector<double> x, y;
+    QVector<double> x, y, sorted;
+    const ElapsedTime elapsed(run.epochs);
     for (const auto& e : run.epochs) {
-      x << (byTime ? elapsedAt(run.epochs, e.epoch) : e.epoch);
+      x << (byTime ? elapsed.at(e.epoch) : e.epoch);
       y << (loss ? e.valLoss : e.valAccuracy);
-      if (e.epoch > 1 || run.epochs.size() < 4) all.push_back(y.last());
+      const bool counts = std::isfinite(y.last());
+      if (counts) sorted.push_back(y.last());
+      if (counts && (e.epoch > 1 || run.epochs.size() < 4)) all.push_back(y.last());
       if (e.epoch == run.bestEpoch && !run.reference) m_plot->setBest(line, x.last(), y.last());
     }
-    auto sorted = y;
     std::sort(sorted.begin(), sorted.end());
-    usual = std::min(usual, sorted[sorted.size() / 4]);
+    if (!sorted.isEmpty()) usual = std::min(usual, sorted[sorted.size() / 4]);
     if (!byTime || !run.reference) end = std::max(end, x.last());
     m_plot->setPoints(line, x, y);
     room = std::max(room, fontMetrics().horizontalAdvance(runTitle(run)) + 16);

@@ -11,14 +11,13 @@
 #include "gui/widgets/event_delegate.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
 
 constexpr int kRefreshMs = 250;  // drawing the curves is what a window costs the training
 constexpr int kNarrow = 1200, kRightWidth = 350;
-
-QString lossText(double loss) { return QString::number(loss, 'f', loss < 1 ? 4 : 3); }
 
 QTableView* makeTable(QAbstractItemModel* model, QWidget* parent) {
   auto* table = new QTableView(parent);
@@ -81,7 +80,7 @@ TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session,
   connect(m_samples, &SamplesPanel::openInTest, this, &TrainPage::openInTest);
   connect(&m_events, &QAbstractItemModel::rowsInserted, this, [this] {
     const int n = m_events.warnings();
-    m_warnings->setText(n == 1 ? tr("1 warning") : tr("%1 warnings").arg(n));
+    m_warnings->setText(counted(n, tr("1 warning"), tr("%1 warnings")));
     m_warnings->setVisible(n > 0);
   });
   refreshEmptyState();
@@ -185,7 +184,6 @@ void TrainPage::refreshEmptyState() {
 void TrainPage::startRun() {
   m_metrics.clear();
   m_events.clear();
-  m_taken = 0;
   m_warnings->hide();
   const auto& run = m_session.run();
   for (const auto& epoch : run.epochs) m_metrics.appendEpoch(epoch, epoch.epoch == run.bestEpoch);
@@ -194,9 +192,9 @@ void TrainPage::startRun() {
   m_valAccuracy->setCaption(onTestSet ? tr("Test set accuracy") : tr("Validation accuracy"));
   m_best->setCaption(onTestSet ? tr("Best on the test set") : tr("Best so far"));
   m_events.add(EventsModel::Kind::Info,
-               tr("Run %1 on %2, %3 epochs, seed %4.")
-                   .arg(QString::fromStdString(run.name), QString::fromStdString(run.datasetTitle))
-                   .arg(run.project.training.epochs)
+               tr("Run %1 on %2, %3, seed %4.")
+                   .arg(QString::fromStdString(run.name), QString::fromStdString(run.datasetTitle),
+                        counted(run.project.training.epochs, tr("1 epoch"), tr("%1 epochs")))
                    .arg(run.project.training.seed));
   if (run.synthetic)
     m_events.add(EventsModel::Kind::Warning,
@@ -229,12 +227,8 @@ void TrainPage::finishRun() {
 }
 
 void TrainPage::refresh() {
-  const auto& points = m_session.batchPoints();
-  if (m_taken < points.size())
-    m_metrics.appendBatches(points.data() + m_taken, points.size() - m_taken, m_session.batchesPerEpoch());
-  m_taken = points.size();
-  refreshTiles();
   m_curves->refresh();
+  refreshTiles();
 }
 
 void TrainPage::refreshTiles() {

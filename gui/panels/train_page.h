@@ -46,7 +46,6 @@ class TrainPage : public QWidget {
   TrainingSession& m_session;
   MetricsModel m_metrics;
   EventsModel m_events;
-  std::size_t m_taken = 0;  ///< batch points the metrics have
   QTimer m_refresh;
   QSplitter* m_splitter;
   QStackedWidget* m_centre;

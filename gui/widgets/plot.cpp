@@ -11,6 +11,8 @@
 #include <cmath>
 #include <limits>
 
+#include "gui/words.h"
+
 namespace strata::gui {
 namespace {
 
@@ -18,39 +20,39 @@ constexpr int kRedrawMs = 100;
 constexpr int kLeft = 50, kTop = 10, kBottom = 26, kRight = 14;
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-QString plain(double value, int digits = 4) { return QString::number(value, 'g', digits).replace('-', QChar(0x2212)); }
-
 QString valueText(Plot::Scale scale, double value) {
-  return scale == Plot::Scale::Percent ? percent(value) : plain(value, 3);
+  return scale == Plot::Scale::Percent ? percent(value) : plainNumber(value, 3);
 }
 
-/// 1, 0.3, 0.1, 0.03 ...: every half decade.
+/// 1, 0.3, 0.1, 0.03 ...: every half decade; whole ones, or fewer, where there are many.
 class LogTicker : public QCPAxisTicker {
  protected:
   QVector<double> createTickVector(double, const QCPRange& range) override {
     QVector<double> ticks;
-    const bool dense = std::log10(range.upper / range.lower) < 4;
-    for (int d = int(std::floor(std::log10(range.lower))); d <= int(std::ceil(std::log10(range.upper))); ++d) {
+    const double decades = std::log10(range.upper / range.lower);
+    const bool dense = decades < 4;
+    const int step = std::max(1, int(std::ceil(decades / 8)));
+    for (int d = int(std::floor(std::log10(range.lower))); d <= int(std::ceil(std::log10(range.upper))); d += step) {
       ticks << std::pow(10, d);
       if (dense) ticks << 3 * std::pow(10, d);
     }
     return ticks;
   }
   QVector<double> createSubTickVector(int, const QVector<double>&) override { return {}; }
-  QString getTickLabel(double tick, const QLocale&, QChar, int) override { return plain(tick, 1); }
+  QString getTickLabel(double tick, const QLocale&, QChar, int) override { return plainNumber(tick, 1); }
 };
 
 class PercentTicker : public QCPAxisTicker {
  protected:
   QString getTickLabel(double tick, const QLocale&, QChar, int) override {
-    return QObject::tr("%1 %").arg(plain(tick * 100));
+    return QObject::tr("%1 %").arg(plainNumber(tick * 100));
   }
 };
 
 class NumberTicker : public QCPAxisTicker {
  protected:
   QString getTickLabel(double tick, const QLocale&, QChar, int) override {
-    return plain(std::abs(tick) < 1e-12 ? 0 : tick);
+    return plainNumber(std::abs(tick) < 1e-12 ? 0 : tick);
   }
 };
 
@@ -108,7 +110,7 @@ class Plot::Overlay : public QWidget {
     for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, false);
     for (const auto& mark : m_plot.m_marks) drawMark(p, area, mark, true);
     drawBest(p, area);
-    drawBelow(p, area);
+    for (const Outside where : {Outside::Below, Outside::Above, Outside::NoNumber}) drawOutside(p, area, where);
     drawEndLabels(p, area);
     if (!std::isnan(m_plot.m_hover)) drawReadout(p, area);
     if (m_plot.hasFocus()) {
@@ -163,10 +165,18 @@ class Plot::Overlay : public QWidget {
     }
   }
 
-  /// Points under the axis' start are told by an arrow with the value, not cut away in silence.
-  void drawBelow(QPainter& p, const QRectF& area) {
+  enum class Outside { Below, Above, NoNumber };
+
+  bool liesOutside(double value, Outside where) const {
+    const auto range = m_plot.m_parts->plot->yAxis->range();
+    return where == Outside::NoNumber ? std::isnan(value)
+           : where == Outside::Below  ? value < range.lower
+                                      : value > range.upper * (1 + 1e-9);
+  }
+
+  /// What lies past the axis' ends, or nowhere, is told by an arrow or a cross with the value, not cut away in silence.
+  void drawOutside(QPainter& p, const QRectF& area, Outside where) {
     const auto& parts = *m_plot.m_parts;
-    const double low = parts.plot->yAxis->range().lower;
     double lastLabel = -1e9;
     for (std::size_t i = 0; i < parts.graphs.size(); ++i) {
       const auto& line = m_plot.m_lines[i];
@@ -175,17 +185,27 @@ class Plot::Overlay : public QWidget {
         continue;
       for (const auto& point : *parts.graphs[i]->data()) {
         const double x = parts.pixelX(point.key);
-        if (!(point.value < low) || x < area.left() || x > area.right()) continue;
-        QPainterPath arrow(QPointF(x - 4, area.bottom() - 8));
-        arrow.lineTo(x + 4, area.bottom() - 8);
-        arrow.lineTo(x, area.bottom() - 2);
-        p.fillPath(arrow, m_plot.m_theme.color(line.token));
-        if (x - lastLabel < 56) continue;
-        p.setPen(m_plot.m_theme.color(line.token));
-        p.drawText(QPointF(x + 6, area.bottom() - 12), valueText(m_plot.m_scale, point.value));
+        if (!liesOutside(point.value, where) || x < area.left() || x > area.right()) continue;
+        const bool top = where != Outside::Below;
+        drawOutsideMark(p, {x, top ? area.top() + 5 : area.bottom() - 5}, where, m_plot.m_theme.color(line.token));
+        const auto text = valueText(m_plot.m_scale, point.value);
+        if (x - lastLabel < p.fontMetrics().horizontalAdvance(text) + 16) continue;
+        p.drawText(QPointF(x + 6, top ? area.top() + 10 : area.bottom() - 12), text);
         lastLabel = x;
       }
     }
+  }
+
+  static void drawOutsideMark(QPainter& p, QPointF at, Outside where, const QColor& color) {
+    p.setPen(QPen(color, 1.5));
+    if (where == Outside::NoNumber) {
+      p.drawLine(at + QPointF(-3, -3), at + QPointF(3, 3));
+      return p.drawLine(at + QPointF(-3, 3), at + QPointF(3, -3));
+    }
+    const double tip = where == Outside::Below ? 3 : -3;
+    p.setBrush(color);
+    p.drawPolygon(QPolygonF({at + QPointF(-4, -tip), at + QPointF(4, -tip), at + QPointF(0, tip)}));
+    p.setBrush(Qt::NoBrush);
   }
 
   /// Names at the right end of their lines, pushed apart so that none covers another.
@@ -330,7 +350,13 @@ int Plot::addLine(const Line& line) {
 }
 
 void Plot::setPoints(int line, const QVector<double>& x, const QVector<double>& y) {
-  m_parts->graphs[std::size_t(line)]->setData(x, y, true);
+  QVector<QCPGraphData> points;
+  points.reserve(x.size());
+  for (qsizetype i = 0; i < std::min(x.size(), y.size()); ++i)
+    if (std::isfinite(x[i])) points.append({x[i], std::isfinite(y[i]) ? y[i] : kNaN});
+  const auto before = [](const QCPGraphData& a, const QCPGraphData& b) { return a.key < b.key; };
+  const bool sorted = std::is_sorted(points.begin(), points.end(), before);
+  m_parts->graphs[std::size_t(line)]->data()->set(points, sorted);
   schedule(!m_lines[std::size_t(line)].live);
 }
 
@@ -394,6 +420,11 @@ void Plot::setXView(double low, double high) {
   schedule(true);
 }
 
+std::pair<double, double> Plot::xView() const {
+  const auto range = m_parts->plot->xAxis->range();
+  return {range.lower, range.upper};
+}
+
 void Plot::setEndLabelRoom(int pixels) {
   m_parts->plot->axisRect()->setMargins(QMargins(kLeft, kTop, std::max(kRight, pixels), kBottom));
   schedule(true);
@@ -403,7 +434,7 @@ int Plot::pointCount(int line) const { return m_parts->graphs[std::size_t(line)]
 
 void Plot::zoom(double factor, double around) {
   const auto range = m_parts->plot->xAxis->range();
-  const double smallest = (m_xHigh - m_xLow) / 500;
+  const double smallest = std::min(m_finest, (m_xHigh - m_xLow) / 500);
   const double size = std::clamp(range.size() * factor, smallest, m_xHigh - m_xLow);
   const double share = range.size() > 0 ? (around - range.lower) / range.size() : 0.5;
   const double low = std::clamp(around - share * size, m_xLow, m_xHigh - size);
@@ -459,6 +490,7 @@ void Plot::applyTheme() {
   plot->setBackground(m_theme.color("surface"));
   for (auto* axis : {plot->xAxis, plot->yAxis}) {
     axis->setBasePen(QPen(m_theme.color("bstrong"), 1));
+    axis->setNumberFormat("g");  // labels are drawn as the tickers write them, without raised exponents
     axis->setTickPen(Qt::NoPen);
     axis->setSubTickPen(Qt::NoPen);
     axis->setTickLabelColor(m_theme.color("text2"));

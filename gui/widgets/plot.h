@@ -6,7 +6,9 @@
 #include <QTimer>
 #include <QVector>
 #include <QWidget>
+#include <limits>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gui/theme.h"
@@ -39,6 +41,7 @@ class Plot : public QWidget {
 
   void clearLines();
   int addLine(const Line& line);  ///< back to front
+  /// In any order; what is no number is a gap, and is marked on lines with a name.
   void setPoints(int line, const QVector<double>& x, const QVector<double>& y);
   void setLineShown(int line, bool shown);
   /// A filled ring on a point of a line; NaN removes it.
@@ -51,8 +54,12 @@ class Plot : public QWidget {
   void setFull(double xLow, double xHigh, double yLow, double yHigh);
   void refit();
   void setXView(double low, double high);  ///< from a linked plot; emits nothing
-  void setEndLabelRoom(int pixels);        ///< so that plots above one another align
-  void setHover(double x);                 ///< from a linked plot
+  bool fitted() const { return m_fitted; }
+  std::pair<double, double> xView() const;
+  void setFinest(double size) { m_finest = size; }  ///< how far one can zoom in at least
+  std::pair<double, double> yRange() const { return {m_yLow, m_yHigh}; }
+  void setEndLabelRoom(int pixels);  ///< so that plots above one another align
+  void setHover(double x);           ///< from a linked plot
   int pointCount(int line) const;
 
  signals:
@@ -87,6 +94,7 @@ class Plot : public QWidget {
   Scale m_scale = Scale::Linear;
   QString m_xTitle;
   bool m_seconds = false, m_fitted = true;
+  double m_finest = std::numeric_limits<double>::infinity();
   double m_xLow = 0, m_xHigh = 1, m_yLow = 0, m_yHigh = 1;
   double m_hover;
 };

@@ -4,6 +4,7 @@
 #include <QPainter>
 #include <QPainterPath>
 #include <algorithm>
+#include <cmath>
 
 #include "gui/models/runs_model.h"
 
@@ -11,6 +12,19 @@ namespace strata::gui {
 namespace {
 
 constexpr int kRow = 31;
+
+/// The lowest and the highest value of each of so many groups, in their order; few values as they are.
+QVector<double> thinned(const QVector<double>& values, qsizetype groups) {
+  if (values.size() <= 2 * std::max<qsizetype>(groups, 1)) return values;
+  QVector<double> ends;
+  for (qsizetype i = 0; i < groups; ++i) {
+    const auto from = values.begin() + i * values.size() / groups,
+               to = values.begin() + (i + 1) * values.size() / groups;
+    const auto [low, high] = std::minmax_element(from, to);
+    ends << *std::min(low, high) << *std::max(low, high);
+  }
+  return ends;
+}
 
 }  // namespace
 
@@ -134,7 +148,9 @@ void RunDelegate::paintName(QPainter& painter, QRectF box, const QModelIndex& in
 
 /// From the lowest to the highest of the values after the first epoch, whose jump would flatten all the rest.
 void RunDelegate::paintCurve(QPainter& painter, const QRectF& box, const QModelIndex& index) const {
-  const auto values = index.data(RunsModel::CurveRole).value<QVector<double>>();
+  auto values = index.data(RunsModel::CurveRole).value<QVector<double>>();
+  values.removeIf([](double value) { return !std::isfinite(value); });
+  values = thinned(values, qsizetype(box.width()));
   if (values.size() < 2) return;
   const double high = *std::max_element(values.begin(), values.end());
   const double low = std::min(*std::min_element(values.begin() + 1, values.end()), high - 1e-3);
