@@ -217,7 +217,7 @@ std::shared_ptr<const Dataset> loadNamedFolder(const std::string& source) {
   const std::string prefix = namePrefix(place);
   auto dataset = readFolder(place, prefix);
   dataset->id = source;
-  dataset->title = folder.has_filename() ? folder.filename().string() : folder.parent_path().filename().string();
+  dataset->title = printable((folder.has_filename() ? folder : folder.parent_path()).filename().string());
   if (prefix.starts_with("emnist") && dataset->shape.c == 1) turnUpright(*dataset);
   takeClassesFromLabels(*dataset);
   return dataset;

@@ -360,7 +360,9 @@ void TestHostile::foreignTextIsShownHarmless() {
   }
   const Path plain = m_folder / "evil.safetensors";
   writeText(plain, safeTensorsBytes({{}, {{evil, {"F32", {1}, "1234"}}}}));
-  for (const Path& path : {run, run / "project.json", plain}) {
+  const Path data = m_folder / evil.substr(0, 120);
+  writeTinyData(data);
+  for (const Path& path : {run, run / "project.json", plain, data}) {
     const CliResult result = runStrata({"info", path.string()});
     QVERIFY2(result.exitCode == 0, said(result).c_str());
     const QString shown = QString::fromStdString(result.out);
