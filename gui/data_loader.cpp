@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "datasets/idx.h"
+#include "datasets/source.h"
 #include "engine/error.h"
 #include "gui/theme.h"
 #include "gui/words.h"
@@ -12,11 +14,8 @@ namespace {
 
 constexpr std::uint64_t kSyntheticSeed = 1;
 
-const CatalogueEntry* entryOf(const std::string& source) {
-  const auto& entries = catalogue();
-  const auto found =
-      std::find_if(entries.begin(), entries.end(), [&](const CatalogueEntry& entry) { return entry.id == source; });
-  return found == entries.end() ? nullptr : &*found;
+std::string sourceOf(const Document& document) {
+  return resolveSource(document.project().data.source, document.path().toStdString());
 }
 
 }  // namespace
@@ -24,6 +23,7 @@ const CatalogueEntry* entryOf(const std::string& source) {
 DataLoader::DataLoader(Document& document, TrainingSession& session, const Path& dataFolder, QObject* parent)
     : QObject(parent), m_document(document), m_session(session), m_dataFolder(dataFolder) {
   connect(&m_document, &Document::changed, this, &DataLoader::followDocument);
+  connect(&m_document, &Document::pathChanged, this, &DataLoader::followDocument);  // sources are relative to it
   followDocument();
 }
 
@@ -33,22 +33,27 @@ DataLoader::~DataLoader() {
 }
 
 void DataLoader::followDocument() {
-  if (m_document.project().data.source != m_source) reload();
+  if (sourceOf(m_document) != m_source) reload();
 }
 
 void DataLoader::reload() {
-  m_source = m_document.project().data.source;
+  m_source = sourceOf(m_document);
   m_loading = true;
-  m_pool.start([this, source = m_source, folder = m_dataFolder, request = ++m_request] {
-    const Loaded loaded = load(source, folder);
+  start([source = m_source, folder = m_dataFolder] { return load(source, folder); },
+        [this](const Loaded& loaded) { take(loaded); });
+  emit changed();
+}
+
+void DataLoader::start(const std::function<Loaded()>& work, const std::function<void(const Loaded&)>& deliver) {
+  m_pool.start([this, work, deliver, request = ++m_request] {
+    const Loaded loaded = work();
     QMetaObject::invokeMethod(
         this,
-        [this, loaded, request] {
-          if (request == m_request) take(loaded);
+        [this, deliver, loaded, request] {
+          if (request == m_request) deliver(loaded);
         },
         Qt::QueuedConnection);
   });
-  emit changed();
 }
 
 /// Runs on a thread of the pool.
@@ -57,45 +62,71 @@ DataLoader::Loaded DataLoader::load(const std::string& source, const Path& dataF
     return {loadDataset(source, dataFolder), {}, {}};
   } catch (const std::exception& error) {
     const auto* known = dynamic_cast<const Error*>(&error);
-    const bool absent = known && known->kind() == Error::Kind::File;
-    const QString reason = (absent ? tr("%1 not found") : tr("%1 cannot be read")).arg(sourceTitle(source));
-    return {syntheticDigits(kSyntheticSeed), reason, QString::fromUtf8(error.what())};
+    const bool unread = !known || known->kind() == Error::Kind::Input;
+    const QString reason = (unread ? tr("%1 cannot be read") : tr("%1 not found")).arg(sourceTitle(source));
+    const bool standsIn = !unread && findCatalogueEntry(source);
+    return {standsIn ? syntheticDigits(kSyntheticSeed) : nullptr, reason, QString::fromUtf8(error.what())};
   }
 }
 
 void DataLoader::take(const Loaded& loaded) {
   m_loading = false;
-  m_standIn = loaded.standIn;
+  m_missing = loaded.missing;
   m_problem = loaded.problem;
   m_session.setDataset(loaded.dataset);
   emit changed();
 }
 
 bool DataLoader::canFetch() const {
-  const CatalogueEntry* entry = entryOf(m_source);
+  const CatalogueEntry* entry = findCatalogueEntry(m_source);
   return entry && entry->canFetch;
 }
 
 QString DataLoader::facts() const {
   const auto& dataset = m_session.dataset();
-  if (m_loading || !dataset) return tr("Loading %1").arg(sourceTitle(m_source));
+  if (m_loading) return tr("Loading %1").arg(sourceTitle(m_source));
+  if (!dataset) return m_missing;
   return tr("%1: %2 training, %3")
       .arg(QString::fromStdString(dataset->title), number(dataset->train.count),
            counted(dataset->test.count, tr("1 test image"), tr("%1 test images")));
 }
 
-void DataLoader::chooseFolder(const Path& folder) {
+void DataLoader::chooseFolder(const Path& folder, const Path& file) {
   const auto& entries = catalogue();
   const bool holdsNamed = std::any_of(entries.begin(), entries.end(), [&](const CatalogueEntry& entry) {
     const auto found = entry.generated ? std::nullopt : findDataset(entry.id, folder);
     return found && found->parent_path() == folder;
   });
-  if (holdsNamed) {
+  if (holdsNamed && file.empty()) {
     m_dataFolder = folder;
     reload();
+    emit folderChosen();
     return;
   }
-  m_document.edit(tr("Choose the data"), [&](Project& project) { project.data.source = folder.string(); });
+  const std::string source = resolveSource(sourceText(folder), {});
+  start([source, file] { return loadOwn(source, file); },
+        [this, source](const Loaded& loaded) {
+          if (!loaded.dataset) return refuse(loaded);
+          m_source = source;
+          m_document.edit(tr("Choose the data"), [&](Project& project) { project.data.source = source; });
+          take(loaded);
+          emit folderChosen();
+        });
+}
+
+/// Runs on a thread of the pool.
+DataLoader::Loaded DataLoader::loadOwn(const std::string& source, const Path& file) {
+  try {
+    if (!file.empty()) IdxReader(file).verify();
+  } catch (const std::exception& error) {
+    return {nullptr, {}, QString::fromUtf8(error.what())};
+  }
+  return load(source, {});
+}
+
+void DataLoader::refuse(const Loaded& loaded) {
+  emit folderRefused(loaded.problem);
+  if (m_loading) reload();  // what was being loaded when this was asked for
 }
 
 void DataLoader::fetch(const std::string& id) {
@@ -129,8 +160,8 @@ void DataLoader::fetch(const std::string& id) {
 void DataLoader::cancelFetch() { m_cancel = true; }
 
 QString sourceTitle(const std::string& source) {
-  if (const CatalogueEntry* entry = entryOf(source)) return QString::fromStdString(entry->title);
-  return QString::fromStdString(Path(source).filename().string());
+  if (const CatalogueEntry* entry = findCatalogueEntry(source)) return QString::fromStdString(entry->title);
+  return QString::fromStdString(sourceFolder(source).filename().string());
 }
 
 }  // namespace strata::gui

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keeps the session's data set equal to what the document names, loading and fetching on threads of its own. When the
-// named one cannot be had, synthetic digits stand in, and every place that shows data says so.
+// Keeps the session's data set equal to what the document names, loading and fetching on threads of its own. Where a
+// known data set is not on this machine yet, synthetic digits stand in, and every place that shows data says so; a
+// folder that is not there or cannot be read leaves the session without data.
 #pragma once
 #include <QObject>
 #include <QString>
 #include <QThreadPool>
 #include <atomic>
+#include <functional>
 
 #include "datasets/datasets.h"
 #include "gui/training_session.h"
@@ -20,19 +22,21 @@ class DataLoader : public QObject {
   ~DataLoader() override;  ///< cancels and joins
 
   bool loading() const { return m_loading; }
-  /// Why synthetic digits stand in: "MNIST not found". Empty when the data are the named ones.
-  const QString& standInReason() const { return m_standIn; }
+  /// Why the named data are not in use: "MNIST not found". Empty when they are, and while it is not known yet.
+  const QString& missingReason() const { return m_missing; }
   /// The whole sentence behind it, for whoever wants to know more.
   const QString& problem() const { return m_problem; }
-  const std::string& source() const { return m_source; }
+  bool standsIn() const { return !m_missing.isEmpty() && m_session.dataset(); }  ///< with synthetic digits
+  const std::string& source() const { return m_source; }                         ///< resolved, see datasets/source.h
   bool canFetch() const;  ///< the source is one of the catalogue that can be fetched
   /// "MNIST: 60,000 training, 10,000 test images".
   QString facts() const;
 
   const Path& dataFolder() const { return m_dataFolder; }
-  /// A folder chosen by hand: one that holds data sets by name is searched from now on; one that holds files is the
-  /// data set.
-  void chooseFolder(const Path& folder);
+  /// A folder chosen by hand: one that holds data sets by name is searched from now on; one that holds files becomes
+  /// the document's data set once they have been read. `file` is the one among them that was handed over, if any: it
+  /// has to be sound too. Says folderChosen() or folderRefused(); then nothing has changed.
+  void chooseFolder(const Path& folder, const Path& file = {});
   void reload();
 
   /// Brings a data set of the catalogue; one at a time.
@@ -41,24 +45,30 @@ class DataLoader : public QObject {
   const std::string& fetching() const { return m_fetching; }
 
  signals:
-  void changed();                                                ///< loading began or ended, a fetch began or ended
+  void changed();  ///< loading began or ended, a fetch began or ended
+  void folderChosen();
+  void folderRefused(const QString& sentence);
   void fetchProgress(const QString& what, double fraction);      ///< fraction < 0: unknown
   void fetchFailed(const QString& id, const QString& sentence);  ///< the sentence is empty when it was cancelled
 
  private:
   struct Loaded {
     std::shared_ptr<const Dataset> dataset;
-    QString standIn, problem;
+    QString missing, problem;
   };
   static Loaded load(const std::string& source, const Path& dataFolder);
+  static Loaded loadOwn(const std::string& source, const Path& file);
   void followDocument();
+  void refuse(const Loaded& loaded);
   void take(const Loaded& loaded);
+  /// Runs `work` on a thread of the pool, then `deliver` here, unless something newer has been asked for.
+  void start(const std::function<Loaded()>& work, const std::function<void(const Loaded&)>& deliver);
 
   Document& m_document;
   TrainingSession& m_session;
   Path m_dataFolder;
   std::string m_source, m_fetching;
-  QString m_standIn, m_problem;
+  QString m_missing, m_problem;
   bool m_loading = false;
   int m_request = 0;  ///< an answer to an older request is dropped
   std::atomic<bool> m_cancel{false};

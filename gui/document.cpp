@@ -3,8 +3,9 @@
 
 #include <QUndoCommand>
 
-namespace strata::gui {
+#include "datasets/source.h"
 
+namespace strata::gui {
 /// Swaps whole projects: a project is small, and no edit can forget a part of itself.
 class EditCommand : public QUndoCommand {
  public:
@@ -52,7 +53,11 @@ void Document::reset(Project project, const QString& path) {
 void Document::open(const QString& path) { reset(readProject(path.toStdString()), path); }
 
 void Document::save(const QString& path) {
-  writeProject(path.toStdString(), m_project);
+  Project project = m_project;
+  const std::string source = resolveSource(project.data.source, m_path.toStdString());
+  if (resolveSource(project.data.source, path.toStdString()) != source) project.data.source = source;  // the same data
+  writeProject(path.toStdString(), project);
+  edit(tr("Keep the data"), [&](Project& kept) { kept = project; });
   m_saved = m_project;
   m_path = path;
   endMerge();

@@ -45,7 +45,8 @@ int main(int argc, char** argv) {
   parser.setApplicationDescription(QCoreApplication::translate("main", "Build, train and understand neural networks."));
   parser.addHelpOption();
   parser.addVersionOption();
-  parser.addPositionalArgument("file", QCoreApplication::translate("main", "A project to open."), "[file]");
+  parser.addPositionalArgument("file", QCoreApplication::translate("main", "Projects, pictures or data to open."),
+                               "[file...]");
   parser.process(app);
 
   const QSettings settings;
@@ -57,8 +58,8 @@ int main(int argc, char** argv) {
   MainWindow window(theme, document, session);
   const QStringList files = parser.positionalArguments();
   const QString last = settings.value("lastFile").toString();
-  if (!files.isEmpty()) window.openFile(files.front());
-  else if (!last.isEmpty() && QFile::exists(last)) window.openFile(last);
+  for (const QString& file : files) window.openFile(file);
+  if (files.isEmpty() && !last.isEmpty() && QFile::exists(last)) window.openFile(last);
   window.show();
   closeOnSignals(window);
   return QApplication::exec();

@@ -241,6 +241,11 @@ void MainWindow::connectSession() {
     updateStatus();
   });
   connect(&m_loader, &DataLoader::changed, this, &MainWindow::updateStatus);
+  connect(&m_loader, &DataLoader::folderChosen, this, [this] {
+    m_banner->hide();
+    showPage(DataMode);
+  });
+  connect(&m_loader, &DataLoader::folderRefused, this, &MainWindow::showError);
   connect(&m_loader, &DataLoader::fetchFailed, this, [this](const QString&, const QString& sentence) {
     if (!sentence.isEmpty()) showError(sentence);
   });
@@ -286,17 +291,17 @@ void MainWindow::openWithDialog() {
   if (!path.isEmpty()) openFile(path);
 }
 
-void MainWindow::openFile(const QString& path) {
-  const QFileInfo file(path);
+void MainWindow::openFile(const QString& given) {
+  const QFileInfo file(given);
+  const QString path = file.absoluteFilePath();  // it is remembered for the next start, which may be elsewhere
   const QString suffix = file.suffix().toLower();
   if (suffix == "png" || suffix == "jpg" || suffix == "jpeg") {
     showPage(TestMode);
     return m_test->drawing()->openFile(path);
   }
-  if (file.isDir() || suffix == "gz" || suffix.endsWith("ubyte")) {
-    showPage(DataMode);
-    return m_loader.chooseFolder((file.isDir() ? path : file.path()).toStdString());
-  }
+  if (file.isDir()) return m_loader.chooseFolder(path.toStdString());
+  if (suffix == "gz" || suffix.endsWith("ubyte"))
+    return m_loader.chooseFolder(file.absolutePath().toStdString(), path.toStdString());
   if (!confirmDiscard()) return;
   try {
     m_document.open(path);
@@ -334,7 +339,11 @@ void MainWindow::chooseDataFolder() {
   const QString folder = QFileDialog::getExistingDirectory(this, tr("Choose the folder that holds the data"));
   if (folder.isEmpty()) return;
   m_loader.chooseFolder(folder.toStdString());
-  QSettings().setValue("dataFolder", QString::fromStdString(m_loader.dataFolder().string()));
+  QSettings settings;
+  settings.setValue("dataFolder", QString::fromStdString(m_loader.dataFolder().string()));
+  settings.sync();
+  if (settings.status() != QSettings::NoError)
+    showError(tr("The folder is used now but not remembered: %1 cannot be written.").arg(settings.fileName()));
 }
 
 void MainWindow::updateTitle() {
@@ -419,8 +428,10 @@ void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
 }
 
 void MainWindow::dropEvent(QDropEvent* event) {
-  for (const QUrl& url : event->mimeData()->urls())
-    if (url.isLocalFile()) return openFile(url.toLocalFile());
+  for (const QUrl& url : event->mimeData()->urls()) {
+    if (url.isLocalFile()) openFile(url.toLocalFile());
+    else showError(tr("%1 is not a file on this computer.").arg(url.toDisplayString()));
+  }
 }
 
 Project lessonProject() {

@@ -7,8 +7,11 @@
 #include <cmath>
 #include <filesystem>
 
+#include "datasets/source.h"
 #include "engine/error.h"
 #include "engine/train/checkpoint.h"
+#include "engine/train/suitability.h"
+#include "engine/user_dirs.h"
 #include "gui/runs_loader.h"
 #include "gui/theme.h"
 #include "gui/words.h"
@@ -57,6 +60,7 @@ bool TrainingSession::active() const {
 QString TrainingSession::startBlockedReason() const {
   if (active()) return tr("Stop the run first");
   if (!m_dataset) return tr("Choose a data set first");
+  if (!findUserDataDir()) return tr("HOME is not set, so there is no place for a run");
   const auto& project = m_document.project();
   const auto& analysis = m_document.analysis();
   if (!analysis.ok()) {
@@ -69,16 +73,7 @@ QString TrainingSession::startBlockedReason() const {
     const auto where = named ? tr(" in %1").arg(text(project.network.layers[std::size_t(layer)].name)) : QString();
     return errors == 1 ? tr("Fix 1 error%1 first").arg(where) : tr("Fix %1 errors first").arg(errors);
   }
-  if (!(m_dataset->shape == project.network.input)) {
-    return tr("%1 has samples of %2, the net's input is %3")
-        .arg(text(m_dataset->title), text(m_dataset->shape.text()), text(project.network.input.text()));
-  }
-  if (int(m_dataset->classes.size()) != project.network.classes) {
-    return tr("%1 has %2, the net has %3")
-        .arg(text(m_dataset->title), counted(qint64(m_dataset->classes.size()), tr("1 class"), tr("%1 classes")))
-        .arg(project.network.classes);
-  }
-  return {};
+  return text(misfit(project.network, *m_dataset));
 }
 
 QString TrainingSession::blockedReason(Action action) const {
@@ -170,8 +165,9 @@ QString TrainingSession::stateFacts() const {
   }
   if (const auto reason = startBlockedReason(); !reason.isEmpty()) return reason;
   const auto& t = m_document.project().training;
-  const auto view = makeDataView(m_dataset, m_document.project().data.validation,
-                                 m_document.project().data.validationFraction, t.seed);
+  const auto& data = m_document.project().data;
+  const auto view =
+      makeDataView(m_dataset, validationSource(data.validation, *m_dataset), data.validationFraction, t.seed);
   const auto batches = (qint64(view.train.size()) + t.batchSize - 1) / t.batchSize;
   const auto facts = tr("%1 · %2 · batch %3")
                          .arg(counted(t.epochs, tr("1 epoch"), tr("%1 epochs")),
@@ -242,7 +238,10 @@ void TrainingSession::perform(Action action) {
 TrainJob TrainingSession::jobFor(const Project& project) const {
   TrainJob job;
   job.project = project;
-  job.data = makeDataView(m_dataset, project.data.validation, project.data.validationFraction, project.training.seed);
+  job.project.data.source = resolveSource(project.data.source, m_document.path().toStdString());
+  DataSpec& data = job.project.data;
+  data.validation = validationSource(data.validation, *m_dataset);
+  job.data = makeDataView(m_dataset, data.validation, data.validationFraction, project.training.seed);
   job.backend = m_backend.toStdString();
   job.threads = m_threads;
   return job;

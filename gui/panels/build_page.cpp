@@ -91,7 +91,7 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
     updateActions();
   });
   const auto nameData = [this] {
-    if (m_session.dataset()) m_model.setDataTitle(QString::fromStdString(m_session.dataset()->title));
+    m_model.setDataTitle(m_session.dataset() ? QString::fromStdString(m_session.dataset()->title) : QString());
   };
   connect(&m_session, &TrainingSession::datasetChanged, this, nameData);
   nameData();

@@ -13,6 +13,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/train/suitability.h"
 #include "gui/widgets/data_delegates.h"
 #include "gui/widgets/field_form.h"
 #include "gui/widgets/label.h"
@@ -25,6 +26,8 @@ namespace strata::gui {
 namespace {
 
 using Part = DatasetModel::Part;
+
+constexpr int kFewestClasses = 2;  ///< that a net can tell apart, though data may have one alone
 
 QWidget* makePanel(QWidget* parent) {
   auto* panel = new QWidget(parent);
@@ -340,7 +343,7 @@ void DataPage::listSources() {
   if (!named)
     add(m_loader.source(), sourceTitle(m_loader.source()), QString::fromStdString(m_loader.source()), "text2");
   const bool fetching = !m_loader.fetching().empty(),
-             missing = !m_loader.loading() && !m_loader.standInReason().isEmpty();
+             missing = !m_loader.loading() && !m_loader.missingReason().isEmpty();
   m_progress->setVisible(fetching);
   m_cancel->setVisible(fetching);
   m_fetchBox->setVisible(fetching || (missing && !m_fetchText->text().isEmpty()));
@@ -360,12 +363,14 @@ void DataPage::chooseSource() {
 void DataPage::refresh() {
   const auto& dataset = m_session.dataset();
   m_part->setEnabled(dataset != nullptr);
+  m_header->setTitle(dataset ? QString::fromStdString(dataset->title) : sourceTitle(m_loader.source()));
   if (dataset) {
-    m_header->setTitle(QString::fromStdString(dataset->title));
     const int count = (m_part->current() == 0 ? dataset->train : dataset->test).count;
     m_header->setHint(
         tr("%1 of %2")
             .arg(counted(count, tr("1 image"), tr("%1 images")), QString::fromStdString(dataset->shape.text())));
+  } else {
+    m_header->setHint({});
   }
   refreshClasses();
   refreshFacts();
@@ -379,18 +384,22 @@ void DataPage::refreshNotice() {
   const NetworkSpec& network = m_document.project().network;
   const bool misfit = dataset && !m_loader.loading() &&
                       (dataset->shape != network.input || static_cast<int>(dataset->classes.size()) != network.classes);
-  const bool standIn = !m_loader.loading() && !m_loader.standInReason().isEmpty();
+  const bool missing = !m_loader.loading() && !m_loader.missingReason().isEmpty();
   QString text;
   if (m_loader.loading()) m_header->setHint(m_loader.facts());
-  if (standIn)
+  if (missing && !m_loader.standsIn()) text = m_loader.problem();
+  else if (missing)
     text = tr("%1: these are synthetic digits, drawn by the program. %2")
-               .arg(m_loader.standInReason(), m_loader.problem());
+               .arg(m_loader.missingReason(), m_loader.problem());
   else if (misfit)
     text = tr("The net reads %1 and tells %2 classes apart; %3 has images of %4 in %5.")
                .arg(QString::fromStdString(network.input.text()))
                .arg(network.classes)
                .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text()),
                     counted(qint64(dataset->classes.size()), tr("1 class"), tr("%1 classes")));
+  if (dataset)
+    for (const std::string& remark : remarks(*dataset))
+      text += (text.isEmpty() ? QString() : QStringLiteral(" ")) + QString::fromStdString(remark);
   m_noticeText->setText(text);
   m_fit->setVisible(misfit);
   m_notice->setVisible(!text.isEmpty());
@@ -418,7 +427,10 @@ void DataPage::refreshClasses() {
 
 void DataPage::refreshFacts() {
   const auto& dataset = m_session.dataset();
-  if (!dataset) return;
+  if (!dataset) {
+    for (QLabel* fact : {m_images, m_shape, m_origin, m_source, m_licence}) fact->setText(QStringLiteral("—"));
+    return;
+  }
   m_images->setText(tr("%1 training, %2 test").arg(number(dataset->train.count), number(dataset->test.count)));
   m_shape->setText(tr("%1 values, 0 to 255").arg(QString::fromStdString(dataset->shape.text())));
   m_origin->setText(QString::fromStdString(dataset->origin));
@@ -434,15 +446,20 @@ void DataPage::refreshSettings() {
   const QSignalBlocker quietSegment(m_validation), quietInvert(m_invert);
   const bool split = data.validation == ValidationSource::Split;
   m_validation->setCurrent(split ? 0 : 1);
-  m_fraction->setLocked(kHeldOut, split ? QString() : tr("Choose “Held-out part” to set this"));
+  const bool untested = m_session.dataset() && m_session.dataset()->test.count == 0;
+  m_fraction->setLocked(kHeldOut, split || untested ? QString() : tr("Choose “Held-out part” to set this"));
   Fields heldOut;
   heldOut.set(kHeldOut, withPointMoved(data.validationFraction, 2));
   m_fraction->setValues(heldOut);
   m_augmentation->setValues(fieldsOf(data.augmentation));
-  m_validationText->setText(split ? tr("The best epoch is chosen on training images that the net never learns from. "
-                                       "The test set stays untouched.")
-                                  : tr("The best epoch is chosen on the test set, as the three reference systems did. "
-                                       "Its figure flatters a little."));
+  if (untested)
+    m_validationText->setText(tr("There is no test set: the best epoch is chosen on training images that the net never "
+                                 "learns from."));
+  else
+    m_validationText->setText(split ? tr("The best epoch is chosen on training images that the net never learns from. "
+                                         "The test set stays untouched.")
+                                    : tr("The best epoch is chosen on the test set, as the three reference systems "
+                                         "did. Its figure flatters a little."));
   const Preprocessing& prep = data.preprocessing;
   const bool byte = prep.offset == 0 && prep.scale == 1.0 / 255;
   m_preprocessing->setText(byte ? tr("Value = pixel ÷ 255, from 0 to 1")
@@ -459,7 +476,7 @@ void DataPage::fitNet() {
   const auto dataset = m_session.dataset();
   m_document.edit(tr("Fit the net to the data"), [&](Project& project) {
     project.network.input = dataset->shape;
-    project.network.classes = static_cast<int>(dataset->classes.size());
+    project.network.classes = std::max(kFewestClasses, static_cast<int>(dataset->classes.size()));
   });
 }
 

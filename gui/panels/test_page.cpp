@@ -313,7 +313,9 @@ void TestPage::evaluate() {
   const auto& data = m_session.dataset();
   ++m_evaluation;
   if (!isVisible()) m_evaluatedEpoch = -1;
-  if (!data || !(data->shape == m_network.input) || int(data->classes.size()) != m_network.classes) return;
+  if (!data || data->test.count == 0 || !(data->shape == m_network.input) ||
+      int(data->classes.size()) != m_network.classes)
+    return;
   evaluateFrom(0, std::make_shared<std::vector<Verdict>>(), m_evaluation);
 }
 

@@ -220,20 +220,22 @@ void TransportBar::refresh() {
 
 void TransportBar::refreshText() {
   const bool idle = !m_session.active() && !m_session.hasRun();
-  const bool loading = idle && m_loader.loading(), standIn = idle && !loading && !m_loader.standInReason().isEmpty();
+  const bool loading = idle && m_loader.loading(), missing = idle && !loading && !m_loader.missingReason().isEmpty();
   const QString word = loading ? tr("Getting ready") : m_session.stateWord();  // what only takes a moment is no fault
   m_state->setText(word);
   setTone(m_dot, dotTone(m_session.state(), word));
   QString facts = m_session.stateFacts();
   if (loading) facts = m_loader.facts();
-  if (standIn) facts = tr("synthetic digits; %1").arg(m_loader.standInReason());
+  if (missing)
+    facts =
+        (m_loader.standsIn() ? tr("synthetic digits; %1") : tr("%1; choose a folder")).arg(m_loader.missingReason());
   if (!m_loader.fetching().empty()) facts = tr("getting %1").arg(sourceTitle(m_loader.fetching()));
   m_facts->setText(facts);
   m_time->setText(m_session.timeFacts());
-  m_time->setVisible(!standIn && !m_narrow);
+  m_time->setVisible(!missing && !m_narrow);
   setStatusTip(m_narrow ? m_session.timeFacts() : QString());
-  m_get->setVisible(standIn && m_loader.canFetch() && m_loader.fetching().empty());
-  m_choose->setVisible(standIn && m_loader.fetching().empty());
+  m_get->setVisible(missing && m_loader.canFetch() && m_loader.fetching().empty());
+  m_choose->setVisible(missing && m_loader.fetching().empty());
   m_progress->setValue(static_cast<int>(1000 * std::clamp(m_session.progress(), 0.0, 1.0)));
 }
 
