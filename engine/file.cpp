@@ -13,15 +13,11 @@
 #include <cstring>
 #include <utility>
 
-#include "engine/error.h"
+#include "engine/file_calls.h"
 #include "engine/user_dirs.h"
 
 namespace strata {
 namespace {
-
-Error fileError(const Path& path, const std::string& what, int code, const std::string& wayOut = {}) {
-  return {Error::Kind::File, path.string(), what + " (" + std::strerror(code) + ")", wayOut};
-}
 
 Error notRegular(const Path& path, bool folder) {
   return {Error::Kind::File, path.string(), folder ? "is a folder, needed a file" : "is not a regular file"};
@@ -37,16 +33,6 @@ std::filesystem::file_type kindAt(const Path& path) {
   return status.type();
 }
 
-/// A call that a signal may interrupt.
-template <class Call>
-auto retried(Call call) {
-  decltype(call()) result;
-  do {
-    result = call();
-  } while (result < 0 && errno == EINTR);
-  return result;
-}
-
 void syncFolder(const Path& folder) {
   const int fd = retried([&] { return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   if (fd < 0) throw fileError(folder, "cannot open the folder to make the save durable", errno);
@@ -57,22 +43,20 @@ void syncFolder(const Path& folder) {
   if (result < 0 && code != EINVAL) throw fileError(folder, "the save may not survive a power cut", code, "Save again");
 }
 
-/// Writes all of `bytes` to a new file and syncs it. On any failure the file is removed.
-void writeNew(const Path& path, std::string_view bytes, mode_t mode) {
+/// Writes all of `bytes` to a new file and syncs it. On any failure the file is removed. `meant` is what it stands in
+/// for.
+void writeNew(const Path& path, const Path& meant, std::string_view bytes, mode_t mode) {
   const int fd =
       retried([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode); });
-  if (fd < 0) throw fileError(path, "cannot create the file", errno, "Check that the folder exists and may be written");
+  if (fd < 0)
+    throw fileError(meant, "cannot create the file", errno, "Check that the folder exists and may be written");
   const auto fail = [&](const char* what, bool opened) {
     const int code = errno;
     if (opened) ::close(fd);
     ::unlink(path.c_str());
-    throw fileError(path, what, code, "The old file is unchanged; make room or choose another folder and save again");
+    throw fileError(meant, what, code, "The old file is unchanged; make room or choose another folder and save again");
   };
-  while (!bytes.empty()) {
-    const ssize_t written = retried([&] { return ::write(fd, bytes.data(), bytes.size()); });
-    if (written < 0) fail("cannot write the file", true);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  if (!writeAll(fd, bytes, 0)) fail("cannot write the file", true);
   if (retried([&] { return ::fsync(fd); }) < 0) fail("cannot bring the file to the disk", true);
   if (::close(fd) < 0 && errno != EINTR) fail("cannot close the file", false);
 }
@@ -163,7 +147,7 @@ void durableReplace(const Path& path, std::string_view bytes) {
       .append(std::to_string(counter++))
       .append(kTemporarySuffix);
   const Path temporary = folder / name;
-  writeNew(temporary, bytes, exists ? old.st_mode & 0777 : 0666);
+  writeNew(temporary, path, bytes, exists ? old.st_mode & 0777 : 0666);
   if (::rename(temporary.c_str(), target.c_str()) < 0) {
     const int code = errno;
     ::unlink(temporary.c_str());

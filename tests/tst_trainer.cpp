@@ -36,6 +36,7 @@ class TestTrainer : public QObject {
   Q_OBJECT
  private slots:
   void queueCoalescesProgress();
+  void queueKeepsTheNewestSnapshot();
   void everyActionIsAllowedOrExplained();
   void trainsAndRecords();
   void bestAndKeptEpochs();
@@ -90,6 +91,18 @@ void TestTrainer::queueCoalescesProgress() {
   QCOMPARE(first.points[0].loss, 0.5);
   QVERIFY(std::holds_alternative<EpochDoneEvent>(events[2]));
   QVERIFY(queue.drain().empty());
+}
+
+void TestTrainer::queueKeepsTheNewestSnapshot() {
+  EventQueue queue;
+  for (std::uint64_t step = 1; step <= 3; ++step) {
+    queue.push(SnapshotEvent{std::make_shared<const WeightSnapshot>(WeightSnapshot{{}, {}, step, 0})});
+    queue.push(EpochDoneEvent{});
+  }
+  const auto events = queue.drain();
+  QCOMPARE(events.size(), std::size_t{4});
+  QVERIFY(std::holds_alternative<EpochDoneEvent>(events[1]));
+  QCOMPARE(std::get<SnapshotEvent>(events[2]).snapshot->step, std::uint64_t{3});
 }
 
 void TestTrainer::everyActionIsAllowedOrExplained() {
@@ -396,8 +409,7 @@ void TestTrainer::damagedCheckpointFallsBack() {
   QVERIFY(again.of<StartedEvent>()[0].step <= 39);
   QCOMPARE(readRun(scratch / "run").epochs.back().valLoss, whole.epochs().back().valLoss);
   QVERIFY(std::filesystem::exists(checkpoints / "last.damaged"));  // kept, out of the way
-  writeText(checkpoints / "last.safetensors", "");
-  writeText(checkpoints / "previous.safetensors", "");
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints)) writeText(entry.path(), "");
   const RunEvents none = runToEnd(job);
   QCOMPARE(none.of<FailedEvent>()[0].kind, Error::Kind::Input);
   QVERIFY(none.of<FailedEvent>()[0].message.find("no sound checkpoint") != std::string::npos);
@@ -549,9 +561,18 @@ void TestTrainer::aFullDiskIsReported() {
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small{2000, before.rlim_max};  // records fit, checkpoints do not
+  TrainJob job = tinyJob(scratch / "run");
+  job.savePace = std::chrono::milliseconds(0);
+  job.startPaused = true;
+  Trainer trainer;
+  RunEvents events;
+  trainer.start(job);
+  QTRY_VERIFY((events.take(trainer), events.of<StartedEvent>().size() == 1));
   setrlimit(RLIMIT_FSIZE, &small);
-  const RunEvents events = runToEnd(tinyJob(scratch / "run"));
+  trainer.resume();
+  trainer.wait();
   setrlimit(RLIMIT_FSIZE, &before);
+  events.take(trainer);
   QCOMPARE(events.epochs().size(), std::size_t{3});  // training goes on
   QVERIFY(!events.of<NoteEvent>().empty());
   QVERIFY(events.of<NoteEvent>()[0].text.starts_with("Not saved, training goes on."));

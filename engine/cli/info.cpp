@@ -11,7 +11,7 @@
 #include "engine/safetensors.h"
 #include "engine/text.h"
 #include "engine/train/checkpoint.h"
-#include "engine/train/run_record.h"
+#include "engine/train/resume.h"
 #include "engine/train/suitability.h"
 
 namespace strata {
@@ -91,22 +91,37 @@ void printImage(const Path& path) {
             << (looksInverted(image) ? ", dark on light" : ", light on dark") << "\n";
 }
 
+/// All epochs of a run, or of a long one so many that they can be read: evenly chosen ones, the best and the last.
+void printEpochs(const RunRecord& run) {
+  constexpr std::size_t kMost = 200;
+  const std::size_t every = run.epochs.size() / kMost + 1;
+  for (const EpochRecord& epoch : run.epochs) {
+    const bool best = epoch.epoch == run.bestEpoch, last = epoch.epoch == run.epochs.back().epoch;
+    if (static_cast<std::size_t>(epoch.epoch) % every != 0 && !best && !last) continue;
+    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy "
+              << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
+              << fixed(epoch.valAccuracy, 4) << (best ? "  best" : "") << "\n";
+  }
+  if (every > 1)
+    std::cout << "  (one epoch in " << every << " is shown, the best and the last; history.csv has all "
+              << grouped(static_cast<std::int64_t>(run.epochs.size())) << ")\n";
+}
+
 void printRun(const Path& path) {
   const RunRecord run = readRun(path);
   std::cout << "Run \"" << run.name << "\" of \"" << run.project.name << "\": " << run.state;
   if (!run.reason.empty()) std::cout << " (" << run.reason << ")";
   for (const std::string& problem : run.problems) std::cout << "\nWarning: " << problem;
   std::cout << "\nStarted " << run.started << ", backend " << run.backend << ", data " << run.datasetTitle << "\n";
-  for (const EpochRecord& epoch : run.epochs)
-    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy "
-              << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
-              << fixed(epoch.valAccuracy, 4) << (epoch.epoch == run.bestEpoch ? "  best" : "") << "\n";
+  printEpochs(run);
   std::uintmax_t bytes = 0;
   for (const Path& file : entriesOf(path / "checkpoints")) {
     if (file.extension() != ".safetensors") continue;
     readCheckpoint(file);
     bytes += RegularFile(file).size();
   }
+  if (const std::string problem = problemWithBest(run); !problem.empty())
+    throw Error(Error::Kind::Input, "", problem, "Resume the run, which makes it good");
   std::cout << "Checkpoints: all sound, " << fixed(static_cast<double>(bytes) / 1e6, 1) << " MB\n";
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program `strata`: train, predict and look into files without a display.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <iostream>
 
 #include "engine/cli/command.h"
@@ -20,10 +22,19 @@ void refuseEmptyArguments(CLI::App& app) {
   for (CLI::App* sub : app.get_subcommands({})) refuseEmptyArguments(*sub);
 }
 
+/// A file that is opened must never become standard output because that was closed. Read-only, so that what would have
+/// been printed is still told as lost.
+void occupyStandardStreams() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
+    if (::fcntl(fd, F_GETFD) < 0) ::open("/dev/null", O_RDONLY);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using strata::Error;
+  occupyStandardStreams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on the size of files is told like a full disk
   const bool jsonWanted = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
   strata::Command command;
   CLI::App app("Build, train and understand neural networks.", "strata");

@@ -9,14 +9,24 @@
 #include "engine/text.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/predictor.h"
+#include "engine/train/resume.h"
 
 namespace strata {
 namespace {
 
+/// The weights are answered with all the same: they may be all that is left.
+void tellIfNotTheBest(const Path& run) {
+  try {
+    if (const std::string problem = problemWithBest(readRun(run)); !problem.empty()) std::cerr << problem << std::endl;
+  } catch (const Error&) {  // a record that cannot be read calls nothing the best
+  }
+}
+
 /// A run's best weights, else its last; or the checkpoint itself.
 Checkpoint readModel(const std::string& model) {
   if (somethingAt(model) && !folderAt(model)) return readCheckpoint(model);
-  const Path checkpoints = findRun(model) / "checkpoints";
+  const Path run = findRun(model), checkpoints = run / "checkpoints";
+  tellIfNotTheBest(run);
   const Path best = checkpoints / "best.safetensors";
   return readCheckpoint(somethingAt(best) ? best : checkpoints / "last.safetensors");
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <charconv>
 #include <csignal>
 #include <fstream>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "engine/cli/terminal.h"
 #include "engine/cli/train_report.h"
 #include "engine/error.h"
+#include "engine/growing_file.h"
 #include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
 #include "engine/train/suitability.h"
@@ -46,18 +48,32 @@ void catchSignals() {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away must not cost the run
 }
 
-/// `step,loss`, one line a batch.
+/// `step,loss`, one line a batch. A log that is there already is gone on with when the run is.
 class BatchLog {
  public:
   explicit BatchLog(const std::string& path) : m_path(path) {
     if (m_path.empty()) return;
-    m_file.open(m_path, std::ios::trunc);
-    m_file << "step,loss\n";
+    const auto type = std::filesystem::status(m_path).type();
+    using enum std::filesystem::file_type;
+    if (type != not_found && type != regular && type != character)  // a pipe would make the run wait for its reader
+      throw Error(Error::Kind::File, m_path, "is not a regular file, so batch losses cannot be written to it",
+                  "Name another file");
+    m_file.open(m_path, std::ios::app);
+    check();
+  }
+  /// The run begins, or goes on, behind `step`: what the log says of later ones will be written again.
+  void begin(std::uint64_t step) {
+    if (m_path.empty()) return;
+    const std::uint64_t size = step > 0 ? sizeUpTo(step) : 0;
+    std::error_code ignored;  // a device has no size
+    std::filesystem::resize_file(m_path, size, ignored);
+    if (size == 0) m_file << kHeader << '\n';
     check();
   }
   void add(const std::vector<BatchPoint>& points) {
     if (m_path.empty()) return;
     for (const BatchPoint& point : points) m_file << point.step << ',' << compactJson(numberOrNull(point.loss)) << '\n';
+    m_file.flush();  // a run that is killed goes on behind a checkpoint, its log behind what is in the file
   }
   void close() {
     if (m_path.empty()) return;
@@ -66,6 +82,20 @@ class BatchLog {
   }
 
  private:
+  static constexpr std::string_view kHeader = "step,loss";
+
+  /// Of the header and the lines up to `step`; 0 for a file that is no such log.
+  std::uint64_t sizeUpTo(std::uint64_t step) const {
+    if (!std::filesystem::is_regular_file(m_path)) return 0;
+    LineReader lines(m_path);
+    std::string_view line;
+    if (!lines.next(line) || line != kHeader) return 0;
+    std::uint64_t size = lines.offset(), number = 0;
+    while (lines.next(line) && std::from_chars(line.data(), line.data() + line.size(), number).ec == std::errc() &&
+           number <= step)
+      size = lines.offset();
+    return size;
+  }
   void check() const {
     if (!m_file)
       throw Error(Error::Kind::File, m_path, "cannot write the batch losses",
@@ -77,6 +107,10 @@ class BatchLog {
 
 Project projectFor(const TrainOptions& options, const Path& run) {
   const Path path = options.project.empty() ? run / "project.json" : Path(options.project);
+  std::error_code code;
+  if (options.project.empty() && !std::filesystem::exists(path, code))
+    throw Error(Error::Kind::Input, run.string(), "holds no project.json: it is no run, or one that was never begun",
+                "Start it again with its project");
   Project project = readProject(path);
   for (const std::string& setting : options.settings) applySetting(project, setting);
   if (options.epochs) applySetting(project, "training.epochs=" + std::to_string(*options.epochs));
@@ -99,7 +133,7 @@ std::shared_ptr<const Dataset> datasetFor(const Project& project, const std::str
 /// bits.
 void chooseBackend(TrainJob& job, const TrainOptions& options) {
   RunRecord run;
-  if (!job.resumeFrom.empty()) run = readRun(job.resumeFrom);
+  if (!job.resumeFrom.empty()) run = describeRun(job.resumeFrom);
   job.backend = options.backend;
   for (const BackendDef& def : allBackends())
     if (job.backend.empty() && def.id == run.backend) job.backend = def.id;
@@ -148,6 +182,8 @@ class Follower {
     bool stopping = false;
     while (!m_exitCode) {
       if (g_signal != 0 && !stopping) {
+        // A large net takes its time to start. Nothing is trained yet, so there is nothing to wait for and to save.
+        if (!m_started) _exit(128 + g_signal);
         stopping = true;
         trainer.stop();
       }
@@ -161,7 +197,9 @@ class Follower {
 
  private:
   void handle(const StartedEvent& event) {
+    m_started = true;
     m_step = event.step;
+    m_log.begin(event.step);
     m_report.started(m_job, event);
   }
   void handle(const ProgressEvent& event) {
@@ -181,7 +219,6 @@ class Follower {
   }
   void handle(const FailedEvent& event) {
     m_report.failed(event);
-    m_log.close();
     throw Error(event.kind, "", event.message);
   }
 
@@ -189,6 +226,7 @@ class Follower {
   TrainReport& m_report;
   BatchLog& m_log;
   int m_epochs;
+  bool m_started = false;
   std::uint64_t m_step = 0;
   std::optional<int> m_exitCode;
 };

@@ -16,6 +16,7 @@
 #include "engine/memory.h"
 #include "engine/safetensors.h"
 #include "engine/text.h"
+#include "engine/train/run_record.h"
 
 namespace strata {
 namespace {
@@ -91,7 +92,7 @@ void checkStart(const RegularFile& file, const std::string& where) {
 
 std::string stateJson(const Checkpoint& checkpoint) {
   const std::vector<std::string> noSlots;
-  return compactJson({{"version", kCheckpointVersion},
+  Json json = {{"version", kCheckpointVersion},
                       {"network", networkToJson(checkpoint.network)},
                       {"preprocessing", preprocessingToJson(checkpoint.preprocessing)},
                       {"classes", checkpoint.classes},
@@ -101,7 +102,10 @@ std::string stateJson(const Checkpoint& checkpoint) {
                       {"epoch_loss_sum", checkpoint.epochLossSum},
                       {"epoch_hits", checkpoint.epochHits},
                       {"epoch_samples", checkpoint.epochSamples},
-                      {"epoch_seconds", checkpoint.epochSeconds}});
+                      {"epoch_seconds", checkpoint.epochSeconds}};
+  if (checkpoint.data) json["data"] = fingerprintToJson(*checkpoint.data);
+  if (checkpoint.lastEpoch) json["last_epoch"] = epochToJson(*checkpoint.lastEpoch);
+  return compactJson(json);
 }
 
 const Json& member(const Json& json, const char* key, const std::string& where) {
@@ -158,6 +162,13 @@ void readState(const Json& json, Checkpoint& checkpoint, const std::string& wher
   if (const auto slots = json.find("optimizer_slots"); slots != json.end())
     checkpoint.optimizerSlots = readNames(*slots, kMaxSlots, where + ": optimizer_slots");
   readPosition(json, checkpoint, where);
+  if (const auto data = json.find("data"); data != json.end())
+    checkpoint.data = fingerprintFromJson(*data, where + ": data");
+  if (const auto last = json.find("last_epoch"); last != json.end() && checkpoint.epoch > 0) {
+    if (!last->is_object()) throw damaged(where, "its last epoch is not an object");
+    checkpoint.lastEpoch = epochFromJson(*last, where + ": last_epoch");
+    if (checkpoint.lastEpoch->epoch != checkpoint.epoch) throw damaged(where, "its last epoch is not its own");
+  }
 }
 
 // ---- the tensors

@@ -3,9 +3,13 @@
 // metadata the network, the preprocessing, the position and a checksum, so that a run resumes exactly and a damaged
 // file is refused. A right checksum is no proof of good will: every number is checked all the same.
 #pragma once
+#include <optional>
+
 #include "engine/data/dataset.h"
+#include "engine/data/fingerprint.h"
 #include "engine/file.h"
 #include "engine/optimizer.h"
+#include "engine/train/events.h"
 #include "engine/weights.h"
 
 namespace strata {
@@ -23,6 +27,8 @@ struct Checkpoint {
   double epochLossSum = 0;  ///< of the unfinished epoch, so that its means come out the same after a resume
   std::int64_t epochHits = 0, epochSamples = 0;
   double epochSeconds = 0;
+  std::optional<DataFingerprint> data;   ///< what it was trained on; absent in files of earlier versions, as is:
+  std::optional<EpochRecord> lastEpoch;  ///< of the last whole epoch: what the record must hold at least
 };
 
 std::string checkpointBytes(const Checkpoint& checkpoint);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader
-// drains. Progress coalesces (a newer one takes the place of one pending at the end of the queue); everything else is
-// kept in order and never dropped.
+// drains. Progress coalesces (a newer one takes the place of one pending at the end of the queue), of snapshots only
+// the newest is kept; everything else is kept in order and never dropped.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -38,6 +38,8 @@ struct StartedEvent {
   std::string runFolder;
   std::uint64_t step = 0, totalSteps = 0;  ///< step > 0 when resumed
   int batchesPerEpoch = 0;
+  std::vector<EpochRecord> epochs;  ///< those trained before, up to `step`: what a fall-back has cut off is not there
+  int bestEpoch = 0;
 };
 struct ProgressEvent {
   int epoch = 0, epochs = 0;   ///< the epoch being trained, from 1

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run folder held for writing. Files are written by a thread of its own, in the order they were asked for, so that
-// training never waits for a disk; metrics reach the disk before the checkpoint that counts on them.
+// A run folder held for writing. The folder knows what it owes to the disk; a thread of its own saves all of it in one
+// round after another, so that training never waits for a disk. What could not be saved stays owed and is tried again
+// in the next round and at the end; only what is on the disk is no longer owed.
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
+#include "engine/growing_file.h"
 #include "engine/train/checkpoint.h"
+#include "engine/train/resume.h"
 #include "engine/train/run_record.h"
 
 namespace strata {
@@ -29,61 +33,83 @@ class FolderLock {
   int m_fd = -1;
 };
 
-/// The newest sound checkpoint of a run that it can be resumed from.
-struct ResumePoint {
-  Checkpoint checkpoint;
-  std::vector<std::string> problems;  ///< of newer ones that had to be passed over, a sentence each
-};
-/// Tries checkpoints/last.safetensors, then previous.safetensors. Error::File or Error::Input when neither will do.
-ResumePoint findResumePoint(const Path& folder);
-
-/// A text file that grows line by line. When adding fails, the next addition writes it whole again.
-class GrowingFile {
- public:
-  explicit GrowingFile(Path path) : m_path(std::move(path)) {}
-  void set(std::string content);
-  void add(const std::string& text);
-
- private:
-  Path m_path;
-  std::string m_content;
-  bool m_torn = false;
-};
+std::string epochFileName(int epoch);  ///< "epoch-0007.safetensors"
 
 class RunFolder {
  public:
-  /// Creates or continues the folder. `record` describes the run; its epochs are those trained already, up to `step`.
-  /// Error::File when the folder is in use, or holds another run and `resume` is false.
-  RunFolder(const RunRecord& record, const Json& environment, std::uint64_t step, bool resume);
-  ~RunFolder();  ///< writes what is still waiting
+  /// How a run enters its folder.
+  struct Entry {
+    const RunRecord& record;  ///< describes the run; its epochs are those trained already
+    const Json& environment;
+    std::shared_ptr<const Checkpoint> start;  ///< where the run begins or goes on
+    Path resumeFrom;                          ///< the folder it goes on from: this one, or another; empty for a new run
+    std::chrono::milliseconds pace{1000};     ///< between rounds of saving; 0: every epoch waits for its own
+  };
+  /// Creates or continues the folder. It counts as a run, by its project.json, only when its first checkpoint is there.
+  /// Error::File when the folder is in use, or holds another run.
+  explicit RunFolder(const Entry& entry);
+  ~RunFolder();  ///< saves what is still owed
 
-  /// Metrics, history, epoch-NNNN, best.
+  /// Metrics, history, epoch-NNNN, best, last.
   void epoch(const EpochRecord& record, bool best, std::shared_ptr<const Checkpoint> checkpoint);
-  void checkpoint(std::shared_ptr<const Checkpoint> checkpoint);  ///< last; the one before becomes previous
+  void checkpoint(std::shared_ptr<const Checkpoint> checkpoint);  ///< last, unless it is; the one before is previous
   /// A line in metrics.jsonl: a rate was changed, ...
   void note(std::uint64_t step, const std::string& key, const Json& value);
   void project(const Project& project);
   void summary(const RunRecord& record);
 
-  void flush();               ///< waits until all of it is written
-  std::string takeProblem();  ///< what could not be written and has not been made good since; "" when all is well
+  /// Tries to save all that is owed. One sentence on what is not on the disk, or "" when all is.
+  std::string flush();
+  /// What is to be told since the last call: a save has failed, or what had failed is saved now.
+  std::optional<NoteEvent> takeNews();
+  /// What could not be taken over from the run before, a sentence each.
+  const std::vector<std::string>& problems() const { return m_problems; }
 
  private:
-  void post(std::function<void()> task);
+  using Shared = std::shared_ptr<const Checkpoint>;
+
+  /// What is to be on the disk and is not: of each thing the newest.
+  struct Owed {
+    std::string metrics, history;  ///< lines to be added
+    std::deque<Shared> epochs;
+    Shared best, last;
+    std::optional<std::string> project, summary;
+    bool any() const;
+    std::uint64_t epochBytes() const;
+    void takeBack(Owed failed);  ///< `failed` is older than what is here
+  };
+  struct Failure {
+    Owed owed;
+    std::string what, why;  ///< files; the last error
+  };
+
+  void enter(const Entry& entry);
+  void beginRecord(const Entry& entry);
   void work(std::stop_token stop);
-  void keepMetricsUpTo(std::uint64_t step, const std::vector<EpochRecord>& epochs);
+  Failure saveRound(Owed owed);
+  void saveLast(const Checkpoint& checkpoint);
   void dropOldEpochs();
+  void limitEpochs();
+  void awaitRound();
+  template <class Change>
+  void owe(Change change);
 
   Path m_folder, m_checkpoints;
-  GrowingFile m_metrics, m_history;
+  GrowingFile m_metrics, m_history;  ///< the saver's alone, once it runs
   int m_keepEpochs;
+  std::chrono::milliseconds m_pace;
+  std::vector<std::string> m_problems;
   std::unique_ptr<FolderLock> m_lock;
   std::mutex m_mutex;  ///< guards what follows
   std::condition_variable_any m_wake;
-  std::deque<std::function<void()>> m_tasks;
-  bool m_busy = false;
-  std::string m_problem;
-  std::jthread m_thread;  ///< last: it ends before what it uses
+  Owed m_owed;
+  Shared m_newest;                      ///< what `last` is or is going to be
+  bool m_hurry = false;                 ///< somebody waits for the next round
+  bool m_busy = false;                  ///< in a round
+  std::string m_what, m_why;            ///< the files that the last round could not save, and the last reason
+  std::string m_told;                   ///< the reason that was told last
+  std::string m_givenUp, m_givenUpWhy;  ///< files that will never be saved
+  std::jthread m_thread;                ///< last: it ends before what it uses
 };
 
 }  // namespace strata

@@ -13,6 +13,7 @@
 
 #include "engine/error.h"
 #include "engine/text.h"
+#include "engine/growing_file.h"
 #include "engine/train/run_folder.h"
 
 namespace strata {
@@ -47,20 +48,6 @@ Integer count(const Json& json, const char* key, const std::string& where) {
   return found == json.end() ? Integer{0} : wholeNumber<Integer>(*found, where + ": " + key, 0);
 }
 
-EpochRecord epochFromJson(const Json& json, const std::string& where) {
-  EpochRecord record;
-  record.epoch = count<int>(json, "epoch", where);
-  record.loss = number(json, "loss", -kMostLoss, kMostLoss, where);
-  record.accuracy = number(json, "accuracy", 0, 1, where);
-  record.valLoss = number(json, "val_loss", -kMostLoss, kMostLoss, where);
-  record.valAccuracy = number(json, "val_accuracy", 0, 1, where);
-  record.epochSeconds = number(json, "epoch_seconds", 0, kMostSeconds, where);
-  record.valSeconds = number(json, "val_seconds", 0, kMostSeconds, where);
-  record.samplesPerSecond = number(json, "samples_per_second", 0, kMostRate, where);
-  record.learningRate = number(json, "learning_rate", 0, kMostRate, where);
-  return record;
-}
-
 /// What a file of the folder says that only describes the run. Absent after a crash that came before it was written;
 /// damaged, it is a problem of the record and no reason to refuse it.
 template <class Take>
@@ -75,20 +62,34 @@ void readDescription(RunRecord& run, const Path& path, Take take) {
   }
 }
 
-std::vector<EpochRecord> readEpochs(const Path& path) {
+constexpr std::size_t kMaxGap = 1000;  ///< so many lines in a row may be missing: a damaged number is no such gap
+
+/// Adds what one line of metrics.jsonl says, when it is an epoch's.
+void addEpoch(std::vector<EpochRecord>& epochs, std::string_view line, const std::string& where) {
+  const Json json = parseJson(line, where);
+  if (!json.is_object()) throw Error(Error::Kind::Input, where, "is not an object", "The run's record is damaged");
+  if (text(json, "event") != "epoch") return;
+  const std::size_t needed = epochs.size() + 1;
+  const EpochRecord record = epochFromJson(json, where);
+  const auto number = static_cast<std::size_t>(record.epoch);
+  if (number < needed || number > needed + kMaxGap)
+    throw Error(Error::Kind::Input, where, "is epoch " + std::to_string(number) + ", needed " + std::to_string(needed),
+                "The run's record is damaged");
+  while (epochs.size() + 1 < number) epochs.push_back(missingEpoch(static_cast<int>(epochs.size()) + 1));
+  epochs.push_back(record);
+}
+
+std::vector<EpochRecord> readEpochs(const Path& path, std::vector<std::string>* problems) {
   std::vector<EpochRecord> epochs;
   if (!somethingAt(path)) return epochs;
-  const std::string content = readFile(path, kMaxRecordBytes);
-  int line = 0;
-  for (std::size_t begin = 0, end; (end = content.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const std::string where = path.string() + ", line " + std::to_string(++line);
-    const Json json = parseJson(std::string_view(content).substr(begin, end - begin), where);
-    if (!json.is_object()) throw unsound(path, "line " + std::to_string(line) + " is not an object");
-    if (text(json, "event") != "epoch") continue;
-    epochs.push_back(epochFromJson(json, where));
-    if (epochs.back().epoch != static_cast<int>(epochs.size()))
-      throw unsound(path, "line " + std::to_string(line) + " is epoch " + std::to_string(epochs.back().epoch) +
-                              ", needed " + std::to_string(epochs.size()));
+  LineReader lines(path);
+  for (std::string_view line; lines.next(line);) {
+    try {
+      addEpoch(epochs, line, path.string() + ", line " + std::to_string(lines.number()));
+    } catch (const Error& error) {
+      if (!problems) throw;
+      problems->push_back(error.what());
+    }
   }
   return epochs;
 }
@@ -117,6 +118,27 @@ RunRecord referenceFromJson(const Json& json, const Path& file) {
 }
 
 }  // namespace
+
+EpochRecord epochFromJson(const Json& json, const std::string& where) {
+  EpochRecord record;
+  record.epoch = count<int>(json, "epoch", where);
+  record.loss = number(json, "loss", -kMostLoss, kMostLoss, where);
+  record.accuracy = number(json, "accuracy", 0, 1, where);
+  record.valLoss = number(json, "val_loss", -kMostLoss, kMostLoss, where);
+  record.valAccuracy = number(json, "val_accuracy", 0, 1, where);
+  record.epochSeconds = number(json, "epoch_seconds", 0, kMostSeconds, where);
+  record.valSeconds = number(json, "val_seconds", 0, kMostSeconds, where);
+  record.samplesPerSecond = number(json, "samples_per_second", 0, kMostRate, where);
+  record.learningRate = number(json, "learning_rate", 0, kMostRate, where);
+  return record;
+}
+
+EpochRecord missingEpoch(int epoch) {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  return {epoch, kNone, kNone, kNone, kNone, 0, 0, kNone, kNone};
+}
+
+bool isMissing(const EpochRecord& record) { return std::isnan(record.loss); }
 
 int bestEpochOf(const std::vector<EpochRecord>& epochs) {
   int best = 0;
@@ -159,7 +181,14 @@ Path newRunFolder(const Path& parent) {
   }
 }
 
-RunRecord readRun(const Path& folder) {
+RunRecord readRun(const Path& folder, std::vector<std::string>* problems) {
+  RunRecord run = describeRun(folder);
+  run.epochs = readEpochs(folder / "metrics.jsonl", problems);
+  run.bestEpoch = bestEpochOf(run.epochs);
+  return run;
+}
+
+RunRecord describeRun(const Path& folder) {
   if (!folderAt(folder))
     throw Error(Error::Kind::File, folder.string(), "there is no such folder", "Name the folder of a run");
   if (!somethingAt(folder / "project.json"))
@@ -186,8 +215,6 @@ RunRecord readRun(const Path& folder) {
   if (run.name.empty())
     run.name = printable((folder.has_filename() ? folder : folder.parent_path()).filename().string());
   if (run.state.empty() || run.state == "training") run.state = lockHolder(folder).empty() ? "interrupted" : "training";
-  run.epochs = readEpochs(folder / "metrics.jsonl");
-  run.bestEpoch = bestEpochOf(run.epochs);
   return run;
 }
 

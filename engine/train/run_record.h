@@ -37,12 +37,20 @@ struct RunRecord {
 int bestEpochOf(const std::vector<EpochRecord>& epochs);
 /// As in metrics.jsonl and with `strata train --json`; null for what is not a number.
 Json epochToJson(const EpochRecord& record);
+/// As epochToJson() has written it; what is missing becomes NaN, or 0 for `epoch`. `where` names it in messages.
+EpochRecord epochFromJson(const Json& json, const std::string& where);
+/// The epoch's line was never written: figures not a number, times 0.
+EpochRecord missingEpoch(int epoch);
+bool isMissing(const EpochRecord& record);
 
 Path runsDir();                         ///< userDataDir()/runs
 Path newRunFolder(const Path& parent);  ///< a name that sorts by time, unused; not created yet
 /// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is
-/// "interrupted". Texts out of its files come without control characters and cut to a line.
-RunRecord readRun(const Path& folder);
+/// "interrupted". Texts out of its files come without control characters and cut to a line. Epochs between others whose
+/// lines are missing stand as missingEpoch(). A line that makes no sense is refused, or passed over with a sentence in
+/// `problems` where that is given.
+RunRecord readRun(const Path& folder, std::vector<std::string>* problems = nullptr);
+RunRecord describeRun(const Path& folder);  ///< readRun() without the epochs, of which there may be many
 /// Newest first; unreadable ones as sentences.
 std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);
 std::vector<RunRecord> readReferenceRuns(const Path& file);  ///< resources/reference_runs.json

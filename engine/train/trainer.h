@@ -3,6 +3,7 @@
 // shared.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -32,8 +33,9 @@ struct TrainJob {
   Path runFolder;                       ///< created by the trainer, or the one resumed from; empty: nothing is written
   std::optional<Weights> startWeights;  ///< instead of drawn ones
   Path resumeFrom;  ///< a run folder: weights, optimizer state and position are taken from its last checkpoint
-  std::uint64_t maxSteps = 0;  ///< stop after that many batches; 0: no limit
-  bool startPaused = false;    ///< for "step one batch" before anything ran
+  std::uint64_t maxSteps = 0;                ///< stop after that many batches; 0: no limit
+  bool startPaused = false;                  ///< for "step one batch" before anything ran
+  std::chrono::milliseconds savePace{1000};  ///< epochs that come faster are saved together; 0: each waits for it
 };
 
 class Trainer {

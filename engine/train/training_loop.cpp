@@ -2,6 +2,7 @@
 #include "engine/train/training_loop.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <thread>
 #ifdef __SSE__
@@ -9,6 +10,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "engine/error.h"
 #include "engine/memory.h"
 #include "engine/train/environment.h"
 #include "engine/train/suitability.h"
@@ -26,6 +28,12 @@ void flushDenormalsToZero() {
   _MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON);
   _MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON);
 #endif
+}
+
+/// Four digits say enough of a rate.
+std::string shortNumber(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, 4).ptr};
 }
 
 Error badJob(const std::string& where, const std::string& what, const std::string& wayOut) {
@@ -93,17 +101,20 @@ void TrainingLoop::prepare() {
   m_validation->startEpoch(0, false, 0);
   m_logits.resize(static_cast<std::size_t>(training.batchSize) * m_job.project.network.classes);
 
+  m_fingerprint = fingerprintOf(data, m_job.project.data.validationFraction, training.seed, training.shuffle);
+
+  std::error_code code;
+  if (std::filesystem::equivalent(m_job.runFolder, m_job.resumeFrom, code)) m_job.runFolder = m_job.resumeFrom;
   m_record.folder = m_job.runFolder;
   m_record.name = m_job.runFolder.filename().string();
   m_record.started = utcNow();
+  m_net->setWeights(m_job.startWeights ? *m_job.startWeights : initialWeights(m_job.project.network, training.seed));
   if (!m_job.resumeFrom.empty()) resume();
-  else
-    m_net->setWeights(m_job.startWeights ? *m_job.startWeights : initialWeights(m_job.project.network, training.seed));
-  openFolder();
   m_good = makeCheckpoint();
-  if (m_folder && m_step == 0) m_folder->checkpoint(m_good);
+  openFolder();
   m_mark = m_lastSave = Clock::now();
-  m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count()});
+  m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count(), m_record.epochs,
+                             m_record.bestEpoch});
   for (const std::string& remark : remarks(m_job.project.network, *m_job.data.dataset))
     note(NoteEvent::Level::Warning, remark);
   sendSnapshot(m_good.get());
@@ -112,37 +123,65 @@ void TrainingLoop::prepare() {
 /// Takes over the state and the history of an earlier run.
 void TrainingLoop::resume() {
   const Path& folder = m_job.resumeFrom;
-  const std::string where = folder.string();
   ResumePoint point = findResumePoint(folder);
-  for (const std::string& problem : point.problems)
-    note(NoteEvent::Level::Warning, "Passed over a checkpoint. " + problem);
+  if (!point.begun)
+    return note(NoteEvent::Level::Info,
+                "The run was ended before its first checkpoint; it starts with its first step.");
+  std::vector<std::string> problems;
+  for (const std::string& problem : point.problems) problems.push_back("Passed over a checkpoint. " + problem);
   const Checkpoint& from = point.checkpoint;
-  if (from.network != m_job.project.network)
-    throw badJob(where, "the run's network is not the project's",
-                 "Resume with the run's own project, or start a new run from its weights");
+  checkSameRun(from);
+  if (point.weightsAlone && m_job.project.training.optimizer.slotsPerWeight() > 0)
+    problems.push_back("The run goes on from the weights of epoch " + std::to_string(from.epoch) +
+                       " alone: the optimizer's state is lost, so it will not come out as it would have.");
 
-  const RunRecord old = readRun(folder);
-  if (static_cast<int>(old.epochs.size()) < from.epoch)
-    throw badJob(where,
-                 "metrics.jsonl holds " + std::to_string(old.epochs.size()) +
-                     " epochs, the checkpoint was saved after " + std::to_string(from.epoch),
-                 "Start a new run with --weights");
-  m_record.epochs.assign(old.epochs.begin(), old.epochs.begin() + from.epoch);
+  const RunRecord old = readRun(folder, &problems);
+  m_record.epochs = epochsUpTo(from, old, problems);
   m_record.bestEpoch = bestEpochOf(m_record.epochs);
   if (folder == m_job.runFolder) {
     m_record.name = old.name;
     if (!old.started.empty()) m_record.started = old.started;
   }
-  const int batchSize = m_job.project.training.batchSize;
+  for (const std::string& problem : problems) note(NoteEvent::Level::Warning, problem);
+  m_net->setWeights(from.weights);
+  if (!point.weightsAlone) {
+    checkOptimizerState(from, m_job.project.training.optimizer, folder.string());
+    m_net->setOptimizerState(from.optimizerState);
+  }
+  takePosition(from, old.project.training);
+}
+
+/// Going on means the same net, data, split and order, and something left to train. Anything else is another run.
+void TrainingLoop::checkSameRun(const Checkpoint& from) const {
+  const std::string where = m_job.resumeFrom.string();
+  const Project& project = m_job.project;
+  if (from.network != project.network)
+    throw badJob(where, "the run's network is not the project's",
+                 "Resume with the run's own project, or start a new run from its weights");
+  if (from.preprocessing != project.data.preprocessing)
+    throw badJob(where, "the run reads its pixels in another way than the project (scale, offset or polarity)",
+                 "Resume with the run's own project, or start a new run from its weights");
+  if (from.data)
+    if (const std::string difference = differenceBetween(*from.data, m_fingerprint); !difference.empty())
+      throw badJob(where, "the run cannot go on as the same run: " + difference,
+                   "Resume with what it was started with, or start a new run from its weights with --weights");
+  const int batchSize = project.training.batchSize, epochs = project.training.epochs;
   const auto samples = static_cast<std::int64_t>(m_job.data.train.size());
   if (from.epochSamples > samples || (from.epochSamples < samples && from.epochSamples % batchSize != 0))
     throw badJob(where,
                  "it was saved in the middle of an epoch, which another batch size or data set cannot go on with",
                  "Use the batch size and data it was started with");
+  if (from.epoch > epochs || (from.epoch == epochs && from.epochSamples > 0))
+    throw badJob(where,
+                 "the run has trained " + std::to_string(from.epoch) + " epochs" +
+                     (from.epochSamples > 0 ? " and a part of the next" : "") + ", more than the " +
+                     std::to_string(epochs) + " asked for",
+                 "Ask for more epochs than it has");
+}
 
-  checkOptimizerState(from, m_job.project.training.optimizer, where);
-  m_net->setWeights(from.weights);
-  m_net->setOptimizerState(from.optimizerState);
+/// `before` is how the run was trained so far.
+void TrainingLoop::takePosition(const Checkpoint& from, const TrainingSpec& before) {
+  const int batchSize = m_job.project.training.batchSize;
   m_step = from.step;
   m_epoch = from.epoch;
   m_batch = static_cast<int>((from.epochSamples + batchSize - 1) / batchSize);
@@ -150,6 +189,22 @@ void TrainingLoop::resume() {
   m_hits = from.epochHits;
   m_samples = from.epochSamples;
   m_epochSeconds = from.epochSeconds;
+  if (m_step > 0) m_rate = rateAt(before, m_step - 1);
+  noteStretch(before);
+}
+
+/// A schedule that is a part of the whole run runs otherwise when the run's length is changed; nobody should find that
+/// out from the loss.
+void TrainingLoop::noteStretch(const TrainingSpec& before) {
+  const TrainingSpec& now = m_job.project.training;
+  if (m_step == 0 || before.epochs == now.epochs) return;
+  TrainingSpec unstretched = now;
+  unstretched.epochs = before.epochs;
+  const double was = rateAt(unstretched, m_step), is = rateAt(now, m_step);
+  if (was == is) return;
+  note(NoteEvent::Level::Warning, "The schedule now runs over " + std::to_string(now.epochs) + " epochs instead of " +
+                                      std::to_string(before.epochs) + ": the learning rate goes on at " +
+                                      shortNumber(is) + ", not at " + shortNumber(was) + ".");
 }
 
 void TrainingLoop::openFolder() {
@@ -163,15 +218,15 @@ void TrainingLoop::openFolder() {
   m_record.parameters = analyse(m_job.project.network).parameters;
   m_record.state = "training";
   if (m_job.runFolder.empty()) return;
-  m_folder = std::make_unique<RunFolder>(m_record, describeEnvironment(m_job, m_record), m_step,
-                                         m_job.runFolder == m_job.resumeFrom);
+  const Json environment = describeEnvironment(m_job, m_record);
+  m_folder =
+      std::make_unique<RunFolder>(RunFolder::Entry{m_record, environment, m_good, m_job.resumeFrom, m_job.savePace});
+  for (const std::string& problem : m_folder->problems()) note(NoteEvent::Level::Warning, problem);
 }
 
 std::optional<TrainingLoop::Reason> TrainingLoop::trainEpoch() {
   const TrainingSpec& training = m_job.project.training;
   m_training->startEpoch(m_epoch, training.shuffle, training.seed);
-  m_samplesHere = 0;
-  m_secondsHere = 0;
   while (m_batch < m_training->count()) {
     if (!obeyOrders(m_batch == 0 && m_stepsHere > 0)) return Reason::Stopped;
     trainRun();
@@ -211,8 +266,7 @@ int TrainingLoop::batchesAtOnce() const {
 void TrainingLoop::trainRun() {
   const TrainingSpec& training = m_job.project.training;
   std::vector<double> rates(static_cast<std::size_t>(batchesAtOnce()));
-  for (std::size_t i = 0; i < rates.size(); ++i)
-    rates[i] = learningRateAt(training.schedule, training.optimizer.learningRate(), m_step + i, totalSteps());
+  for (std::size_t i = 0; i < rates.size(); ++i) rates[i] = rateAt(training, m_step + i);
   const std::vector<LossResult> results = m_net->trainRun(*m_training, m_batch, rates, m_step);
   const double seconds = lap() / static_cast<double>(results.size());
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -230,12 +284,10 @@ void TrainingLoop::record(const LossResult& result, int samples, double rate, do
   m_lossSum += result.lossSum;
   m_hits += result.hits;
   m_samples += samples;
-  m_samplesHere += samples;
   ++m_step;
   ++m_batch;
   ++m_stepsHere;
   m_epochSeconds += seconds;
-  m_secondsHere += seconds;
   m_secondsPerStep =
       m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
   sendProgress(result.lossSum / samples, static_cast<double>(result.hits) / samples, rate);
@@ -292,21 +344,19 @@ void TrainingLoop::endEpoch() {
   record.loss = m_lossSum / static_cast<double>(m_samples);
   record.accuracy = static_cast<double>(m_hits) / static_cast<double>(m_samples);
   record.epochSeconds = m_epochSeconds;
-  record.samplesPerSecond = m_secondsHere > 0 ? static_cast<double>(m_samplesHere) / m_secondsHere : 0;
+  record.samplesPerSecond = m_epochSeconds > 0 ? static_cast<double>(m_samples) / m_epochSeconds : 0;
   record.learningRate = m_rate;
   m_batch = 0;
   m_lossSum = m_epochSeconds = 0;
   m_hits = m_samples = 0;
-  m_good = makeCheckpoint();
   m_record.epochs.push_back(record);
+  m_good = makeCheckpoint();
   m_record.bestEpoch = bestEpochOf(m_record.epochs);
   const bool best = m_record.bestEpoch == record.epoch;
   if (m_folder) {
     m_folder->epoch(record, best, m_good);
-    m_folder->checkpoint(m_good);
     m_folder->summary(m_record);
-    if (const std::string problem = m_folder->takeProblem(); !problem.empty())
-      note(NoteEvent::Level::Warning, "Not saved, training goes on. " + problem);
+    if (auto news = m_folder->takeNews()) m_events.push(std::move(*news));
   }
   m_events.push(EpochDoneEvent{record, best});
   sendSnapshot(m_good.get());
@@ -330,9 +380,11 @@ void TrainingLoop::changeRate(double rate) {
 void TrainingLoop::changeEpochs(int epochs) {
   if (epochs < 1)
     return note(NoteEvent::Level::Warning, "A run has at least one epoch; got " + std::to_string(epochs) + ".");
+  const TrainingSpec before = m_job.project.training;
   m_job.project.training.epochs = epochs;
   m_record.project = m_job.project;
   note(NoteEvent::Level::Info, "The run now ends after epoch " + std::to_string(epochs) + ".");
+  noteStretch(before);
   if (!m_folder) return;
   m_folder->note(m_step, "epochs", epochs);
   m_folder->project(m_job.project);
@@ -355,6 +407,8 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
   checkpoint->epochHits = m_hits;
   checkpoint->epochSamples = m_samples;
   checkpoint->epochSeconds = m_epochSeconds;
+  checkpoint->data = m_fingerprint;
+  if (m_epoch > 0) checkpoint->lastEpoch = m_record.epochs.back();
   m_lastSave = Clock::now();
   return checkpoint;
 }
@@ -407,14 +461,13 @@ TrainEvent TrainingLoop::finished(Reason reason) {
   m_record.state = reason == Reason::Completed || reason == Reason::EarlyStop ? "finished" : "stopped";
   m_folder->checkpoint(m_good);
   m_folder->summary(m_record);
-  m_folder->flush();
-  if (const std::string problem = m_folder->takeProblem(); !problem.empty())
-    return failed(Error::Kind::File, "The run ended well but could not be saved. " + problem);
+  if (const std::string unsaved = m_folder->flush(); !unsaved.empty())
+    return failed(Error::Kind::File, "The run ended well, but not all of it is saved. " + unsaved);
   m_folder.reset();
   return event;
 }
 
-TrainEvent TrainingLoop::failed(Error::Kind kind, const std::string& message) {
+TrainEvent TrainingLoop::failed(Error::Kind kind, std::string message) {
   const bool diverged = kind == Error::Kind::Diverged;
   if (m_good && diverged) sendSnapshot(m_good.get());
   if (m_folder) {
@@ -422,13 +475,19 @@ TrainEvent TrainingLoop::failed(Error::Kind kind, const std::string& message) {
     m_record.reason = message;
     if (m_good) m_folder->checkpoint(m_good);
     m_folder->summary(m_record);
+    if (const std::string unsaved = m_folder->flush(); !unsaved.empty() && kind != Error::Kind::File)
+      message += " " + unsaved;
     m_folder.reset();
   }
   return FailedEvent{diverged, kind, m_divergedLayer, message, m_step};
 }
 
-std::uint64_t TrainingLoop::totalSteps() const {
-  return static_cast<std::uint64_t>(m_job.project.training.epochs) * static_cast<std::uint64_t>(m_training->count());
+std::uint64_t TrainingLoop::totalSteps(const TrainingSpec& training) const {
+  return static_cast<std::uint64_t>(training.epochs) * static_cast<std::uint64_t>(m_training->count());
+}
+
+double TrainingLoop::rateAt(const TrainingSpec& training, std::uint64_t step) const {
+  return learningRateAt(training.schedule, training.optimizer.learningRate(), step, totalSteps(training));
 }
 
 double TrainingLoop::lap() {

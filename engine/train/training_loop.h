@@ -40,6 +40,9 @@ class TrainingLoop {
   void prepare();
   void checkJob() const;
   void resume();
+  void checkSameRun(const Checkpoint& from) const;
+  void takePosition(const Checkpoint& from, const TrainingSpec& before);
+  void noteStretch(const TrainingSpec& before);
   void openFolder();
   std::optional<Reason> trainEpoch();
   bool obeyOrders(bool epochEnded);
@@ -62,8 +65,10 @@ class TrainingLoop {
   /// Diverges when a net that had learned, or that is dead, only guesses.
   void watchForCollapse(int batch, double loss);
   TrainEvent finished(Reason reason);
-  TrainEvent failed(Error::Kind kind, const std::string& message);
-  std::uint64_t totalSteps() const;
+  TrainEvent failed(Error::Kind kind, std::string message);
+  std::uint64_t totalSteps() const { return totalSteps(m_job.project.training); }
+  std::uint64_t totalSteps(const TrainingSpec& training) const;
+  double rateAt(const TrainingSpec& training, std::uint64_t step) const;
   double lap();  ///< seconds since the last lap
 
   TrainJob m_job;
@@ -72,6 +77,7 @@ class TrainingLoop {
   std::unique_ptr<Backend> m_backend;
   std::unique_ptr<CompiledNetwork> m_net;
   std::optional<Batches> m_training, m_validation;
+  DataFingerprint m_fingerprint;
   std::vector<float> m_logits;
   std::unique_ptr<RunFolder> m_folder;
   RunRecord m_record;
@@ -85,12 +91,10 @@ class TrainingLoop {
   std::int64_t m_hits = 0, m_samples = 0;
   EpochRecord m_validated;  ///< what validate() found
 
-  std::uint64_t m_stepsHere = 0;   ///< since this start, a resume being one
-  std::int64_t m_samplesHere = 0;  ///< of the present epoch since this start, and the time they took
-  double m_secondsHere = 0;
-  double m_secondsPerStep = 0;  ///< smoothed over about a second
-  double m_rate = 0;            ///< of the last batch
-  int m_guessedBatches = 0;     ///< in a row; see watchForCollapse()
+  std::uint64_t m_stepsHere = 0;  ///< since this start, a resume being one
+  double m_secondsPerStep = 0;    ///< smoothed over about a second
+  double m_rate = 0;              ///< of the last batch
+  int m_guessedBatches = 0;       ///< in a row; see watchForCollapse()
   Clock::time_point m_mark, m_lastSave;
 };
 
