@@ -37,6 +37,7 @@ class TestTrainer : public QObject {
  private slots:
   void queueCoalescesProgress();
   void queueKeepsTheNewestSnapshot();
+  void theQueueHoldsOneRun();
   void everyActionIsAllowedOrExplained();
   void trainsAndRecords();
   void bestAndKeptEpochs();
@@ -47,6 +48,7 @@ class TestTrainer : public QObject {
   void destructionStopsARun();
   void snapshotsWhileRunning();
   void changesWhileRunningAreRecorded();
+  void goesOnWhenMadeLongerAtItsEnd();
   void endsAfterMaxSteps();
   void resumesExactly_data();
   void resumesExactly();
@@ -103,6 +105,22 @@ void TestTrainer::queueKeepsTheNewestSnapshot() {
   QCOMPARE(events.size(), std::size_t{4});
   QVERIFY(std::holds_alternative<EpochDoneEvent>(events[1]));
   QCOMPARE(std::get<SnapshotEvent>(events[2]).snapshot->step, std::uint64_t{3});
+}
+
+// Nobody drained what the run before said: the next one's events begin with its own.
+void TestTrainer::theQueueHoldsOneRun() {
+  Trainer trainer;
+  RunEvents events;
+  for (const int epochs : {3, 1}) {
+    TrainJob job = tinyJob();
+    job.project.training.epochs = epochs;
+    trainer.start(std::move(job));
+    trainer.wait();
+  }
+  events.take(trainer);
+  QCOMPARE(events.of<StartedEvent>().size(), std::size_t(1));
+  QCOMPARE(events.epochs().size(), std::size_t(1));
+  QCOMPARE(events.of<FinishedEvent>().size(), std::size_t(1));
 }
 
 void TestTrainer::everyActionIsAllowedOrExplained() {
@@ -303,6 +321,30 @@ void TestTrainer::changesWhileRunningAreRecorded() {
                       [](const NoteEvent& note) { return note.text == "The run now ends after epoch 2."; }));
   QVERIFY(readText(scratch / "run" / "metrics.jsonl").find("{\"event\":\"note\",\"step\":1,\"epochs\":2}") !=
           std::string::npos);
+}
+
+// Asked for while the last epoch is validated, when no batch is left to ask before.
+void TestTrainer::goesOnWhenMadeLongerAtItsEnd() {
+  TrainJob job = tinyJob();
+  job.project.training.epochs = 1;
+  EventQueue queue;
+  LoopControl control;
+  control.orders = [](bool) {
+    Orders orders;
+    orders.train = true;
+    return orders;
+  };
+  control.stopWanted = [] { return false; };
+  std::optional<int> wanted = 3;
+  control.changes = [&] {
+    Orders orders;
+    orders.epochs = std::exchange(wanted, std::nullopt);
+    return orders;
+  };
+  QVERIFY(std::holds_alternative<FinishedEvent>(TrainingLoop(job, queue, control).run()));
+  int epochs = 0;
+  for (const TrainEvent& event : queue.drain()) epochs += std::holds_alternative<EpochDoneEvent>(event);
+  QCOMPARE(epochs, 3);
 }
 
 void TestTrainer::endsAfterMaxSteps() {

@@ -2,6 +2,8 @@
 // The thread, its states and what may be asked for in each. The training itself is in training_loop.cpp.
 #include "engine/train/trainer.h"
 
+#include <system_error>
+
 #include "engine/thread_name.h"
 #include "engine/train/training_loop.h"
 
@@ -55,13 +57,19 @@ void Trainer::setState(State state) {
 void Trainer::start(TrainJob job) {
   if (!allowed(state(), Action::Start)) return;
   wait();
+  m_events.drain();
   const std::lock_guard lock(m_mutex);
   m_stopWanted = m_snapshotWanted = m_oneBatch = m_toEndOfEpoch = false;
   m_pauseWanted = job.startPaused;
   m_newRate.reset();
   m_newEpochs.reset();
   setState(job.startPaused ? State::Paused : State::Running);
-  m_thread = std::jthread([this, job = std::move(job)]() mutable { run(std::move(job)); });
+  try {
+    m_thread = std::jthread([this, job = std::move(job)]() mutable { run(std::move(job)); });
+  } catch (const std::system_error& error) {
+    end(FailedEvent{
+        false, Error::Kind::Device, {}, std::string("Training: no thread for it (") + error.what() + ").", 0});
+  }
 }
 
 void Trainer::wait() {
@@ -148,11 +156,24 @@ Orders Trainer::nextOrders(bool epochEnded) {
 
 void Trainer::run(TrainJob job) {
   nameThisThread("trainer");
-  TrainingLoop loop(
-      std::move(job), m_events,
-      {[this](bool epochEnded) { return nextOrders(epochEnded); }, [this] { return state() == State::Stopping; }});
+  LoopControl control;
+  control.orders = [this](bool epochEnded) { return nextOrders(epochEnded); };
+  control.stopWanted = [this] { return state() == State::Stopping; };
+  control.changes = [this] {
+    const std::lock_guard lock(m_mutex);
+    Orders orders;
+    orders.learningRate = std::exchange(m_newRate, std::nullopt);
+    orders.epochs = std::exchange(m_newEpochs, std::nullopt);
+    return orders;
+  };
+  TrainingLoop loop(std::move(job), m_events, std::move(control));
   TrainEvent last = loop.run();
   const std::lock_guard lock(m_mutex);
+  end(std::move(last));
+}
+
+/// With the mutex held.
+void Trainer::end(TrainEvent last) {
   setState(std::holds_alternative<FailedEvent>(last) ? State::Failed : State::Finished);
   m_events.push(std::move(last));
 }

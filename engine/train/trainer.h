@@ -50,7 +50,9 @@ class Trainer {
   std::string blockedReason(Action action) const;
 
   // An action that is blocked just now does nothing: a run may end between the look and the click.
-  void start(TrainJob job);  ///< from Idle, Finished or Failed; errors arrive as FailedEvent
+  /// From Idle, Finished or Failed; errors arrive as FailedEvent. Events of the run before that nobody drained are
+  /// gone: the queue holds those of one run alone.
+  void start(TrainJob job);
   void pause();
   void resume();
   void stepBatch();  ///< from Paused: one batch, then Paused again
@@ -70,6 +72,7 @@ class Trainer {
   Orders nextOrders(bool epochEnded);
   bool mayTrain() const;
   void setState(State state);
+  void end(TrainEvent last);
 
   std::atomic<State> m_state{State::Idle};
   EventQueue m_events;

@@ -53,6 +53,8 @@ TrainEvent TrainingLoop::run() {
       if (const auto reason = trainEpoch()) return finished(*reason);
       if (!validate()) return finished(Reason::Stopped);
       endEpoch();
+      // Whoever made the run longer while its last epoch was validated gets what was asked for.
+      if (m_epoch == m_job.project.training.epochs) change(m_control.changes());
       if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0) return finished(Reason::StepsDone);
     }
     return finished(Reason::Completed);
@@ -245,12 +247,16 @@ bool TrainingLoop::obeyOrders(bool epochEnded) {
     const Orders orders = m_control.orders(epochEnded);
     epochEnded = false;
     if (orders.waited) m_mark = Clock::now();
-    if (orders.learningRate) changeRate(*orders.learningRate);
-    if (orders.epochs) changeEpochs(*orders.epochs);
+    change(orders);
     if (orders.snapshot) sendSnapshot();
     if (orders.stop) return false;
     if (orders.train) return true;
   }
+}
+
+void TrainingLoop::change(const Orders& orders) {
+  if (orders.learningRate) changeRate(*orders.learningRate);
+  if (orders.epochs) changeEpochs(*orders.epochs);
 }
 
 // As many as fit in one report to the studio, so that orders are not kept waiting.

@@ -24,6 +24,8 @@ struct Orders {
 struct LoopControl {
   std::function<Orders(bool epochEnded)> orders;
   std::function<bool()> stopWanted;  ///< looked at during validation
+  /// Of rate and length alone, and without waiting: asked for once more before the run ends.
+  std::function<Orders()> changes = [] { return Orders(); };
 };
 
 class TrainingLoop {
@@ -46,6 +48,7 @@ class TrainingLoop {
   void openFolder();
   std::optional<Reason> trainEpoch();
   bool obeyOrders(bool epochEnded);
+  void change(const Orders& orders);
   void trainRun();
   int batchesAtOnce() const;
   void record(const LossResult& result, int samples, double rate, double seconds);
