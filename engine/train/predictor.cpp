@@ -30,6 +30,15 @@ void refuseNonFinite(std::span<const float> probabilities) {
                 "Use weights of an earlier epoch");
 }
 
+void checkLabels(const Samples& samples, const std::vector<int>& indices, int classes) {
+  for (const int index : indices)
+    if (const int label = samples.labels[static_cast<std::size_t>(index)]; label < 0 || label >= classes)
+      throw Error(
+          Error::Kind::Input, "sample " + std::to_string(index),
+          "has label " + std::to_string(label) + ", the net tells " + std::to_string(classes) + " classes apart",
+          "Use data of the net's classes");
+}
+
 }  // namespace
 
 Predictor::Predictor(const NetworkSpec& network, const std::string& backend, int threads)
@@ -83,6 +92,7 @@ std::vector<std::vector<float>> Predictor::activations(const std::vector<float>&
 Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& indices,
                                const Preprocessing& preprocessing) {
   const int classes = m_network.classes;
+  checkLabels(samples, indices, classes);
   Evaluation result;
   result.confusion.assign(classes, std::vector<int>(classes, 0));
   const int atOnce = samplesAtOnce(indices.size());

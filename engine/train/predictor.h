@@ -32,7 +32,7 @@ class Predictor {
   std::vector<float> predict(const std::vector<float>& sample);
   /// Every layer's output for one sample, in stack order.
   std::vector<std::vector<float>> activations(const std::vector<float>& sample);
-  /// `indices` of `samples`.
+  /// `indices` of `samples`. Error::Input when a label is not one of the net's classes.
   Evaluation evaluate(const Samples& samples, const std::vector<int>& indices, const Preprocessing& preprocessing);
   const NetworkSpec& network() const { return m_network; }
 
