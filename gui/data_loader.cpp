@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/data_loader.h"
 
+#include <QCoreApplication>
+#include <QPointer>
 #include <algorithm>
 
 #include "datasets/idx.h"
@@ -39,7 +41,7 @@ void DataLoader::followDocument() {
 void DataLoader::reload() {
   m_source = sourceOf(m_document);
   m_loading = true;
-  start([source = m_source, folder = m_dataFolder] { return load(source, folder); },
+  start([source = m_source, folder = m_dataFolder] { return loadNow(source, folder); },
         [this](const Loaded& loaded) { take(loaded); });
   emit changed();
 }
@@ -56,8 +58,21 @@ void DataLoader::start(const std::function<Loaded()>& work, const std::function<
   });
 }
 
+void DataLoader::load(const std::string& source, QObject* receiver, std::function<void(const Loaded&)> take) {
+  m_pool.start([source, folder = m_dataFolder, receiver = QPointer(receiver), take = std::move(take)] {
+    const Loaded loaded = loadNow(source, folder);
+    // The application lives as long as the pool; the receiver need not.
+    QMetaObject::invokeMethod(
+        qApp,
+        [loaded, receiver, take] {
+          if (receiver) take(loaded);
+        },
+        Qt::QueuedConnection);
+  });
+}
+
 /// Runs on a thread of the pool.
-DataLoader::Loaded DataLoader::load(const std::string& source, const Path& dataFolder) {
+DataLoader::Loaded DataLoader::loadNow(const std::string& source, const Path& dataFolder) {
   try {
     return {loadDataset(source, dataFolder), {}, {}};
   } catch (const std::exception& error) {
@@ -121,7 +136,7 @@ DataLoader::Loaded DataLoader::loadOwn(const std::string& source, const Path& fi
   } catch (const std::exception& error) {
     return {nullptr, {}, QString::fromUtf8(error.what())};
   }
-  return load(source, {});
+  return loadNow(source, {});
 }
 
 void DataLoader::refuse(const Loaded& loaded) {
@@ -135,21 +150,22 @@ void DataLoader::fetch(const std::string& id) {
   m_cancel = false;
   m_pool.start([this, id] {
     QString failure;
+    bool brought = false;
     const auto progress = [this](const std::string& what, double fraction) {
       emit fetchProgress(QString::fromStdString(what), fraction);
       return !m_cancel;
     };
     try {
-      fetchDataset(id, {}, progress);
+      brought = !fetchDataset(id, {}, progress).empty();  // nothing when it was cancelled
     } catch (const std::exception& error) {
       failure = QString::fromUtf8(error.what());
     }
     QMetaObject::invokeMethod(
         this,
-        [this, id, failure] {
+        [this, id, brought, failure] {
           m_fetching.clear();
-          if (!failure.isEmpty()) emit fetchFailed(QString::fromStdString(id), m_cancel ? QString() : failure);
-          if (failure.isEmpty() && id == m_source) reload();
+          if (!brought) emit fetchFailed(QString::fromStdString(id), m_cancel ? QString() : failure);
+          if (brought && id == m_source) reload();
           else emit changed();
         },
         Qt::QueuedConnection);

@@ -33,6 +33,14 @@ class DataLoader : public QObject {
   QString facts() const;
 
   const Path& dataFolder() const { return m_dataFolder; }
+  /// A data set, or why it cannot be had and what stands in for it, if anything does.
+  struct Loaded {
+    std::shared_ptr<const Dataset> dataset;
+    QString missing, problem;  ///< as missingReason() and problem()
+  };
+  /// Loads another data set than the document's; `take` is called in the GUI thread, if `receiver` is still there.
+  void load(const std::string& source, QObject* receiver, std::function<void(const Loaded&)> take);
+
   /// A folder chosen by hand: one that holds data sets by name is searched from now on; one that holds files becomes
   /// the document's data set once they have been read. `file` is the one among them that was handed over, if any: it
   /// has to be sound too. Says folderChosen() or folderRefused(); then nothing has changed.
@@ -41,7 +49,7 @@ class DataLoader : public QObject {
 
   /// Brings a data set of the catalogue; one at a time.
   void fetch(const std::string& id);
-  void cancelFetch();
+  void cancelFetch();  ///< fetchFailed() follows, unless all of it was there already
   const std::string& fetching() const { return m_fetching; }
 
  signals:
@@ -52,11 +60,7 @@ class DataLoader : public QObject {
   void fetchFailed(const QString& id, const QString& sentence);  ///< the sentence is empty when it was cancelled
 
  private:
-  struct Loaded {
-    std::shared_ptr<const Dataset> dataset;
-    QString missing, problem;
-  };
-  static Loaded load(const std::string& source, const Path& dataFolder);
+  static Loaded loadNow(const std::string& source, const Path& dataFolder);
   static Loaded loadOwn(const std::string& source, const Path& file);
   void followDocument();
   void refuse(const Loaded& loaded);

@@ -75,14 +75,14 @@ void MainWindow::makePages() {
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
   m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);
   auto* train = new TrainPage(m_theme, m_document, m_session, m_pages);
-  m_test = new TestPage(m_theme, m_document, m_session, m_pages);
+  m_test = new TestPage(m_theme, m_session, m_loader, m_pages);
   auto* runs = new RunsPage(m_theme, m_document, m_session, m_pages);
   for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train),
                         static_cast<QWidget*>(m_test), static_cast<QWidget*>(runs)})
     m_pages->addWidget(page);
   connect(train, &TrainPage::openInTest, this, [this](int image) {
     showPage(TestMode);
-    m_test->openTestImage(image);
+    m_test->openTestImage(m_session.runDataset(), image);
   });
   connect(runs, &RunsPage::openInBuild, this, [this] { showPage(BuildMode); });
   auto* centre = new QWidget(this);
@@ -185,8 +185,7 @@ void MainWindow::makeLayerMenu() {
 
 void MainWindow::makeRunMenu() {
   QMenu* menu = menuBar()->addMenu(tr("&Run"));
-  menu->addAction(m_transport->primaryAction());
-  menu->addActions(m_transport->otherActions());
+  m_transport->fillMenu(menu);
 }
 
 void MainWindow::makeViewMenu() {
@@ -251,12 +250,12 @@ void MainWindow::connectSession() {
   });
   connect(&m_session, &TrainingSession::finished, this, [this] {
     if (m_session.state() != Trainer::State::Failed) return;
-    const QString reason = QString::fromStdString(m_session.run().reason);
+    m_runProblem = QString::fromStdString(m_session.run().reason);
     if (m_session.canGoOnWithCpu())
-      m_banner->showOffer(reason, tr("Go on with the CPU"), [this] { m_session.goOnWithCpu(); });
-    else showError(reason);
+      m_banner->showOffer(m_runProblem, tr("Go on with the CPU"), [this] { m_session.goOnWithCpu(); });
+    else showError(m_runProblem);
   });
-  connect(&m_session, &TrainingSession::runStarted, m_banner, &Banner::withdrawOffer);
+  connect(&m_session, &TrainingSession::runStarted, this, [this] { m_banner->withdraw(m_runProblem); });
 }
 
 void MainWindow::showPage(Page page) {

@@ -78,6 +78,7 @@ class MainWindow : public QMainWindow {
   Banner* m_banner;
   QActionGroup* m_modes;
   QLabel *m_dataFacts, *m_saved, *m_seed;
+  QString m_runProblem;  ///< why the last run failed, as the banner says it
 };
 
 /// The lesson's project, out of the program itself.

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/prediction_worker.h"
 
-#include "engine/error.h"
 #include "engine/thread_name.h"
-#include "engine/train/checkpoint.h"
+#include "gui/runs_loader.h"
 
 namespace strata::gui {
+
+WeightSource checkpointSource(const Path& runFolder, int epoch) {
+  const Path file = weightsFile(runFolder, epoch);
+  std::error_code none;
+  return {nullptr, file, epoch, std::filesystem::last_write_time(file, none)};
+}
 
 PredictionWorker::PredictionWorker(QObject* parent) : QObject(parent) {
   m_thread = std::jthread([this](std::stop_token stop) { run(stop); });
@@ -17,59 +22,83 @@ PredictionWorker::~PredictionWorker() {
   m_thread.join();
 }
 
-void PredictionWorker::setWeights(const WeightSource& source) {
-  m_source = source;
-  const std::lock_guard lock(m_mutex);
-  m_wanted = source;
-}
-
-void PredictionWorker::post(Kind kind, Work work) {
-  if (m_source.none()) return;
+void PredictionWorker::post(const WeightSource& weights, Kind kind, Work work) {
+  if (weights.none()) return;
   {
     const std::lock_guard lock(m_mutex);
-    m_waiting[kind] = std::move(work);
+    m_waiting[kind] = {weights, std::move(work), m_generation};
   }
   m_wake.notify_one();
+}
+
+void PredictionWorker::forget() {
+  ++m_generation;
+  const std::lock_guard lock(m_mutex);
+  m_waiting.clear();
 }
 
 void PredictionWorker::run(std::stop_token stop) {
   nameThisThread("predictor");
   while (true) {
-    Work work;
-    WeightSource wanted;
+    Kind kind{};
+    Request request;
     {
       std::unique_lock lock(m_mutex);
       if (!m_wake.wait(lock, stop, [this] { return !m_waiting.empty(); })) return;
-      work = std::move(m_waiting.extract(m_waiting.begin()).mapped());
-      wanted = m_wanted;
+      auto first = m_waiting.extract(m_waiting.begin());
+      kind = first.key();
+      request = std::move(first.mapped());
     }
-    try {
-      if (!(wanted == m_loaded)) load(wanted);
-      if (!m_predictor) continue;
-      if (auto deliver = work(*m_predictor)) QMetaObject::invokeMethod(this, deliver, Qt::QueuedConnection);
-    } catch (const Error& error) {
-      const auto reason = QString::fromUtf8(error.what());
-      QMetaObject::invokeMethod(
-          this, [this, reason] { emit failed(reason); }, Qt::QueuedConnection);
-    }
+    const Deliver deliver = answer(request, kind);
+    const auto unlessForgotten = [this, deliver, generation = request.generation] {
+      if (deliver && generation == m_generation) deliver();
+    };
+    QMetaObject::invokeMethod(this, unlessForgotten, Qt::QueuedConnection);
+  }
+}
+
+PredictionWorker::Deliver PredictionWorker::answer(const Request& request, Kind kind) {
+  try {
+    if (!(request.weights == m_loaded)) load(request.weights);
+    return request.work(m_weights);
+  } catch (const std::exception& error) {
+    return [this, kind, reason = QString::fromUtf8(error.what())] { emit failed(kind, reason); };
   }
 }
 
 void PredictionWorker::load(const WeightSource& source) {
   m_loaded = {};
   const auto put = [this](const NetworkSpec& network, const Weights& weights) {
-    if (!m_predictor || !(m_predictor->network() == network)) m_predictor = std::make_unique<Predictor>(network);
-    m_predictor->setWeights(weights);
+    auto& predictor = m_weights.predictor;
+    if (!predictor || !(predictor->network() == network)) predictor = std::make_unique<Predictor>(network);
+    predictor->setWeights(weights);
   };
   if (source.snapshot) {
     put(source.snapshot->network, source.snapshot->weights);
-  } else if (!source.checkpoint.empty()) {
-    const auto checkpoint = readCheckpoint(source.checkpoint);
-    put(checkpoint.network, checkpoint.weights);
+    m_weights.epoch = source.snapshot->epoch;
+    m_weights.step = source.snapshot->step;
+    m_weights.classes.clear();
   } else {
-    m_predictor.reset();
+    const auto checkpoint = readWeightsOf(source.epoch, source.checkpoint);
+    put(checkpoint.network, checkpoint.weights);
+    m_weights.epoch = checkpoint.epoch;
+    m_weights.step = checkpoint.step;
+    m_weights.classes = checkpoint.classes;
   }
   m_loaded = source;
+}
+
+std::vector<Verdict> judge(Predictor& predictor, const Samples& samples, const std::vector<int>& indices,
+                           const Preprocessing& preprocessing) {
+  const auto evaluation = predictor.evaluate(samples, indices, preprocessing);
+  const auto classes = std::size_t(predictor.network().classes);
+  std::vector<Verdict> verdicts;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    const int predicted = evaluation.predicted[i];
+    verdicts.push_back({indices[i], samples.labels[std::size_t(indices[i])], predicted,
+                        evaluation.probabilities[i * classes + std::size_t(predicted)]});
+  }
+  return verdicts;
 }
 
 }  // namespace strata::gui

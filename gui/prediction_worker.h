@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Answers from weights on a thread of its own: never in the GUI thread, never with the trainer's own weights. One
-// request of each kind can wait; a newer one replaces it, so a fast hand or a fast run never builds a queue.
+// Answers from weights on a thread of its own: never in the GUI thread, never with the trainer's own weights. A request
+// carries the weights that it asks, so an answer is of those and no others. One request of each kind can wait; a newer
+// one replaces it, so a fast hand or a fast run never builds a queue.
 #pragma once
 #include <QObject>
 #include <condition_variable>
@@ -11,15 +12,29 @@
 #include <thread>
 
 #include "engine/train/predictor.h"
+#include "gui/models/samples_model.h"
 
 namespace strata::gui {
 
 /// Where the weights come from: a snapshot of a run in progress or a checkpoint on disk. Neither: no weights.
 struct WeightSource {
   std::shared_ptr<const WeightSnapshot> snapshot;
-  Path checkpoint;
+  Path checkpoint{};
+  int epoch = 0;                              ///< whose weights the checkpoint must hold
+  std::filesystem::file_time_type written{};  ///< a file that was written anew is another source
   bool none() const { return !snapshot && checkpoint.empty(); }
   bool operator==(const WeightSource&) const = default;
+};
+
+/// The weights of an epoch that a run has kept.
+WeightSource checkpointSource(const Path& runFolder, int epoch);
+
+/// Weights that answer, and what they say of themselves.
+struct LoadedWeights {
+  std::unique_ptr<Predictor> predictor;
+  int epoch = 0;                     ///< whole epochs trained
+  std::uint64_t step = 0;            ///< batches trained
+  std::vector<std::string> classes;  ///< names by label; a snapshot knows none
 };
 
 class PredictionWorker : public QObject {
@@ -27,32 +42,42 @@ class PredictionWorker : public QObject {
  public:
   /// In order of urgency.
   enum class Kind { Drawing, Tiles, Evaluation };
-  using Deliver = std::function<void()>;            ///< called in the GUI thread
-  using Work = std::function<Deliver(Predictor&)>;  ///< called in the worker's thread; may throw strata::Error
+  Q_ENUM(Kind)
+  using Deliver = std::function<void()>;                ///< called in the GUI thread
+  using Work = std::function<Deliver(LoadedWeights&)>;  ///< called in the worker's thread; may throw
 
   explicit PredictionWorker(QObject* parent = nullptr);
   ~PredictionWorker() override;  ///< drops what waits and joins
 
-  void setWeights(const WeightSource& source);
-  const WeightSource& weights() const { return m_source; }
-  /// Runs `work` with the present weights once they are loaded. Nothing happens while there are none.
-  void post(Kind kind, Work work);
+  /// Runs `work` with these weights once they are loaded. Nothing happens when there are none.
+  void post(const WeightSource& weights, Kind kind, Work work);
+  /// Drops what waits, and the answers and failures that are still on their way.
+  void forget();
 
  signals:
-  void failed(const QString& reason);
+  void failed(strata::gui::PredictionWorker::Kind kind, const QString& reason);
 
  private:
+  struct Request {
+    WeightSource weights;
+    Work work;
+    int generation = 0;
+  };
   void run(std::stop_token stop);
+  Deliver answer(const Request& request, Kind kind);
   void load(const WeightSource& source);
 
-  WeightSource m_source;  ///< GUI thread
-  std::mutex m_mutex;     ///< guards the next three
+  int m_generation = 0;  ///< GUI thread; what is older was forgotten
+  std::mutex m_mutex;    ///< guards m_waiting
   std::condition_variable_any m_wake;
-  WeightSource m_wanted;
-  std::map<Kind, Work> m_waiting;
+  std::map<Kind, Request> m_waiting;
   WeightSource m_loaded;  ///< worker thread from here
-  std::unique_ptr<Predictor> m_predictor;
+  LoadedWeights m_weights;
   std::jthread m_thread;
 };
+
+/// What the net says of some of `samples`. Error::Input when one has a label that the net does not know.
+std::vector<Verdict> judge(Predictor& predictor, const Samples& samples, const std::vector<int>& indices,
+                           const Preprocessing& preprocessing);
 
 }  // namespace strata::gui

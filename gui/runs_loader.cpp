@@ -4,9 +4,15 @@
 #include <algorithm>
 #include <charconv>
 
+#include "engine/error.h"
 #include "engine/thread_name.h"
 
 namespace strata::gui {
+namespace {
+
+Path bestFile(const Path& runFolder) { return runFolder / "checkpoints/best.safetensors"; }
+
+}  // namespace
 
 void RunsLoader::load() {
   if (m_busy) {
@@ -36,10 +42,10 @@ void RunsLoader::take(std::vector<RunRecord> runs, QStringList problems) {
   if (std::exchange(m_again, false)) load();
 }
 
-std::vector<int> keptEpochs(const Path& runFolder) {
+std::vector<int> keptEpochs(const RunRecord& run) {
   std::vector<int> epochs;
   std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(runFolder / "checkpoints", none)) {
+  for (const auto& entry : std::filesystem::directory_iterator(run.folder / "checkpoints", none)) {
     const auto name = entry.path().filename().string();
     constexpr std::string_view head = "epoch-", tail = ".safetensors";
     if (!name.starts_with(head) || !name.ends_with(tail)) continue;
@@ -47,8 +53,27 @@ std::vector<int> keptEpochs(const Path& runFolder) {
     std::from_chars(name.data() + head.size(), name.data() + name.size() - tail.size(), epoch);
     if (epoch > 0) epochs.push_back(epoch);
   }
+  const bool listed = std::find(epochs.begin(), epochs.end(), run.bestEpoch) != epochs.end();
+  if (run.bestEpoch > 0 && !listed && std::filesystem::exists(bestFile(run.folder), none))
+    epochs.push_back(run.bestEpoch);
   std::sort(epochs.begin(), epochs.end());
   return epochs;
+}
+
+Path weightsFile(const Path& runFolder, int epoch) {
+  std::error_code none;
+  const Path own = epochFile(runFolder, epoch);
+  return std::filesystem::exists(own, none) ? own : bestFile(runFolder);
+}
+
+Checkpoint readWeightsOf(int epoch, const Path& file) {
+  auto checkpoint = readCheckpoint(file);
+  if (checkpoint.epoch != epoch)
+    throw Error(
+        Error::Kind::Input, file.string(),
+        "holds the weights of epoch " + std::to_string(checkpoint.epoch) + ", not of epoch " + std::to_string(epoch),
+        "Choose another epoch");
+  return checkpoint;
 }
 
 Path epochFile(const Path& runFolder, int epoch) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/train/checkpoint.h"
 #include "engine/train/run_record.h"
 
 namespace strata::gui {
@@ -30,8 +31,12 @@ class RunsLoader : public QObject {
   std::jthread m_thread;
 };
 
-/// Epochs of a run whose weights are on disk, ascending.
-std::vector<int> keptEpochs(const Path& runFolder);
+/// Epochs of a run whose weights are on disk, ascending: those with a file of their own, and the best one.
+std::vector<int> keptEpochs(const RunRecord& run);
 Path epochFile(const Path& runFolder, int epoch);
+/// Where the weights of a kept epoch are: in its own file, or in that of the best where it has none.
+Path weightsFile(const Path& runFolder, int epoch);
+/// Error::Input when `file`, which need not be named after it, holds those of another epoch; else as readCheckpoint().
+Checkpoint readWeightsOf(int epoch, const Path& file);
 
 }  // namespace strata::gui

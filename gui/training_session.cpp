@@ -205,7 +205,13 @@ double TrainingSession::elapsedSeconds() const {
   return seconds;
 }
 
+void TrainingSession::perform(Action action, int phase) {
+  drain();
+  if (phase == m_phase) perform(action);
+}
+
 void TrainingSession::perform(Action action) {
+  drain();  // the run may have ended since the last look
   if (!blockedReason(action).isEmpty()) return;
   switch (action) {
     case Action::Start:
@@ -254,16 +260,20 @@ void TrainingSession::startNew(bool paused) {
   launch(std::move(job), nullptr);
 }
 
-QString TrainingSession::branchBlockedReason() const {
+QString TrainingSession::branchBlockedReason(const RunRecord& run, int epoch) const {
   if (active()) return tr("Stop the run first, then branch from one of its epochs");
+  std::error_code none;
+  if (!std::filesystem::exists(weightsFile(run.folder, epoch), none))
+    return tr("The weights of epoch %1 are not on disk").arg(epoch);
   return startBlockedReason();
 }
 
-void TrainingSession::branchFrom(const Path& run, int epoch) {
-  if (!branchBlockedReason().isEmpty()) return;
+void TrainingSession::branchFrom(Path run, int epoch) {
+  drain();
+  if (active() || !startBlockedReason().isEmpty()) return;
   auto job = jobFor(m_document.project());
   try {
-    job.startWeights = readCheckpoint(epochFile(run, epoch)).weights;
+    job.startWeights = readWeightsOf(epoch, weightsFile(run, epoch)).weights;
     if (job.startWeights->places != layoutFor(job.project.network).places) {
       emit note(NoteEvent::Level::Warning,
                 tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch));
@@ -278,7 +288,8 @@ void TrainingSession::branchFrom(const Path& run, int epoch) {
   emit note(NoteEvent::Level::Info, tr("Branched from epoch %1 of %2.").arg(epoch).arg(text(run.filename().string())));
 }
 
-void TrainingSession::continueRun(const Path& folder) {
+void TrainingSession::continueRun(Path folder) {
+  drain();
   if (active() || !m_dataset) return;
   try {
     const RunRecord record = folder == m_run.folder ? m_run : readRun(folder);
@@ -297,6 +308,7 @@ void TrainingSession::continueRun(const Path& folder) {
 bool TrainingSession::canGoOnWithCpu() const { return m_deviceFailed && blockedReason(Action::Continue).isEmpty(); }
 
 void TrainingSession::goOnWithCpu() {
+  drain();
   if (!canGoOnWithCpu()) return;
   setBackend(kCpu, m_threads);
   if (std::filesystem::exists(m_run.folder / "checkpoints/last.safetensors")) return continueRun(m_run.folder);
@@ -327,7 +339,10 @@ void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   m_deviceFailed = false;
   m_startedFrom = m_document.project();
   m_progress = {};
+  m_snapshot.reset();
+  m_runDataset = job.data.dataset;
   m_over = false;
+  ++m_phase;
   const auto batch = job.project.training.batchSize;
   m_batchesPerEpoch = std::max(1, (int(job.data.train.size()) + batch - 1) / batch);
   m_trainer.start(std::move(job));
@@ -368,8 +383,13 @@ void TrainingSession::stopAndWait() {
   drain();
 }
 
+// Whoever is told of an event may ask for an action, which drains as well: what is still to be handled stands in
+// m_events, so that nothing is handled out of order or after the start of another run.
 void TrainingSession::drain() {
-  for (auto& event : m_trainer.events().drain()) {
+  for (auto& event : m_trainer.events().drain()) m_events.push_back(std::move(event));
+  while (!m_events.empty()) {
+    TrainEvent event = std::move(m_events.front());
+    m_events.pop_front();
     std::visit([this](auto& e) { handle(e); }, event);
   }
   if (std::exchange(m_progressed, false)) emit progressed();
@@ -385,7 +405,15 @@ void TrainingSession::handle(const StartedEvent& event) {
   m_batchesPerEpoch = std::max(1, event.batchesPerEpoch);
   m_progress.step = event.step;
   if (!event.runFolder.empty() && m_batches.empty()) m_batches.keepIn(Path(event.runFolder) / "batches.bin");
-  m_batches.dropAfter(event.step);  // a run that failed trains its last batches again, from the checkpoint before them
+  // The trainer says where the run goes on from: from an older checkpoint where the last one is damaged or was not
+  // written. What came after it is trained again, and counted once.
+  const bool otherBatches = m_batches.lastStep() > event.step, otherEpochs = m_run.epochs != event.epochs;
+  m_batches.dropAfter(event.step);
+  const double position = double(event.step) / m_batchesPerEpoch;
+  std::erase_if(m_changes, [&](const Change& change) { return change.epoch > position; });
+  m_run.epochs = event.epochs;
+  m_run.bestEpoch = event.bestEpoch;
+  if (otherBatches || otherEpochs) emit historyChanged();
   emit stateChanged();
 }
 
@@ -410,18 +438,20 @@ void TrainingSession::handle(const SnapshotEvent& event) {
 void TrainingSession::handle(const NoteEvent& event) { emit note(event.level, text(event.text)); }
 
 void TrainingSession::handle(const FinishedEvent& event) {
-  m_run.state = event.reason == FinishedEvent::Reason::Stopped ? "stopped" : "finished";
-  m_over = true;
-  emit finished();
-  emit stateChanged();
+  endRun(event.reason == FinishedEvent::Reason::Stopped ? "stopped" : "finished");
 }
 
 void TrainingSession::handle(const FailedEvent& event) {
-  m_run.state = event.diverged ? "diverged" : "failed";
   m_run.reason = event.message;
   m_deviceFailed = event.kind == Error::Kind::Device && m_run.backend != kCpu;
-  m_over = true;
   emit note(NoteEvent::Level::Warning, text(event.message));
+  endRun(event.diverged ? "diverged" : "failed");
+}
+
+void TrainingSession::endRun(const std::string& state) {
+  m_run.state = state;
+  m_over = true;
+  ++m_phase;
   emit finished();
   emit stateChanged();
 }

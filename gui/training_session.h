@@ -4,6 +4,7 @@
 #pragma once
 #include <QObject>
 #include <QTimer>
+#include <deque>
 #include <memory>
 #include <optional>
 
@@ -42,12 +43,17 @@ class TrainingSession : public QObject {
   double progress() const;     ///< 0..1 of the whole run
 
   void perform(Action action);
-  /// Why no run can branch off now; "" when it can.
-  QString branchBlockedReason() const;
+  /// Counts the starts and the ends of runs: what an action means changes with it.
+  int phase() const { return m_phase; }
+  /// For a button that was drawn in `phase`: does nothing when a run has begun or ended since, so that a click never
+  /// does what the button did not say.
+  void perform(Action action, int phase);
+  /// Why no run can branch off that epoch of `run` now; "" when it can.
+  QString branchBlockedReason(const RunRecord& run, int epoch) const;
   /// Starts a new run of the document's project from the weights an epoch of `run` left on disk.
-  void branchFrom(const Path& run, int epoch);
+  void branchFrom(Path run, int epoch);
   /// Goes on with a run of an earlier session, or with the last one. Trains to its planned end, or kMoreEpochs past it.
-  void continueRun(const Path& run);
+  void continueRun(Path run);
   /// Whether the last run was ended by its device, and the CPU can take it over.
   bool canGoOnWithCpu() const;
   /// Chooses the CPU and goes on with that run: from its last checkpoint, or from its start when it has none.
@@ -72,11 +78,16 @@ class TrainingSession : public QObject {
   };
   const std::vector<Change>& changes() const { return m_changes; }
   const ProgressEvent& lastProgress() const { return m_progress; }
+  /// The newest weights of that run; null until it has begun.
   const std::shared_ptr<const WeightSnapshot>& snapshot() const { return m_snapshot; }
+  /// What that run trains on, which dataset() need not be any more; null without a run.
+  const std::shared_ptr<const Dataset>& runDataset() const { return m_runDataset; }
 
  signals:
   void stateChanged();
   void runStarted();
+  /// The run goes on from another point than was known: its last epochs or batches were taken back.
+  void historyChanged();
   void progressed();  ///< at most one a drain
   void epochDone(const strata::EpochRecord& record, bool best);
   void snapshotReady();
@@ -86,7 +97,7 @@ class TrainingSession : public QObject {
   void backendChanged();
 
  private:
-  void drain();
+  void drain();  ///< handles all that the trainer has said until now
   void handle(const StartedEvent& event);
   void handle(ProgressEvent& event);
   void handle(const EpochDoneEvent& event);
@@ -101,13 +112,16 @@ class TrainingSession : public QObject {
   TrainJob jobFor(const Project& project) const;
   /// `continued`: the run the job resumes, or null for a new one.
   void launch(TrainJob job, const RunRecord* continued);
+  void endRun(const std::string& state);
   void startNew(bool paused);
 
   Document& m_document;
   Trainer m_trainer;
-  QTimer m_timer;          ///< drains; runs only while a run is active
-  QTimer m_snapshotTimer;  ///< asks for weights twice a second
+  std::deque<TrainEvent> m_events;  ///< drained and not handled yet
+  QTimer m_timer;                   ///< drains; runs only while a run is active
+  QTimer m_snapshotTimer;           ///< asks for weights twice a second
   std::shared_ptr<const Dataset> m_dataset;
+  std::shared_ptr<const Dataset> m_runDataset;  ///< what the run in progress or the last one trains on
   std::shared_ptr<const WeightSnapshot> m_snapshot;
   QString m_backend = "cpu";
   int m_threads = 0;
@@ -117,7 +131,8 @@ class TrainingSession : public QObject {
   std::uint64_t m_totalSteps = 0;
   int m_batchesPerEpoch = 1;
   bool m_progressed = false;
-  bool m_over = true;                     ///< Finished or Failed was handled
+  bool m_over = true;  ///< Finished or Failed was handled
+  int m_phase = 0;
   bool m_deviceFailed = false;            ///< the last run ended by an error of a device that is not the CPU
   std::optional<Weights> m_startWeights;  ///< what the last run began from, if not from drawn ones
   BatchHistory m_batches;

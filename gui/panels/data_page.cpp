@@ -74,6 +74,7 @@ DataPage::DataPage(Theme& theme, Document& document, TrainingSession& session, D
   connect(&m_session, &TrainingSession::datasetChanged, this, &DataPage::refresh);
   connect(&m_document, &Document::changed, this, &DataPage::refreshSettings);
   connect(&m_loader, &DataLoader::changed, this, [this] {
+    refreshFetch();
     listSources();
     refreshNotice();
   });
@@ -82,7 +83,8 @@ DataPage::DataPage(Theme& theme, Document& document, TrainingSession& session, D
     m_progress->setRange(0, fraction < 0 ? 0 : 1000);
     if (fraction >= 0) m_progress->setValue(static_cast<int>(fraction * 1000));
   });
-  connect(&m_loader, &DataLoader::fetchFailed, this, [this](const QString&, const QString& sentence) {
+  connect(&m_loader, &DataLoader::fetchFailed, this, [this](const QString& id, const QString& sentence) {
+    m_fetchFailed = id.toStdString();
     m_fetchText->setText(sentence.isEmpty() ? tr("Cancelled. Nothing was changed.") : sentence);
   });
   listSources();
@@ -119,6 +121,7 @@ QWidget* DataPage::makeSources() {
   m_progress = new QProgressBar(m_fetchBox);
   m_progress->setTextVisible(false);
   m_cancel = new QPushButton(tr("Cancel"), m_fetchBox);
+  m_cancel->setObjectName("cancelFetch");
   QVBoxLayout* fetchColumn = makeColumn(m_fetchBox, 0, 6);
   fetchColumn->addWidget(m_fetchText);
   fetchColumn->addWidget(m_progress);
@@ -317,6 +320,15 @@ QLayout* DataPage::makeAugmentation(QWidget* panel) {
   return row;
 }
 
+/// What is said of a fetch goes with it: while it runs, and after a failure as long as its data set is the chosen one.
+void DataPage::refreshFetch() {
+  if (!m_loader.fetching().empty() && m_fetching != m_loader.fetching())
+    m_fetchText->setText(tr("Getting %1").arg(sourceTitle(m_loader.fetching())));
+  m_fetching = m_loader.fetching();
+  if (!m_fetching.empty() || m_fetchFailed != m_loader.source()) m_fetchFailed.clear();
+  if (m_fetching.empty() && m_fetchFailed.empty()) m_fetchText->clear();
+}
+
 void DataPage::listSources() {
   const QSignalBlocker quiet(m_sources);
   m_sources->clear();
@@ -355,7 +367,6 @@ void DataPage::listSources() {
 void DataPage::chooseSource() {
   const QListWidgetItem* item = m_sources->currentItem();
   if (!item) return;
-  m_fetchText->clear();
   const std::string id = item->data(SourceDelegate::IdRole).toString().toStdString();
   m_document.edit(tr("Choose the data"), [&](Project& project) { project.data.source = id; });
 }

@@ -40,6 +40,7 @@ class DataPage : public QWidget {
   QLabel* addFact(QGridLayout& grid, const QString& title);
   QLabel* sectionTitle(const QString& text);
 
+  void refreshFetch();
   void listSources();
   void chooseSource();
   void refresh();  ///< another data set, or another part of it
@@ -63,6 +64,7 @@ class DataPage : public QWidget {
   QLabel *m_noticeText, *m_fetchText, *m_validationText, *m_preprocessing;
   QLabel *m_images, *m_shape, *m_origin, *m_source, *m_licence;
   QPushButton *m_get, *m_fit, *m_cancel;
+  std::string m_fetching, m_fetchFailed;  ///< the data sets that m_fetchText speaks of
   QProgressBar* m_progress;
   FieldForm *m_fraction, *m_augmentation;
   QCheckBox* m_invert;

@@ -236,7 +236,7 @@ QWidget* RunSetupPanel::makeLegend(const Theme& theme) {
 
 void RunSetupPanel::refresh() {
   m_refreshing = true;
-  const bool active = m_session.active();
+  const bool active = m_ofRun = m_session.active();
   const auto& project = active ? m_session.run().project : m_document.project();
   m_title->setText(active ? runTitle(m_session.run()) : QString::fromStdString(project.name));
   m_live->setFields(liveFields(project.training, active ? int(m_session.run().epochs.size()) + 1 : 1));
@@ -248,10 +248,10 @@ void RunSetupPanel::refresh() {
     m_fixed->setLocked(QString::fromStdString(f.id),
                        active ? tr("Finish or stop the run to change the %1").arg(title) : QString());
   }
-  const int best = m_session.run().bestEpoch;
+  const int best = m_branchEpoch = m_session.run().bestEpoch;
   m_branch->setVisible(m_session.hasRun() && best > 0);
   m_branch->setText(tr("Branch from epoch %1").arg(best));
-  const auto blocked = m_session.branchBlockedReason();
+  const auto blocked = m_session.branchBlockedReason(m_session.run(), best);
   m_branch->setEnabled(blocked.isEmpty());
   m_branch->setToolTip(blocked.isEmpty() ? tr("Start a new run with these settings from the weights of the best epoch")
                                          : blocked);
@@ -261,7 +261,7 @@ void RunSetupPanel::refresh() {
 void RunSetupPanel::edit(const QString& fieldId, const Value& value) {
   if (m_refreshing) return;
   const auto id = fieldId.toStdString();
-  if (m_session.active()) {
+  if (m_ofRun) {  // it may have ended since: what was meant for it does not go to the document
     if (id == "epochs") m_session.setEpochs(int(std::get<std::int64_t>(value)));
     else if (id.ends_with("learning_rate")) m_session.setLearningRate(std::get<double>(value));
     return;
@@ -270,6 +270,6 @@ void RunSetupPanel::edit(const QString& fieldId, const Value& value) {
       tr("Change training"), [&](Project& project) { put(project, id, value); }, "training." + fieldId);
 }
 
-void RunSetupPanel::branch() { m_session.branchFrom(m_session.run().folder, m_session.run().bestEpoch); }
+void RunSetupPanel::branch() { m_session.branchFrom(m_session.run().folder, m_branchEpoch); }
 
 }  // namespace strata::gui

@@ -29,6 +29,8 @@ class RunSetupPanel : public QWidget {
   FieldForm *m_live, *m_fixed;
   QPushButton* m_branch;
   bool m_refreshing = false;
+  bool m_ofRun = false;   ///< the fields show a run's values, not the document's
+  int m_branchEpoch = 0;  ///< that the button names
 };
 
 }  // namespace strata::gui

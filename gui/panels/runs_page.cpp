@@ -69,6 +69,7 @@ RunsPage::RunsPage(Theme& theme, Document& document, TrainingSession& session, Q
   connect(&m_model, &RunsModel::comparedChanged, this, &RunsPage::refreshDifferences);
   connect(&m_model, &RunsModel::renamed, this, &RunsPage::rename);
   connect(&session, &TrainingSession::runStarted, this, &RunsPage::takeSession);
+  connect(&session, &TrainingSession::historyChanged, this, &RunsPage::takeSession);
   connect(&session, &TrainingSession::epochDone, this, &RunsPage::takeSession);
   connect(&session, &TrainingSession::finished, this, &RunsPage::takeSession);
   connect(&session, &TrainingSession::stateChanged, this, &RunsPage::refreshButtons);

@@ -15,17 +15,6 @@ namespace {
 
 constexpr int kRankAgainMs = 5000;  ///< epochs may be short or long
 
-std::vector<Verdict> verdicts(const Samples& samples, const std::vector<int>& indices, const Evaluation& evaluation) {
-  std::vector<Verdict> out;
-  const auto classes = indices.empty() ? 0 : evaluation.probabilities.size() / indices.size();
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    const int predicted = evaluation.predicted[i];
-    out.push_back({indices[i], samples.labels[std::size_t(indices[i])], predicted,
-                   evaluation.probabilities[i * classes + std::size_t(predicted)]});
-  }
-  return out;
-}
-
 }  // namespace
 
 SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget* parent)
@@ -36,7 +25,9 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_order->setObjectName("sampleOrder");
   m_order->setCurrent(LeastSure);
   header->addWidget(m_order);
-  m_hint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
+  m_hint = new ElidedText(theme, "text2", this);
+  m_hint->setFont(theme.font(Theme::Text::Caption));
+  m_hint->setObjectName("samplesOf");
   m_wrong = makeLabel(theme, {}, Theme::Text::Caption, "bad", this);
   m_view = new TileView(theme, kColumns, kTiles / kColumns, this);
   m_view->setObjectName("sampleTiles");
@@ -61,15 +52,7 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   column->addWidget(makeLine(this));
   column->addLayout(hints);
   column->addLayout(tiles, 1);
-  const auto reset = [this] {
-    m_ranked.clear();
-    m_model.setSamples(m_session.dataset(), true);
-    m_stack->setCurrentIndex(0);
-    m_hint->clear();
-    m_wrong->clear();
-  };
-  connect(&session, &TrainingSession::datasetChanged, this, reset);
-  connect(&session, &TrainingSession::runStarted, this, reset);
+  connect(&session, &TrainingSession::runStarted, this, &SamplesPanel::reset);
   connect(&session, &TrainingSession::snapshotReady, this, &SamplesPanel::takeSnapshot);
   connect(&session, &TrainingSession::stateChanged, this, [this] {
     // What stands still is ranked by its last weights.
@@ -80,7 +63,18 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
           [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
   connect(m_view, &QListView::clicked, this,
           [this](const QModelIndex& i) { emit openInTest(i.data(SamplesModel::VerdictRole).value<Verdict>().index); });
+  connect(&m_worker, &PredictionWorker::failed, this,
+          [this](PredictionWorker::Kind, const QString& reason) { m_hint->setText(reason); });
   reset();
+}
+
+void SamplesPanel::reset() {
+  m_worker.forget();
+  m_ranked.clear();
+  m_model.setSamples(m_session.runDataset(), true);
+  m_stack->setCurrentIndex(0);
+  m_hint->setText({});
+  m_wrong->clear();
 }
 
 void SamplesPanel::showEvent(QShowEvent* event) {
@@ -94,37 +88,34 @@ void SamplesPanel::setNarrow(bool narrow) {
 }
 
 void SamplesPanel::takeSnapshot() {
-  const auto& snapshot = m_session.snapshot();
-  const auto& data = m_session.dataset();
-  if (!isVisible() || !snapshot || !data || !(data->shape == snapshot->network.input) || data->test.count == 0) return;
-  m_worker.setWeights({snapshot, {}});
+  const auto& data = m_session.runDataset();
+  if (!isVisible() || !m_session.snapshot() || !data || data->test.count == 0) return;
   if (m_ranked.empty() || m_rankedAt.hasExpired(kRankAgainMs) || m_session.state() != Trainer::State::Running) rank();
   else refreshTiles();
 }
 
-void SamplesPanel::rank() {
-  const auto data = m_session.dataset();
-  const auto prep = m_session.run().project.data.preprocessing;
-  const int epoch = m_session.snapshot()->epoch;
-  m_rankedAt.start();
-  std::vector<int> indices(std::size_t(std::min(kRanked, data->test.count)));
-  std::iota(indices.begin(), indices.end(), 0);
-  m_worker.post(PredictionWorker::Kind::Evaluation,
-                [this, data, prep, epoch, indices](Predictor& predictor) -> PredictionWorker::Deliver {
-                  auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
-                  return [this, data, epoch, found = std::move(found)] {
-                    if (data != m_session.dataset()) return;
-                    m_ranked = found;
-                    const auto wrong =
-                        std::count_if(found.begin(), found.end(), [](const Verdict& v) { return !v.right(); });
-                    m_hint->setText(tr("%1 · %2").arg(
-                        epoch > 0 ? tr("Epoch %1 weights").arg(epoch) : tr("First epoch"),
-                        counted(qint64(found.size()), tr("the first test image"), tr("first %1 test images"))));
-                    m_wrong->setText(tr("%1 wrong").arg(wrong));
-                    m_stack->setCurrentIndex(1);
-                    showRanked();
+/// Asks the newest weights about some test images; `take` gets what they say and the step they are of.
+void SamplesPanel::ask(PredictionWorker::Kind kind, std::vector<int> indices, Take take) {
+  m_worker.post({m_session.snapshot()}, kind,
+                [data = m_session.runDataset(), prep = m_session.run().project.data.preprocessing, indices,
+                 take](LoadedWeights& weights) -> PredictionWorker::Deliver {
+                  auto found = judge(*weights.predictor, data->test, indices, prep);
+                  return [take, found = std::move(found), epoch = weights.epoch, step = weights.step] {
+                    take(found, tr("Epoch %1, step %2").arg(epoch).arg(number(qint64(step))));
                   };
                 });
+}
+
+void SamplesPanel::rank() {
+  m_rankedAt.start();
+  std::vector<int> indices(std::size_t(std::min(kRanked, m_session.runDataset()->test.count)));
+  std::iota(indices.begin(), indices.end(), 0);
+  ask(PredictionWorker::Kind::Evaluation, indices, [this](const std::vector<Verdict>& found, const QString& of) {
+    m_ranked = found;
+    m_rankedOf = of;
+    m_stack->setCurrentIndex(1);
+    showRanked();
+  });
 }
 
 std::vector<Verdict> SamplesPanel::chosen() const {
@@ -140,25 +131,27 @@ std::vector<Verdict> SamplesPanel::chosen() const {
   return rows;
 }
 
-void SamplesPanel::showRanked() { m_model.setVerdicts(chosen()); }
+void SamplesPanel::showRanked() {
+  m_model.setVerdicts(chosen());
+  const auto wrong = std::count_if(m_ranked.begin(), m_ranked.end(), [](const Verdict& v) { return !v.right(); });
+  m_hint->setText(m_rankedOf);
+  m_wrong->setText(tr("%1 of %2 wrong").arg(wrong).arg(number(qint64(m_ranked.size()))));
+  m_wrong->setToolTip(tr("Of the first test images, asked with the weights of %1").arg(m_rankedOf.toLower()));
+}
 
 /// The tiles that are shown, asked again; their order waits for the next ranking, so that they do not dance.
 void SamplesPanel::refreshTiles() {
   std::vector<int> indices;
   for (const auto& verdict : m_model.verdicts()) indices.push_back(verdict.index);
   if (indices.empty()) return;
-  const auto data = m_session.dataset();
-  const auto prep = m_session.run().project.data.preprocessing;
-  m_worker.post(PredictionWorker::Kind::Tiles,
-                [this, data, prep, indices](Predictor& predictor) -> PredictionWorker::Deliver {
-                  auto found = verdicts(data->test, indices, predictor.evaluate(data->test, indices, prep));
-                  return [this, indices, found = std::move(found)] {
-                    const auto& now = m_model.verdicts();
-                    const bool same = std::equal(now.begin(), now.end(), indices.begin(), indices.end(),
-                                                 [](const Verdict& v, int i) { return v.index == i; });
-                    if (same) m_model.setVerdicts(found);
-                  };
-                });
+  ask(PredictionWorker::Kind::Tiles, indices, [this, indices](const std::vector<Verdict>& found, const QString& of) {
+    const auto& now = m_model.verdicts();
+    const bool same = std::equal(now.begin(), now.end(), indices.begin(), indices.end(),
+                                 [](const Verdict& v, int i) { return v.index == i; });
+    if (!same) return;
+    m_model.setVerdicts(found);
+    m_hint->setText(of == m_rankedOf ? of : tr("Tiles: %1; count: %2").arg(of.toLower(), m_rankedOf.toLower()));
+  });
 }
 
 }  // namespace strata::gui

@@ -6,10 +6,12 @@
 #include <QLabel>
 #include <QStackedWidget>
 #include <QWidget>
+#include <functional>
 
 #include "gui/models/samples_model.h"
 #include "gui/prediction_worker.h"
 #include "gui/training_session.h"
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/sample_tile_delegate.h"
 #include "gui/widgets/segment.h"
 
@@ -32,7 +34,10 @@ class SamplesPanel : public QWidget {
   void showEvent(QShowEvent* event) override;
 
  private:
+  using Take = std::function<void(const std::vector<Verdict>& found, const QString& of)>;
+  void reset();
   void takeSnapshot();
+  void ask(PredictionWorker::Kind kind, std::vector<int> indices, Take take);
   void rank();
   void refreshTiles();
   void showRanked();
@@ -41,8 +46,10 @@ class SamplesPanel : public QWidget {
   TrainingSession& m_session;
   SamplesModel m_model;
   std::vector<Verdict> m_ranked;  ///< the first kRanked test images, as of m_rankedAt
+  QString m_rankedOf;             ///< "Epoch 3, step 1,407": the weights that gave it
   QElapsedTimer m_rankedAt;
-  QLabel *m_title, *m_hint, *m_wrong;
+  QLabel *m_title, *m_wrong;
+  ElidedText* m_hint;
   Segment* m_order;
   TileView* m_view;
   QStackedWidget* m_stack;

@@ -8,6 +8,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "gui/models/runs_model.h"
 #include "gui/widgets/label.h"
@@ -57,19 +58,27 @@ Answer look(Predictor& predictor, const GreyImage& picture, PrepSteps steps, con
   return answer;
 }
 
-QStringList classNames(const Dataset* dataset, int classes) {
+/// One for each class of the net; those without a name go by number.
+QStringList classNames(const std::vector<std::string>& known, int classes) {
   QStringList names;
-  for (int i = 0; i < classes; ++i) {
-    const bool known = dataset && i < int(dataset->classes.size());
-    names << (known ? QString::fromStdString(dataset->classes[std::size_t(i)]) : QString::number(i));
-  }
+  for (int i = 0; i < classes; ++i)
+    names << (i < int(known.size()) ? QString::fromStdString(known[std::size_t(i)]) : QString::number(i));
   return names;
+}
+
+/// "epoch 3, step 1,407": which weights a figure is of.
+QString weightsText(int epoch, std::uint64_t step) {
+  return TestPage::tr("epoch %1, step %2").arg(epoch).arg(number(qint64(step)));
 }
 
 }  // namespace
 
-TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* parent)
-    : QWidget(parent), m_session(session) {
+bool TestPage::Subject::sameRunAs(const Subject& other) const {
+  return run == other.run && network == other.network && preprocessing == other.preprocessing && data == other.data;
+}
+
+TestPage::TestPage(Theme& theme, TrainingSession& session, DataLoader& loader, QWidget* parent)
+    : QWidget(parent), m_session(session), m_data(session, loader) {
   setObjectName("testPage");
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
@@ -99,23 +108,22 @@ TestPage::TestPage(Theme& theme, Document&, TrainingSession& session, QWidget* p
   connect(m_drawing->canvas(), &Canvas::changed, this, &TestPage::askSoon);
   connect(m_drawing->strip(), &PrepStrip::stepsChanged, this, &TestPage::askSoon);
   connect(m_drawing, &DrawingPanel::randomWanted, this, &TestPage::randomImage);
-  connect(m_testSet, &TestSetPanel::putOnCanvas, this, &TestPage::openTestImage);
+  connect(m_testSet, &TestSetPanel::putOnCanvas, this,
+          [this](int index) { openTestImage(m_testSet->dataset(), index); });
   connect(&m_loader, &RunsLoader::loaded, this, &TestPage::refreshRuns);
-  connect(&m_worker, &PredictionWorker::failed, this,
-          [this](const QString& reason) { m_drawing->setMessage(reason, true); });
+  connect(&m_worker, &PredictionWorker::failed, this, &TestPage::fail);
   connect(&session, &TrainingSession::snapshotReady, this, &TestPage::takeSnapshot);
-  connect(&session, &TrainingSession::datasetChanged, this, [this] {
-    m_testSet->setDataset(m_session.dataset());
-    m_evaluatedEpoch = -1;
+  connect(&m_data, &RunData::changed, this, [this] {
     chooseWeights();
+    evaluate();
   });
   connect(&session, &TrainingSession::runStarted, this, &TestPage::refreshRuns);
+  connect(&session, &TrainingSession::historyChanged, this, &TestPage::refreshEpochs);
   connect(&session, &TrainingSession::epochDone, this, &TestPage::refreshEpochs);
   connect(&session, &TrainingSession::finished, this, [this] {
     refreshRuns();
     if (isVisible()) m_loader.load();
   });
-  m_testSet->setDataset(session.dataset());
   chooseWeights();
 }
 
@@ -149,15 +157,25 @@ QWidget* TestPage::makeWeightsRow(const Theme& theme) {
   row->addStretch(2);
   row->addWidget(m_follow);
   connect(m_run, &QComboBox::currentIndexChanged, this, &TestPage::refreshEpochs);
+  // Whoever chooses weights by hand wants those, not the newest ones.
+  connect(m_run, &QComboBox::activated, this, [this] {
+    if (!following()) m_follow->setChecked(false);
+  });
   connect(m_slider, &WeightsSlider::epochChanged, this, [this] {
-    if (following()) m_follow->setChecked(false);  // whoever moves the slider wants those weights
+    if (following()) m_follow->setChecked(false);
     else chooseWeights();
   });
-  connect(m_follow, &QCheckBox::toggled, this, &TestPage::chooseWeights);
+  connect(m_follow, &QCheckBox::toggled, this, [this](bool follow) {
+    if (follow) refreshRuns();  // to the run in progress
+    else chooseWeights();
+  });
   return bar;
 }
 
-bool TestPage::following() const { return m_follow->isChecked() && m_session.active(); }
+bool TestPage::following() const {
+  const auto* run = chosenRun();
+  return m_follow->isChecked() && m_session.active() && run && run->folder == m_session.run().folder;
+}
 
 const RunRecord* TestPage::chosenRun() const {
   const int i = m_run->currentIndex();
@@ -167,8 +185,9 @@ const RunRecord* TestPage::chosenRun() const {
 void TestPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   m_loader.load();
-  takeSnapshot();
-  ask();  // the weights may have changed while the page was hidden
+  chooseWeights();  // they may have changed while the page was hidden
+  ask();
+  evaluate();
 }
 
 void TestPage::refreshRuns() {
@@ -179,7 +198,7 @@ void TestPage::refreshRuns() {
   std::vector<RunRecord> runs;
   if (m_session.hasRun()) runs.push_back(m_session.run());
   for (const auto& run : m_loader.runs()) {
-    if (run.folder != m_session.run().folder && !keptEpochs(run.folder).empty()) runs.push_back(run);
+    if (run.folder != m_session.run().folder && !keptEpochs(run).empty()) runs.push_back(run);
   }
   {
     const QSignalBlocker block(m_run);
@@ -200,9 +219,10 @@ void TestPage::refreshRuns() {
 void TestPage::refreshEpochs() {
   if (const auto* run = chosenRun()) {
     const bool live = run->folder == m_session.run().folder;
-    const auto epochs = keptEpochs(run->folder);
+    const auto& record = live ? m_session.run() : *run;
+    const auto epochs = keptEpochs(record);
     const QSignalBlocker block(m_slider);
-    m_slider->setEpochs(epochs, live ? m_session.run().bestEpoch : run->bestEpoch);
+    m_slider->setEpochs(epochs, record.bestEpoch);
     m_firstEpoch->setText(epochs.empty() ? QString() : tr("epoch %1").arg(epochs.front()));
     m_lastEpoch->setText(epochs.size() < 2 ? QString() : QString::number(epochs.back()));
   }
@@ -216,62 +236,97 @@ void TestPage::chooseWeights() {
   if (following()) return takeSnapshot();
   const auto* run = chosenRun();
   const int epoch = m_slider->epoch();
+  const bool live = run && run->folder == m_session.run().folder;
   if (run && epoch > 0) {
-    const bool live = run->folder == m_session.run().folder;
-    setWeights({nullptr, epochFile(run->folder, epoch)}, live ? m_session.run() : *run, epoch);
-  } else if (m_session.snapshot()) {
-    setWeights({m_session.snapshot(), {}}, m_session.run(), m_session.snapshot()->epoch);
+    setWeights(checkpointSource(run->folder, epoch), live ? m_session.run() : *run, epoch);
+  } else if (live && m_session.snapshot()) {
+    setWeights({m_session.snapshot()}, m_session.run(), m_session.snapshot()->epoch);
   } else {
-    m_haveWeights = false;
-    m_badge->hide();
-    m_accuracy->clear();
-    m_prediction->bars()->setEmptyText(tr("No weights yet: answers are chance until a run has finished an epoch."));
-    m_prediction->bars()->setAnswer({}, {});
+    noWeights();
   }
+}
+
+void TestPage::noWeights() {
+  m_subject.reset();
+  forgetAnswers();
+  m_badge->hide();
+  m_accuracy->clear();
+  const QString sentence = tr("No weights yet: answers are chance until a run has finished an epoch.");
+  clearAnswer(sentence);
+  m_testSet->clear(sentence);
 }
 
 void TestPage::takeSnapshot() {
-  if (!isVisible() || !following() || !m_session.snapshot()) return;
-  setWeights({m_session.snapshot(), {}}, m_session.run(), m_session.snapshot()->epoch);
+  if (!following()) return;
+  if (!m_session.snapshot()) noWeights();
+  else if (isVisible()) setWeights({m_session.snapshot()}, m_session.run(), m_session.snapshot()->epoch);
 }
 
 void TestPage::setWeights(const WeightSource& source, const RunRecord& run, int epoch) {
-  const bool same = m_haveWeights && m_worker.weights() == source;
-  m_haveWeights = true;
-  m_worker.setWeights(source);
-  m_preprocessing = run.project.data.preprocessing;
-  if (!(m_network == run.project.network)) {
-    m_network = run.project.network;
-    m_prediction->maps()->setNetwork(m_network);
+  m_data.choose(run);
+  Subject subject{source,           run.project.network, run.project.data.preprocessing, run.folder, epoch,
+                  m_data.dataset(), m_data.own()};
+  showWeightsText(run, epoch, source.snapshot.get());
+  if (m_subject == subject) return;
+  const bool sameRun = m_subject && m_subject->sameRunAs(subject);
+  if (!m_subject || !(m_subject->network == subject.network)) m_prediction->maps()->setNetwork(subject.network);
+  m_subject = std::move(subject);
+  // Following a run, what was asked of one snapshot is answered although the next is here; the answer says of which it
+  // is. What was asked of weights that somebody chose against is not.
+  if (!sameRun || !source.snapshot) {
+    forgetAnswers();
+    m_drawing->setMessage({});
   }
-  showWeightsText(run, epoch, source.snapshot != nullptr);
-  if (same) return;
+  if (!sameRun) {
+    clearAnswer({});
+    m_testSet->setDataset(m_subject->data);
+    m_testSet->clear({});
+  }
   ask();
-  // The whole test set once an epoch is plenty while following; a chosen checkpoint is evaluated at once.
-  if (!source.snapshot || epoch != m_evaluatedEpoch) {
-    m_evaluatedEpoch = source.snapshot ? epoch : -1;
-    evaluate();
-  }
+  evaluate();
 }
 
-void TestPage::showWeightsText(const RunRecord& run, int epoch, bool live) {
+void TestPage::forgetAnswers() {
+  m_worker.forget();
+  m_evaluated.reset();
+  m_evaluating = false;
+}
+
+void TestPage::showWeightsText(const RunRecord& run, int epoch, const WeightSnapshot* live) {
   const bool best = epoch > 0 && epoch == run.bestEpoch && !live;
-  m_badge->setText(live ? tr("Newest weights") : best ? tr("★ Epoch %1, best").arg(epoch) : tr("Epoch %1").arg(epoch));
+  m_badge->setText(live   ? tr("Newest: step %1").arg(number(qint64(live->step)))
+                   : best ? tr("★ Epoch %1, best").arg(epoch)
+                          : tr("Epoch %1").arg(epoch));
   m_badge->show();
   m_accuracy->setText({});
   for (const auto& e : run.epochs) {
-    if (e.epoch == epoch)
-      m_accuracy->setText(
-          tr("%1 accuracy %2")
-              .arg(run.project.data.validation == ValidationSource::TestSet ? tr("test set") : tr("validation"),
-                   percent(e.valAccuracy)));
+    if (e.epoch != epoch) continue;
+    const auto figure =
+        tr("%1 accuracy %2")
+            .arg(run.project.data.validation == ValidationSource::TestSet ? tr("test set") : tr("validation"),
+                 percent(e.valAccuracy));
+    m_accuracy->setText(live ? tr("epoch %1: %2").arg(epoch).arg(figure) : figure);  // the badge is further on
   }
 }
 
 QString TestPage::unfit() const {
-  if (m_network.input.isImage() && m_network.input.c == 1) return {};
-  return tr("This net reads samples of %1; a drawing has one grey channel.")
-      .arg(QString::fromStdString(m_network.input.text()));
+  const auto& input = m_subject->network.input;
+  if (input.isImage() && input.c == 1) return {};
+  return tr("This net reads samples of %1; a drawing has one grey channel.").arg(QString::fromStdString(input.text()));
+}
+
+QString TestPage::unfitData() const {
+  const auto& [data, network] = std::tie(m_subject->data, m_subject->network);
+  if (!data)
+    return m_data.remark().isEmpty() ? tr("The data that the run trained on are being loaded.") : m_data.remark();
+  const QString title = QString::fromStdString(data->title);
+  if (data->test.count == 0) return tr("%1 has no test images.").arg(title);
+  if (!(data->shape == network.input))
+    return tr("The net reads samples of %1, those of %2 are %3.")
+        .arg(QString::fromStdString(network.input.text()), title, QString::fromStdString(data->shape.text()));
+  if (int(data->classes.size()) > network.classes)
+    return tr("The net tells %1 classes apart, %2 has %3.").arg(network.classes).arg(title).arg(data->classes.size());
+  return {};
 }
 
 void TestPage::askSoon() {
@@ -279,80 +334,101 @@ void TestPage::askSoon() {
 }
 
 void TestPage::ask() {
-  if (!isVisible() || !m_haveWeights) return;
-  const auto reason = unfit();
-  if (m_drawing->canvas()->empty() || !reason.isEmpty()) {
-    m_prediction->bars()->setEmptyText(
-        reason.isEmpty() ? tr("Draw a digit, drop a picture, or take a random test image.") : reason);
-    m_prediction->bars()->setAnswer({}, {});
-    m_prediction->maps()->setActivations({});
-    m_prediction->setHint({});
-    m_drawing->strip()->clear();
-    return;
-  }
+  if (!isVisible() || !m_subject) return;
+  if (const auto reason = unfit(); m_drawing->canvas()->empty() || !reason.isEmpty())
+    return clearAnswer(reason.isEmpty() ? tr("Draw a digit, drop a picture, or take a random test image.") : reason);
   const auto picture = toGrey(m_drawing->canvas()->image());
   const auto steps = m_drawing->strip()->steps();
-  const auto preprocessing = m_preprocessing;
-  const auto classes = classNames(m_session.dataset().get(), m_network.classes);
-  m_worker.post(PredictionWorker::Kind::Drawing, [=, this](Predictor& predictor) -> PredictionWorker::Deliver {
-    auto answer = std::make_shared<Answer>(look(predictor, picture, steps, preprocessing, classes));
-    return [this, answer, classes] {
-      if (!answer->digit || m_drawing->canvas()->empty()) return;
-      m_prediction->bars()->setAnswer(answer->probabilities, classes);
-      m_prediction->maps()->setActivations(std::move(answer->activations));
-      m_prediction->setHint(tr("%1 ms on CPU, updated as you draw")
-                                .arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
-      m_drawing->strip()->setPrepared(*answer->digit, answer->without);
-      m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.")
-                                                    : QString());
-    };
-  });
+  const auto subject = *m_subject;
+  m_worker.post(
+      subject.weights, PredictionWorker::Kind::Drawing, [=, this](LoadedWeights& weights) -> PredictionWorker::Deliver {
+        const bool ownData = subject.data && subject.ownData;
+        const auto classes = classNames(ownData ? subject.data->classes : weights.classes, subject.network.classes);
+        auto answer =
+            std::make_shared<Answer>(look(*weights.predictor, picture, steps, subject.preprocessing, classes));
+        return [this, answer, classes, of = weightsText(weights.epoch, weights.step)] {
+          if (!answer->digit || m_drawing->canvas()->empty()) return;
+          m_prediction->bars()->setAnswer(answer->probabilities, classes);
+          m_prediction->maps()->setActivations(std::move(answer->activations));
+          m_prediction->setHint(tr("%1 · %2 ms on CPU, updated as you draw")
+                                    .arg(of)
+                                    .arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
+          m_drawing->strip()->setPrepared(*answer->digit, answer->without);
+          m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.")
+                                                        : QString());
+        };
+      });
 }
 
+void TestPage::clearAnswer(const QString& why) {
+  m_prediction->bars()->setEmptyText(why);
+  m_prediction->bars()->setAnswer({}, {});
+  m_prediction->maps()->setActivations({});
+  m_prediction->setHint({});
+  m_drawing->strip()->clear();
+}
+
+/// While a run is followed, once an epoch is plenty; an evaluation under way ends on the weights it began with.
 void TestPage::evaluate() {
-  const auto& data = m_session.dataset();
-  ++m_evaluation;
-  if (!isVisible()) m_evaluatedEpoch = -1;
-  if (!data || data->test.count == 0 || !(data->shape == m_network.input) ||
-      int(data->classes.size()) != m_network.classes)
-    return;
-  evaluateFrom(0, std::make_shared<std::vector<Verdict>>(), m_evaluation);
+  if (!isVisible() || !m_subject || m_evaluating) return;
+  if (const auto reason = unfitData(); !reason.isEmpty()) return m_testSet->clear(reason);
+  const bool done = m_evaluated && m_evaluated->sameRunAs(*m_subject) && m_evaluated->epoch == m_subject->epoch &&
+                    (m_subject->weights.snapshot || m_evaluated->weights == m_subject->weights);
+  if (done) return;
+  m_evaluated = m_subject;
+  m_evaluating = true;
+  m_testSet->setPending(tr("Epoch %1 is being judged.").arg(m_subject->epoch));
+  evaluateFrom(0, std::make_shared<std::vector<Verdict>>());
 }
 
 /// One chunk in the worker, the next asked for when it is back: a drawing never waits for more than a chunk.
-void TestPage::evaluateFrom(int first, std::shared_ptr<std::vector<Verdict>> answers, int generation) {
-  const auto data = m_session.dataset();
-  const auto preprocessing = m_preprocessing;
-  m_worker.post(PredictionWorker::Kind::Evaluation, [=, this](Predictor& predictor) -> PredictionWorker::Deliver {
-    std::vector<int> indices(std::size_t(std::min(kChunk, data->test.count - first)));
-    std::iota(indices.begin(), indices.end(), first);
-    const auto evaluation = predictor.evaluate(data->test, indices, preprocessing);
-    const auto classes = evaluation.probabilities.size() / std::max<std::size_t>(1, indices.size());
-    for (std::size_t i = 0; i < indices.size(); ++i) {
-      const int predicted = evaluation.predicted[i];
-      answers->push_back({indices[i], data->test.labels[std::size_t(indices[i])], predicted,
-                          evaluation.probabilities[i * classes + std::size_t(predicted)]});
-    }
-    return [=, this] {
-      if (generation != m_evaluation || data != m_session.dataset()) return;
-      const int next = first + kChunk;
-      if (next < data->test.count) evaluateFrom(next, answers, generation);
-      else m_testSet->setVerdicts(*answers);
-    };
-  });
+void TestPage::evaluateFrom(int first, std::shared_ptr<std::vector<Verdict>> answers) {
+  const auto subject = *m_evaluated;
+  m_worker.post(subject.weights, PredictionWorker::Kind::Evaluation,
+                [=, this](LoadedWeights& weights) -> PredictionWorker::Deliver {
+                  const Samples& samples = subject.data->test;
+                  std::vector<int> indices(std::size_t(std::min(kChunk, samples.count - first)));
+                  std::iota(indices.begin(), indices.end(), first);
+                  const auto verdicts = judge(*weights.predictor, samples, indices, subject.preprocessing);
+                  answers->insert(answers->end(), verdicts.begin(), verdicts.end());
+                  return [this, answers, next = first + kChunk, epoch = weights.epoch, step = weights.step] {
+                    if (next < m_evaluated->data->test.count) evaluateFrom(next, answers);
+                    else showVerdicts(std::move(*answers), epoch, step);
+                  };
+                });
 }
 
-void TestPage::openTestImage(int index) {
-  const auto& data = m_session.dataset();
+void TestPage::showVerdicts(std::vector<Verdict> verdicts, int epoch, std::uint64_t step) {
+  m_evaluating = false;
+  m_testSet->setVerdicts(
+      std::move(verdicts), classNames(m_evaluated->data->classes, m_evaluated->network.classes),
+      tr("%1, on %2").arg(weightsText(epoch, step), QString::fromStdString(m_evaluated->data->title)),
+      m_evaluated->ownData ? QString() : m_data.remark());
+  evaluate();  // the run that is followed may have trained on meanwhile
+}
+
+/// What is on show would be of other weights than those that were asked for.
+void TestPage::fail(PredictionWorker::Kind kind, const QString& reason) {
+  if (kind == PredictionWorker::Kind::Drawing) {
+    clearAnswer(reason);
+    m_drawing->setMessage(reason, true);
+  } else {
+    m_evaluating = false;
+    m_testSet->clear(reason);
+  }
+}
+
+void TestPage::openTestImage(const std::shared_ptr<const Dataset>& data, int index) {
   if (!data || index < 0 || index >= data->test.count) return;
   m_drawing->canvas()->setPicture(sampleImage(data->test, data->shape, index), tr("Test image"));
-  const auto label = classNames(data.get(), int(data->classes.size())).value(data->test.labels[std::size_t(index)]);
-  m_drawing->setMessage(tr("Test image %1, a %2").arg(number(index), label));
+  const auto label = classNames(data->classes, int(data->classes.size())).value(data->test.labels[std::size_t(index)]);
+  m_drawing->setMessage(tr("Test image %1 of %2, a %3").arg(number(index), QString::fromStdString(data->title), label));
 }
 
+/// Of the data that the weights belong to, so that the net is asked what it knows.
 void TestPage::randomImage() {
-  const auto& data = m_session.dataset();
-  if (data && data->test.count > 0) openTestImage(int(QRandomGenerator::global()->bounded(data->test.count)));
+  const auto& data = m_subject && m_subject->data ? m_subject->data : m_session.dataset();
+  if (data && data->test.count > 0) openTestImage(data, int(QRandomGenerator::global()->bounded(data->test.count)));
 }
 
 }  // namespace strata::gui

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::size_t kMostTiles = 200, kMostConfused = 6;
 
-QStringList names(const Dataset& dataset) {
-  QStringList list;
-  for (const auto& name : dataset.classes) list << QString::fromStdString(name);
-  return list;
-}
-
 }  // namespace
 
 TestSetPanel::TestSetPanel(const Theme& theme, QWidget* parent) : QWidget(parent), m_theme(theme) {
@@ -34,8 +28,8 @@ TestSetPanel::TestSetPanel(const Theme& theme, QWidget* parent) : QWidget(parent
   inside->addWidget(makeLine(content));
   inside->addWidget(makeCell(theme), 3);
   m_stack = new QStackedWidget(this);
-  m_stack->addWidget(
-      new EmptyState(theme, tr("No weights yet: answers are chance until a run has finished an epoch."), {}, this));
+  m_empty = new EmptyState(theme, {}, {}, this);
+  m_stack->addWidget(m_empty);
   m_stack->addWidget(content);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
@@ -64,7 +58,15 @@ QWidget* TestSetPanel::makeMatrix(const Theme& theme) {
   facts->addWidget(m_facts);
   facts->addStretch(1);
   facts->addWidget(makeLabel(theme, tr("down: true, across: predicted"), Theme::Text::Caption, "text2", box));
+  m_of = makeLabel(theme, {}, Theme::Text::Caption, "text2", box);
+  m_of->setObjectName("testSetOf");
+  m_of->setWordWrap(true);
+  m_remark = makeLabel(theme, {}, Theme::Text::Caption, "warn", box);
+  m_remark->setObjectName("testSetRemark");
+  m_remark->setWordWrap(true);
   column->addLayout(facts);
+  column->addWidget(m_of);
+  column->addWidget(m_remark);
   column->addWidget(m_view, 1);
   column->addWidget(m_legend);
   return box;
@@ -126,31 +128,38 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
 void TestSetPanel::setDataset(std::shared_ptr<const Dataset> dataset) {
   m_dataset = std::move(dataset);
   m_samples.setSamples(m_dataset, true);
-  clear();
 }
 
-void TestSetPanel::clear() {
+void TestSetPanel::clear(const QString& why) {
   m_verdicts.clear();
   m_truth = m_predicted = -1;
   m_matrix.setMatrix({}, {});
+  m_samples.setVerdicts({});
   m_facts->clear();
+  m_empty->setSentence(why);
   m_stack->setCurrentIndex(0);
 }
 
-void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
-  if (!m_dataset) return;
+void TestSetPanel::setPending(const QString& what) {
+  m_empty->setSentence(what);
+  m_of->setText(tr("%1 · %2").arg(m_ofText, what));
+}
+
+void TestSetPanel::setVerdicts(std::vector<Verdict> answers, const QStringList& classes, const QString& of,
+                               const QString& remark) {
   m_verdicts = std::move(answers);
-  const auto n = m_dataset->classes.size();
+  m_classes = classes;
+  m_ofText = of;
+  const auto n = std::size_t(classes.size());
   std::vector<std::vector<int>> matrix(n, std::vector<int>(n, 0));
   for (const auto& v : m_verdicts) ++matrix[std::size_t(v.label)][std::size_t(v.predicted)];
-  m_matrix.setMatrix(std::move(matrix), names(*m_dataset));
-  const bool all = int(m_verdicts.size()) >= m_dataset->test.count;
+  m_matrix.setMatrix(std::move(matrix), classes);
   m_facts->setText(
-      all ? tr("%1, %2 wrong")
-                .arg(counted(qint64(m_verdicts.size()), tr("1 image"), tr("%1 images")), number(m_matrix.wrong()))
-          : tr("%1 of %2")
-                .arg(number(qint64(m_verdicts.size())),
-                     counted(m_dataset->test.count, tr("1 image"), tr("%1 images"))));
+      tr("%1, %2 wrong")
+          .arg(counted(qint64(m_verdicts.size()), tr("1 image"), tr("%1 images")), number(m_matrix.wrong())));
+  m_of->setText(of);
+  m_remark->setText(remark);
+  m_remark->setVisible(!remark.isEmpty());
   m_legend->setText(m_matrix.largestError() > 0
                         ? tr("Tinted: wrong, 1 to %1. Click a cell to see its images.").arg(m_matrix.largestError())
                         : tr("Nothing is wrong."));
@@ -159,7 +168,7 @@ void TestSetPanel::setVerdicts(std::vector<Verdict> answers) {
   showConfused();
   if (m_truth < 0) {
     const auto worst = m_matrix.mostConfused(1);
-    if (all && !worst.empty()) choose(worst.front().truth, worst.front().predicted);
+    if (!worst.empty()) choose(worst.front().truth, worst.front().predicted);
   } else {
     choose(m_truth, m_predicted);
   }
@@ -176,7 +185,7 @@ void TestSetPanel::choose(int truth, int predicted) {
 }
 
 void TestSetPanel::showCell() {
-  if (m_truth < 0 || !m_dataset) return;
+  if (m_truth < 0) return;
   std::vector<Verdict> rows;
   for (const auto& v : m_verdicts) {
     if (v.label == m_truth && v.predicted == m_predicted) rows.push_back(v);
@@ -185,10 +194,9 @@ void TestSetPanel::showCell() {
   if (m_order->current() == 0)
     std::stable_sort(rows.begin(), rows.end(), [](const Verdict& a, const Verdict& b) { return a.sure > b.sure; });
   if (rows.size() > kMostTiles) rows.resize(kMostTiles);
-  const auto classes = names(*m_dataset);
   m_cellHeader->setTitle(m_truth == m_predicted
-                             ? tr("%1, right").arg(classes.value(m_truth))
-                             : tr("True %1, predicted %2").arg(classes.value(m_truth), classes.value(m_predicted)));
+                             ? tr("%1, right").arg(m_classes.value(m_truth))
+                             : tr("True %1, predicted %2").arg(m_classes.value(m_truth), m_classes.value(m_predicted)));
   m_cellCount->setText(counted(qint64(count), tr("1 image"), tr("%1 images")));
   m_samples.setVerdicts(std::move(rows));
 }
@@ -199,10 +207,9 @@ void TestSetPanel::showConfused() {
     item->widget()->setObjectName({});  // it is looked up by name until it is gone
     delete item;
   }
-  const auto classes = names(*m_dataset);
   for (const auto& pair : m_matrix.mostConfused(kMostConfused)) {
     auto* button = new QPushButton(
-        tr("%1 → %2 · %3").arg(classes.value(pair.truth), classes.value(pair.predicted)).arg(pair.count), this);
+        tr("%1 → %2 · %3").arg(m_classes.value(pair.truth), m_classes.value(pair.predicted)).arg(pair.count), this);
     button->setObjectName("confusedPair");
     button->setCheckable(true);
     button->setFont(m_theme.font(Theme::Text::Caption));

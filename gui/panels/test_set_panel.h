@@ -19,15 +19,22 @@
 
 namespace strata::gui {
 
+class EmptyState;
+
 class TestSetPanel : public QWidget {
   Q_OBJECT
  public:
   explicit TestSetPanel(const Theme& theme, QWidget* parent = nullptr);
 
+  /// Whose test images are shown; null: none yet.
   void setDataset(std::shared_ptr<const Dataset> dataset);
-  /// Answers to the first `answers.size()` test images; more may follow while an evaluation is under way.
-  void setVerdicts(std::vector<Verdict> answers);
-  void clear();
+  const std::shared_ptr<const Dataset>& dataset() const { return m_dataset; }
+  /// Answers to all test images. `classes` has a name for each class of the net, `of` says which weights answered on
+  /// which data, `remark` what is to be kept in mind besides.
+  void setVerdicts(std::vector<Verdict> answers, const QStringList& classes, const QString& of, const QString& remark);
+  /// What is shown is about to be replaced.
+  void setPending(const QString& what);
+  void clear(const QString& why);
   const ConfusionModel& matrix() const { return m_matrix; }
   void choose(int truth, int predicted);
 
@@ -47,17 +54,20 @@ class TestSetPanel : public QWidget {
   const Theme& m_theme;
   std::shared_ptr<const Dataset> m_dataset;
   std::vector<Verdict> m_verdicts;
+  QStringList m_classes;
   ConfusionModel m_matrix;
   SamplesModel m_samples;
   int m_truth = -1, m_predicted = -1;
   PanelHeader *m_header, *m_cellHeader;
   ConfusionView* m_view;
-  QLabel *m_facts, *m_legend, *m_cellCount;
+  QLabel *m_facts, *m_of, *m_remark, *m_legend, *m_cellCount;
+  QString m_ofText;
   Segment *m_mode, *m_order;
   TileView* m_tiles;
   QPushButton* m_put;
   QHBoxLayout* m_confused;
   QStackedWidget* m_stack;
+  EmptyState* m_empty;
 };
 
 }  // namespace strata::gui

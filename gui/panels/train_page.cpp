@@ -72,6 +72,7 @@ TrainPage::TrainPage(Theme& theme, Document& document, TrainingSession& session,
   connect(&session, &TrainingSession::stateChanged, this, &TrainPage::refreshEmptyState);
   connect(&session, &TrainingSession::datasetChanged, this, &TrainPage::refreshEmptyState);
   connect(&session, &TrainingSession::runStarted, this, &TrainPage::startRun);
+  connect(&session, &TrainingSession::historyChanged, this, &TrainPage::takeHistory);
   connect(&session, &TrainingSession::epochDone, this, &TrainPage::takeEpoch);
   connect(&session, &TrainingSession::finished, this, &TrainPage::finishRun);
   connect(&session, &TrainingSession::note, this, [this](NoteEvent::Level level, const QString& text) {
@@ -182,11 +183,9 @@ void TrainPage::refreshEmptyState() {
 }
 
 void TrainPage::startRun() {
-  m_metrics.clear();
   m_events.clear();
   m_warnings->hide();
   const auto& run = m_session.run();
-  for (const auto& epoch : run.epochs) m_metrics.appendEpoch(epoch, epoch.epoch == run.bestEpoch);
   const bool onTestSet = run.project.data.validation == ValidationSource::TestSet;
   m_valLoss->setCaption(onTestSet ? tr("Test set loss") : tr("Validation loss"));
   m_valAccuracy->setCaption(onTestSet ? tr("Test set accuracy") : tr("Validation accuracy"));
@@ -199,9 +198,16 @@ void TrainPage::startRun() {
   if (run.synthetic)
     m_events.add(EventsModel::Kind::Warning,
                  tr("These are synthetic digits, not MNIST: the figures are not comparable."));
+  takeHistory();
   m_curves->newRun();
-  refresh();
   refreshEmptyState();
+}
+
+void TrainPage::takeHistory() {
+  const auto& run = m_session.run();
+  m_metrics.clear();
+  for (const auto& epoch : run.epochs) m_metrics.appendEpoch(epoch, epoch.epoch == run.bestEpoch);
+  refresh();
 }
 
 void TrainPage::takeEpoch(const EpochRecord& record, bool best) {

@@ -37,6 +37,7 @@ class TrainPage : public QWidget {
   QWidget* makeEvents(const Theme& theme);
   QWidget* makeCentre(const Theme& theme);
   void startRun();
+  void takeHistory();  ///< the figures from their beginning: of a new run, or of one that goes on from an older point
   void takeEpoch(const EpochRecord& record, bool best);
   void finishRun();
   void refresh();  ///< at most 4 Hz

@@ -4,6 +4,7 @@
 #include <QComboBox>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSignalBlocker>
@@ -57,10 +58,7 @@ const char* dotTone(Trainer::State state, const QString& word) {
 
 TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& loader, QWidget* parent)
     : QWidget(parent), m_theme(theme), m_session(session), m_loader(loader) {
-  m_primary = new QAction(this);
-  m_primary->setObjectName("runPrimary");
-  m_primary->setShortcut(QKeySequence("F5"));
-  connect(m_primary, &QAction::triggered, this, [this] { m_session.perform(m_session.primaryAction()); });
+  m_primary = makeAction("runPrimary", {}, QKeySequence("F5"), Action::Start);
   m_stepBatch = makeAction("stepBatch", tr("Train one batch"), QKeySequence("F10"), Action::StepBatch);
   m_stepEpoch = makeAction("stepEpoch", tr("Train to the end of the epoch"), {}, Action::StepEpoch);
   m_stop = makeAction("runStop", tr("Stop"), QKeySequence("Shift+F5"), Action::Stop);
@@ -72,12 +70,14 @@ TransportBar::TransportBar(Theme& theme, TrainingSession& session, DataLoader& l
   m_primaryButton->setFont(theme.font(Theme::Text::BodyStrong));
   m_primaryButton->setFixedWidth(QFontMetrics(m_primaryButton->font()).horizontalAdvance(tr("Continue")) + 56);
   connect(m_primaryButton, &QPushButton::clicked, m_primary, &QAction::trigger);
+  connect(m_primaryButton, &QPushButton::released, this, &TransportBar::refresh, Qt::QueuedConnection);
   const auto button = [&](QAction* action, const QString& icon) {
     auto* made = new QToolButton(this);
     made->setIcon(m_theme.icon(icon, "text"));
     made->setProperty("button", true);
     made->setAccessibleName(action->text());
     connect(made, &QToolButton::clicked, action, &QAction::trigger);
+    connect(made, &QToolButton::released, this, &TransportBar::refresh, Qt::QueuedConnection);
     return made;
   };
   m_stepButton = button(m_stepBatch, "step");
@@ -129,8 +129,24 @@ QAction* TransportBar::makeAction(const QString& name, const QString& text, cons
   made->setObjectName(name);
   made->setShortcut(key);
   made->setData(static_cast<int>(action));
-  connect(made, &QAction::triggered, this, [this, action] { m_session.perform(action); });
+  made->setAutoRepeat(action == Action::StepBatch);  // a key held down must not start, pause and resume in turn
+  connect(made, &QAction::triggered, this, [this, made] {
+    m_session.perform(static_cast<Action>(made->data().toInt()), m_phase);  // what it said, not what it would say now
+    refresh();
+  });
   return made;
+}
+
+void TransportBar::fillMenu(QMenu* menu) {
+  m_menu = menu;
+  menu->addActions(actions());
+  // Hidden first, triggered next: what was chosen is carried out before it may say something else.
+  connect(menu, &QMenu::aboutToHide, this, &TransportBar::refresh, Qt::QueuedConnection);
+}
+
+bool TransportBar::held() const {
+  return m_primaryButton->isDown() || m_stepButton->isDown() || m_stopButton->isDown() ||
+         (m_menu && m_menu->isVisible());
 }
 
 QWidget* TransportBar::makeState() {
@@ -192,13 +208,24 @@ void TransportBar::refreshButton(QWidget* button, const QAction* action) {
 }
 
 void TransportBar::refresh() {
+  if (!held()) refreshActions();
+  const QSignalBlocker quiet(m_device);
+  m_device->setCurrentIndex(m_device->findData(m_session.backend()));
+  m_device->setEnabled(!m_session.active());
+  m_device->setToolTip(m_session.active() ? tr("Finish or stop the run to change the device")
+                                          : tr("The device that trains"));
+  refreshText();
+}
+
+void TransportBar::refreshActions() {
+  m_phase = m_session.phase();
   const Action primary = m_session.primaryAction();
   const PrimaryFace face = faceOf(primary);
   m_primary->setText(face.text);
   m_primaryButton->setText(face.text);
   m_primaryButton->setIcon(m_theme.icon(face.icon, "onaccent"));
   m_primary->setData(static_cast<int>(primary));
-  for (QAction* action : {m_primary, m_stepBatch, m_stepEpoch, m_stop, m_newRun}) {
+  for (QAction* action : actions()) {
     const QString reason = m_session.blockedReason(static_cast<Action>(action->data().toInt()));
     const QString key = action->shortcut().toString(QKeySequence::NativeText);
     action->setEnabled(reason.isEmpty());
@@ -210,12 +237,6 @@ void TransportBar::refresh() {
   refreshButton(m_primaryButton, m_primary);
   refreshButton(m_stepButton, m_stepBatch);
   refreshButton(m_stopButton, m_stop);
-  const QSignalBlocker quiet(m_device);
-  m_device->setCurrentIndex(m_device->findData(m_session.backend()));
-  m_device->setEnabled(!m_session.active());
-  m_device->setToolTip(m_session.active() ? tr("Finish or stop the run to change the device")
-                                          : tr("The device that trains"));
-  refreshText();
 }
 
 void TransportBar::refreshText() {

@@ -12,6 +12,7 @@
 
 class QComboBox;
 class QLabel;
+class QMenu;
 class QProgressBar;
 class QPushButton;
 class QToolButton;
@@ -27,9 +28,8 @@ class TransportBar : public QWidget {
 
   /// In a small window the device box is as narrow as may be and the time left gives way to the state's facts.
   void setNarrow(bool narrow);
-  /// For the Run menu; the buttons are their twins.
-  QAction* primaryAction() const { return m_primary; }
-  QList<QAction*> otherActions() const { return {m_stepBatch, m_stepEpoch, m_stop, m_newRun}; }
+  /// Puts the buttons' twins into the Run menu.
+  void fillMenu(QMenu* menu);
 
  signals:
   void dataFolderWanted();
@@ -37,11 +37,14 @@ class TransportBar : public QWidget {
  private:
   QAction* makeAction(const QString& name, const QString& text, const QKeySequence& key,
                       TrainingSession::Action action);
+  QList<QAction*> actions() const { return {m_primary, m_stepBatch, m_stepEpoch, m_stop, m_newRun}; }
+  bool held() const;  ///< a button is pressed or the menu is open: what they say stays until that is over
   QWidget* makeState();
   void fillDevices();
   void chooseDevice(int index);
-  void refresh();      ///< what can be done
-  void refreshText();  ///< how far it is
+  void refresh();
+  void refreshActions();  ///< what can be done
+  void refreshText();     ///< how far it is
   void refreshButton(QWidget* button, const QAction* action);
 
   Theme& m_theme;
@@ -54,6 +57,8 @@ class TransportBar : public QWidget {
   ElidedText *m_facts, *m_time;
   QProgressBar* m_progress;
   QComboBox* m_device;
+  QMenu* m_menu = nullptr;
+  int m_phase = 0;  ///< of the session, when the actions were last refreshed
   bool m_narrow = false;
   QTimer m_textTimer;  ///< texts change at most ten times a second
 };

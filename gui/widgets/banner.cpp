@@ -42,8 +42,10 @@ Banner::Banner(const Theme& theme, QWidget* parent) : QWidget(parent) {
   row->addWidget(close);
   connect(copy, &QPushButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(m_text->text()); });
   connect(close, &QToolButton::clicked, this, &QWidget::hide);
+  connect(m_offer, &QPushButton::pressed, this, [this] { m_pressed = m_accept; });
   connect(m_offer, &QPushButton::clicked, this, [this] {
-    const auto accept = std::exchange(m_accept, {});
+    const auto accept = std::exchange(m_pressed, {});
+    m_accept = {};
     hide();
     if (accept) accept();
   });
@@ -52,8 +54,10 @@ Banner::Banner(const Theme& theme, QWidget* parent) : QWidget(parent) {
 
 void Banner::showText(const QString& text) { showOffer(text, {}, {}); }
 
-void Banner::withdrawOffer() {
-  if (std::exchange(m_accept, {})) hide();
+void Banner::withdraw(const QString& text) {
+  if (text != m_text->text()) return;
+  m_accept = {};
+  hide();
 }
 
 void Banner::showOffer(const QString& text, const QString& button, std::function<void()> accept) {

@@ -20,14 +20,15 @@ class Banner : public QWidget {
   void showText(const QString& text);  ///< raises an accessibility alert
   /// Likewise, with a button that closes the banner and does `accept`.
   void showOffer(const QString& text, const QString& button, std::function<void()> accept);
-  /// Closes a message whose offer no longer holds.
-  void withdrawOffer();
+  /// Closes the message that says `text`, which no longer holds; another one stays.
+  void withdraw(const QString& text);
   QString text() const { return m_text->text(); }
 
  private:
   QLabel* m_text;
   QPushButton* m_offer;
-  std::function<void()> m_accept;  ///< empty: nothing is offered
+  std::function<void()> m_accept;   ///< empty: nothing is offered
+  std::function<void()> m_pressed;  ///< what was offered when the button was pressed
 };
 
 }  // namespace strata::gui
