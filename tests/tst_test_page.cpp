@@ -207,8 +207,8 @@ void TestTestPage::aRunIsJudgedOnItsOwnData() {
   load(m_shifted);
   const auto second = train(2);
   QTRY_COMPARE_WITH_TIMEOUT(judged(), 700, 20000);
-  QVERIFY(text("testSetOf").endsWith("on shifted"));
-  choose(first);  // the other data are loaded, not this run's
+  QTRY_VERIFY(text("testSetOf").endsWith("on shifted"));  // and nothing is being judged any more
+  choose(first);                                          // the other data are loaded, not this run's
   QTRY_COMPARE_WITH_TIMEOUT(judged(), 2600, 20000);
   QVERIFY(text("testSetOf").endsWith("on digits"));
   QCOMPARE(text("testSetRemark"), QString());

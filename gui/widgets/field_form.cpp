@@ -89,9 +89,7 @@ void FieldForm::setFields(const std::vector<Field>& fields) {
     for (const Field& field : m_fields) describe(m_rows[QString::fromStdString(field.id)], field);
     return;
   }
-  m_rows.clear();
-  for (QFormLayout* layout : {m_plain, m_advanced})
-    while (layout->rowCount() > 0) layout->removeRow(0);
+  clearRows();
   bool anyAdvanced = false;
   for (const Field& field : m_fields) {
     addRow(field, field.advanced ? m_advanced : m_plain);
@@ -100,6 +98,25 @@ void FieldForm::setFields(const std::vector<Field>& fields) {
   m_plainBox->setVisible(m_plain->rowCount() > 0);
   m_fold->setVisible(anyAdvanced);
   m_advancedBox->setVisible(anyAdvanced && m_fold->isChecked());
+}
+
+/// An editor may be telling of its own change just now: it goes when that is over, unheard and under no name.
+void FieldForm::clearRows() {
+  m_rows.clear();
+  for (QFormLayout* layout : {m_plain, m_advanced}) {
+    while (layout->rowCount() > 0) {
+      const QFormLayout::TakeRowResult row = layout->takeRow(0);
+      for (QLayoutItem* item : {row.labelItem, row.fieldItem}) {
+        for (QWidget* inside : item->widget()->findChildren<QWidget*>()) {
+          inside->blockSignals(true);
+          inside->setObjectName({});
+        }
+        item->widget()->hide();
+        item->widget()->deleteLater();
+        delete item;
+      }
+    }
+  }
 }
 
 void FieldForm::addRow(const Field& field, QFormLayout* layout) {

@@ -55,6 +55,7 @@ class FieldForm : public QWidget {
     QString help, issue, refusal;  ///< what is wrong with the document's value, and with what was typed
     std::function<void(const Value&)> show;
   };
+  void clearRows();
   void addRow(const Field& field, QFormLayout* layout);
   void describe(Row& row, const Field& field);
   void showProblem(const Row& row);
