@@ -157,7 +157,7 @@ void TestHostileValues::refusedOrSane() {
   const std::string line = before.substr(0, before.find('\n') + 1);
   const Json sound = isCheckpoint ? checkpoint.state : parseJson(isLines ? line : before, "the sound file");
   int refused = 0;
-  eachPlace(sound, {}, [&](const Json::json_pointer& at) {
+  eachPlace(sound, Json::json_pointer(), [&](const Json::json_pointer& at) {
     for (const std::string& value : badValues()) {
       const std::string text = replaced(sound, at, value);
       writeText(path, isCheckpoint ? checkpoint.bytes(text)
