@@ -18,10 +18,14 @@ bool usableName(const std::string& name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
 }
 
-/// "conv3": the stem and the lowest number that no layer of `spec` has.
-std::string unusedName(const NetworkSpec& spec, const std::string& stem) {
-  std::set<std::string> used;
-  for (const LayerSpec& layer : spec.layers) used.insert(layer.name);
+std::set<std::string> namesIn(const NetworkSpec& spec) {
+  std::set<std::string> names;
+  for (const LayerSpec& layer : spec.layers) names.insert(layer.name);
+  return names;
+}
+
+/// "conv3": the stem and the lowest number that is not used.
+std::string unusedName(const std::set<std::string>& used, const std::string& stem) {
   for (int number = 1;; ++number)
     if (const std::string name = stem + std::to_string(number); !used.contains(name)) return name;
 }
@@ -29,10 +33,10 @@ std::string unusedName(const NetworkSpec& spec, const std::string& stem) {
 /// Walks down the stack once; each step finds one layer's issues, shape and costs.
 class Analyst {
  public:
-  explicit Analyst(const NetworkSpec& spec) : m_spec(spec) {}
+  explicit Analyst(const NetworkSpec& spec) : m_spec(spec), m_used(namesIn(spec)) {}
 
   Analysis run() {
-    m_analysis.layers.resize(std::min<std::size_t>(m_spec.layers.size(), kMaxLayers));
+    m_analysis.layers.resize(m_spec.layers.size());
     checkWhole();
     Shape shape = m_analysis.ok() ? m_spec.input : Shape{};
     m_analysis.activations = shape.size();
@@ -67,7 +71,7 @@ class Analyst {
   void checkName(int index, const std::string& name, const std::string& stem) {
     const bool taken = !m_names.insert(name).second;
     if (usableName(name) && !taken) return;
-    const std::string better = unusedName(m_spec, stem);
+    const std::string better = unusedName(m_used, stem);
     const std::string text = name.empty() ? "The layer has no name."
                              : taken      ? "Another layer is named " + inQuotes(name) + " too."
                                           : "A name has at most 64 letters, digits, _ and -; no spaces and no dots.";
@@ -167,7 +171,8 @@ class Analyst {
 
   const NetworkSpec& m_spec;
   Analysis m_analysis;
-  std::set<std::string> m_names;
+  const std::set<std::string> m_used;  ///< names of the whole stack
+  std::set<std::string> m_names;       ///< of the layers walked so far
 };
 
 int sizeFromJson(const Json& json, int high, const std::string& where) {
@@ -240,7 +245,7 @@ void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix) {
 }
 
 LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def) {
-  return {def.type, unusedName(spec, def.stem), Fields(def.fields)};
+  return {def.type, unusedName(namesIn(spec), def.stem), Fields(def.fields)};
 }
 
 Json networkToJson(const NetworkSpec& spec) {

@@ -41,7 +41,7 @@ struct LayerAnalysis {
 };
 
 struct Analysis {
-  std::vector<LayerAnalysis> layers;
+  std::vector<LayerAnalysis> layers;  ///< one for each layer of the stack
   std::vector<Issue> issues;
   std::int64_t parameters = 0;
   std::int64_t macs = 0;         ///< per sample, forward

@@ -12,7 +12,6 @@
 namespace strata {
 namespace {
 
-constexpr std::uint64_t kMaxProjectBytes = 1 << 20;
 constexpr std::size_t kMaxName = 120;  ///< characters of a project's name
 
 /// A whole number from 0. JSON read from a text holds it unsigned, JSON made from an int signed.

@@ -46,6 +46,7 @@ struct Project {
 };
 
 inline constexpr int kProjectVersion = 1;
+inline constexpr std::uint64_t kMaxProjectBytes = 1 << 20;  ///< of a project's file; a larger one is not read
 
 Json projectToJson(const Project& project);
 /// Throws Error::Input for anything malformed, unknown or of a newer version. A stack with issues is accepted.

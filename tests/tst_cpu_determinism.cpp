@@ -2,6 +2,10 @@
 // The cpu backend gives the same bits from run to run and for every number of threads.
 #include <QTest>
 
+#include <atomic>
+#include <new>
+
+#include "engine/cpu/thread_pool.h"
 #include "reference_chain.h"
 
 using namespace strata;
@@ -14,6 +18,8 @@ class TestCpuDeterminism : public QObject {
   void sameBits();
   void sameBitsOfDrawnStacks_data();
   void sameBitsOfDrawnStacks();
+  void aTaskThatThrows_data();
+  void aTaskThatThrows();
   void cleanup() { qunsetenv("STRATA_ISA"); }
 };
 
@@ -98,6 +104,28 @@ void TestCpuDeterminism::sameBitsOfDrawnStacks() {
     QVERIFY2(
         trained(spec, "sgd", threads, 3) == once,
         qPrintable(QString("%1 threads\n%2").arg(threads).arg(QString::fromStdString(networkToJson(spec).dump()))));
+}
+
+void TestCpuDeterminism::aTaskThatThrows_data() {
+  QTest::addColumn<int>("threads");
+  for (const int threads : {1, 2, 5}) QTest::addRow("%d", threads) << threads;
+}
+
+// Ops of the reference allocate: what they throw on any thread comes out where the pass was asked for, and the pool
+// goes on.
+void TestCpuDeterminism::aTaskThatThrows() {
+  QFETCH(int, threads);
+  ThreadPool pool(threads);
+  for (const int failing : {0, 57, 99}) {
+    QVERIFY_EXCEPTION_THROWN(pool.run(100,
+                                      [failing](int task, int) {
+                                        if (task == failing) throw std::bad_alloc();
+                                      }),
+                             std::bad_alloc);
+    std::atomic<int> done{0};
+    pool.run(100, [&done](int, int) { ++done; });
+    QCOMPARE(done.load(), 100);
+  }
 }
 
 QTEST_GUILESS_MAIN(TestCpuDeterminism)

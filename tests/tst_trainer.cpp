@@ -69,6 +69,8 @@ class TestTrainer : public QObject {
   void saysWhatSuitsTheNet();
   void remarksAreNotes();
   void runsAreListedAndRenamed();
+  void foldersThatCannotBeReadAreListed();
+  void aRunInUseIsTrainingWhateverItsSummarySays();
   void predictsAsItValidated();
 };
 
@@ -703,6 +705,60 @@ void TestTrainer::runsAreListedAndRenamed() {
   job.resumeFrom = job.runFolder;
   runToEnd(job);
   QCOMPARE(readRun(job.runFolder).name, std::string("A better name"));
+}
+
+void TestTrainer::foldersThatCannotBeReadAreListed() {
+  namespace fs = std::filesystem;
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(newRunFolder(scratch.path()));
+  job.maxSteps = 1;
+  runToEnd(job);
+  const auto copy = [&](const char* name) {
+    fs::copy(job.runFolder, scratch / name, fs::copy_options::recursive);
+    return scratch / name;
+  };
+  int unsound = 0;
+  for (const char* file : {"summary.json", "environment.json", "metrics.jsonl", "project.json"}) {
+    const Path folder = copy((std::string("loop-") + file).c_str());
+    fs::remove(folder / file);
+    fs::create_symlink(file, folder / file);  // a link to itself
+    ++unsound;
+    const Path other = copy((std::string("folder-") + file).c_str());
+    fs::remove(other / file);
+    fs::create_directory(other / file);
+    ++unsound;
+  }
+  fs::create_symlink("itself", scratch / "itself");
+  std::vector<std::string> problems;
+  const auto runs = listRuns(scratch.path(), &problems);
+  QCOMPARE(runs.size(), std::size_t{1});
+  QCOMPARE(problems.size(), std::size_t(unsound) + 1);
+  QVERIFY(listRuns(scratch / "nowhere", &problems).empty());
+  QCOMPARE(problems.size(), std::size_t(unsound) + 1);  // a folder not made yet is no problem
+}
+
+void TestTrainer::aRunInUseIsTrainingWhateverItsSummarySays() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(newRunFolder(scratch.path()));
+  job.maxSteps = 1;
+  runToEnd(job);
+  writeText(job.runFolder / "summary.json", "{\"state\": \"failed\"}");
+  QCOMPARE(readRun(job.runFolder).state, std::string("failed"));
+  QVERIFY(readRun(job.runFolder).holder.empty());
+  {
+    const FolderLock lock(job.runFolder);
+    QCOMPARE(readRun(job.runFolder).state, std::string("training"));
+    QVERIFY(readRun(job.runFolder).holder.starts_with("process "));
+    QVERIFY(refusedWith(Error::Kind::File, [&] { moveRun(job.runFolder, scratch / "archive"); }).contains("in use"));
+    QVERIFY(std::filesystem::exists(job.runFolder / "project.json"));
+  }
+  const Path name = job.runFolder.filename();
+  QCOMPARE(moveRun(job.runFolder, scratch / "archive"), scratch / "archive" / name);
+  std::filesystem::create_directory(job.runFolder);  // the place is taken meanwhile
+  const Path back = moveRun(scratch / "archive" / name, scratch.path());
+  QCOMPARE(back.parent_path(), scratch.path());
+  QVERIFY(back != job.runFolder);
+  QCOMPARE(readRun(back).epochs.size(), std::size_t{0});
 }
 
 void TestTrainer::predictsAsItValidated() {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/cpu/thread_pool.h"
 
+#include <utility>
+
 #if defined(__SSE2__)
 #include <immintrin.h>
 #endif
@@ -47,12 +49,16 @@ void ThreadPool::runErased(int tasks, Call call, const void* context) {
     m_ranges[std::size_t(i)].next.store(int(std::int64_t{tasks} * i / threads()), std::memory_order_relaxed);
     m_ranges[std::size_t(i)].end = int(std::int64_t{tasks} * (i + 1) / threads());
   }
-  if (m_workers.empty() || tasks == 1) return takeTasks(0);
-  m_busy.store(int(m_workers.size()), std::memory_order_relaxed);
-  m_round.fetch_add(1, std::memory_order_release);
-  m_round.notify_all();
-  takeTasks(0);
-  for (int busy; (busy = m_busy.load(std::memory_order_acquire)) != 0;) awaitChange(m_busy, busy);
+  if (m_workers.empty() || tasks == 1) {
+    takeTasks(0);
+  } else {
+    m_busy.store(int(m_workers.size()), std::memory_order_relaxed);
+    m_round.fetch_add(1, std::memory_order_release);
+    m_round.notify_all();
+    takeTasks(0);
+    for (int busy; (busy = m_busy.load(std::memory_order_acquire)) != 0;) awaitChange(m_busy, busy);
+  }
+  if (m_failure) std::rethrow_exception(std::exchange(m_failure, nullptr));
 }
 
 void ThreadPool::work(int thread) {
@@ -66,12 +72,22 @@ void ThreadPool::work(int thread) {
   }
 }
 
-void ThreadPool::takeTasks(int thread) {
-  for (int i = 0; i < threads(); ++i) {
-    Range& range = m_ranges[std::size_t((thread + i) % threads())];
-    for (int task; (task = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
-      m_call(m_context, task, thread);
+void ThreadPool::takeTasks(int thread) noexcept {
+  try {
+    for (int i = 0; i < threads(); ++i) {
+      Range& range = m_ranges[std::size_t((thread + i) % threads())];
+      for (int task; (task = range.next.fetch_add(1, std::memory_order_relaxed)) < range.end;)
+        m_call(m_context, task, thread);
+    }
+  } catch (...) {
+    giveUp(std::current_exception());
   }
+}
+
+void ThreadPool::giveUp(std::exception_ptr why) noexcept {
+  for (Range& range : m_ranges) range.next.store(range.end, std::memory_order_relaxed);
+  const std::lock_guard lock(m_failureMutex);
+  if (!m_failure) m_failure = std::move(why);
 }
 
 FlushToZero::FlushToZero() {

@@ -5,6 +5,8 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -17,7 +19,8 @@ class ThreadPool {
 
   int threads() const { return int(m_workers.size()) + 1; }
 
-  /// Calls body(task, thread) for every task of 0..tasks-1 and returns when all are done. `body` must not throw.
+  /// Calls body(task, thread) for every task of 0..tasks-1 and returns when all are done. What a body throws is thrown
+  /// here, the first of several, when no task runs any more; tasks that nobody had begun by then are left out.
   template <class Body>
   void run(int tasks, const Body& body) {
     runErased(
@@ -29,7 +32,8 @@ class ThreadPool {
   using Call = void (*)(const void* context, int task, int thread);
   void runErased(int tasks, Call call, const void* context);
   void work(int thread);
-  void takeTasks(int thread);
+  void takeTasks(int thread) noexcept;
+  void giveUp(std::exception_ptr why) noexcept;
 
   /// The tasks [next, end) of one thread's range that nobody has taken yet.
   struct alignas(64) Range {
@@ -44,6 +48,8 @@ class ThreadPool {
   bool m_ending = false;
   Call m_call = nullptr;
   const void* m_context = nullptr;
+  std::mutex m_failureMutex;
+  std::exception_ptr m_failure;  ///< of a body in this round; guarded by m_failureMutex while tasks run
 };
 
 /// While it lives, the calling thread treats numbers too small for full precision as zero: they cost a hundred times

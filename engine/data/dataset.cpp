@@ -53,26 +53,35 @@ Preprocessing preprocessingFromJson(const Json& json, const std::string& where) 
   return {fields.real("scale"), fields.real("offset"), fields.flag("invert")};
 }
 
+SplitSizes splitSizes(const Dataset& dataset, ValidationSource source, double fraction) {
+  const int count = dataset.train.count;
+  if (source == ValidationSource::TestSet) {
+    if (dataset.test.count == 0)
+      throw Error(Error::Kind::Input, dataset.title, "it has no test set to validate on",
+                  "Validate on a part of the training set instead.");
+    return {count, dataset.test.count};
+  }
+  if (!(fraction > 0 && fraction < 1))
+    throw Error(Error::Kind::Input, "data.validation_fraction",
+                "must lie between 0 and 1; got " + numberText(fraction));
+  if (count < 2)
+    throw Error(Error::Kind::Input, dataset.title,
+                "got " + counted(count, "training sample") + ", needed 2 or more to hold some out");
+  const int held = std::clamp(static_cast<int>(std::lround(fraction * count)), 1, count - 1);
+  return {count - held, held};
+}
+
 DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction,
                       std::uint64_t seed) {
+  const SplitSizes sizes = splitSizes(*dataset, source, fraction);
   DataView view;
   view.validationSource = source;
-  const int count = dataset->train.count;
   if (source == ValidationSource::TestSet) {
-    if (dataset->test.count == 0)
-      throw Error(Error::Kind::Input, dataset->title, "it has no test set to validate on",
-                  "Validate on a part of the training set instead.");
-    view.train = upTo(count);
-    view.validation = upTo(dataset->test.count);
+    view.train = upTo(sizes.train);
+    view.validation = upTo(sizes.validation);
   } else {
-    if (!(fraction > 0 && fraction < 1))
-      throw Error(Error::Kind::Input, "data.validation_fraction",
-                  "must lie between 0 and 1; got " + numberText(fraction));
-    if (count < 2)
-      throw Error(Error::Kind::Input, dataset->title,
-                  "got " + counted(count, "training sample") + ", needed 2 or more to hold some out");
-    const int held = std::clamp(static_cast<int>(std::lround(fraction * count)), 1, count - 1);
-    const std::vector<char> isHeld = drawHeldOut(count, held, seed);
+    const int count = dataset->train.count;
+    const std::vector<char> isHeld = drawHeldOut(count, sizes.validation, seed);
     for (int i = 0; i < count; ++i) (isHeld[static_cast<std::size_t>(i)] ? view.validation : view.train).push_back(i);
   }
   view.dataset = std::move(dataset);

@@ -53,8 +53,15 @@ struct DataView {
   }
 };
 
+/// How many samples makeDataView() would give to training and to validation.
+struct SplitSizes {
+  int train = 0, validation = 0;
+};
+/// Throws Error::Input with the reason where the data set cannot be split so.
+SplitSizes splitSizes(const Dataset& dataset, ValidationSource source, double fraction);
+
 /// Split holds out `fraction` of the training set, drawn by `seed`, the rest keeping its order; TestSet validates on
-/// the test set.
+/// the test set. Throws as splitSizes() does.
 DataView makeDataView(std::shared_ptr<const Dataset> dataset, ValidationSource source, double fraction,
                       std::uint64_t seed);
 

@@ -214,21 +214,32 @@ RunRecord describeRun(const Path& folder) {
   });
   if (run.name.empty())
     run.name = printable((folder.has_filename() ? folder : folder.parent_path()).filename().string());
-  if (run.state.empty() || run.state == "training") run.state = lockHolder(folder).empty() ? "interrupted" : "training";
+  run.holder = lockHolder(folder);
+  if (!run.holder.empty()) run.state = "training";
+  else if (run.state.empty() || run.state == "training") run.state = "interrupted";
   return run;
 }
 
 std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems) {
   std::vector<RunRecord> runs;
+  const auto note = [&](const std::string& problem) {
+    if (problems) problems->push_back(problem);
+  };
   std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, code)) {
-    if (!std::filesystem::exists(entry.path() / "project.json", code)) continue;
+  std::filesystem::directory_iterator entry(parent, code), end;
+  for (; !code && entry != end; entry.increment(code)) {
+    std::error_code hidden;
+    if (!std::filesystem::exists(entry->path() / "project.json", hidden) && !hidden) continue;
     try {
-      runs.push_back(readRun(entry.path()));
+      runs.push_back(readRun(entry->path()));
     } catch (const Error& error) {
-      if (problems) problems->push_back(error.what());
+      note(error.what());
+    } catch (const std::exception& error) {
+      note(Error(Error::Kind::Input, entry->path().string(), error.what()).what());
     }
   }
+  if (code && code != std::errc::no_such_file_or_directory)
+    note(Error(Error::Kind::File, parent.string(), "cannot be listed (" + code.message() + ")").what());
   std::sort(runs.begin(), runs.end(), [](const RunRecord& a, const RunRecord& b) {
     return std::pair(a.started, a.folder) > std::pair(b.started, b.folder);
   });
@@ -245,6 +256,20 @@ std::vector<RunRecord> readReferenceRuns(const Path& file) {
     runs.push_back(referenceFromJson(run, file));
   }
   return runs;
+}
+
+Path moveRun(const Path& folder, const Path& parent) {
+  const FolderLock lock(folder);
+  makeFolders(parent);
+  const std::string name = (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+  std::error_code code;
+  Path to = parent / name;
+  for (int number = 2; std::filesystem::exists(to, code); ++number) to = parent / (name + "-" + std::to_string(number));
+  std::filesystem::rename(folder, to, code);
+  if (code)
+    throw Error(Error::Kind::File, folder.string(), "cannot be moved to " + to.string() + " (" + code.message() + ")",
+                "The run is where it was");
+  return to;
 }
 
 void renameRun(const Path& folder, const std::string& name) {

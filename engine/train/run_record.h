@@ -24,6 +24,7 @@ struct RunRecord {
   int threads = 0;
   std::string state;    ///< "training" "finished" "stopped" "diverged" "failed" "interrupted"
   std::string reason;   ///< one sentence when diverged or failed
+  std::string holder;   ///< who holds the folder's lock and so trains it now: "process 1234"; empty: nobody
   std::string started;  ///< ISO 8601, UTC
   std::vector<EpochRecord> epochs;
   int bestEpoch = 0;
@@ -46,14 +47,18 @@ bool isMissing(const EpochRecord& record);
 Path runsDir();                         ///< userDataDir()/runs
 Path newRunFolder(const Path& parent);  ///< a name that sorts by time, unused; not created yet
 /// Error::File, Error::Input. Of a folder that a crash has left behind it reads what is there; its state is
-/// "interrupted". Texts out of its files come without control characters and cut to a line. Epochs between others whose
-/// lines are missing stand as missingEpoch(). A line that makes no sense is refused, or passed over with a sentence in
-/// `problems` where that is given.
+/// "interrupted". That of a folder whose lock is held is "training", whatever was written down last. Texts out of its
+/// files come without control characters and cut to a line. Epochs between others whose lines are missing stand as
+/// missingEpoch(). A line that makes no sense is refused, or passed over with a sentence in `problems` where that is
+/// given.
 RunRecord readRun(const Path& folder, std::vector<std::string>* problems = nullptr);
 RunRecord describeRun(const Path& folder);  ///< readRun() without the epochs, of which there may be many
 /// Newest first; unreadable ones as sentences.
 std::vector<RunRecord> listRuns(const Path& parent, std::vector<std::string>* problems = nullptr);
 std::vector<RunRecord> readReferenceRuns(const Path& file);  ///< resources/reference_runs.json
+/// Moves the folder of a run into `parent`, under a name that is free there, and returns where it is now. Error::File,
+/// naming who uses it when somebody does.
+Path moveRun(const Path& folder, const Path& parent);
 /// The folder keeps its own. Error::File, Error::Input when it is in use.
 void renameRun(const Path& folder, const std::string& name);
 
