@@ -3,71 +3,142 @@
 
 #include <QUndoCommand>
 
+#include <filesystem>
+
 #include "datasets/source.h"
+#include "engine/error.h"
+#include "gui/theme.h"
 
 namespace strata::gui {
-/// Swaps whole projects: a project is small, and no edit can forget a part of itself.
+namespace {
+
+std::string bytesOf(const QString& path) { return readFile(path.toStdString(), kMaxProjectBytes); }
+
+/// Replacing a file needs no right to write to it, only to its folder; whoever took that right away meant the file.
+void refuseProtected(const QString& path) {
+  using std::filesystem::perms;
+  std::error_code absent;
+  const perms allowed = std::filesystem::status(path.toStdString(), absent).permissions();
+  constexpr perms kWrite = perms::owner_write | perms::group_write | perms::others_write;
+  if (!absent && allowed != perms::unknown && (allowed & kWrite) == perms::none)
+    throw Error(Error::Kind::File, path.toStdString(), "is write-protected",
+                "Save under another name, or allow writing to it");
+}
+
+}  // namespace
+
+/// Swaps whole projects: a project is small, and no edit can forget a part of itself. The undo stack's own signal tells
+/// of the change once the step is on it.
 class EditCommand : public QUndoCommand {
  public:
-  EditCommand(Document& document, const QString& text, Project after, QString mergeKey)
-      : QUndoCommand(text), m_document(document), m_before(document.m_project), m_after(std::move(after)),
+  using State = std::shared_ptr<const Document::State>;
+
+  EditCommand(Document& document, const QString& text, State after, QString mergeKey)
+      : QUndoCommand(text), m_document(document), m_before(document.m_state), m_after(std::move(after)),
         m_mergeKey(std::move(mergeKey)) {}
 
-  void undo() override { m_document.put(m_before); }
-  void redo() override { m_document.put(m_after); }
+  void undo() override { m_document.m_state = m_before; }
+  void redo() override { m_document.m_state = m_after; }
   int id() const override { return m_mergeKey.isEmpty() ? -1 : 1; }
   bool mergeWith(const QUndoCommand* next) override {
     const auto* other = static_cast<const EditCommand*>(next);
     if (other->m_mergeKey != m_mergeKey) return false;
     m_after = other->m_after;
-    setObsolete(m_after == m_before);
+    setObsolete(m_after->project == m_before->project);
     return true;
   }
 
  private:
   Document& m_document;
-  Project m_before, m_after;
+  State m_before, m_after;
   QString m_mergeKey;
 };
 
-Document::Document(QObject* parent) : QObject(parent), m_analysis(analyse(m_project.network)) {}
+Document::Document(QObject* parent) : QObject(parent), m_state(stateOf({})) {
+  connect(&m_undo, &QUndoStack::indexChanged, this, &Document::changed);
+}
 
-void Document::edit(const QString& text, const std::function<void(Project&)>& change, const QString& mergeKey) {
-  Project after = m_project;
+std::shared_ptr<const Document::State> Document::stateOf(Project project) {
+  Analysis analysis = analyse(project.network);
+  return std::make_shared<const State>(State{std::move(project), std::move(analysis)});
+}
+
+bool Document::edit(const QString& text, const std::function<void(Project&)>& change, const QString& mergeKey) {
+  Project after = project();
   change(after);
-  if (after == m_project) return;
+  if (after == project()) return false;
+  if (after.network.layers.size() > static_cast<std::size_t>(kMaxLayers)) {
+    emit refused(tr("A stack holds at most %1 layers. Delete one first.").arg(number(kMaxLayers)));
+    return false;
+  }
   const QString key = mergeKey.isEmpty() ? QString() : QString("%1/%2").arg(mergeKey).arg(m_mergeGeneration);
-  m_undo.push(new EditCommand(*this, text, std::move(after), key));
+  m_undo.push(new EditCommand(*this, text, stateOf(std::move(after)), key));
+  return true;
 }
 
 void Document::endMerge() { ++m_mergeGeneration; }
 
 void Document::reset(Project project, const QString& path) {
+  auto state = stateOf(project);
+  QString newPath = path;
+  std::swap(m_saved, project);
+  m_state.swap(state);
+  m_path.swap(newPath);
+  const bool told = m_undo.count() > 0;  // the stack tells of every change of its position, to the bottom too
   m_undo.clear();
-  m_saved = project;
-  m_path = path;
-  put(project);
+  if (!told) emit changed();
   emit pathChanged();
 }
 
-void Document::open(const QString& path) { reset(readProject(path.toStdString()), path); }
+void Document::open(const QString& path) {
+  std::string file = bytesOf(path);  // before it is read as a project: a change between the two is noticed later
+  reset(readProject(path.toStdString()), path);
+  m_file = std::move(file);
+}
+
+void Document::recover(Project project) {
+  reset(std::move(project), {});
+  m_saved = {};
+  emit pathChanged();
+}
 
 void Document::save(const QString& path) {
-  Project project = m_project;
-  const std::string source = resolveSource(project.data.source, m_path.toStdString());
-  if (resolveSource(project.data.source, path.toStdString()) != source) project.data.source = source;  // the same data
-  writeProject(path.toStdString(), project);
-  edit(tr("Keep the data"), [&](Project& kept) { kept = project; });
-  m_saved = m_project;
+  refuseProtected(path);
+  Project kept = project();
+  const std::string source = resolveSource(kept.data.source, m_path.toStdString());
+  if (resolveSource(kept.data.source, path.toStdString()) != source) kept.data.source = source;  // the same data
+  writeProject(path.toStdString(), kept);
+  edit(tr("Keep the data"), [&](Project& project) { project = kept; });
+  m_saved = kept;
   m_path = path;
   endMerge();
+  try {
+    m_file = bytesOf(path);
+  } catch (const Error&) {
+    m_file.clear();  // gone again already; fileState() will say so
+  }
   emit pathChanged();
 }
 
-void Document::put(const Project& project) {
-  m_project = project;
-  m_analysis = analyse(m_project.network);
-  emit changed();
+Document::FileState Document::fileState() const {
+  if (m_path.isEmpty()) return FileState::Same;
+  try {
+    return readFile(m_path.toStdString(), m_file.size()) == m_file ? FileState::Same : FileState::Changed;
+  } catch (const Error&) {
+    std::error_code unknown;
+    const bool there = std::filesystem::exists(m_path.toStdString(), unknown) || unknown;
+    return there ? FileState::Changed : FileState::Gone;
+  }
+}
+
+void Document::reload() {
+  std::string file = bytesOf(m_path);
+  const Project now = readProject(m_path.toStdString());
+  endMerge();
+  m_saved = now;
+  m_file = std::move(file);
+  edit(tr("Reload"), [&now](Project& project) { project = now; });
+  emit pathChanged();
 }
 
 }  // namespace strata::gui

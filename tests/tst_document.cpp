@@ -4,6 +4,11 @@
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <filesystem>
+#include <fstream>
+#include <new>
+#include <stdexcept>
+#include <utility>
 
 #include "engine/error.h"
 #include "gui/document.h"
@@ -91,6 +96,181 @@ class TestDocument : public QObject {
     QCOMPARE(document.project().training.batchSize, 32);
     QCOMPARE(document.undoStack().count(), 1);
     QVERIFY(document.path().isEmpty());
+  }
+
+  void anEditPastTheLargestStackIsRefused() {
+    Document document;
+    Project full;
+    for (int i = 0; i < kMaxLayers; ++i)
+      full.network.layers.push_back({"dropout", "d" + std::to_string(i), Fields(findLayer("dropout")->fields)});
+    document.reset(full, {});
+    QSignalSpy changed(&document, &Document::changed), refused(&document, &Document::refused);
+    QVERIFY(!document.edit("One more", [](Project& project) {
+      project.network.layers.push_back(newLayer(project.network, *findLayer("flatten")));
+    }));
+    QCOMPARE(refused.count(), 1);
+    QVERIFY(refused[0][0].toString().contains("1,000"));
+    QCOMPARE(changed.count(), 0);
+    QCOMPARE(document.undoStack().count(), 0);
+    QVERIFY(document.project() == full);
+    QVERIFY(document.edit("One less", [](Project& project) { project.network.layers.pop_back(); }));
+  }
+
+  void anEditThatThrowsChangesNothing() {
+    Document document;
+    setBatch(document, 32);
+    QSignalSpy changed(&document, &Document::changed);
+    QVERIFY_EXCEPTION_THROWN(document.edit("Fails",
+                                           [](Project& project) {
+                                             project.training.batchSize = 7;
+                                             throw std::bad_alloc();
+                                           }),
+                             std::bad_alloc);
+    QCOMPARE(document.project().training.batchSize, 32);
+    QCOMPARE(document.undoStack().count(), 1);
+    QCOMPARE(changed.count(), 0);
+  }
+
+  void aSlotThatThrowsLeavesTheUndoStackSound() {
+    Document document;
+    bool fails = true;
+    connect(&document, &Document::changed, &document, [&] {
+      if (std::exchange(fails, false)) throw std::runtime_error("a view");
+    });
+    QVERIFY_EXCEPTION_THROWN(setBatch(document, 64), std::runtime_error);
+    QCOMPARE(document.project().training.batchSize, 64);
+    QCOMPARE(document.undoStack().count(), 1);
+    document.undoStack().undo();
+    QCOMPARE(document.project().training.batchSize, 128);
+  }
+
+  void analysisIsNewWhenTheChangeIsTold() {
+    Document document;
+    std::size_t layers = 99;
+    connect(&document, &Document::changed, &document, [&] { layers = document.analysis().layers.size(); });
+    document.edit("Add", [](Project& project) {
+      project.network.layers.push_back(newLayer(project.network, *findLayer("flatten")));
+    });
+    QCOMPARE(layers, std::size_t(1));
+    document.reset({}, {});
+    QCOMPARE(layers, std::size_t(0));
+  }
+
+  void otherProgramsAreNoticed_data() {
+    QTest::addColumn<QString>("act");
+    QTest::addColumn<int>("state");
+    const auto row = [](const char* act, Document::FileState state) {
+      QTest::newRow(act) << QString(act) << int(state);
+    };
+    row("nothing", Document::FileState::Same);
+    row("rewritten the same", Document::FileState::Same);
+    row("touched", Document::FileState::Same);
+    row("one byte, same size and time", Document::FileState::Changed);
+    row("longer", Document::FileState::Changed);
+    row("empty", Document::FileState::Changed);
+    row("replaced by another file", Document::FileState::Changed);
+    row("replaced by a folder", Document::FileState::Changed);
+    row("replaced by a loop of links", Document::FileState::Changed);
+    row("a link to a changed copy", Document::FileState::Changed);
+    row("a link to the same", Document::FileState::Same);
+    row("renamed", Document::FileState::Gone);
+    row("deleted", Document::FileState::Gone);
+    row("a dangling link", Document::FileState::Gone);
+  }
+  void otherProgramsAreNoticed() {
+    namespace fs = std::filesystem;
+    QFETCH(QString, act);
+    QFETCH(int, state);
+    QTemporaryDir folder;
+    const fs::path path = folder.filePath("net.strata").toStdString(), other = folder.filePath("other").toStdString();
+    Document document;
+    document.save(QString::fromStdString(path.string()));
+    std::string text = readFile(path, kMaxProjectBytes);
+    const auto write = [](const fs::path& to, const std::string& bytes) {
+      std::ofstream(to, std::ios::binary) << bytes;
+    };
+    const auto becomesALinkTo = [&](const fs::path& target) {
+      fs::remove(path);
+      fs::create_symlink(target, path);
+    };
+    const auto when = fs::last_write_time(path);
+    if (act == "rewritten the same") write(path, text);
+    if (act == "touched") fs::last_write_time(path, when + std::chrono::hours(1));
+    if (act == "longer") write(path, text + "\n");
+    if (act == "empty") write(path, "");
+    if (act == "renamed") fs::rename(path, other);
+    if (act == "deleted") fs::remove(path);
+    if (act == "a dangling link") becomesALinkTo("nowhere");
+    if (act == "replaced by a loop of links") becomesALinkTo("net.strata");
+    if (act == "a link to the same") fs::rename(path, other), fs::create_symlink(other, path);
+    if (act == "replaced by a folder") fs::remove(path), fs::create_directory(path);
+    text[text.find("Untitled")] = 'u';
+    if (act == "one byte, same size and time") write(path, text), fs::last_write_time(path, when);
+    if (act == "replaced by another file") write(other, text), fs::rename(other, path);
+    if (act == "a link to a changed copy") write(other, text), becomesALinkTo(other);
+    QCOMPARE(int(document.fileState()), state);
+  }
+
+  void reloadingIsOneStepThatCanBeUndone() {
+    QTemporaryDir folder;
+    const QString path = folder.filePath("net.strata");
+    Document document, other;
+    document.save(path);
+    setBatch(document, 32);
+    other.open(path);
+    other.edit("Elsewhere", [](Project& project) { project.training.epochs = 7; });
+    other.save(path);
+    QCOMPARE(document.fileState(), Document::FileState::Changed);
+    document.reload();
+    QVERIFY(!document.dirty());
+    QCOMPARE(document.fileState(), Document::FileState::Same);
+    QCOMPARE(document.project().training.epochs, 7);
+    document.undoStack().undo();  // nothing done here is lost
+    QCOMPARE(document.project().training.batchSize, 32);
+    QVERIFY(document.dirty());
+  }
+
+  void aFileThatCannotBeReloadedChangesNothing() {
+    QTemporaryDir folder;
+    const QString path = folder.filePath("net.strata");
+    Document document;
+    document.save(path);
+    setBatch(document, 32);
+    std::ofstream(path.toStdString()) << "{";
+    QVERIFY_EXCEPTION_THROWN(document.reload(), strata::Error);
+    QCOMPARE(document.project().training.batchSize, 32);
+    QVERIFY(document.dirty());
+    QCOMPARE(document.fileState(), Document::FileState::Changed);
+  }
+
+  void aProtectedFileIsNotReplaced() {
+    QTemporaryDir folder;
+    const QString path = folder.filePath("net.strata");
+    Document document;
+    document.save(path);
+    QFile::setPermissions(path, QFile::ReadOwner | QFile::ReadGroup | QFile::ReadOther);
+    setBatch(document, 32);
+    QVERIFY_EXCEPTION_THROWN(document.save(path), strata::Error);
+    QVERIFY(document.dirty());
+    QCOMPARE(readProject(path.toStdString()).training.batchSize, 128);
+    QCOMPARE(document.fileState(), Document::FileState::Same);
+    document.save(folder.filePath("other.strata"));
+    QVERIFY(!document.dirty());
+  }
+
+  void savingKeepsALink() {
+    QTemporaryDir folder;
+    const std::string target = folder.filePath("target.strata").toStdString();
+    const QString link = folder.filePath("link.strata");
+    Document document;
+    document.save(QString::fromStdString(target));
+    std::filesystem::create_symlink(target, link.toStdString());
+    document.open(link);
+    setBatch(document, 32);
+    document.save(link);
+    QVERIFY(std::filesystem::is_symlink(link.toStdString()));
+    QCOMPARE(readProject(target).training.batchSize, 32);
+    QCOMPARE(document.fileState(), Document::FileState::Same);
   }
 
   void analysisFollows() {

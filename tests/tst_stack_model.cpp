@@ -238,8 +238,15 @@ class TestStackModel : public QObject {
     QVERIFY(m_model->dropMimeData(&dense, Qt::CopyAction, 1, 0, {}));
     QCOMPARE(names().size(), 9);
     QMimeData hostile;
-    hostile.setData(kCardMime, "4000000000");
-    QVERIFY(!m_model->dropMimeData(&hostile, Qt::MoveAction, 1, 0, {}));
+    const QByteArray id = conv1->data(kCardMime).chopped(1);
+    for (const QByteArray& bytes : {QByteArray("4000000000"), QByteArray("0"), id + "4000000000", id + "-1", id})
+      for (const auto action : {Qt::MoveAction, Qt::CopyAction}) {
+        hostile.setData(kCardMime, bytes);
+        QVERIFY2(!m_model->dropMimeData(&hostile, action, 1, 0, {}), bytes);
+      }
+    LayerStackModel otherWindow(m_document);
+    std::unique_ptr<QMimeData> foreign(otherWindow.mimeData({otherWindow.index(2)}));
+    QVERIFY(!m_model->canDropMimeData(foreign.get(), Qt::MoveAction, 1, 0, {}));
     QCOMPARE(m_model->mimeData({m_model->index(0)}), nullptr);
   }
 
@@ -280,6 +287,45 @@ class TestStackModel : public QObject {
         QVERIFY(raised(issue));
       }
     }
+  }
+
+  void namesThatAreNoneAreAProblemOfTheirCard_data() {
+    QTest::addColumn<QString>("name");
+    for (const char* name : {"", "conv2", "conv.1", "con v1", "../x", "größe", "a\nb"})
+      QTest::newRow(name) << QString::fromUtf8(name);
+    QTest::newRow("long") << QString(5000, 'a');
+  }
+  void namesThatAreNoneAreAProblemOfTheirCard() {
+    QFETCH(QString, name);
+    m_document.edit("Name", [&](Project& project) { project.network.layers[2].name = name.toStdString(); });
+    m_document.edit("Name", [&](Project& project) { project.network.layers[0].name = name.toStdString(); });
+    QVERIFY(card(3).hasError());
+    QVERIFY(card(3).blamed.isEmpty());  // the summary shows no name
+    QCOMPARE(m_model->duplicateLayer(2), 3);
+    QCOMPARE(m_model->moveLayer(0, 4), 3);
+    QCOMPARE(m_model->removeLayer(0), 0);
+    while (m_document.undoStack().canUndo()) m_document.undoStack().undo();
+    QVERIFY(m_document.analysis().ok());
+  }
+
+  void theLargestStackTakesNoMore() {
+    m_document.edit("Full", [](Project& project) {
+      auto& layers = project.network.layers;
+      while (layers.size() < std::size_t(kMaxLayers))
+        layers.insert(layers.begin(),
+                      {"dropout", "d" + std::to_string(layers.size()), Fields(findLayer("dropout")->fields)});
+    });
+    const QStringList full = names();
+    QCOMPARE(full.size(), kMaxLayers);
+    QCOMPARE(m_model->duplicateLayer(999), -1);
+    QCOMPARE(m_model->insertLayer("dense", 0), -1);
+    std::unique_ptr<QMimeData> dragged(m_model->mimeData({m_model->index(1)}));
+    QVERIFY(!m_model->dropMimeData(dragged.get(), Qt::CopyAction, 5, 0, {}));
+    QCOMPARE(names(), full);
+    QCOMPARE(m_model->rowCount(), kMaxLayers + 2);
+    QVERIFY(m_model->dropMimeData(dragged.get(), Qt::MoveAction, 5, 0, {}));
+    QCOMPARE(m_model->removeLayer(0), 0);
+    QCOMPARE(m_model->duplicateLayer(0), 1);
   }
 
   void renamingIsNoRemoval() {

@@ -169,12 +169,12 @@ QMimeData* LayerStackModel::mimeData(const QModelIndexList& indexes) const {
   const int layer = indexes.isEmpty() ? -1 : layerAt(indexes.front().row());
   if (layer < 0) return nullptr;
   auto* mime = new QMimeData;
-  mime->setData(kCardMime, QByteArray::number(layer));
+  mime->setData(kCardMime, m_id + QByteArray::number(layer));
   return mime;
 }
 
 bool LayerStackModel::canDropMimeData(const QMimeData* data, Qt::DropAction, int row, int, const QModelIndex&) const {
-  const bool known = data->hasFormat(mimeTypes()[0]) || data->hasFormat(mimeTypes()[1]);
+  const bool known = data->data(kCardMime).startsWith(m_id) || data->hasFormat(kLayerMime);
   return known && row >= 1 && row <= layerCount() + 1;
 }
 
@@ -185,7 +185,7 @@ bool LayerStackModel::dropMimeData(const QMimeData* data, Qt::DropAction action,
   int placed = -1;
   if (data->hasFormat(kCardMime)) {
     bool ok = false;
-    const int layer = data->data(kCardMime).toInt(&ok);
+    const int layer = data->data(kCardMime).mid(m_id.size()).toInt(&ok);
     if (!ok || layer < 0 || layer >= layerCount()) return false;
     placed = action == Qt::CopyAction ? copyLayer(layer, before) : moveLayer(layer, before);
   } else {
@@ -198,22 +198,22 @@ bool LayerStackModel::dropMimeData(const QMimeData* data, Qt::DropAction action,
 int LayerStackModel::insertLayer(const QString& type, int before) {
   const LayerDef* def = findLayer(type.toStdString());
   if (!def || before < 0 || before > layerCount()) return -1;
-  m_document.edit(tr("Add %1").arg(QString::fromStdString(def->title)), [&](Project& project) {
+  const bool done = m_document.edit(tr("Add %1").arg(QString::fromStdString(def->title)), [&](Project& project) {
     auto& layers = project.network.layers;
     layers.insert(layers.begin() + before, newLayer(project.network, *def));
   });
-  return before;
+  return done ? before : -1;
 }
 
 int LayerStackModel::duplicateLayer(int layer) { return copyLayer(layer, layer + 1); }
 
 int LayerStackModel::copyLayer(int layer, int before) {
   if (layer < 0 || layer >= layerCount() || before < 0 || before > layerCount()) return -1;
-  m_document.edit(tr("Duplicate %1").arg(nameOf(layer)), [&](Project& project) {
+  const bool done = m_document.edit(tr("Duplicate %1").arg(nameOf(layer)), [&](Project& project) {
     auto& layers = project.network.layers;
     layers.insert(layers.begin() + before, copyOf(project.network, layers[static_cast<std::size_t>(layer)]));
   });
-  return before;
+  return done ? before : -1;
 }
 
 int LayerStackModel::moveLayer(int layer, int before) {

@@ -5,13 +5,14 @@
 #pragma once
 #include <QAbstractListModel>
 #include <QStringList>
+#include <QUuid>
 #include <vector>
 
 #include "gui/document.h"
 
 namespace strata::gui {
 
-/// A dragged card; its bytes are the layer's index.
+/// A dragged card; its bytes are the model's own id, for a card of another window is no layer here, and the layer's index.
 inline constexpr char kCardMime[] = "application/x-strata-card";
 
 /// All that a card shows.
@@ -80,6 +81,7 @@ class LayerStackModel : public QAbstractListModel {
   QString nameOf(int layer) const { return m_cards[static_cast<std::size_t>(rowOf(layer))].name; }
   QString spoken(const LayerCard& card) const;
   Document& m_document;
+  const QByteArray m_id = QUuid::createUuid().toByteArray();
   QString m_dataTitle;
   /// What the rows show; the document may be one step ahead while a change is being told.
   std::vector<LayerCard> m_cards;

@@ -171,17 +171,17 @@ QWidget* InspectorPanel::makeBody() {
 
 void InspectorPanel::showRow(int row) {
   m_document.endMerge();
-  if (row != m_row) {  // what is half typed was meant for the other layer
+  if (m_shown != m_model.index(row)) {  // what is half typed was meant for the other layer
     m_form->restore();
     m_nameWatch->end();
   }
-  m_row = row;
+  m_shown = m_model.index(row);
   refresh();
 }
 
 void InspectorPanel::refresh() {
-  m_layer = m_model.layerAt(m_row);
   const auto& layers = m_document.project().network.layers;
+  m_layer = m_model.layerAt(m_shown.row());
   if (m_layer >= static_cast<int>(layers.size())) m_layer = -1;
   const LayerAnalysis* found = m_layer < 0 ? nullptr : &m_document.analysis().layers[static_cast<std::size_t>(m_layer)];
   const bool editable = found && found->def;
@@ -209,11 +209,11 @@ void InspectorPanel::showNothing() {
   const NetworkSpec& network = m_document.project().network;
   m_header->setIcon({});
   m_header->setHint({});
-  if (m_row == 0) {
+  if (m_shown.row() == 0) {
     m_header->setTitle(tr("Input"));
     m_empty->setText(tr("One sample is %1 values. The data set decides this; choose it on the Data page.")
                          .arg(QString::fromStdString(network.input.text())));
-  } else if (m_row == last && m_row > 0) {
+  } else if (m_shown.row() == last) {
     m_header->setTitle(tr("Output"));
     m_empty->setText(tr("Softmax turns the last layer’s %1 values into probabilities, and cross-entropy measures how "
                         "wrong they are. "

@@ -2,6 +2,7 @@
 // The right of the Build page: the selected layer's settings, its kernel drawn, and what it costs. Edits go through the
 // model.
 #pragma once
+#include <QPersistentModelIndex>
 #include <QWidget>
 
 #include "gui/models/layer_stack_model.h"
@@ -52,7 +53,8 @@ class InspectorPanel : public QWidget {
   const Theme& m_theme;
   Document& m_document;
   LayerStackModel& m_model;
-  int m_layer = -1, m_row = -1;
+  QPersistentModelIndex m_shown;  ///< the row shown, wherever edits and undo move it
+  int m_layer = -1;               ///< of that row; -1: none
   PanelHeader* m_header;
   QToolButton *m_copy, *m_remove;
   QScrollArea* m_scroll;
