@@ -22,10 +22,13 @@ void RunsLoader::load() {
   m_busy = true;
   m_thread = std::jthread([this] {
     nameThisThread("runs");
+    std::vector<RunRecord> runs;
     std::vector<std::string> problems;
-    std::error_code none;
-    auto runs =
-        std::filesystem::is_directory(runsDir(), none) ? listRuns(runsDir(), &problems) : std::vector<RunRecord>();
+    try {
+      runs = listRuns(runsDir(), &problems);
+    } catch (const std::exception& error) {
+      problems.push_back(error.what());
+    }
     QStringList sentences;
     for (const auto& problem : problems) sentences << QString::fromStdString(problem);
     QMetaObject::invokeMethod(
@@ -44,9 +47,10 @@ void RunsLoader::take(std::vector<RunRecord> runs, QStringList problems) {
 
 std::vector<int> keptEpochs(const RunRecord& run) {
   std::vector<int> epochs;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(run.folder / "checkpoints", none)) {
-    const auto name = entry.path().filename().string();
+  std::error_code failed;  // what cannot be listed has no epochs to offer
+  std::filesystem::directory_iterator entry(run.folder / "checkpoints", failed), end;
+  for (; !failed && entry != end; entry.increment(failed)) {
+    const auto name = entry->path().filename().string();
     constexpr std::string_view head = "epoch-", tail = ".safetensors";
     if (!name.starts_with(head) || !name.ends_with(tail)) continue;
     int epoch = 0;

@@ -9,7 +9,7 @@
 
 #include "datasets/source.h"
 #include "engine/error.h"
-#include "engine/train/checkpoint.h"
+#include "engine/train/run_folder.h"
 #include "engine/train/suitability.h"
 #include "engine/user_dirs.h"
 #include "gui/runs_loader.h"
@@ -73,7 +73,27 @@ QString TrainingSession::startBlockedReason() const {
     const auto where = named ? tr(" in %1").arg(text(project.network.layers[std::size_t(layer)].name)) : QString();
     return errors == 1 ? tr("Fix 1 error%1 first").arg(where) : tr("Fix %1 errors first").arg(errors);
   }
-  return text(misfit(project.network, *m_dataset));
+  const QString unfit = text(misfit(project.network, *m_dataset));
+  return unfit.isEmpty() ? splitBlockedReason() : unfit;
+}
+
+QString TrainingSession::splitBlockedReason() const {
+  const auto& data = m_document.project().data;
+  try {
+    splitSizes(*m_dataset, validationSource(data.validation, *m_dataset), data.validationFraction);
+    return {};
+  } catch (const Error& error) {
+    return text(error.what());
+  }
+}
+
+bool TrainingSession::hasRunsData() const { return m_dataset && m_dataset->title == m_run.datasetTitle; }
+
+bool TrainingSession::canResume() const {
+  std::error_code unreadable;
+  for (const char* name : {"last.safetensors", "previous.safetensors"})
+    if (std::filesystem::exists(m_run.folder / "checkpoints" / name, unreadable)) return true;
+  return false;
 }
 
 QString TrainingSession::blockedReason(Action action) const {
@@ -96,8 +116,8 @@ QString TrainingSession::blockedReason(Action action) const {
       if (active()) return tr("The run is not over");
       if (!hasRun()) return tr("There is no run yet");
       if (m_run.state == "diverged") return tr("The run diverged. Branch from an epoch with a lower learning rate");
-      if (!m_dataset || m_dataset->title != m_run.datasetTitle)
-        return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
+      if (!hasRunsData()) return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
+      if (!canResume()) return tr("The run's folder holds no checkpoint to go on from");
       return {};
   }
   return {};
@@ -166,9 +186,9 @@ QString TrainingSession::stateFacts() const {
   if (const auto reason = startBlockedReason(); !reason.isEmpty()) return reason;
   const auto& t = m_document.project().training;
   const auto& data = m_document.project().data;
-  const auto view =
-      makeDataView(m_dataset, validationSource(data.validation, *m_dataset), data.validationFraction, t.seed);
-  const auto batches = (qint64(view.train.size()) + t.batchSize - 1) / t.batchSize;
+  const auto samples =
+      splitSizes(*m_dataset, validationSource(data.validation, *m_dataset), data.validationFraction).train;
+  const auto batches = (qint64(samples) + t.batchSize - 1) / t.batchSize;
   const auto facts = tr("%1 · %2 · batch %3")
                          .arg(counted(t.epochs, tr("1 epoch"), tr("%1 epochs")),
                               counted(batches * t.epochs, tr("1 step"), tr("%1 steps")))
@@ -241,6 +261,20 @@ void TrainingSession::perform(Action action) {
   emit stateChanged();
 }
 
+/// Begins a run, or says why it cannot be: data that cannot be split, no place for a folder, no memory.
+void TrainingSession::attempt(const std::function<void()>& begin) {
+  QString reason;
+  try {
+    return begin();
+  } catch (const std::bad_alloc&) {
+    reason = tr("There is not enough memory to begin.");
+  } catch (const std::exception& error) {
+    reason = QString::fromUtf8(error.what());
+  }
+  emit note(NoteEvent::Level::Warning, reason);
+  emit refused(reason);
+}
+
 TrainJob TrainingSession::jobFor(const Project& project) const {
   TrainJob job;
   job.project = project;
@@ -254,10 +288,12 @@ TrainJob TrainingSession::jobFor(const Project& project) const {
 }
 
 void TrainingSession::startNew(bool paused) {
-  auto job = jobFor(m_document.project());
-  job.runFolder = newRunFolder(runsDir());
-  job.startPaused = paused;
-  launch(std::move(job), nullptr);
+  attempt([&] {
+    auto job = jobFor(m_document.project());
+    job.runFolder = newRunFolder(runsDir());
+    job.startPaused = paused;
+    launch(std::move(job), nullptr);
+  });
 }
 
 QString TrainingSession::branchBlockedReason(const RunRecord& run, int epoch) const {
@@ -271,27 +307,26 @@ QString TrainingSession::branchBlockedReason(const RunRecord& run, int epoch) co
 void TrainingSession::branchFrom(Path run, int epoch) {
   drain();
   if (active() || !startBlockedReason().isEmpty()) return;
-  auto job = jobFor(m_document.project());
-  try {
+  attempt([&] {
+    auto job = jobFor(m_document.project());
     job.startWeights = readWeightsOf(epoch, weightsFile(run, epoch)).weights;
-    if (job.startWeights->places != layoutFor(job.project.network).places) {
-      emit note(NoteEvent::Level::Warning,
-                tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch));
-      return;
-    }
-  } catch (const Error& error) {
-    emit note(NoteEvent::Level::Warning, QString::fromUtf8(error.what()));
-    return;
-  }
-  job.runFolder = newRunFolder(runsDir());
-  launch(std::move(job), nullptr);
-  emit note(NoteEvent::Level::Info, tr("Branched from epoch %1 of %2.").arg(epoch).arg(text(run.filename().string())));
+    if (job.startWeights->places != layoutFor(job.project.network).places)
+      throw Error(
+          Error::Kind::Input, {},
+          tr("The net in Build differs from that of epoch %1: open the run in Build first.").arg(epoch).toStdString());
+    job.runFolder = newRunFolder(runsDir());
+    launch(std::move(job), nullptr);
+    emit note(NoteEvent::Level::Info,
+              tr("Branched from epoch %1 of %2.").arg(epoch).arg(text(run.filename().string())));
+  });
 }
 
 void TrainingSession::continueRun(Path folder) {
   drain();
   if (active() || !m_dataset) return;
-  try {
+  attempt([&] {
+    if (const std::string holder = lockHolder(folder); !holder.empty())
+      throw Error(Error::Kind::File, folder.string(), "the run is being trained by " + holder, "Wait until it ends");
     const RunRecord record = folder == m_run.folder ? m_run : readRun(folder);
     auto project = record.project;
     const int done = int(record.epochs.size());
@@ -300,22 +335,22 @@ void TrainingSession::continueRun(Path folder) {
     auto job = jobFor(project);
     job.resumeFrom = job.runFolder = folder;
     launch(std::move(job), &record);
-  } catch (const Error& error) {
-    emit note(NoteEvent::Level::Warning, QString::fromUtf8(error.what()));
-  }
+  });
 }
 
-bool TrainingSession::canGoOnWithCpu() const { return m_deviceFailed && blockedReason(Action::Continue).isEmpty(); }
+bool TrainingSession::canGoOnWithCpu() const { return m_deviceFailed && !active() && hasRunsData(); }
 
 void TrainingSession::goOnWithCpu() {
   drain();
   if (!canGoOnWithCpu()) return;
   setBackend(kCpu, m_threads);
-  if (std::filesystem::exists(m_run.folder / "checkpoints/last.safetensors")) return continueRun(m_run.folder);
-  auto job = jobFor(m_run.project);
-  job.runFolder = newRunFolder(runsDir());
-  job.startWeights = m_startWeights;
-  launch(std::move(job), nullptr);
+  if (canResume()) return continueRun(m_run.folder);
+  attempt([&] {
+    auto job = jobFor(m_run.project);
+    job.runFolder = newRunFolder(runsDir());
+    job.startWeights = m_startWeights;
+    launch(std::move(job), nullptr);
+  });
 }
 
 void TrainingSession::launch(TrainJob job, const RunRecord* continued) {

@@ -5,6 +5,7 @@
 #include <QObject>
 #include <QTimer>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -92,7 +93,8 @@ class TrainingSession : public QObject {
   void epochDone(const strata::EpochRecord& record, bool best);
   void snapshotReady();
   void note(strata::NoteEvent::Level level, const QString& text);
-  void finished();  ///< completed, stopped or failed: read run().state
+  void refused(const QString& reason);  ///< what a button was pressed for could not be begun: a sentence
+  void finished();                      ///< completed, stopped or failed: read run().state
   void datasetChanged();
   void backendChanged();
 
@@ -108,6 +110,10 @@ class TrainingSession : public QObject {
   void handle(const StateEvent& event);
 
   QString startBlockedReason() const;
+  QString splitBlockedReason() const;
+  bool hasRunsData() const;  ///< the data set loaded is the one the last run trained on
+  bool canResume() const;    ///< the last run has left a checkpoint to go on from
+  void attempt(const std::function<void()>& begin);
   bool documentEdited() const;  ///< since the run started; the number of epochs does not count
   TrainJob jobFor(const Project& project) const;
   /// `continued`: the run the job resumes, or null for a new one.

@@ -70,6 +70,7 @@ class TestRunModels : public QObject {
   void confusion();
   void runs();
   void runsRename();
+  void aRunOfAnotherProcessIsTold();
   void differences();
 };
 
@@ -260,6 +261,19 @@ void TestRunModels::runsRename() {
   QCOMPARE(renamed.count(), 1);
   QCOMPARE(runTitle(model.run(0)), QString("Wider"));
   QVERIFY(!model.setData(model.index(0, RunsModel::Name), "  ", Qt::EditRole));
+}
+
+void TestRunModels::aRunOfAnotherProcessIsTold() {
+  RunsModel model;
+  auto elsewhere = run("/runs/a", {0.9});
+  elsewhere.state = "training";
+  elsewhere.holder = "process 1234";
+  auto here = run("/runs/b", {0.9});
+  here.state = "training";
+  model.setRuns({elsewhere, here});
+  QCOMPARE(model.index(0, RunsModel::State).data().toString(), QString("Training elsewhere"));
+  QVERIFY(model.index(0, RunsModel::State).data(Qt::ToolTipRole).toString().contains("process 1234"));
+  QCOMPARE(model.index(1, RunsModel::State).data().toString(), QString("Training"));
 }
 
 void TestRunModels::differences() {

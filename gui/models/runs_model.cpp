@@ -25,6 +25,7 @@ double meanSeconds(const RunRecord& run) {
 
 QString stateText(const RunRecord& run) {
   if (run.reference) return RunsModel::tr("from its log");
+  if (!run.holder.empty()) return RunsModel::tr("Training elsewhere");
   const QMap<QString, QString> words = {
       {"training", RunsModel::tr("Training")}, {"finished", RunsModel::tr("Finished")},
       {"stopped", RunsModel::tr("Stopped")},   {"diverged", RunsModel::tr("Diverged")},
@@ -231,6 +232,7 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
           (column >= Parameters && column <= EpochSeconds && column != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
           Qt::AlignVCenter);
     case Qt::ToolTipRole:
+      if (column == State && !run.holder.empty()) return tr("By %1").arg(qs(run.holder));
       if (column == State && !run.reason.empty()) return qs(run.reason);
       return column == Net || column == Name ? QVariant(text(run, column)) : QVariant();
     case SortRole:

@@ -22,6 +22,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kNarrow = 1300;
+constexpr int kReloadMs = 3000;  ///< between two looks at runs of other processes
 
 double meanSeconds(const RunRecord& run) {
   double sum = 0;
@@ -65,6 +66,11 @@ RunsPage::RunsPage(Theme& theme, Document& document, TrainingSession& session, Q
   column->addWidget(makeLine(this));
   column->addWidget(splitter, 1);
   connect(&m_loader, &RunsLoader::loaded, this, &RunsPage::takeRuns);
+  connect(&m_reload, &QTimer::timeout, this, [this] {
+    const auto elsewhere = [](const RunRecord& run) { return !run.holder.empty(); };
+    const bool renaming = m_table->viewport()->findChild<QLineEdit*>();  // new rows would take the name away
+    if (!renaming && std::any_of(m_model.runs().begin(), m_model.runs().end(), elsewhere)) m_loader.load();
+  });
   connect(&m_model, &RunsModel::shownChanged, this, &RunsPage::refreshPlot);
   connect(&m_model, &RunsModel::comparedChanged, this, &RunsPage::refreshDifferences);
   connect(&m_model, &RunsModel::renamed, this, &RunsPage::rename);
@@ -91,8 +97,7 @@ QWidget* RunsPage::makeTools(const Theme& theme) {
   m_build = makeButton(theme, "build", tr("Open in Build"), "openInBuild", bar);
   m_folder = makeButton(theme, "data", tr("Open folder"), "openFolder", bar);
   m_archive = makeButton(theme, "save", tr("Archive"), "archiveRun", bar);
-  m_compare->setToolTip(tr("Take the run into the comparison, as A or B (A)"));
-  m_archive->setToolTip(tr("Move the run's folder to the archive (Del)"));
+  m_undo = makeButton(theme, "undo", tr("Undo archive"), "undoArchive", bar);
   auto* row = new QHBoxLayout(bar);
   row->setContentsMargins(12, 6, 12, 6);
   row->setSpacing(8);
@@ -100,6 +105,7 @@ QWidget* RunsPage::makeTools(const Theme& theme) {
   row->addWidget(m_count);
   row->addStretch(1);
   row->addWidget(m_shown);
+  row->addWidget(m_undo);
   for (auto* button : {m_compare, m_continue, m_build, m_folder, m_archive}) row->addWidget(button);
   connect(m_search, &QLineEdit::textChanged, this, &RunsPage::filter);
   connect(m_compare, &QPushButton::clicked, this, &RunsPage::toggleCompared);
@@ -107,6 +113,8 @@ QWidget* RunsPage::makeTools(const Theme& theme) {
   connect(m_build, &QPushButton::clicked, this, [this] { openRunInBuild(currentRow()); });
   connect(m_folder, &QPushButton::clicked, this, &RunsPage::openFolder);
   connect(m_archive, &QPushButton::clicked, this, &RunsPage::archive);
+  connect(m_undo, &QPushButton::clicked, this, &RunsPage::undoArchive);
+  refreshUndo();
   return bar;
 }
 
@@ -132,7 +140,7 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   header->setFont(theme.font(Theme::Text::Caption));
   header->setHighlightSections(false);
   header->setMinimumSectionSize(40);
-  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 244, 100, 0, 86, 76, 78, 84, 70, 76, 84, 116, 96, 100};
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 244, 100, 0, 86, 76, 78, 84, 70, 76, 84, 116, 96, 148};
   for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
   header->setSectionResizeMode(RunsModel::Net, QHeaderView::Stretch);  // what is too long there is elided first
   m_table->installEventFilter(this);
@@ -235,15 +243,27 @@ void RunsPage::resizeEvent(QResizeEvent* event) {
 void RunsPage::showEvent(QShowEvent* event) {
   QWidget::showEvent(event);
   m_loader.load();
+  m_reload.start(kReloadMs);
   refreshPlot();
 }
 
+void RunsPage::hideEvent(QHideEvent* event) {
+  m_reload.stop();
+  QWidget::hideEvent(event);
+}
+
 void RunsPage::takeRuns() {
+  const QModelIndex chosen = m_table->currentIndex();
+  const Path kept = currentRow() < 0 ? Path() : m_model.run(currentRow()).folder;
   auto runs = m_loader.runs();
   runs.insert(runs.end(), m_references.begin(), m_references.end());
   m_model.setRuns(std::move(runs));
-  if (m_session.hasRun()) m_model.update(m_session.run());
+  std::error_code unknown;
+  const bool there = m_session.active() || std::filesystem::exists(m_session.run().folder, unknown);
+  if (m_session.hasRun() && there) m_model.update(m_session.run());
   filter(m_search->text());
+  if (const int row = m_model.rowOf(kept); row >= 0)
+    m_table->setCurrentIndex(m_proxy.mapFromSource(m_model.index(row, chosen.column())));
   refreshButtons();
 }
 
@@ -256,6 +276,9 @@ void RunsPage::filter(const QString& words) {
   m_proxy.setFilterFixedString(words);
   const int all = m_model.rowCount(), shown = m_proxy.rowCount();
   m_count->setText(shown < all ? tr("%1 of %2 runs").arg(shown).arg(all) : counted(all, tr("1 run"), tr("%1 runs")));
+  const QStringList& unsound = m_loader.problems();
+  if (!unsound.isEmpty()) m_count->setText(tr("%1, %2 unreadable").arg(m_count->text()).arg(unsound.size()));
+  m_count->setToolTip(unsound.join('\n'));
   m_noRuns->setSentence(all == 0 ? tr("No run yet. Start one on the Train page.")
                                  : tr("No run matches '%1'.").arg(words));
   m_noRuns->button()->setVisible(all > 0);
@@ -347,7 +370,7 @@ int RunsPage::currentRow() const {
 void RunsPage::refreshButtons() {
   const int row = currentRow();
   const bool own = row >= 0 && !m_model.run(row).reference;
-  const bool live = own && m_session.active() && m_model.run(row).folder == m_session.run().folder;
+  const QString busy = own ? busyReason(row) : QString();
   const auto set = [](QPushButton* button, const QString& blocked, const QString& tip) {
     button->setEnabled(blocked.isEmpty());
     button->setToolTip(blocked.isEmpty() ? tip : blocked);
@@ -356,13 +379,10 @@ void RunsPage::refreshButtons() {
   set(m_compare, own ? QString() : choose, tr("Take the run into the comparison, as A or B (A)"));
   set(m_build, own ? QString() : choose, tr("Make the run's net and settings the open document"));
   set(m_folder, own ? QString() : choose, tr("Show the run's files"));
-  set(m_archive,
-      !own   ? choose
-      : live ? tr("Stop the run first")
-             : QString(),
-      tr("Move the run's folder to the archive (Del)"));
+  set(m_archive, own ? busy : choose, tr("Move the run's folder to the archive (Del); it can be brought back"));
   QString blocked = own ? QString() : choose;
-  if (own && m_session.active()) blocked = tr("Stop the run in progress first");
+  if (!busy.isEmpty()) blocked = busy;
+  else if (own && m_session.active()) blocked = tr("Stop the run in progress first");
   else if (own && (!m_session.dataset() || m_session.dataset()->title != m_model.run(row).datasetTitle))
     blocked = tr("Load %1 on the Data page first").arg(QString::fromStdString(m_model.run(row).datasetTitle));
   set(m_continue, blocked, tr("Train to its planned end, or %1 epochs more").arg(TrainingSession::kMoreEpochs));
@@ -384,7 +404,7 @@ void RunsPage::rename(int row, const QString& name) {
   try {
     renameRun(m_model.run(row).folder, name.toStdString());
   } catch (const Error& error) {
-    m_count->setText(QString::fromUtf8(error.what()));
+    emit failed(QString::fromUtf8(error.what()));
     m_loader.load();
   }
 }
@@ -402,15 +422,42 @@ void RunsPage::openRunInBuild(int row) {
   emit openInBuild();
 }
 
+QString RunsPage::busyReason(int row) const {
+  const RunRecord& run = m_model.run(row);
+  if (m_session.active() && run.folder == m_session.run().folder) return tr("Stop the run first");
+  return run.holder.empty() ? QString() : tr("The run is being trained by %1").arg(QString::fromStdString(run.holder));
+}
+
 void RunsPage::archive() {
   const int row = currentRow();
   if (row < 0 || !m_archive->isEnabled()) return;
-  const auto folder = m_model.run(row).folder;
-  std::error_code failed;
-  std::filesystem::create_directories(userDataDir() / "archive", failed);
-  std::filesystem::rename(folder, userDataDir() / "archive" / folder.filename(), failed);
-  if (failed) m_count->setText(tr("Not archived: %1").arg(QString::fromStdString(failed.message())));
+  const RunRecord& run = m_model.run(row);
+  try {
+    m_archived.push_back({runTitle(run), run.folder, moveRun(run.folder, userDataDir() / "archive")});
+  } catch (const std::exception& error) {
+    emit failed(QString::fromUtf8(error.what()));
+  }
+  refreshUndo();
   m_loader.load();
+}
+
+void RunsPage::undoArchive() {
+  if (m_archived.empty()) return;
+  try {
+    moveRun(m_archived.back().to, m_archived.back().from.parent_path());
+  } catch (const std::exception& error) {
+    emit failed(QString::fromUtf8(error.what()));
+  }
+  m_archived.pop_back();
+  refreshUndo();
+  m_loader.load();
+}
+
+void RunsPage::refreshUndo() {
+  const bool can = !m_archived.empty();
+  m_undo->setVisible(can);
+  m_shown->setVisible(!can);  // there is room for one of them
+  if (can) m_undo->setToolTip(tr("Bring “%1” back out of the archive (Ctrl+Z)").arg(m_archived.back().title));
 }
 
 void RunsPage::continueRun() {
@@ -418,17 +465,21 @@ void RunsPage::continueRun() {
   if (row >= 0) m_session.continueRun(m_model.run(row).folder);
 }
 
-/// Ctrl+F finds a run here; elsewhere it is the window's.
+/// Ctrl+F finds a run here, and Ctrl+Z brings back one that was archived; elsewhere they are the window's.
 bool RunsPage::event(QEvent* event) {
-  if (event->type() == QEvent::ShortcutOverride && static_cast<QKeyEvent*>(event)->matches(QKeySequence::Find)) {
-    event->accept();
-    return true;
+  if (event->type() == QEvent::ShortcutOverride) {
+    const auto* key = static_cast<QKeyEvent*>(event);
+    if (key->matches(QKeySequence::Find) || (key->matches(QKeySequence::Undo) && !m_archived.empty())) {
+      event->accept();
+      return true;
+    }
   }
   return QWidget::event(event);
 }
 
 void RunsPage::keyPressEvent(QKeyEvent* event) {
   if (event->matches(QKeySequence::Find)) m_search->setFocus(Qt::ShortcutFocusReason);
+  else if (event->matches(QKeySequence::Undo)) undoArchive();
   else QWidget::keyPressEvent(event);
 }
 

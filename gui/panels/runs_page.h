@@ -7,6 +7,7 @@
 #include <QSortFilterProxyModel>
 #include <QStackedWidget>
 #include <QTableView>
+#include <QTimer>
 #include <QWidget>
 
 #include "gui/document.h"
@@ -28,9 +29,11 @@ class RunsPage : public QWidget {
 
  signals:
   void openInBuild();  ///< the chosen run's project is in the document now
+  void failed(const QString& sentence);
 
  protected:
   void showEvent(QShowEvent* event) override;
+  void hideEvent(QHideEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   bool event(QEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
@@ -53,7 +56,10 @@ class RunsPage : public QWidget {
   void rename(int row, const QString& name);
   void openFolder();
   void openRunInBuild(int row);
+  QString busyReason(int row) const;  ///< who is training the run; empty when nobody is
   void archive();
+  void undoArchive();
+  void refreshUndo();
   void continueRun();
 
   const Theme& m_theme;
@@ -62,11 +68,18 @@ class RunsPage : public QWidget {
   RunsLoader m_loader;
   std::vector<RunRecord> m_references;
   RunsModel m_model;
+  /// A run moved to the archive, and where it came from.
+  struct Archived {
+    QString title;
+    Path from, to;
+  };
+  std::vector<Archived> m_archived;  ///< in this session, the last one last
+  QTimer m_reload;                   ///< follows what other processes train, while the page is seen
   QSortFilterProxyModel m_proxy;
   DiffModel m_differences;
   QLineEdit* m_search;
   QLabel *m_count, *m_shown, *m_facts;
-  QPushButton *m_compare, *m_continue, *m_folder, *m_build, *m_archive, *m_swap, *m_buildB;
+  QPushButton *m_compare, *m_continue, *m_folder, *m_build, *m_archive, *m_undo, *m_swap, *m_buildB;
   QTableView* m_table;
   QStackedWidget *m_tableStack, *m_differencesStack;
   class EmptyState* m_noRuns;
