@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <future>
 #include <thread>
 
 #include "datasets/datasets.h"
@@ -144,14 +145,14 @@ Samples drawDigits(std::uint64_t seed, std::uint64_t firstIndex, int count) {
   samples.pixels.resize(static_cast<std::size_t>(count) * kPixels);
   samples.labels.resize(static_cast<std::size_t>(count));
   const int workers = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u));
-  std::vector<std::jthread> threads;
+  std::vector<std::future<void>> parts;
   for (int worker = 0; worker < workers; ++worker)
-    threads.emplace_back([&, worker] {
+    parts.push_back(std::async(std::launch::async, [&, worker] {
       for (std::size_t i = static_cast<std::size_t>(worker); i < samples.labels.size();
            i += static_cast<std::size_t>(workers))
         samples.labels[i] = drawDigit(seed, firstIndex + i, samples.pixels.data() + i * kPixels);
-    });
-  threads.clear();  // joins
+    }));
+  for (auto& part : parts) part.get();  // throws what its thread has thrown
   return samples;
 }
 

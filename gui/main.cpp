@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // strata-studio [FILE]: opens the file, or the last one, or the lesson.
-#include <QApplication>
 #include <QCommandLineParser>
 #include <QFile>
 #include <QSettings>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 #include <csignal>
 
+#include "gui/application.h"
 #include "gui/main_window.h"
 
 using namespace strata::gui;
@@ -36,7 +36,7 @@ void closeOnSignals(MainWindow& window) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  QApplication app(argc, argv);
+  Application app(argc, argv);
   QCoreApplication::setOrganizationName("strata");
   QCoreApplication::setApplicationName("strata-studio");
   QCoreApplication::setApplicationVersion(STRATA_VERSION);
@@ -60,7 +60,11 @@ int main(int argc, char** argv) {
   const QString last = settings.value("lastFile").toString();
   for (const QString& file : files) window.openFile(file);
   if (files.isEmpty() && !last.isEmpty() && QFile::exists(last)) window.openFile(last);
+  app.setRescue([&window](const QString& what) { window.files().rescue(what); });
+  window.files().offerKeptWork();
   window.show();
   closeOnSignals(window);
-  return QApplication::exec();
+  const int code = QApplication::exec();
+  app.setRescue({});
+  return code;
 }

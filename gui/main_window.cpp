@@ -4,7 +4,6 @@
 #include <QApplication>
 #include <QCloseEvent>
 #include <QDateTime>
-#include <QFile>
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QHBoxLayout>
@@ -12,6 +11,8 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
+#include <QScreen>
+#include <QScrollArea>
 #include <QSettings>
 #include <QSplitter>
 #include <QStatusBar>
@@ -28,6 +29,7 @@
 #include "gui/panels/train_page.h"
 #include "gui/panels/transport_bar.h"
 #include "gui/widgets/banner.h"
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/stack_view.h"
 
@@ -35,7 +37,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kNarrow = 1200;
-constexpr char kFileFilter[] = "Strata (*.strata)";
+constexpr QSize kFirstSize(1440, 900), kSmallest(1024, 640);
 
 Path storedDataFolder() { return QSettings().value("dataFolder").toString().toStdString(); }
 
@@ -45,7 +47,6 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
     : QMainWindow(parent), m_theme(theme), m_document(document), m_session(session),
       m_loader(document, session, storedDataFolder()) {
   setAcceptDrops(true);
-  setMinimumSize(1024, 640);
   makePages();
   makeModeBar();
   makeFileMenu();
@@ -70,6 +71,7 @@ void MainWindow::makePages() {
   m_modeBar->setAttribute(Qt::WA_StyledBackground);
   m_modeBar->setFixedHeight(48);
   m_banner = new Banner(m_theme, this);
+  m_files = new ProjectFiles(m_document, *m_banner, *this);
   m_pages = new QStackedWidget(this);
   m_pages->setObjectName("pages");
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
@@ -85,6 +87,7 @@ void MainWindow::makePages() {
     m_test->openTestImage(m_session.runDataset(), image);
   });
   connect(runs, &RunsPage::openInBuild, this, [this] { showPage(BuildMode); });
+  connect(runs, &RunsPage::failed, this, &MainWindow::showError);
   auto* centre = new QWidget(this);
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
@@ -93,7 +96,12 @@ void MainWindow::makePages() {
   column->addWidget(makeLine(centre));
   column->addWidget(m_banner);
   column->addWidget(m_pages, 1);
-  setCentralWidget(centre);
+  auto* scroll = new QScrollArea(this);  // for screens with less room than the pages need
+  scroll->setFrameShape(QFrame::NoFrame);
+  scroll->setFocusPolicy(Qt::NoFocus);
+  scroll->setWidgetResizable(true);
+  scroll->setWidget(centre);
+  setCentralWidget(scroll);
   connect(m_data, &DataPage::folderWanted, this, &MainWindow::chooseDataFolder);
   connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
 }
@@ -136,10 +144,10 @@ void MainWindow::makeModeBar() {
 
 void MainWindow::makeFileMenu() {
   QMenu* menu = menuBar()->addMenu(tr("&File"));
-  menu->addAction(tr("&New"), QKeySequence::New, this, &MainWindow::newProject);
-  menu->addAction(tr("&Open…"), QKeySequence::Open, this, &MainWindow::openWithDialog);
-  menu->addAction(tr("&Save"), QKeySequence::Save, this, &MainWindow::save);
-  menu->addAction(tr("Save &as…"), QKeySequence("Ctrl+Shift+S"), this, &MainWindow::saveAs);
+  menu->addAction(tr("&New"), QKeySequence::New, m_files, &ProjectFiles::create);
+  menu->addAction(tr("&Open…"), QKeySequence::Open, m_files, &ProjectFiles::openWithDialog);
+  menu->addAction(tr("&Save"), QKeySequence::Save, m_files, &ProjectFiles::save);
+  menu->addAction(tr("Save &as…"), QKeySequence("Ctrl+Shift+S"), m_files, &ProjectFiles::saveAs);
   menu->addSeparator();
   menu->addAction(tr("Choose data folder…"), this, &MainWindow::chooseDataFolder);
   menu->addSeparator();
@@ -256,6 +264,14 @@ void MainWindow::connectSession() {
     else showError(m_runProblem);
   });
   connect(&m_session, &TrainingSession::runStarted, this, [this] { m_banner->withdraw(m_runProblem); });
+  connect(&m_session, &TrainingSession::refused, this, &MainWindow::showError);
+  connect(&m_document, &Document::refused, this, &MainWindow::showError);
+  connect(m_files, &ProjectFiles::opened, this, [this] {
+    m_build->selectDearest();
+    showPage(BuildMode);
+  });
+  connect(m_files, &ProjectFiles::saved, this,
+          [this] { m_saved->setText(tr("Saved %1").arg(QDateTime::currentDateTime().toString("HH:mm"))); });
 }
 
 void MainWindow::showPage(Page page) {
@@ -264,31 +280,6 @@ void MainWindow::showPage(Page page) {
 }
 
 void MainWindow::showError(const QString& text) { m_banner->showText(text); }
-
-bool MainWindow::confirmDiscard() {
-  if (!m_document.dirty()) return true;
-  QMessageBox box(QMessageBox::Question, tr("Strata"),
-                  tr("Save the changes to “%1”?").arg(QString::fromStdString(m_document.project().name)),
-                  QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel, this);
-  box.setObjectName("unsavedChanges");
-  box.setInformativeText(tr("They are lost otherwise. Runs are kept either way."));
-  box.setDefaultButton(QMessageBox::Save);
-  const int answer = box.exec();
-  return answer == QMessageBox::Discard || (answer == QMessageBox::Save && save());
-}
-
-void MainWindow::newProject() {
-  if (!confirmDiscard()) return;
-  m_document.reset(lessonProject(), {});
-  m_build->selectDearest();
-  showPage(BuildMode);
-}
-
-void MainWindow::openWithDialog() {
-  const QString path =
-      QFileDialog::getOpenFileName(this, tr("Open a project"), QFileInfo(m_document.path()).path(), kFileFilter);
-  if (!path.isEmpty()) openFile(path);
-}
 
 void MainWindow::openFile(const QString& given) {
   const QFileInfo file(given);
@@ -301,37 +292,12 @@ void MainWindow::openFile(const QString& given) {
   if (file.isDir()) return m_loader.chooseFolder(path.toStdString());
   if (suffix == "gz" || suffix.endsWith("ubyte"))
     return m_loader.chooseFolder(file.absolutePath().toStdString(), path.toStdString());
-  if (!confirmDiscard()) return;
-  try {
-    m_document.open(path);
-    m_banner->hide();
-    m_build->selectDearest();
-    showPage(BuildMode);
-  } catch (const std::exception& error) {
-    showError(QString::fromUtf8(error.what()));
-  }
+  m_files->open(path);
 }
 
-bool MainWindow::save() { return m_document.path().isEmpty() ? saveAs() : saveTo(m_document.path()); }
-
-bool MainWindow::saveAs() {
-  const QString proposal =
-      m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name) + ".strata" : m_document.path();
-  QString path = QFileDialog::getSaveFileName(this, tr("Save the project"), proposal, kFileFilter);
-  if (path.isEmpty()) return false;
-  if (QFileInfo(path).suffix().isEmpty()) path += ".strata";
-  return saveTo(path);
-}
-
-bool MainWindow::saveTo(const QString& path) {
-  try {
-    m_document.save(path);
-    m_saved->setText(tr("Saved %1").arg(QDateTime::currentDateTime().toString("HH:mm")));
-    return true;
-  } catch (const std::exception& error) {
-    showError(QString::fromUtf8(error.what()));
-    return false;
-  }
+void MainWindow::changeEvent(QEvent* event) {
+  QMainWindow::changeEvent(event);
+  if (event->type() == QEvent::ActivationChange && isActiveWindow()) m_files->look();
 }
 
 void MainWindow::chooseDataFolder() {
@@ -346,8 +312,8 @@ void MainWindow::chooseDataFolder() {
 }
 
 void MainWindow::updateTitle() {
-  const QString name = m_document.path().isEmpty() ? QString::fromStdString(m_document.project().name)
-                                                   : QFileInfo(m_document.path()).fileName();
+  const QString name =
+      m_document.path().isEmpty() ? titleText(m_document.project().name) : QFileInfo(m_document.path()).fileName();
   setWindowTitle(tr("%1[*] — Strata").arg(name));
   setWindowModified(m_document.dirty());
 }
@@ -389,10 +355,27 @@ void MainWindow::helpOnFocus() {
 
 void MainWindow::restoreState() {
   QSettings settings;
-  if (!restoreGeometry(settings.value("geometry").toByteArray())) resize(1440, 900);
+  if (!restoreGeometry(settings.value("geometry").toByteArray())) resize(kFirstSize);
+  fitToScreen();
   for (QSplitter* splitter : findChildren<QSplitter*>())
     if (!splitter->objectName().isEmpty())
       splitter->restoreState(settings.value("splitters/" + splitter->objectName()).toByteArray());
+}
+
+/// The whole window, its frame included, is to be seen on the screen it is on, whatever screen it was left on.
+void MainWindow::fitToScreen() {
+  const QRect room = screen()->availableGeometry();
+  // The frame that a desktop will put around it is not known before the window is shown.
+  const int bar = style()->pixelMetric(QStyle::PM_TitleBarHeight);
+  const int edge = style()->pixelMetric(QStyle::PM_MdiSubWindowFrameWidth);
+  const QRect inside = room.marginsRemoved({edge, bar, edge, edge});
+  setMinimumSize(kSmallest.boundedTo(inside.size()));
+  if (isMaximized() || isFullScreen()) return;
+  QRect window = geometry();
+  window.setSize(window.size().boundedTo(inside.size()));
+  window.moveLeft(std::clamp(window.left(), inside.left(), inside.right() - window.width() + 1));
+  window.moveTop(std::clamp(window.top(), inside.top(), inside.bottom() - window.height() + 1));
+  setGeometry(window);
 }
 
 void MainWindow::storeState() {
@@ -406,7 +389,7 @@ void MainWindow::storeState() {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-  if (!confirmDiscard()) return event->ignore();
+  if (!m_files->confirmDiscard()) return event->ignore();
   m_session.stopAndWait();  // the run's weights and curves are written before the window goes
   storeState();
   event->accept();
@@ -431,12 +414,6 @@ void MainWindow::dropEvent(QDropEvent* event) {
     if (url.isLocalFile()) openFile(url.toLocalFile());
     else showError(tr("%1 is not a file on this computer.").arg(url.toDisplayString()));
   }
-}
-
-Project lessonProject() {
-  QFile file(":/projects/mnist-lesson.strata");
-  if (!file.open(QIODevice::ReadOnly)) return {};
-  return projectFromJson(parseJson(file.readAll().toStdString(), "mnist-lesson"), "mnist-lesson");
 }
 
 }  // namespace strata::gui

@@ -7,6 +7,7 @@
 #include <QStackedWidget>
 
 #include "gui/data_loader.h"
+#include "gui/project_files.h"
 #include "gui/theme.h"
 #include "gui/training_session.h"
 
@@ -33,7 +34,10 @@ class MainWindow : public QMainWindow {
   void showPage(Page page);
   void showError(const QString& text);
 
+  ProjectFiles& files() { return *m_files; }
+
  protected:
+  void changeEvent(QEvent* event) override;
   void closeEvent(QCloseEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
@@ -51,18 +55,13 @@ class MainWindow : public QMainWindow {
   void makeStatusBar();
   void connectSession();
 
-  bool confirmDiscard();
-  void newProject();
-  void openWithDialog();
-  bool save();
-  bool saveAs();
-  bool saveTo(const QString& path);
   void chooseDataFolder();
   void updateTitle();
   void updateStatus();
   void focusNextPanel(int step);
   void helpOnFocus();
   void restoreState();
+  void fitToScreen();
   void storeState();
 
   Theme& m_theme;
@@ -76,12 +75,10 @@ class MainWindow : public QMainWindow {
   QWidget* m_modeBar;
   TransportBar* m_transport;
   Banner* m_banner;
+  ProjectFiles* m_files;
   QActionGroup* m_modes;
   QLabel *m_dataFacts, *m_saved, *m_seed;
   QString m_runProblem;  ///< why the last run failed, as the banner says it
 };
-
-/// The lesson's project, out of the program itself.
-Project lessonProject();
 
 }  // namespace strata::gui

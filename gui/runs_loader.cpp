@@ -10,6 +10,18 @@
 namespace strata::gui {
 namespace {
 
+constexpr std::string_view kTail = ".safetensors";
+
+/// Of the files in checkpoints/; none where that cannot be listed.
+std::vector<std::string> checkpointNames(const Path& runFolder) {
+  std::vector<std::string> names;
+  std::error_code failed;
+  std::filesystem::directory_iterator entry(runFolder / "checkpoints", failed), end;
+  for (; !failed && entry != end; entry.increment(failed))
+    if (auto name = entry->path().filename().string(); name.ends_with(kTail)) names.push_back(std::move(name));
+  return names;
+}
+
 Path bestFile(const Path& runFolder) { return runFolder / "checkpoints/best.safetensors"; }
 
 }  // namespace
@@ -47,16 +59,14 @@ void RunsLoader::take(std::vector<RunRecord> runs, QStringList problems) {
 
 std::vector<int> keptEpochs(const RunRecord& run) {
   std::vector<int> epochs;
-  std::error_code failed;  // what cannot be listed has no epochs to offer
-  std::filesystem::directory_iterator entry(run.folder / "checkpoints", failed), end;
-  for (; !failed && entry != end; entry.increment(failed)) {
-    const auto name = entry->path().filename().string();
-    constexpr std::string_view head = "epoch-", tail = ".safetensors";
-    if (!name.starts_with(head) || !name.ends_with(tail)) continue;
+  for (const std::string& name : checkpointNames(run.folder)) {
+    constexpr std::string_view head = "epoch-";
+    if (!name.starts_with(head)) continue;
     int epoch = 0;
-    std::from_chars(name.data() + head.size(), name.data() + name.size() - tail.size(), epoch);
+    std::from_chars(name.data() + head.size(), name.data() + name.size() - kTail.size(), epoch);
     if (epoch > 0) epochs.push_back(epoch);
   }
+  std::error_code none;
   const bool listed = std::find(epochs.begin(), epochs.end(), run.bestEpoch) != epochs.end();
   if (run.bestEpoch > 0 && !listed && std::filesystem::exists(bestFile(run.folder), none))
     epochs.push_back(run.bestEpoch);
@@ -79,6 +89,8 @@ Checkpoint readWeightsOf(int epoch, const Path& file) {
         "Choose another epoch");
   return checkpoint;
 }
+
+bool hasCheckpoint(const Path& runFolder) { return !checkpointNames(runFolder).empty(); }
 
 Path epochFile(const Path& runFolder, int epoch) {
   return runFolder / "checkpoints" / QString("epoch-%1.safetensors").arg(epoch, 4, 10, QChar('0')).toStdString();

@@ -33,6 +33,8 @@ class RunsLoader : public QObject {
 
 /// Epochs of a run whose weights are on disk, ascending: those with a file of their own, and the best one.
 std::vector<int> keptEpochs(const RunRecord& run);
+/// Whether there is any checkpoint that the run could go on from; that it is sound, only reading it tells.
+bool hasCheckpoint(const Path& runFolder);
 Path epochFile(const Path& runFolder, int epoch);
 /// Where the weights of a kept epoch are: in its own file, or in that of the best where it has none.
 Path weightsFile(const Path& runFolder, int epoch);

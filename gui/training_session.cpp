@@ -89,13 +89,6 @@ QString TrainingSession::splitBlockedReason() const {
 
 bool TrainingSession::hasRunsData() const { return m_dataset && m_dataset->title == m_run.datasetTitle; }
 
-bool TrainingSession::canResume() const {
-  std::error_code unreadable;
-  for (const char* name : {"last.safetensors", "previous.safetensors"})
-    if (std::filesystem::exists(m_run.folder / "checkpoints" / name, unreadable)) return true;
-  return false;
-}
-
 QString TrainingSession::blockedReason(Action action) const {
   using A = Trainer::Action;
   const auto ask = [this](A a) { return text(m_trainer.blockedReason(a)); };
@@ -117,7 +110,7 @@ QString TrainingSession::blockedReason(Action action) const {
       if (!hasRun()) return tr("There is no run yet");
       if (m_run.state == "diverged") return tr("The run diverged. Branch from an epoch with a lower learning rate");
       if (!hasRunsData()) return tr("Load %1 first, which the run trained on").arg(text(m_run.datasetTitle));
-      if (!canResume()) return tr("The run's folder holds no checkpoint to go on from");
+      if (!hasCheckpoint(m_run.folder)) return tr("The run's folder holds no checkpoint to go on from");
       return {};
   }
   return {};
@@ -344,7 +337,7 @@ void TrainingSession::goOnWithCpu() {
   drain();
   if (!canGoOnWithCpu()) return;
   setBackend(kCpu, m_threads);
-  if (canResume()) return continueRun(m_run.folder);
+  if (hasCheckpoint(m_run.folder)) return continueRun(m_run.folder);
   attempt([&] {
     auto job = jobFor(m_run.project);
     job.runFolder = newRunFolder(runsDir());

@@ -112,7 +112,6 @@ class TrainingSession : public QObject {
   QString startBlockedReason() const;
   QString splitBlockedReason() const;
   bool hasRunsData() const;  ///< the data set loaded is the one the last run trained on
-  bool canResume() const;    ///< the last run has left a checkpoint to go on from
   void attempt(const std::function<void()>& begin);
   bool documentEdited() const;  ///< since the run started; the number of epochs does not count
   TrainJob jobFor(const Project& project) const;

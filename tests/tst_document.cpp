@@ -92,7 +92,7 @@ class TestDocument : public QObject {
     file.close();
     Document document;
     setBatch(document, 32);
-    QVERIFY_EXCEPTION_THROWN(document.open(path), strata::Error);
+    QVERIFY_THROWS_EXCEPTION(strata::Error, document.open(path));
     QCOMPARE(document.project().training.batchSize, 32);
     QCOMPARE(document.undoStack().count(), 1);
     QVERIFY(document.path().isEmpty());
@@ -120,12 +120,10 @@ class TestDocument : public QObject {
     Document document;
     setBatch(document, 32);
     QSignalSpy changed(&document, &Document::changed);
-    QVERIFY_EXCEPTION_THROWN(document.edit("Fails",
-                                           [](Project& project) {
-                                             project.training.batchSize = 7;
-                                             throw std::bad_alloc();
-                                           }),
-                             std::bad_alloc);
+    QVERIFY_THROWS_EXCEPTION(std::bad_alloc, document.edit("Fails", [](Project& project) {
+      project.training.batchSize = 7;
+      throw std::bad_alloc();
+    }));
     QCOMPARE(document.project().training.batchSize, 32);
     QCOMPARE(document.undoStack().count(), 1);
     QCOMPARE(changed.count(), 0);
@@ -137,7 +135,7 @@ class TestDocument : public QObject {
     connect(&document, &Document::changed, &document, [&] {
       if (std::exchange(fails, false)) throw std::runtime_error("a view");
     });
-    QVERIFY_EXCEPTION_THROWN(setBatch(document, 64), std::runtime_error);
+    QVERIFY_THROWS_EXCEPTION(std::runtime_error, setBatch(document, 64));
     QCOMPARE(document.project().training.batchSize, 64);
     QCOMPARE(document.undoStack().count(), 1);
     document.undoStack().undo();
@@ -237,7 +235,7 @@ class TestDocument : public QObject {
     document.save(path);
     setBatch(document, 32);
     std::ofstream(path.toStdString()) << "{";
-    QVERIFY_EXCEPTION_THROWN(document.reload(), strata::Error);
+    QVERIFY_THROWS_EXCEPTION(strata::Error, document.reload());
     QCOMPARE(document.project().training.batchSize, 32);
     QVERIFY(document.dirty());
     QCOMPARE(document.fileState(), Document::FileState::Changed);
@@ -250,7 +248,7 @@ class TestDocument : public QObject {
     document.save(path);
     QFile::setPermissions(path, QFile::ReadOwner | QFile::ReadGroup | QFile::ReadOther);
     setBatch(document, 32);
-    QVERIFY_EXCEPTION_THROWN(document.save(path), strata::Error);
+    QVERIFY_THROWS_EXCEPTION(strata::Error, document.save(path));
     QVERIFY(document.dirty());
     QCOMPARE(readProject(path.toStdString()).training.batchSize, 128);
     QCOMPARE(document.fileState(), Document::FileState::Same);

@@ -155,14 +155,14 @@ class TestRunsPage : public QObject {
 
   void whatCannotBeReadIsTold() {
     const Path folder = makeRun("a");
-    fs::remove(folder / "summary.json");
-    fs::create_symlink("summary.json", folder / "summary.json");
+    fs::remove(folder / "project.json");
+    fs::create_symlink("project.json", folder / "project.json");
     const Path sound = makeRun("b");
     reload();
     QTRY_COMPARE(runs(), 1);
     const auto labels = m_page->findChildren<QLabel*>();
     QVERIFY(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) {
-      return label->text().contains("1 unreadable") && label->toolTip().contains("summary.json");
+      return label->text().contains("1 unreadable") && label->toolTip().contains("project.json");
     }));
   }
 };

@@ -12,6 +12,7 @@
 #include "gui/panels/inspector_panel.h"
 #include "gui/panels/net_footer.h"
 #include "gui/panels/palette_panel.h"
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/stack_view.h"
@@ -87,7 +88,7 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   connect(m_inspector, &InspectorPanel::removeWanted, this,
           [this](int layer) { selectLayer(m_model.removeLayer(layer)); });
   connect(&m_document, &Document::changed, this, [this] {
-    m_title->setText(QString::fromStdString(m_document.project().name));
+    m_title->setText(titleText(m_document.project().name));
     updateActions();
   });
   const auto nameData = [this] {
@@ -96,7 +97,7 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   connect(&m_session, &TrainingSession::datasetChanged, this, nameData);
   nameData();
   connect(&m_model, &QAbstractItemModel::rowsInserted, m_hint, &QWidget::hide);
-  m_title->setText(QString::fromStdString(m_document.project().name));
+  m_title->setText(titleText(m_document.project().name));
   selectDearest();
 }
 
@@ -104,7 +105,8 @@ QWidget* BuildPage::makeCentre() {
   auto* centre = new QWidget(this);
   centre->setProperty("ground", "bg");
   centre->setAttribute(Qt::WA_StyledBackground);
-  m_title = makeLabel(m_theme, {}, Theme::Text::Title, "text", centre);
+  m_title = new ElidedText(m_theme, "text", centre);
+  m_title->setFont(m_theme.font(Theme::Text::Title));
   m_title->setObjectName("netName");
   const auto quiet = [&](const QString& icon, const QString& tip) {
     auto* button = new QToolButton(centre);
@@ -138,8 +140,7 @@ QWidget* BuildPage::makeCentre() {
 
   auto* head = new QHBoxLayout;
   head->setContentsMargins(16, 8, 16, 0);
-  head->addWidget(m_title);
-  head->addStretch(1);
+  head->addWidget(m_title, 1);
   head->addWidget(undo);
   head->addWidget(redo);
   head->addSpacing(12);

@@ -13,6 +13,7 @@ class QLabel;
 
 namespace strata::gui {
 
+class ElidedText;
 class InspectorPanel;
 class PalettePanel;
 class StackView;
@@ -59,7 +60,8 @@ class BuildPage : public QWidget {
   PalettePanel* m_palette;
   StackView* m_stack;
   InspectorPanel* m_inspector;
-  QLabel *m_title, *m_hint;
+  ElidedText* m_title;
+  QLabel* m_hint;
   QList<QAction*> m_layerActions;
 };
 

@@ -8,11 +8,17 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/quantity.h"
 #include "gui/words.h"
 
 namespace strata::gui {
+namespace {
+
+constexpr int kMostOfName = 24;  ///< letters of a layer's name that the badge has room for
+
+}  // namespace
 
 NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
     : QWidget(parent), m_theme(theme), m_document(document), m_session(session) {
@@ -121,8 +127,8 @@ void NetFooter::refreshBadge() {
     text = counted(errors, tr("1 error"), tr("%1 errors"));
     if (errors == 1 && first->layer >= 0)
       text = tr("1 error in %1")
-                 .arg(QString::fromStdString(
-                     m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name));
+                 .arg(titleText(m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name)
+                          .left(kMostOfName));
     m_show->setToolTip(QString::fromStdString(first->text));
   }
   m_badge->setText(text);

@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "gui/models/runs_model.h"
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
 
@@ -166,7 +167,8 @@ RunSetupPanel::RunSetupPanel(const Theme& theme, Document& document, TrainingSes
   setProperty("ground", "surface");
   setAttribute(Qt::WA_StyledBackground);
   auto* header = new PanelHeader(theme, tr("Run setup"), this);
-  m_title = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
+  m_title = new ElidedText(theme, "text2", this);
+  m_title->setFont(theme.font(Theme::Text::Caption));
   header->addWidget(m_title);
   m_live = new FieldForm(theme, this);
   m_fixed = new FieldForm(theme, this);
@@ -238,7 +240,7 @@ void RunSetupPanel::refresh() {
   m_refreshing = true;
   const bool active = m_ofRun = m_session.active();
   const auto& project = active ? m_session.run().project : m_document.project();
-  m_title->setText(active ? runTitle(m_session.run()) : QString::fromStdString(project.name));
+  m_title->setText(active ? runTitle(m_session.run()) : titleText(project.name));
   m_live->setFields(liveFields(project.training, active ? int(m_session.run().epochs.size()) + 1 : 1));
   m_fixed->setFields(fixedFields(project.training));
   m_live->setValues(valuesOf(project, m_live->fields()));

@@ -25,7 +25,7 @@ class RunSetupPanel : public QWidget {
 
   Document& m_document;
   TrainingSession& m_session;
-  QLabel* m_title;
+  class ElidedText* m_title;
   FieldForm *m_live, *m_fixed;
   QPushButton* m_branch;
   bool m_refreshing = false;

@@ -385,6 +385,8 @@ void RunsPage::refreshButtons() {
   else if (own && m_session.active()) blocked = tr("Stop the run in progress first");
   else if (own && (!m_session.dataset() || m_session.dataset()->title != m_model.run(row).datasetTitle))
     blocked = tr("Load %1 on the Data page first").arg(QString::fromStdString(m_model.run(row).datasetTitle));
+  else if (own && !hasCheckpoint(m_model.run(row).folder))
+    blocked = tr("The run's folder holds no checkpoint to go on from");
   set(m_continue, blocked, tr("Train to its planned end, or %1 epochs more").arg(TrainingSession::kMoreEpochs));
 }
 

@@ -5,6 +5,13 @@
 
 namespace strata::gui {
 
+QString titleText(const std::string& fromFile) {
+  constexpr qsizetype kMost = 80;
+  QString text = QString::fromStdString(fromFile.substr(0, 4 * kMost)).simplified();
+  text.removeIf([](QChar c) { return !c.isPrint() && !c.isSurrogate(); });
+  return text.size() <= kMost ? text : text.left(kMost - 1) + QChar(0x2026);
+}
+
 ElidedText::ElidedText(const Theme& theme, const QString& token, QWidget* parent)
     : QWidget(parent), m_theme(theme), m_token(token) {
   setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);

@@ -2,10 +2,14 @@
 // One line of text that gives way when there is no room: it ends in "…" and the whole of it is the tooltip.
 #pragma once
 #include <QWidget>
+#include <string>
 
 #include "gui/theme.h"
 
 namespace strata::gui {
+
+/// What a file calls something, for a title or a question: one line of at most 80 characters that can be printed.
+QString titleText(const std::string& fromFile);
 
 class ElidedText : public QWidget {
   Q_OBJECT
