@@ -171,6 +171,7 @@ void TestNumbers::shows() {
   NumberBox box(field);
   box.setValue(value);
   QCOMPARE(lineOf(box)->text(), text);
+  QCOMPARE(lineOf(box)->toolTip(), text.size() > 12 ? text : QString());  // what may be cut can be read in whole
   QVERIFY(box.value() == value);
 }
 

@@ -7,6 +7,11 @@
 #include "gui/widgets/typing_watch.h"
 
 namespace strata::gui {
+namespace {
+
+constexpr int kSurelyFits = 12;  ///< characters; what is longer may be cut, and is the tooltip too
+
+}  // namespace
 
 NumberBox::NumberBox(const Field& field, QWidget* parent)
     : QAbstractSpinBox(parent), m_field(field), m_value(field.initial),
@@ -43,6 +48,7 @@ QString NumberBox::shownText() const {
 
 void NumberBox::showValue() {
   const QString text = shownText();
+  lineEdit()->setToolTip(text.size() > kSurelyFits ? text : QString());
   if (lineEdit()->text() == text) return;  // keeps the cursor and the selection
   lineEdit()->setText(text);
   lineEdit()->setCursorPosition(0);  // of a number too long for the box its beginning is seen
