@@ -259,7 +259,7 @@ class TestOpening : public QObject {
                                 training.batchSize, training.optimizer.slotsPerWeight()) <= kMostTrainedBytes;
     m_session->perform(TrainingSession::Action::StepBatch);
     if (affordable && m_session->active())
-      QTRY_VERIFY_WITH_TIMEOUT(!m_session->batchPoints().empty() || !m_session->active(), 20000);
+      QTRY_VERIFY_WITH_TIMEOUT(!m_session->batches().empty() || !m_session->active(), 20000);
     m_session->stopAndWait();
     QVERIFY(!m_session->stateFacts().isEmpty());
     QVERIFY2(m_faults.isEmpty(), qPrintable(m_faults.join('\n')));
