@@ -206,7 +206,7 @@ void TestBatches::augmentationIsAPureFunctionOfSeedEpochAndSample() {
 void TestBatches::augmentationComesBackFromJson() {
   const Augmentation augmentation{2, 7.5};
   QCOMPARE(augmentationFromJson(parseJson(augmentationToJson(augmentation).dump(), "test"), "test"), augmentation);
-  QVERIFY_EXCEPTION_THROWN(augmentationFromJson(Json{{"shift", -1}}, "test"), Error);
+  QVERIFY_THROWS_EXCEPTION(Error, augmentationFromJson(Json{{"shift", -1}}, "test"));
   Project project;
   project.data.augmentation = augmentation;
   QCOMPARE(projectFromJson(projectToJson(project), "test"), project);
@@ -244,17 +244,17 @@ void TestBatches::testSetValidates() {
 }
 
 void TestBatches::impossibleSplitsAreRefused() {
-  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::TestSet, 0.1, 1), Error);
-  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(1, 0), ValidationSource::Split, 0.1, 1), Error);
-  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::Split, 0, 1), Error);
-  QVERIFY_EXCEPTION_THROWN(makeDataView(dataset(10, 0), ValidationSource::Split, std::nan(""), 1), Error);
+  QVERIFY_THROWS_EXCEPTION(Error, makeDataView(dataset(10, 0), ValidationSource::TestSet, 0.1, 1));
+  QVERIFY_THROWS_EXCEPTION(Error, makeDataView(dataset(1, 0), ValidationSource::Split, 0.1, 1));
+  QVERIFY_THROWS_EXCEPTION(Error, makeDataView(dataset(10, 0), ValidationSource::Split, 0, 1));
+  QVERIFY_THROWS_EXCEPTION(Error, makeDataView(dataset(10, 0), ValidationSource::Split, std::nan(""), 1));
   QCOMPARE(makeDataView(dataset(2, 0), ValidationSource::Split, 0.01, 1).validation.size(), 1u);
 }
 
 void TestBatches::preprocessingComesBackFromJson() {
   const Preprocessing preprocessing{1.0 / 128, -1, true};
   QCOMPARE(preprocessingFromJson(parseJson(preprocessingToJson(preprocessing).dump(), "test"), "test"), preprocessing);
-  QVERIFY_EXCEPTION_THROWN(preprocessingFromJson(Json{{"scael", 1}}, "test"), Error);
+  QVERIFY_THROWS_EXCEPTION(Error, preprocessingFromJson(Json{{"scael", 1}}, "test"));
 }
 
 QTEST_GUILESS_MAIN(TestBatches)

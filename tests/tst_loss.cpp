@@ -107,7 +107,7 @@ void TestLoss::firstWinsATie() {
 void TestLoss::labelOutsideIsRefused() {
   const std::vector<float> logits(3);
   for (const std::int32_t label : {-1, 3})
-    QVERIFY_EXCEPTION_THROWN(softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr), Error);
+    QVERIFY_THROWS_EXCEPTION(Error, softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr));
 }
 
 void TestLoss::softmaxSumsToOne() {

@@ -247,8 +247,8 @@ void TestNetwork::hugeStacksAreRefusedBeforeAnyAllocation() {
   QFETCH(const QString, json);
   const NetworkSpec spec = networkFromJson(parseJson(json.toStdString(), "test"), "test");
   QVERIFY(!analyse(spec).ok());
-  QVERIFY_EXCEPTION_THROWN(layoutFor(spec), Error);
-  QVERIFY_EXCEPTION_THROWN(createBackend("reference", 1)->compile(requestFor(spec)), Error);
+  QVERIFY_THROWS_EXCEPTION(Error, layoutFor(spec));
+  QVERIFY_THROWS_EXCEPTION(Error, createBackend("reference", 1)->compile(requestFor(spec)));
 }
 
 void TestNetwork::shapesAfterAnErrorAreUnknown() {
@@ -526,9 +526,9 @@ void TestNetwork::wrongSizesAreRefused() {
   const SmallBatch data;
   Batch batch = data.batch();
   batch.size = 17;
-  QVERIFY_EXCEPTION_THROWN(net->trainBatch(batch, 0.1, 0), Error);
-  QVERIFY_EXCEPTION_THROWN(net->setWeights(initialWeights(m_lesson, 1)), Error);
-  QVERIFY_EXCEPTION_THROWN(net->setOptimizerState({1}), Error);
+  QVERIFY_THROWS_EXCEPTION(Error, net->trainBatch(batch, 0.1, 0));
+  QVERIFY_THROWS_EXCEPTION(Error, net->setWeights(initialWeights(m_lesson, 1)));
+  QVERIFY_THROWS_EXCEPTION(Error, net->setOptimizerState({1}));
 }
 
 void TestNetwork::explainHasALineForEachLayer() {
