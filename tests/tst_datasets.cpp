@@ -6,6 +6,7 @@
 #include "data_files.h"
 #include "datasets/datasets.h"
 #include "datasets/source.h"
+#include "engine/text.h"
 #include "engine/train/suitability.h"
 
 using namespace strata;
@@ -177,9 +178,9 @@ void TestDatasets::refusesMismatches() {
       const bool inTest = (images + labels) % 2 == 0;
       writeBytes(folder / (inTest ? "t10k-labels-idx1-ubyte" : "train-labels-idx1-ubyte"), idxFile(labels, 0));
       const QString sentence = refusal(Error::Kind::Input, [&] { loadDataset(folder.string(), {}); });
-      QVERIFY2(
-          sentence.contains(QString("holds %1 labels, needed one for each of the %2 images").arg(labels).arg(images)),
-          qPrintable(sentence));
+      const std::string says =
+          "holds " + counted(labels, "label") + ", needed one for each of the " + counted(images, "image") + " in ";
+      QVERIFY2(sentence.contains(QString::fromStdString(says)), qPrintable(sentence));
       ++cases;
     }
   QCOMPARE(cases, 210);
