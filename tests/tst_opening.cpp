@@ -48,7 +48,9 @@ Json limitOf(const Field& field, bool high) {
     case Field::Kind::Real:
       return limit;
     case Field::Kind::Choice:
-      return high ? field.choices.back() : field.choices.front();
+      return (high ? field.choices.back() : field.choices.front()).id;
+    case Field::Kind::Seed:
+      return high ? UINT64_MAX : std::uint64_t{0};
     case Field::Kind::Bool:
       return high;
     case Field::Kind::Initializer:
