@@ -18,6 +18,7 @@ CatalogueEntry entryFromJson(const Json& json) {
   entry.source = json.at("source").get<std::string>();
   entry.licence = json.at("licence").get<std::string>();
   entry.classes = json.at("classes").get<std::vector<std::string>>();
+  entry.framing = json.at("framing") == "mnist" ? Framing::Mnist : Framing::None;
   entry.generated = json.value("generated", false);
   entry.torchvision = json.value("torchvision", "");
   entry.mirrors = json.value("mirrors", std::vector<std::string>{});

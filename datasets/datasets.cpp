@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "datasets/digit_prep.h"
 #include "datasets/idx.h"
 #include "datasets/idx_names.h"
 #include "datasets/source.h"
@@ -137,6 +138,7 @@ std::shared_ptr<const Dataset> loadPublished(const Path& folder, const Catalogue
   dataset->classes = entry.classes;
   checkLabels(dataset->train, "training", entry, folder);
   checkLabels(dataset->test, "test", entry, folder);
+  judgePictures(*dataset, entry.framing);
   return dataset;
 }
 
@@ -220,6 +222,7 @@ std::shared_ptr<const Dataset> loadNamedFolder(const std::string& source) {
   dataset->title = printable((folder.has_filename() ? folder : folder.parent_path()).filename().string());
   if (prefix.starts_with("emnist") && dataset->shape.c == 1) turnUpright(*dataset);
   takeClassesFromLabels(*dataset);
+  judgePictures(*dataset);
   return dataset;
 }
 

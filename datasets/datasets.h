@@ -27,6 +27,7 @@ struct CatalogueEntry {
   bool generated = false;               ///< "synthetic-digits": made on the spot
   bool canFetch = false;                ///< `strata data get` can bring it
   std::vector<std::string> classes;     ///< names, by label
+  Framing framing = Framing::Auto;      ///< how its pictures are framed; Auto: to be judged by a look at them
   std::vector<CatalogueFile> files;     ///< training images and labels, test images and labels
   std::string torchvision;              ///< its folder's name where torchvision keeps it
   std::vector<std::string> mirrors;     ///< addresses to which "<file>.gz" is appended

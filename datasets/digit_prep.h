@@ -1,47 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
-// From ink to what the net reads, the way MNIST was made: crop to the ink, fit into 20x20 keeping the aspect,
-// antialiased, then place on 28x28 with the centre of mass in the middle. One code for the drawing canvas, photos and
-// `strata predict`.
+// From a picture to what the net reads, one code for the drawing canvas, photos and `strata predict`. A picture of
+// exactly the net's size goes in as it is. Others are framed as their data set is: drawn digits the way MNIST was made
+// (cropped to the ink, fitted into 20x20 keeping the aspect, antialiased, placed on 28x28 with the centre of mass in
+// the middle), everything else whole, scaled to the net's size with its aspect kept.
 #pragma once
-#include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "datasets/blots.h"
+#include "datasets/picture.h"
 #include "engine/data/dataset.h"
-#include "engine/file.h"
 
 namespace strata {
 
-/// A grey picture, row-major, 0 black to 255 white.
-struct GreyImage {
-  int width = 0, height = 0;
-  std::vector<std::uint8_t> pixels;
-};
-
-/// Which steps run; each has a tick in the studio.
+/// Which steps of framing run; each has a tick in the studio.
 struct PrepSteps {
   bool crop = true, fit = true, centre = true;
 };
 
-/// Every stage, for the strip "what the net sees". Ink is white on black in all of them.
-struct PreparedDigit {
-  GreyImage ink;  ///< the input as white ink on black; pictures above 512 pixels a side are made smaller first
-  bool inverted = false;
-  int cropX = 0, cropY = 0, cropW = 0, cropH = 0;  ///< the part of `ink` that is used: its bounding box
-  GreyImage fitted;                                ///< 20x20 or smaller in one direction, for a net that reads 28x28
-  GreyImage final;                                 ///< as large as the net's input
+enum class Polarity { Auto, LightOnDark, DarkOnLight };
+
+/// What a person asks for in place of what the data set says and the picture shows.
+struct PrepChoice {
+  Framing framing = Framing::Auto;
+  Polarity polarity = Polarity::Auto;
+  PrepSteps steps = {};
 };
 
-/// Nothing drawn, nothing to prepare: empty when the picture holds no ink.
-std::optional<PreparedDigit> prepareDigit(const GreyImage& picture, Shape target, PrepSteps steps = {});
+/// Every stage, for the strip "what the net sees".
+struct PreparedPicture {
+  Framing framing = Framing::None;  ///< how it was laid: never Auto
+  bool asItIs = false;              ///< of the net's size already: neither framed nor scaled
+  bool inverted = false;            ///< dark and light were exchanged
+  /// White ink on black when it is framed as MNIST's, else the picture; those above 512 pixels a side are made smaller.
+  Picture ink;
+  Rect crop;       ///< the part of `ink` that is used: with framing its ink's bounding box
+  Picture fitted;  ///< 20x20 or smaller in one direction, for a net that reads 28x28 and framed digits
+  Picture final;   ///< as large as the net's input and with its channels, like a sample of the data set
+  int shapes = 1;  ///< drawings beside each other, where they were looked for: the net answers for one
+};
 
-/// True for dark ink on light paper, judged by the border.
-bool looksInverted(const GreyImage& picture);
+/// `data` is resolved (dataset.h). Nothing drawn, nothing to prepare: empty when the picture holds no ink.
+std::optional<PreparedPicture> preparePicture(const Picture& picture, Shape target, const Preprocessing& data,
+                                              const PrepChoice& choice = {});
 
-/// PNG or JPEG by its magic, at most 64 MiB of pixels and 40 megapixels, as grey. Error::File, Error::Input.
-GreyImage readImage(const Path& path);
+/// Whether the net of that input reads pictures at all: one channel or three.
+bool readsPictures(const Shape& input);
 
-/// Floats as the net reads them: value = byte * scale + offset.
-std::vector<float> netInput(const GreyImage& final, const Preprocessing& preprocessing);
+/// What the data's polarity is, by a look at this one sample's border: Light, Dark or None. Never Auto.
+Ink groundOf(const Picture& picture);
+
+/// Sets the data set's ink, and its framing unless that is known, by a look at some of its training samples.
+void judgePictures(Dataset& dataset, Framing known = Framing::Auto);
+
+/// Floats as the net reads them, as from a sample of the data set: value = byte * scale + offset, inverted before if
+/// the data are.
+std::vector<float> netInput(const Picture& final, const Preprocessing& preprocessing);
 
 }  // namespace strata

@@ -3,14 +3,15 @@
 #pragma once
 #include <span>
 
-#include "datasets/digit_prep.h"
+#include "datasets/picture.h"
 
 namespace strata {
 
-/// 1 to 8 as EXIF numbers them; 1 (upright) for anything that is not a readable EXIF segment.
+/// 1 to 8 as EXIF numbers them; 1 (upright) for anything that is not readable EXIF data. JPEG's segments start with a
+/// mark, which other formats leave out: both are read.
 int exifOrientation(std::span<const unsigned char> segment);
 
 /// The picture as it is meant to be seen.
-GreyImage turnedUpright(GreyImage picture, int orientation);
+Picture turnedUpright(Picture picture, int orientation);
 
 }  // namespace strata

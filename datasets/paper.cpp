@@ -9,11 +9,10 @@ namespace strata {
 
 namespace {
 
-constexpr int kCellsAcross = 16;      // the paper's lightness is estimated in cells of this part of the longer side
-constexpr int kSmallestCell = 8;      // pixels
-constexpr double kPaperShare = 0.8;   // a cell's paper is as light as this share of its pixels
-constexpr int kLeastContrast = 32;    // ink that is less darker than its paper, in 255ths of it, is grain
-constexpr double kSpeckShare = 0.04;  // of the largest blot's ink
+constexpr int kCellsAcross = 16;     // the paper's lightness is estimated in cells of this part of the longer side
+constexpr int kSmallestCell = 8;     // pixels
+constexpr double kPaperShare = 0.8;  // a cell's paper is as light as this share of its pixels
+constexpr int kLeastContrast = 32;   // ink that is less darker than its paper, in 255ths of it, is grain
 
 using Histogram = std::array<std::int64_t, 256>;
 
@@ -23,33 +22,35 @@ Histogram histogramOf(const std::vector<std::uint8_t>& pixels) {
   return histogram;
 }
 
-/// The threshold that separates two heaps of greys best (Otsu 1979).
-int otsuThreshold(const Histogram& histogram) {
+/// Two heaps of greys, parted where they differ most (Otsu 1979).
+struct Heaps {
+  int threshold = 0;
+  double apart = -1;  ///< the variance between them, times the square of the number of pixels
+};
+
+Heaps heapsOf(const Histogram& histogram) {
   double total = 0, sum = 0;
   for (int i = 0; i < 256; ++i) {
     total += static_cast<double>(histogram[i]);
     sum += i * static_cast<double>(histogram[i]);
   }
-  double below = 0, sumBelow = 0, best = -1;
-  int threshold = 0;
+  double below = 0, sumBelow = 0;
+  Heaps heaps;
   for (int i = 0; i < 255; ++i) {
     below += static_cast<double>(histogram[i]);
     sumBelow += i * static_cast<double>(histogram[i]);
     if (below == 0 || below == total) continue;
     const double difference = sumBelow / below - (sum - sumBelow) / (total - below);
     const double between = below * (total - below) * difference * difference;
-    if (between > best) {
-      best = between;
-      threshold = i;
-    }
+    if (between > heaps.apart) heaps = {i, between};
   }
-  return threshold;
+  return heaps;
 }
 
 /// Lightness of the paper everywhere: by cells, smoothed, interpolated.
 class Paper {
  public:
-  explicit Paper(const GreyImage& photo)
+  explicit Paper(const Picture& photo)
       : m_cell(std::max(kSmallestCell, (std::max(photo.width, photo.height) + kCellsAcross - 1) / kCellsAcross)),
         m_columns((photo.width + m_cell - 1) / m_cell), m_rows((photo.height + m_cell - 1) / m_cell),
         m_light(static_cast<std::size_t>(m_columns) * m_rows) {
@@ -101,37 +102,6 @@ class Paper {
   std::vector<float> m_light;
 };
 
-/// Blots of connected ink; those with little ink beside the largest are wiped out.
-void removeSpecks(GreyImage& ink) {
-  const int w = ink.width, h = ink.height;
-  std::vector<int> blotOf(ink.pixels.size(), -1);
-  std::vector<std::int64_t> masses;
-  std::vector<int> stack;
-  for (int start = 0; start < w * h; ++start) {
-    if (ink.pixels[start] == 0 || blotOf[start] >= 0) continue;
-    const int blot = static_cast<int>(masses.size());
-    masses.push_back(0);
-    blotOf[start] = blot;
-    stack.push_back(start);
-    while (!stack.empty()) {
-      const int at = stack.back();
-      stack.pop_back();
-      masses[blot] += ink.pixels[at];
-      for (int y = std::max(0, at / w - 1); y <= std::min(h - 1, at / w + 1); ++y)
-        for (int x = std::max(0, at % w - 1); x <= std::min(w - 1, at % w + 1); ++x) {
-          const int next = y * w + x;
-          if (ink.pixels[next] == 0 || blotOf[next] >= 0) continue;
-          blotOf[next] = blot;
-          stack.push_back(next);
-        }
-    }
-  }
-  if (masses.empty()) return;
-  const double least = kSpeckShare * static_cast<double>(*std::max_element(masses.begin(), masses.end()));
-  for (std::size_t i = 0; i < ink.pixels.size(); ++i)
-    if (blotOf[i] >= 0 && static_cast<double>(masses[blotOf[i]]) < least) ink.pixels[i] = 0;
-}
-
 }  // namespace
 
 int percentile(const std::vector<std::uint8_t>& pixels, double share) {
@@ -143,16 +113,66 @@ int percentile(const std::vector<std::uint8_t>& pixels, double share) {
   return 255;
 }
 
-GreyImage inkFromPaper(const GreyImage& photo) {
+Picture negative(Picture picture) {
+  for (std::uint8_t& pixel : picture.pixels) pixel = static_cast<std::uint8_t>(255 - pixel);
+  return picture;
+}
+
+Picture strongestChannel(const Picture& picture) {
+  constexpr double kClearly = 1.5;
+  Picture best = toGrey(picture);
+  if (picture.channels == 1) return best;
+  double apart = kClearly * heapsOf(histogramOf(best.pixels)).apart;
+  for (int c = 0; c < picture.channels; ++c) {
+    Picture channel{picture.width, picture.height, {}, 1};
+    for (std::size_t at = static_cast<std::size_t>(c); at < picture.pixels.size(); at += picture.channels)
+      channel.pixels.push_back(picture.pixels[at]);
+    const double here = heapsOf(histogramOf(channel.pixels)).apart;
+    if (here <= apart) continue;
+    apart = here;
+    best = std::move(channel);
+  }
+  return best;
+}
+
+Ink cleanGround(const Picture& grey) {
+  constexpr int kPlain = 8, kFaint = 60;
+  const auto share = [&](auto test) {
+    return static_cast<double>(std::count_if(grey.pixels.begin(), grey.pixels.end(), test)) /
+           static_cast<double>(grey.pixels.size());
+  };
+  for (const int ground : {0, 255}) {
+    const auto away = [ground](std::uint8_t pixel) { return std::abs(pixel - ground); };
+    const double plain = share([&](std::uint8_t pixel) { return away(pixel) <= kPlain; }),
+                 faint = share([&](std::uint8_t pixel) { return away(pixel) > kPlain && away(pixel) <= kFaint; });
+    if (plain > 0.5 && faint < 0.1) return ground == 0 ? Ink::Light : Ink::Dark;
+  }
+  return Ink::None;
+}
+
+bool isDarkOnLight(const Picture& grey) {
+  if (grey.pixels.empty()) return false;
+  if (const Ink clean = cleanGround(grey); clean != Ink::None) return clean == Ink::Dark;
+  // The darkest and lightest two in a thousand may be dust and glare.
+  const int contrast = percentile(grey.pixels, 0.998) - percentile(grey.pixels, 0.002);
+  const auto inkShare = [](const Picture& ink) {
+    return std::count_if(ink.pixels.begin(), ink.pixels.end(), [](std::uint8_t pixel) { return pixel >= 128; });
+  };
+  const auto dark = inkShare(inkFromPaper(grey)), light = inkShare(inkFromPaper(negative(grey)));
+  if (contrast < kLeastContrast || dark == light) return percentile(grey.pixels, 0.5) > 127;
+  return light == 0 || (dark > 0 && dark < light);
+}
+
+Picture inkFromPaper(const Picture& photo) {
   const Paper paper(photo);
-  GreyImage ink = photo;
+  Picture ink = photo;
   for (int y = 0; y < photo.height; ++y)
     for (int x = 0; x < photo.width; ++x) {
       const float light = std::max(paper.at(x, y), 1.f);
       std::uint8_t& pixel = ink.pixels[static_cast<std::size_t>(y) * photo.width + x];
       pixel = static_cast<std::uint8_t>(std::clamp((light - pixel) / light * 255, 0.f, 255.f));
     }
-  const int threshold = otsuThreshold(histogramOf(ink.pixels)), floor = std::max(threshold / 2, kLeastContrast / 2);
+  const int threshold = heapsOf(histogramOf(ink.pixels)).threshold, floor = std::max(threshold / 2, kLeastContrast / 2);
   std::vector<std::uint8_t> strong;
   std::copy_if(ink.pixels.begin(), ink.pixels.end(), std::back_inserter(strong),
                [&](std::uint8_t pixel) { return pixel > threshold; });
@@ -163,7 +183,6 @@ GreyImage inkFromPaper(const GreyImage& photo) {
   }
   for (std::uint8_t& pixel : ink.pixels)
     pixel = static_cast<std::uint8_t>(std::clamp((pixel - floor) * 255 / (full - floor), 0, 255));
-  removeSpecks(ink);
   return ink;
 }
 

@@ -167,6 +167,7 @@ std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCoun
   dataset->title = entry.title;
   dataset->origin = "generated";
   dataset->synthetic = true;
+  dataset->framing = Framing::Mnist;
   dataset->shape = Shape::image(kFrame, kFrame, 1);
   dataset->classes = entry.classes;
   dataset->train = drawDigits(seed, 0, trainCount);

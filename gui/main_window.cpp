@@ -285,7 +285,7 @@ void MainWindow::openFile(const QString& given) {
   const QFileInfo file(given);
   const QString path = file.absoluteFilePath();  // it is remembered for the next start, which may be elsewhere
   const QString suffix = file.suffix().toLower();
-  if (suffix == "png" || suffix == "jpg" || suffix == "jpeg") {
+  if (pictureSuffixes().contains(suffix)) {
     showPage(TestMode);
     return m_test->drawing()->openFile(path);
   }

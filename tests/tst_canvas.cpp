@@ -21,6 +21,9 @@ class TestCanvas : public QObject {
   void pictureKeepsAspect();
   void keys();
   void greyRoundTrip();
+  void keepsAPictureAsItCame();
+  void transparentPicturesGetAGround();
+  void choosesByHand();
 
  private:
   void drag(QPoint from, QPoint to);
@@ -100,10 +103,50 @@ void TestCanvas::keys() {
 
 void TestCanvas::greyRoundTrip() {
   drag({60, 60}, {240, 200});
-  const auto grey = toGrey(m_canvas->image());
+  const auto grey = strata::toGrey(toPicture(m_canvas->image()));
   QCOMPARE(grey.width, 280);
   QCOMPARE(grey.pixels.size(), std::size_t(280 * 280));
   QCOMPARE(toImage(grey), m_canvas->image());
+}
+
+/// In its own size and colours, until something is drawn over it.
+void TestCanvas::keepsAPictureAsItCame() {
+  QVERIFY(m_canvas->picture().isNull());
+  QImage small(32, 24, QImage::Format_RGB888);
+  small.fill(Qt::red);
+  small.setPixelColor(3, 4, Qt::blue);
+  m_canvas->setPicture(small, "Test");
+  QCOMPARE(m_canvas->picture().convertToFormat(QImage::Format_RGB888), small);
+  drag({60, 60}, {240, 200});
+  QVERIFY(m_canvas->picture().isNull());
+  m_canvas->undoStack().undo();
+  QCOMPARE(m_canvas->picture().size(), small.size());
+  m_canvas->undoStack().undo();
+  QVERIFY(m_canvas->picture().isNull() && m_canvas->empty());
+}
+
+void TestCanvas::transparentPicturesGetAGround() {
+  for (const QColor ink : {Qt::white, Qt::black}) {
+    QImage drawing(40, 40, QImage::Format_ARGB32);
+    drawing.fill(Qt::transparent);
+    for (int y = 5; y < 35; ++y) drawing.setPixelColor(20, y, ink);
+    m_canvas->setPicture(drawing, "Test");
+    QCOMPARE(m_canvas->picture().pixelColor(20, 20), ink);
+    QVERIFY(std::abs(m_canvas->picture().pixelColor(0, 0).red() - ink.red()) == 255);
+  }
+}
+
+void TestCanvas::choosesByHand() {
+  PrepStrip strip(*m_theme);
+  QSignalSpy changed(&strip, &PrepStrip::choiceChanged);
+  QVERIFY(strip.choice().framing == Framing::Auto && strip.choice().polarity == Polarity::Auto);
+  strip.findChild<QComboBox*>("framing")->setCurrentIndex(2);
+  strip.findChild<QComboBox*>("polarity")->setCurrentIndex(2);
+  strip.findChild<QCheckBox*>("prepStep1")->setChecked(false);
+  QCOMPARE(changed.count(), 3);
+  const PrepChoice choice = strip.choice();
+  QVERIFY(choice.framing == Framing::None && choice.polarity == Polarity::DarkOnLight);
+  QVERIFY(choice.steps.crop && !choice.steps.fit && choice.steps.centre);
 }
 
 QTEST_MAIN(TestCanvas)

@@ -6,9 +6,9 @@
 
 #include "checkpoint_file.h"
 #include "data_files.h"
-#include "datasets/digit_prep.h"
 #include "datasets/idx.h"
 #include "datasets/inflate.h"
+#include "datasets/picture.h"
 #include "datasets/zip.h"
 #include "engine/project.h"
 #include "engine/rng.h"
@@ -76,7 +76,7 @@ Q_DECLARE_METATYPE(Parse)
 void TestMutations::readOrRefused_data() {
   QTest::addColumn<QByteArray>("seed");
   QTest::addColumn<Parse>("parse");
-  const Parse idx = [](const Path&path) { IdxReader(path).read(); }, picture = [](const Path&path) { readImage(path); };
+  const Parse idx = [](const Path&path) { IdxReader(path).read(); }, picture = [](const Path&path) { readPicture(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
   const auto row = [](const char* name, const std::string& seed, const Parse& parse) {
     QTest::newRow(name) << QByteArray::fromStdString(seed) << parse;
@@ -104,6 +104,19 @@ void TestMutations::readOrRefused_data() {
   row("PNG, palette", pictureFile(colour.convertToFormat(QImage::Format_Indexed8), "png"), picture);
   row("JPEG", withOrientation(pictureFile(colour, "jpg"), 6, true), picture);
   row("JPEG, progressive", withOrientation(pictureFile(colour, "jpg", true), 3, false), picture);
+  const QImage indexed = colour.convertToFormat(QImage::Format_Indexed8);
+  row("GIF", gifFile({indexed, indexed}, 3), picture);
+  row("BMP", pictureFile(indexed, "bmp"), picture);
+  row("WebP, lossy", webpFile(colour, false), picture);
+  row("WebP, animated", extendedWebp({colour, colour}, exifData(6, false)), picture);
+  const std::string tiff = m_folder.filePath("picture.tif").toStdString();
+  TiffLayout layout;
+  layout.compression = COMPRESSION_LZW;
+  for (const bool tiled : {false, true}) {
+    layout.tiled = tiled;
+    writeTiff(tiff, colour, layout);
+    row(tiled ? "TIFF, tiles" : "TIFF, strips", readFile(tiff, 1 << 20), picture);
+  }
 }
 
 void TestMutations::readOrRefused() {

@@ -3,10 +3,13 @@
 // about a drawing while it trains, the window is closed in mid-training, and the run goes on in a new one. Any warning
 // on the way is a failure.
 #include <QApplication>
+#include <QCheckBox>
 #include <QComboBox>
 #include <QDrag>
+#include <QLabel>
 #include <QLineEdit>
 #include <QListView>
+#include <QPainter>
 #include <QPushButton>
 #include <QSpinBox>
 #include <QTableView>
@@ -58,6 +61,7 @@ class TestStudio : public QObject {
   void cleanupTestCase();
   void assemblesByHand();
   void trainsAndDraws();
+  void readsDroppedPictures();
   void comparesRuns();
   void pictures();
   void closesInMidTraining();
@@ -236,6 +240,49 @@ void TestStudio::trainsAndDraws() {
   QTest::keyClick(test->drawing()->canvas(), Qt::Key_Z, Qt::ControlModifier);
   QTRY_COMPARE(test->prediction()->bars()->answer(), -1);
   QCOMPARE(m_document->project().network.layers.size(), std::size_t(4));  // strokes have an undo of their own
+}
+
+/// A framed drawing of dark ink, two shapes, a picture of the net's size; and framing and polarity by hand.
+void TestStudio::readsDroppedPictures() {
+  auto* test = find<TestPage>("testPage");
+  auto* framing = find<QComboBox>("framing");
+  auto* polarity = find<QComboBox>("polarity");
+  auto* message = find<QLabel>("drawingMessage");
+  const auto open = [&](const QImage& image, const char* format) {
+    const auto path = m_home->filePath(QString("dropped.") + format);
+    QVERIFY(image.save(path, format));
+    test->drawing()->openFile(path);
+  };
+  QImage one(400, 280, QImage::Format_RGB32);
+  one.fill(Qt::white);
+  QPainter painter(&one);
+  painter.setPen(QPen(Qt::black, 24, Qt::SolidLine, Qt::RoundCap));
+  painter.drawLine(140, 60, 140, 220);
+  painter.setPen(QPen(Qt::black, 1));
+  painter.drawRect(0, 0, 399, 279);
+  open(one, "bmp");
+  QTRY_COMPARE_WITH_TIMEOUT(test->prediction()->bars()->answer(), 1, 20000);
+  QTRY_VERIFY(message->text().contains("inverted"));
+  painter.setPen(QPen(Qt::black, 24, Qt::SolidLine, Qt::RoundCap));
+  painter.drawLine(280, 60, 280, 220);
+  painter.end();
+  open(one, "png");
+  QTRY_VERIFY_WITH_TIMEOUT(message->text().contains("2 separate shapes"), 20000);
+
+  auto* crop = find<QCheckBox>("prepStep0");
+  QVERIFY(crop->isEnabled());
+  framing->setCurrentIndex(2);
+  QTRY_VERIFY_WITH_TIMEOUT(!crop->isEnabled(), 20000);
+  QVERIFY(!crop->toolTip().isEmpty());
+  framing->setCurrentIndex(0);
+  QTRY_VERIFY_WITH_TIMEOUT(crop->isEnabled(), 20000);
+  polarity->setCurrentIndex(1);
+  QTRY_VERIFY_WITH_TIMEOUT(!message->text().contains("inverted"), 20000);
+  polarity->setCurrentIndex(0);
+
+  test->openTestImage(test->testSet()->dataset(), 0);
+  QTRY_VERIFY_WITH_TIMEOUT(!crop->isEnabled(), 20000);  // of the net's size: it goes in as it is
+  test->drawing()->canvas()->clear();
 }
 
 void TestStudio::comparesRuns() {

@@ -4,8 +4,8 @@
 #include <iostream>
 
 #include "datasets/datasets.h"
-#include "datasets/digit_prep.h"
 #include "datasets/idx.h"
+#include "datasets/paper.h"
 #include "engine/cli/command.h"
 #include "engine/error.h"
 #include "engine/safetensors.h"
@@ -86,9 +86,10 @@ void printIdx(const Path& path) {
 }
 
 void printImage(const Path& path) {
-  const GreyImage image = readImage(path);
-  std::cout << "Picture, " << image.width << " × " << image.height << " pixels"
-            << (looksInverted(image) ? ", dark on light" : ", light on dark") << "\n";
+  const PictureFile file = readPicture(path);
+  std::cout << "Picture, " << file.picture.width << " × " << file.picture.height << " pixels"
+            << (isDarkOnLight(strongestChannel(file.picture)) ? ", dark on light" : ", light on dark") << "\n";
+  if (!file.remark.empty()) std::cout << "  Warning: it " << file.remark << "\n";
 }
 
 /// All epochs of a run, or of a long one so many that they can be read: evenly chosen ones, the best and the last.
@@ -146,12 +147,12 @@ void printFile(const Path& path) {
   const std::string head = file.read(16);
   const auto startsWith = [&](std::string_view magic) { return head.starts_with(magic); };
   if (startsWith({"\0\0\x08", 3}) || startsWith("\x1f\x8b")) return printIdx(path);
-  if (startsWith("\x89PNG") || startsWith("\xff\xd8\xff")) return printImage(path);
+  if (looksLikePicture(head)) return printImage(path);
   if (head.size() > 8 && head[8] == '{') return printTensors(path);
   if (startsLikeProject(head)) return printProject(path);
   throw Error(Error::Kind::Input, path.string(),
-              "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a PNG "
-              "or JPEG picture");
+              "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a "
+              "picture");
 }
 
 void printAny(const Path& path) {

@@ -42,7 +42,11 @@ class Batches {
   const Augmentation& augmentation() const { return m_augmentation; }
   std::uint64_t seed() const { return m_seed; }  ///< of the augmentation, as startEpoch() was told; likewise
   std::uint64_t epoch() const { return m_epoch; }
-  std::uint8_t ground() const { return m_preprocessing.invert ? 255 : 0; }  ///< what comes in from outside
+  /// What comes in from outside when a sample is moved.
+  std::uint8_t ground() const {
+    const Ink ink = m_preprocessing.ink;
+    return ink == Ink::Dark || (ink == Ink::Auto && m_preprocessing.invert) ? 255 : 0;
+  }
   /// value = byte * first + second
   std::pair<float, float> scaling() const;
 

@@ -12,11 +12,21 @@
 
 namespace strata {
 
-/// value = byte * scale + offset, after an optional inversion (255 - byte).
+/// How a picture from outside is laid before the net. `Mnist`: cropped to the ink and framed as MNIST frames its
+/// digits. `None`: whole, scaled to the net's size.
+enum class Framing { Auto, Mnist, None };
+/// What stands on what in the data as they are stored: light things on a dark ground, or dark ones on light, or
+/// neither.
+enum class Ink { Auto, Light, Dark, None };
+
+/// value = byte * scale + offset, after an optional inversion (255 - byte). Framing and ink say how a picture from
+/// outside is made like the data; `Auto` means as the data set says, and no run or checkpoint holds it.
 struct Preprocessing {
   double scale = 1.0 / 255;
   double offset = 0;
   bool invert = false;  ///< the data are dark ink on light ground
+  Framing framing = Framing::Auto;
+  Ink ink = Ink::Auto;
   bool operator==(const Preprocessing&) const = default;
 };
 Json preprocessingToJson(const Preprocessing& preprocessing);
@@ -36,8 +46,19 @@ struct Dataset {
   bool synthetic = false;
   Shape shape = Shape::image(28, 28, 1);
   std::vector<std::string> classes;  ///< names, by label
+  Framing framing = Framing::None;
+  Ink ink = Ink::Light;
   Samples train, test;
 };
+
+/// The same with the data set's own framing and ink in place of `Auto`.
+Preprocessing resolved(Preprocessing preprocessing, const Dataset& dataset);
+/// Likewise where the data set is not at hand, for checkpoints that do not say: digits of 28 x 28 are taken for
+/// MNIST's.
+Preprocessing resolved(Preprocessing preprocessing, const Shape& shape, const std::vector<std::string>& classes);
+/// Why the net would learn ink of the other polarity than drawings have, as a sentence with its way out; empty when all
+/// is well. `preprocessing` is resolved.
+std::string polarityWarning(const Preprocessing& preprocessing);
 
 /// Which part "validation" means.
 enum class ValidationSource { Split, TestSet };

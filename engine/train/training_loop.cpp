@@ -92,6 +92,7 @@ void TrainingLoop::prepare() {
   checkJob();
   const TrainingSpec& training = m_job.project.training;
   const DataView& data = m_job.data;
+  m_job.project.data.preprocessing = resolved(m_job.project.data.preprocessing, *data.dataset);
   m_backend = m_job.makeBackend ? m_job.makeBackend() : createBackend(m_job.backend, m_job.threads);
   checkPrecision(*m_backend, m_job.precision);
   m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize,
@@ -119,6 +120,8 @@ void TrainingLoop::prepare() {
                              m_record.bestEpoch});
   for (const std::string& remark : remarks(m_job.project.network, *m_job.data.dataset))
     note(NoteEvent::Level::Warning, remark);
+  if (const std::string warning = polarityWarning(m_job.project.data.preprocessing); !warning.empty())
+    note(NoteEvent::Level::Warning, warning);
   sendSnapshot(m_good.get());
 }
 

@@ -408,9 +408,12 @@ void DataPage::refreshNotice() {
                .arg(network.classes)
                .arg(QString::fromStdString(dataset->title), QString::fromStdString(dataset->shape.text()),
                     counted(qint64(dataset->classes.size()), tr("1 class"), tr("%1 classes")));
-  if (dataset)
-    for (const std::string& remark : remarks(*dataset))
+  if (dataset) {
+    std::vector<std::string> told = remarks(*dataset);
+    told.push_back(polarityWarning(resolved(m_document.project().data.preprocessing, *dataset)));
+    for (const std::string& remark : told)
       text += (text.isEmpty() ? QString() : QStringLiteral(" ")) + QString::fromStdString(remark);
+  }
   m_noticeText->setText(text);
   m_fit->setVisible(misfit);
   m_notice->setVisible(!text.isEmpty());
@@ -452,6 +455,20 @@ void DataPage::refreshFacts() {
   m_licence->setText(entry == entries.end() ? QStringLiteral("—") : QString::fromStdString(entry->licence));
 }
 
+namespace {
+
+/// How pictures from outside are made like the data.
+QString looksText(const Preprocessing& prep) {
+  const QString ink = prep.ink == Ink::Light  ? DataPage::tr("Light on dark")
+                      : prep.ink == Ink::Dark ? DataPage::tr("Dark on light")
+                                              : DataPage::tr("No plain ground");
+  return DataPage::tr("%1; %2").arg(ink, prep.framing == Framing::Mnist
+                                             ? DataPage::tr("drawings are framed as MNIST frames digits")
+                                             : DataPage::tr("pictures go in whole, scaled"));
+}
+
+}  // namespace
+
 void DataPage::refreshSettings() {
   const DataSpec& data = m_document.project().data;
   const QSignalBlocker quietSegment(m_validation), quietInvert(m_invert);
@@ -475,6 +492,8 @@ void DataPage::refreshSettings() {
   const bool byte = prep.offset == 0 && prep.scale == 1.0 / 255;
   m_preprocessing->setText(byte ? tr("Value = pixel ÷ 255, from 0 to 1")
                                 : tr("Value = pixel × %1 + %2").arg(shortest(prep.scale), shortest(prep.offset)));
+  if (const auto& dataset = m_session.dataset())
+    m_preprocessing->setText(m_preprocessing->text() + "\n" + looksText(resolved(prep, *dataset)));
   m_invert->setChecked(prep.invert);
   refreshNotice();
 }

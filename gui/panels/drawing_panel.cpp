@@ -19,6 +19,11 @@ constexpr int kNarrow = 370;
 
 }  // namespace
 
+const QStringList& pictureSuffixes() {
+  static const QStringList suffixes{"png", "jpg", "jpeg", "gif", "bmp", "webp", "tif", "tiff"};
+  return suffixes;
+}
+
 DrawingPanel::DrawingPanel(const Theme& theme, QWidget* parent) : QWidget(parent) {
   auto* header = new PanelHeader(theme, tr("Draw a digit"), this);
   auto* random = new QPushButton(theme.icon("dice"), tr("Random test image"), this);
@@ -52,7 +57,8 @@ DrawingPanel::DrawingPanel(const Theme& theme, QWidget* parent) : QWidget(parent
   connect(random, &QPushButton::clicked, this, &DrawingPanel::randomWanted);
   connect(m_canvas, &Canvas::fileDropped, this, &DrawingPanel::openFile);
   connect(m_canvas, &Canvas::changed, this, [this] {
-    if (m_canvas->empty()) setMessage({});
+    if (m_canvas->picture().isNull()) setMessage({});
+    if (m_canvas->empty()) setFinding({});
   });
   connect(m_canvas, &Canvas::pasteWanted, this, &DrawingPanel::paste);
 }
@@ -126,22 +132,36 @@ QWidget* DrawingPanel::makeTools(const Theme& theme) {
 }
 
 void DrawingPanel::setMessage(const QString& text, bool bad) {
-  m_message->setText(text);
+  m_said = text;
   setTone(m_message, bad ? "bad" : "text2");
+  showMessages();
+}
+
+void DrawingPanel::setFinding(const QString& text) {
+  m_found = text;
+  showMessages();
+}
+
+void DrawingPanel::showMessages() {
+  const QString text = m_said + (m_said.isEmpty() || m_found.isEmpty() ? "" : " ") + m_found;
+  m_message->setText(text);
   m_message->setVisible(!text.isEmpty());
 }
 
 void DrawingPanel::openFile(const QString& path) {
   try {
-    m_canvas->setPicture(toImage(readImage(path.toStdString())), tr("Open picture"));
-    setMessage({});
+    const auto file = readPicture(path.toStdString());
+    m_canvas->setPicture(toImage(file.picture), tr("Open picture"));
+    setMessage(file.remark.empty() ? QString() : tr("The picture %1.").arg(QString::fromStdString(file.remark)));
   } catch (const Error& error) {
     setMessage(QString::fromUtf8(error.what()), true);
   }
 }
 
 void DrawingPanel::chooseFile() {
-  const auto path = QFileDialog::getOpenFileName(this, tr("Open a picture"), {}, tr("Pictures (*.png *.jpg *.jpeg)"));
+  const auto path = QFileDialog::getOpenFileName(
+      this, tr("Open a picture"), {},
+      tr("Pictures (%1)").arg("*." + pictureSuffixes().join(" *.")) + ";;" + tr("All files (*)"));
   if (!path.isEmpty()) openFile(path);
 }
 

@@ -11,6 +11,9 @@
 
 namespace strata::gui {
 
+/// The usual suffixes of the formats that are read.
+const QStringList& pictureSuffixes();
+
 class DrawingPanel : public QWidget {
   Q_OBJECT
  public:
@@ -18,7 +21,9 @@ class DrawingPanel : public QWidget {
 
   Canvas* canvas() const { return m_canvas; }
   PrepStrip* strip() const { return m_strip; }
-  void setMessage(const QString& text, bool bad = false);  ///< one line under the tools
+  /// Under the tools: what lies on the sheet, or why something does not.
+  void setMessage(const QString& text, bool bad = false);
+  void setFinding(const QString& text);  ///< behind it: what was noticed when the net answered
   void openFile(const QString& path);
 
  signals:
@@ -31,12 +36,14 @@ class DrawingPanel : public QWidget {
   QWidget* makeTools(const Theme& theme);
   void paste();
   void chooseFile();
+  void showMessages();
 
   Canvas* m_canvas;
   PrepStrip* m_strip;
   Segment* m_tool;
   QSlider* m_brush;
   QLabel *m_brushText, *m_message;
+  QString m_said, m_found;
 };
 
 }  // namespace strata::gui

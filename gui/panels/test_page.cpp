@@ -21,7 +21,7 @@ constexpr int kChunk = 500;  ///< test images between two looks at more urgent r
 
 /// All that one look at a drawing gives.
 struct Answer {
-  std::optional<PreparedDigit> digit;
+  std::optional<PreparedPicture> prepared;
   std::vector<float> probabilities;
   PrepStrip::Answers without;
   std::vector<std::vector<float>> activations;
@@ -35,27 +35,39 @@ QString shortAnswer(const std::vector<float>& probabilities, const QStringList& 
       .arg(double(*best) * 100, 0, 'f', 0);
 }
 
-Answer look(Predictor& predictor, const GreyImage& picture, PrepSteps steps, const Preprocessing& preprocessing,
+Answer look(Predictor& predictor, const Picture& picture, PrepChoice choice, const Preprocessing& preprocessing,
             const QStringList& classes) {
   Answer answer;
   const auto shape = predictor.network().input;
-  answer.digit = prepareDigit(picture, shape, steps);
-  if (!answer.digit) return answer;
+  answer.prepared = preparePicture(picture, shape, preprocessing, choice);
+  if (!answer.prepared) return answer;
   QElapsedTimer timer;
   timer.start();
-  const auto sample = netInput(answer.digit->final, preprocessing);
+  const auto sample = netInput(answer.prepared->final, preprocessing);
   answer.probabilities = predictor.predict(sample);
   answer.milliseconds = double(timer.nsecsElapsed()) / 1e6;
   bool PrepSteps::*const flags[] = {&PrepSteps::crop, &PrepSteps::fit, &PrepSteps::centre};
-  for (std::size_t i = 0; i < PrepStrip::kSteps; ++i) {
-    if (!(steps.*flags[i])) continue;
-    auto fewer = steps;
-    fewer.*flags[i] = false;
-    if (const auto digit = prepareDigit(picture, shape, fewer))
-      answer.without[i] = shortAnswer(predictor.predict(netInput(digit->final, preprocessing)), classes);
+  for (std::size_t i = 0; i < PrepStrip::kSteps && answer.prepared->framing == Framing::Mnist; ++i) {
+    if (!(choice.steps.*flags[i])) continue;
+    auto fewer = choice;
+    fewer.steps.*flags[i] = false;
+    if (const auto other = preparePicture(picture, shape, preprocessing, fewer))
+      answer.without[i] = shortAnswer(predictor.predict(netInput(other->final, preprocessing)), classes);
   }
   answer.activations = predictor.activations(sample);
   return answer;
+}
+
+/// What a person should know about the way the picture went into the net.
+QString findings(const PreparedPicture& prepared) {
+  QStringList found;
+  if (prepared.inverted)
+    found << (prepared.framing == Framing::Mnist
+                  ? TestPage::tr("Dark ink on light paper: the picture was inverted.")
+                  : TestPage::tr("The picture was inverted to match the data that the net learned from."));
+  if (prepared.shapes > 1)
+    found << TestPage::tr("There seem to be %1 separate shapes: the net answers for one.").arg(prepared.shapes);
+  return found.join(' ');
 }
 
 /// One for each class of the net; those without a name go by number.
@@ -106,7 +118,7 @@ TestPage::TestPage(Theme& theme, TrainingSession& session, DataLoader& loader, Q
   m_ask.setInterval(kAskMs);
   connect(&m_ask, &QTimer::timeout, this, &TestPage::ask);
   connect(m_drawing->canvas(), &Canvas::changed, this, &TestPage::askSoon);
-  connect(m_drawing->strip(), &PrepStrip::stepsChanged, this, &TestPage::askSoon);
+  connect(m_drawing->strip(), &PrepStrip::choiceChanged, this, &TestPage::askSoon);
   connect(m_drawing, &DrawingPanel::randomWanted, this, &TestPage::randomImage);
   connect(m_testSet, &TestSetPanel::putOnCanvas, this,
           [this](int index) { openTestImage(m_testSet->dataset(), index); });
@@ -311,8 +323,9 @@ void TestPage::showWeightsText(const RunRecord& run, int epoch, const WeightSnap
 
 QString TestPage::unfit() const {
   const auto& input = m_subject->network.input;
-  if (input.isImage() && input.c == 1) return {};
-  return tr("This net reads samples of %1; a drawing has one grey channel.").arg(QString::fromStdString(input.text()));
+  if (readsPictures(input)) return {};
+  return tr("This net reads samples of %1; a picture has one grey channel or three of colour.")
+      .arg(QString::fromStdString(input.text()));
 }
 
 QString TestPage::unfitData() const {
@@ -337,27 +350,38 @@ void TestPage::ask() {
   if (!isVisible() || !m_subject) return;
   if (const auto reason = unfit(); m_drawing->canvas()->empty() || !reason.isEmpty())
     return clearAnswer(reason.isEmpty() ? tr("Draw a digit, drop a picture, or take a random test image.") : reason);
-  const auto picture = toGrey(m_drawing->canvas()->image());
-  const auto steps = m_drawing->strip()->steps();
+  const auto& put = m_drawing->canvas()->picture();
+  const bool drawn = put.isNull();
+  const auto picture = toPicture(drawn ? m_drawing->canvas()->image() : put);
+  const auto wanted = m_drawing->strip()->choice();
   const auto subject = *m_subject;
   m_worker.post(
       subject.weights, PredictionWorker::Kind::Drawing, [=, this](LoadedWeights& weights) -> PredictionWorker::Deliver {
         const bool ownData = subject.data && subject.ownData;
-        const auto classes = classNames(ownData ? subject.data->classes : weights.classes, subject.network.classes);
-        auto answer =
-            std::make_shared<Answer>(look(*weights.predictor, picture, steps, subject.preprocessing, classes));
+        const auto& names = ownData ? subject.data->classes : weights.classes;
+        const auto classes = classNames(names, subject.network.classes);
+        const auto preprocessing = resolved(subject.preprocessing, subject.network.input, names);
+        auto choice = wanted;
+        if (drawn && choice.framing == Framing::Auto) choice.framing = preprocessing.framing;  // whatever its size
+        auto answer = std::make_shared<Answer>(look(*weights.predictor, picture, choice, preprocessing, classes));
         return [this, answer, classes, of = weightsText(weights.epoch, weights.step)] {
-          if (!answer->digit || m_drawing->canvas()->empty()) return;
+          if (m_drawing->canvas()->empty()) return;
+          if (!answer->prepared) return showNothingFound();
           m_prediction->bars()->setAnswer(answer->probabilities, classes);
           m_prediction->maps()->setActivations(std::move(answer->activations));
           m_prediction->setHint(tr("%1 · %2 ms on CPU, updated as you draw")
                                     .arg(of)
                                     .arg(answer->milliseconds, 0, 'f', answer->milliseconds < 0.1 ? 2 : 1));
-          m_drawing->strip()->setPrepared(*answer->digit, answer->without);
-          m_drawing->setMessage(answer->digit->inverted ? tr("Dark ink on light paper: the picture was inverted.")
-                                                        : QString());
+          m_drawing->strip()->setPrepared(*answer->prepared, answer->without);
+          m_drawing->setFinding(findings(*answer->prepared));
         };
       });
+}
+
+/// A picture on which nothing stands out must not keep the answer to the one before.
+void TestPage::showNothingFound() {
+  clearAnswer(tr("Nothing stands out on this picture: there is nothing to recognise."));
+  m_drawing->setFinding({});
 }
 
 void TestPage::clearAnswer(const QString& why) {

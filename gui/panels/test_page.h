@@ -61,6 +61,7 @@ class TestPage : public QWidget {
   void forgetAnswers();  ///< of weights that are not asked any more
   void askSoon();
   void ask();
+  void showNothingFound();
   void clearAnswer(const QString& why);
   void evaluate();  ///< unless that was done, or an evaluation of the same run is under way
   void evaluateFrom(int first, std::shared_ptr<std::vector<Verdict>> answers);
@@ -71,7 +72,7 @@ class TestPage : public QWidget {
   void showWeightsText(const RunRecord& run, int epoch, const WeightSnapshot* live);
   const RunRecord* chosenRun() const;
   bool following() const;
-  QString unfit() const;      ///< why the net cannot read a drawing; empty when it can
+  QString unfit() const;      ///< why the net cannot read a picture; empty when it can
   QString unfitData() const;  ///< why it cannot be judged on the data; empty when it can
 
   TrainingSession& m_session;

@@ -9,10 +9,13 @@
 #include <QUrl>
 #include <algorithm>
 
+#include "gui/widgets/prep_strip.h"
+
 namespace strata::gui {
 namespace {
 
-constexpr int kUndoSteps = 200;  ///< of 78 kB each, twice
+constexpr int kUndoSteps = 200;     ///< of 78 kB each, twice
+constexpr int kLargestKept = 1024;  ///< side of a picture that is kept as it came
 
 bool isBlack(const QImage& image) {
   for (int y = 0; y < image.height(); ++y) {
@@ -26,25 +29,25 @@ bool isBlack(const QImage& image) {
 
 class SheetCommand : public QUndoCommand {
  public:
-  SheetCommand(Canvas& canvas, QImage before, QImage after, const QString& text)
+  SheetCommand(Canvas& canvas, Canvas::Sheet before, Canvas::Sheet after, const QString& text)
       : QUndoCommand(text), m_canvas(canvas), m_before(std::move(before)), m_after(std::move(after)) {}
   void undo() override { m_canvas.put(m_before); }
   void redo() override { m_canvas.put(m_after); }
 
  private:
   Canvas& m_canvas;
-  QImage m_before, m_after;
+  Canvas::Sheet m_before, m_after;
 };
 
 Canvas::Canvas(const Theme& theme, QWidget* parent)
-    : QWidget(parent), m_theme(theme), m_image(kSide, kSide, QImage::Format_Grayscale8) {
+    : QWidget(parent), m_theme(theme), m_sheet{QImage(kSide, kSide, QImage::Format_Grayscale8), {}} {
   setObjectName("canvas");
   setAccessibleName(tr("Drawing"));
   setFocusPolicy(Qt::StrongFocus);
   setAcceptDrops(true);
   setCursor(Qt::CrossCursor);
   setMinimumSize(140, 140);
-  m_image.fill(0);
+  m_sheet.ink.fill(0);
   m_undo.setUndoLimit(kUndoSteps);
   connect(&theme, &Theme::changed, this, qOverload<>(&QWidget::update));
 }
@@ -56,36 +59,40 @@ QRectF Canvas::sheet() const {
 
 QPointF Canvas::toSheet(QPointF position) const { return (position - sheet().topLeft()) * (kSide / sheet().width()); }
 
-void Canvas::put(const QImage& image) {
-  m_image = image;
-  m_empty = isBlack(m_image);
+void Canvas::put(const Sheet& sheet) {
+  m_sheet = sheet;
+  m_empty = isBlack(m_sheet.ink);
   setAccessibleDescription(m_empty ? tr("empty") : tr("something is drawn"));
   update();
   emit changed();
 }
 
-void Canvas::step(const QImage& before, const QString& text) {
-  if (before != m_image) m_undo.push(new SheetCommand(*this, before, m_image, text));
+void Canvas::step(const Sheet& before, const QString& text) {
+  if (before != m_sheet) m_undo.push(new SheetCommand(*this, before, m_sheet, text));
 }
 
 void Canvas::setPicture(const QImage& picture, const QString& undoText) {
   if (picture.isNull()) return;
-  const QImage before = m_image;
-  QImage next(kSide, kSide, QImage::Format_Grayscale8);
-  const auto grey = picture.convertToFormat(QImage::Format_Grayscale8)
+  const Sheet before = m_sheet;
+  const bool large = std::max(picture.width(), picture.height()) > kLargestKept;
+  const auto kept =
+      large ? picture.scaled(kLargestKept, kLargestKept, Qt::KeepAspectRatio, Qt::SmoothTransformation) : picture;
+  m_sheet.picture = toImage(toPicture(kept));  // transparent parts get their ground
+  const auto grey = m_sheet.picture.convertToFormat(QImage::Format_Grayscale8)
                         .scaled(kSide, kSide, Qt::KeepAspectRatio, Qt::SmoothTransformation);
-  next.fill(grey.pixelColor(0, 0).value());  // paper goes on past the picture's edge
-  QPainter painter(&next);
+  m_sheet.ink = QImage(kSide, kSide, QImage::Format_Grayscale8);
+  m_sheet.ink.fill(grey.pixelColor(0, 0).value());  // paper goes on past the picture's edge
+  QPainter painter(&m_sheet.ink);
   painter.drawImage((kSide - grey.width()) / 2, (kSide - grey.height()) / 2, grey);
   painter.end();
-  m_image = next;
   step(before, undoText);
 }
 
 void Canvas::clear() {
   if (m_empty) return;
-  const QImage before = m_image;
-  m_image.fill(0);
+  const Sheet before = m_sheet;
+  m_sheet.picture = {};
+  m_sheet.ink.fill(0);
   step(before, tr("Clear"));
 }
 
@@ -103,7 +110,7 @@ void Canvas::setErasing(bool on) {
 }
 
 void Canvas::beginStroke(QPointF position) {
-  m_before = m_image;
+  m_before = m_sheet;
   m_last = toSheet(position);
   m_drawing = true;
   strokeTo(position, 1);
@@ -111,8 +118,8 @@ void Canvas::beginStroke(QPointF position) {
 
 void Canvas::strokeTo(QPointF position, double pressure) {
   const auto at = toSheet(position);
-  m_image.detach();
-  QPainter painter(&m_image);
+  m_sheet.picture = {};
+  QPainter painter(&m_sheet.ink);
   painter.setRenderHint(QPainter::Antialiasing);
   painter.setPen(
       QPen(m_erasing ? Qt::black : Qt::white, m_brush * pressure, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
@@ -122,7 +129,7 @@ void Canvas::strokeTo(QPointF position, double pressure) {
   const double scale = sheet().width() / kSide, reach = (m_brush / 2.0 + 2) * scale;
   const QRectF touched = QRectF(m_last * scale, at * scale).normalized().adjusted(-reach, -reach, reach, reach);
   m_last = at;
-  m_empty = m_erasing ? isBlack(m_image) : false;
+  m_empty = m_erasing ? isBlack(m_sheet.ink) : false;
   update(touched.translated(sheet().topLeft()).toAlignedRect());
   emit changed();
 }
@@ -202,7 +209,12 @@ void Canvas::dropEvent(QDropEvent* event) {
 void Canvas::paintEvent(QPaintEvent*) {
   QPainter painter(this);
   painter.setRenderHint(QPainter::SmoothPixmapTransform);
-  painter.drawImage(sheet(), m_image);
+  painter.drawImage(sheet(), m_sheet.ink);
+  if (!m_sheet.picture.isNull() && !m_sheet.picture.isGrayscale()) {
+    QRectF place(QPointF(), QSizeF(m_sheet.picture.size()).scaled(sheet().size(), Qt::KeepAspectRatio));
+    place.moveCenter(sheet().center());
+    painter.drawImage(place, m_sheet.picture);
+  }
   painter.setRenderHint(QPainter::Antialiasing);
   painter.setPen(hasFocus() ? QPen(m_theme.color("accent"), 2) : QPen(m_theme.color("bstrong"), 1));
   painter.drawRoundedRect(sheet().adjusted(-1, -1, 1, 1), 3, 3);

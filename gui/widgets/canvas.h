@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A sheet of 280 x 280 grey pixels to draw on, white ink on black, shown at any size. Strokes have an undo stack of
-// their own. Keys while it has the focus: [ and ] brush, X erase, Del clear, Ctrl+Z and Ctrl+Shift+Z strokes, Ctrl+V
-// paste.
+// A sheet of 280 x 280 grey pixels to draw on, white ink on black, shown at any size. A picture put on it is kept as it
+// came, in its own size and colours, until something is drawn over it. Strokes have an undo stack of their own. Keys
+// while it has the focus: [ and ] brush, X erase, Del clear, Ctrl+Z and Ctrl+Shift+Z strokes, Ctrl+V paste.
 #pragma once
 #include <QImage>
 #include <QUndoStack>
@@ -18,9 +18,11 @@ class Canvas : public QWidget {
 
   explicit Canvas(const Theme& theme, QWidget* parent = nullptr);
 
-  const QImage& image() const { return m_image; }
+  const QImage& image() const { return m_sheet.ink; }
+  /// The picture that lies on the sheet, as it came; null for a drawing.
+  const QImage& picture() const { return m_sheet.picture; }
   bool empty() const { return m_empty; }
-  /// Puts a picture on the sheet as one undoable step; scaled to fit, keeping its aspect.
+  /// Puts a picture on the sheet as one undoable step; shown scaled to fit, keeping its aspect.
   void setPicture(const QImage& picture, const QString& undoText);
   void clear();
 
@@ -51,16 +53,20 @@ class Canvas : public QWidget {
 
  private:
   friend class SheetCommand;
+  struct Sheet {
+    QImage ink, picture;
+    bool operator==(const Sheet&) const = default;
+  };
   QRectF sheet() const;
   QPointF toSheet(QPointF position) const;
   void beginStroke(QPointF position);
   void strokeTo(QPointF position, double pressure);
   void endStroke();
-  void put(const QImage& image);
-  void step(const QImage& before, const QString& text);
+  void put(const Sheet& sheet);
+  void step(const Sheet& before, const QString& text);
 
   const Theme& m_theme;
-  QImage m_image, m_before;
+  Sheet m_sheet, m_before;
   QUndoStack m_undo;
   QPointF m_last;
   int m_brush = 22;

@@ -5,6 +5,7 @@
 #include <QPainter>
 #include <algorithm>
 
+#include "datasets/picture_sink.h"
 #include "gui/widgets/label.h"
 
 namespace strata::gui {
@@ -14,26 +15,26 @@ QString sizeText(int w, int h) { return QString("%1 × %2").arg(w).arg(h); }
 
 }  // namespace
 
-QImage toImage(const GreyImage& grey) {
-  QImage image(grey.width, grey.height, QImage::Format_Grayscale8);
-  for (int y = 0; y < grey.height; ++y)
-    std::copy_n(grey.pixels.data() + std::size_t(y) * grey.width, grey.width, image.scanLine(y));
+QImage toImage(const Picture& picture) {
+  const int rowSize = picture.width * picture.channels;
+  QImage image(picture.width, picture.height,
+               picture.channels == 3 ? QImage::Format_RGB888 : QImage::Format_Grayscale8);
+  for (int y = 0; y < picture.height; ++y)
+    std::copy_n(picture.pixels.data() + std::size_t(y) * rowSize, rowSize, image.scanLine(y));
   return image;
 }
 
-GreyImage toGrey(const QImage& image) {
-  const auto grey = image.convertToFormat(QImage::Format_Grayscale8);
-  GreyImage out{grey.width(), grey.height(), {}};
-  out.pixels.reserve(std::size_t(out.width) * out.height);
-  for (int y = 0; y < out.height; ++y)
-    out.pixels.insert(out.pixels.end(), grey.constScanLine(y), grey.constScanLine(y) + out.width);
-  return out;
+Picture toPicture(const QImage& image) {
+  const auto rgba = image.convertToFormat(QImage::Format_RGBA8888);
+  PictureSink sink(std::uint64_t(rgba.width()), std::uint64_t(rgba.height()), "picture");
+  for (int y = 0; y < rgba.height(); ++y) sink.add(rgba.constScanLine(y));
+  return sink.finish("picture", {}).picture;
 }
 
 /// One stage, black where there is nothing, with the crop box or the cross of the centre on it.
-class PrepStrip::Picture : public QWidget {
+class PrepStrip::Stage : public QWidget {
  public:
-  Picture(const Theme& theme, const QString& name, QWidget* parent) : QWidget(parent), m_theme(theme) {
+  Stage(const Theme& theme, const QString& name, QWidget* parent) : QWidget(parent), m_theme(theme) {
     setAccessibleName(name);
     setMinimumSize(48, 48);
     setMaximumSize(96, 96);
@@ -96,17 +97,17 @@ PrepStrip::PrepStrip(const Theme& theme, QWidget* parent) : QWidget(parent), m_t
                            tr("Scales the ink into 20 × 20, keeping its aspect"),
                            tr("Moves the centre of mass to the middle, as in MNIST")};
   for (int i = 0; i <= kSteps; ++i) {
-    m_pictures[std::size_t(i)] = new Picture(theme, titles[i], this);
-    grid->addWidget(m_pictures[std::size_t(i)], 0, i);
+    m_stages[std::size_t(i)] = new Stage(theme, titles[i], this);
+    grid->addWidget(m_stages[std::size_t(i)], 0, i);
     if (i == 0) {
       grid->addWidget(makeLabel(theme, titles[i], Theme::Text::Caption, "text", this), 1, i);
     } else {
       auto* tick = m_ticks[std::size_t(i - 1)] = new QCheckBox(titles[i], this);
       tick->setFont(theme.font(Theme::Text::Caption));
       tick->setChecked(true);
-      tick->setToolTip(helps[i]);
+      tick->setProperty("help", helps[i]);
       tick->setObjectName(QString("prepStep%1").arg(i - 1));
-      connect(tick, &QCheckBox::toggled, this, &PrepStrip::stepsChanged);
+      connect(tick, &QCheckBox::toggled, this, &PrepStrip::choiceChanged);
       grid->addWidget(tick, 1, i);
     }
     m_sizes[std::size_t(i)] = makeLabel(theme, {}, Theme::Text::Caption, "text3", this);
@@ -115,35 +116,78 @@ PrepStrip::PrepStrip(const Theme& theme, QWidget* parent) : QWidget(parent), m_t
     grid->addWidget(m_answers[std::size_t(i)], 3, i);
     grid->setColumnStretch(i, 1);
   }
+  grid->addWidget(makeChoices(), 4, 0, 1, kSteps + 1);
+  offerSteps(true);
 }
 
-PrepSteps PrepStrip::steps() const {
-  return {m_ticks[0]->isChecked(), m_ticks[1]->isChecked(), m_ticks[2]->isChecked()};
+QWidget* PrepStrip::makeChoices() {
+  auto* bar = new QWidget(this);
+  auto* row = new QHBoxLayout(bar);
+  row->setContentsMargins(0, 6, 0, 0);
+  row->setSpacing(8);
+  const auto add = [&](const char* name, const QString& title, const QString& help, const QStringList& items) {
+    auto* box = new QComboBox(bar);
+    box->setObjectName(name);
+    box->setAccessibleName(title);
+    box->setToolTip(help);
+    box->addItems(items);
+    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    box->setMinimumContentsLength(8);
+    row->addWidget(box, 1);
+    connect(box, &QComboBox::currentIndexChanged, this, &PrepStrip::choiceChanged);
+    return box;
+  };
+  m_framing = add("framing", tr("Framing"),
+                  tr("How the picture is laid before the net: as its data set is, framed as MNIST frames digits, or "
+                     "whole, scaled to the net's size"),
+                  {tr("Framed as the data"), tr("As MNIST frames"), tr("Whole picture")});
+  m_polarity = add("polarity", tr("Polarity"), tr("What the picture shows: judged by a look at it, or as you say"),
+                   {tr("Polarity judged"), tr("Light on dark"), tr("Dark on light")});
+  return bar;
 }
 
-void PrepStrip::setPrepared(const PreparedDigit& digit, const Answers& answersWithout) {
-  const auto ink = toImage(digit.ink);
-  const auto done = steps();
-  const QRect crop(digit.cropX, digit.cropY, digit.cropW, digit.cropH);
-  const auto cropped = done.crop ? ink.copy(crop) : ink;
-  m_pictures[0]->set(ink, done.crop ? QRectF(crop) : QRectF(), false);
-  m_pictures[1]->set(cropped, {}, false);
-  m_pictures[2]->set(toImage(digit.fitted), {}, false);
-  m_pictures[3]->set(toImage(digit.final), {}, true);
-  m_sizes[0]->setText(sizeText(ink.width(), ink.height()));
-  m_sizes[1]->setText(sizeText(cropped.width(), cropped.height()));
-  m_sizes[2]->setText(sizeText(digit.fitted.width, digit.fitted.height));
-  m_sizes[3]->setText(sizeText(digit.final.width, digit.final.height));
-  m_answers[0]->setText(digit.inverted ? tr("inverted") : QString());
+/// Only a framed picture is cropped, fitted and centred.
+void PrepStrip::offerSteps(bool framed) {
+  for (auto* tick : m_ticks) {
+    tick->setEnabled(framed);
+    tick->setToolTip(framed ? tick->property("help").toString() : tr("The picture is not framed: it goes in whole"));
+  }
+}
+
+void PrepStrip::showStage(int stage, const QImage& image, const QRectF& cropBox, bool cross) {
+  m_stages[std::size_t(stage)]->set(image, cropBox, cross);
+  m_sizes[std::size_t(stage)]->setText(image.isNull() ? QString() : sizeText(image.width(), image.height()));
+}
+
+PrepChoice PrepStrip::choice() const {
+  // In the order of the boxes' entries.
+  constexpr Framing framings[] = {Framing::Auto, Framing::Mnist, Framing::None};
+  constexpr Polarity polarities[] = {Polarity::Auto, Polarity::LightOnDark, Polarity::DarkOnLight};
+  return {framings[m_framing->currentIndex()],
+          polarities[m_polarity->currentIndex()],
+          {m_ticks[0]->isChecked(), m_ticks[1]->isChecked(), m_ticks[2]->isChecked()}};
+}
+
+void PrepStrip::setPrepared(const PreparedPicture& prepared, const Answers& answersWithout) {
+  const bool framed = prepared.framing == Framing::Mnist;
+  const auto ink = toImage(prepared.ink);
+  const QRect crop(prepared.crop.x, prepared.crop.y, prepared.crop.w, prepared.crop.h);
+  const bool boxed = framed && choice().steps.crop;
+  showStage(0, ink, boxed ? QRectF(crop) : QRectF());
+  showStage(1, framed ? ink.copy(crop) : QImage());
+  showStage(2, framed ? toImage(prepared.fitted) : QImage());
+  showStage(3, toImage(prepared.final), {}, framed);
+  m_answers[0]->setText(prepared.inverted ? tr("inverted") : prepared.asItIs ? tr("as it is") : QString());
   for (int i = 0; i < kSteps; ++i) m_answers[std::size_t(i + 1)]->setText(answersWithout[std::size_t(i)]);
+  offerSteps(framed);
 }
 
 void PrepStrip::clear() {
   for (int i = 0; i <= kSteps; ++i) {
-    m_pictures[std::size_t(i)]->set({}, {}, false);
-    m_sizes[std::size_t(i)]->clear();
+    showStage(i, {});
     m_answers[std::size_t(i)]->clear();
   }
+  offerSteps(true);
 }
 
 }  // namespace strata::gui
