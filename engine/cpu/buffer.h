@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory for the fused passes: aligned arrays with a vector's slack at the end, and the tensor that lies between two
+// Memory for the fused passes: aligned arrays with room for one more vector at the end, and the tensor between two
 // passes.
 #pragma once
 #include <sys/mman.h>
@@ -58,10 +58,10 @@ struct Buffer {
   int top = 0, left = 0, rows = 0, cols = 0;  ///< of the frame
   int panel = 0;                              ///< 0 for images
   int batch = 0;
-  bool hasZeros = false;                         ///< zeros are to be expected
+  bool hasZeros = false;                         ///< zeros are likely, so listing live values pays
   bool rectified = false;                        ///< all zeros are ReLU's: their gradients will not be used
   float least = -kUnbounded, most = kUnbounded;  ///< bounds of the values, where they are known
-  bool mayPackGradients = false;                 ///< whether the gradients of some channels alone will do
+  bool mayPackGradients = false;                 ///< whether the gradients of only some channels are enough
   int gradientChannels = 0;  ///< the channels that this batch's gradients are of; `channels` begins with their numbers
   Array<std::int32_t> channels;
   /// Share of this batch's pixels that are like `background`: what the pass makes of a window of zeros, 0 where it does

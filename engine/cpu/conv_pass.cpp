@@ -187,8 +187,8 @@ void ConvPass::makePixelLists() {
     m_framePixels[std::size_t(i)] = i < g.framePixels() && i % g.cols < g.outW ? i / g.cols * g.outW + i % g.cols : -1;
 }
 
-/// By bands of rows, and in each column by column: patches of positions that follow one another lie in different rows,
-/// so that no sum waits for the one before it to reach memory.
+/// By bands of rows, and within a band column by column: successive patches lie in different rows, so no sum has to
+/// wait for the one before it to reach memory.
 void ConvPass::orderPositions() {
   const ConvShape& g = m_shape;
   const int convH = g.outH * g.poolH, convW = g.outW * g.poolW;
@@ -265,9 +265,9 @@ void ConvPass::forward(const Step& step) {
   if (m_shape.planes && m_shape.relu() && !m_average) tellBackground(step);
 }
 
-/// Around a digit all pixels are alike, and where a bias is above zero they are live. With what the channel holds there
-/// taken off everywhere its list is shorter (but for a frame of zeros, which would come to life); what that amounts to
-/// is the same for all outputs and goes into their bias.
+/// Around a digit all pixels are alike, and where a bias is above zero they are live. Subtracting that value from the
+/// whole channel makes its list shorter (unless there is a frame of zeros, which would come to life). What was
+/// subtracted adds the same to all outputs, so it goes into their bias.
 void ConvPass::subtractBackground() {
   const ConvShape& g = m_shape;
   const int width = g.panelVecs * m_lanes;
@@ -358,7 +358,7 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
 }
 
 /// A channel that ReLU holds at zero throughout the batch gets no weight gradient and needs none for its values.
-/// Packing copies x, dx and the weights, which must be won back by shorter rows.
+/// Packing copies x, dx and the weights; shorter rows must save more than that.
 void ConvPass::chooseInputChannels() {
   m_back = m_shape;
   const int live = m_liveChannels.merge();
@@ -412,7 +412,7 @@ void ConvPass::backwardTile(int begin, int end, Scratch& scratch, float* gradien
     const bool unpack = m_packed && !m_x.mayPackGradients;
     float* dx = unpack ? scratch.packedDx.data() : m_plan.inputGradient ? m_x.sample(n, m_x.gradients) : nullptr;
     const bool maxPooled = g.poolH * g.poolW > 1;
-    // What ReLU asks for lists do themselves.
+    // Lists apply ReLU's derivative themselves.
     const int live = maxPooled && !g.curved() ? 0 : beforeActivation(n, m_y.gradientInside(n), g.k, scratch);
     if (maxPooled || !denseGradients(n, live, x + base, dx, scratch, gradient))
       listGradients(n, x, std::int32_t(base), dx, scratch, channels, gradient, biasGradient);
@@ -456,8 +456,8 @@ void ConvPass::listGradients(int n, const float* x, std::int32_t base, float* dx
   }
 }
 
-/// Puts a sample's gradient before the activation where it is asked for, and its sums over the pixels into the scratch.
-/// Returns how many values are live.
+/// Writes a sample's gradient before the activation to where it is wanted, and its sums over the pixels into the
+/// scratch. Returns how many values are live.
 int ConvPass::beforeActivation(int n, Frame to, int pixel, Scratch& scratch) {
   const ConvShape& g = m_shape;
   const bool tiles = m_average && m_average->shape().tiles();
@@ -467,7 +467,7 @@ int ConvPass::beforeActivation(int n, Frame to, int pixel, Scratch& scratch) {
                                   m_y.inside(n, m_y.values), to, pixel, scratch.gradientSums.data());
 }
 
-/// Where most gradients are live, register blocks are faster. False where they are not.
+/// Where most gradients are live, register blocks are faster. Returns false, and does nothing, where few are.
 bool ConvPass::denseGradients(int n, int live, const float* x, float* dx, Scratch& scratch, float* gradient) {
   const ConvShape& g = m_back;
   const Frame dy = m_y.gradientInside(n);

@@ -13,7 +13,7 @@ constexpr int kChunk = 128;         // features whose values are listed and weig
 constexpr int kChunkFloats = 8192;  // weights that the first cache holds
 constexpr int kBlock = 32;          // features updated together
 constexpr int kRoom = 16;           // lists are written a vector at a time
-// Putting an input's gradients together and apart again costs as much as the products of so many outputs with it.
+// Packing and unpacking an input's gradients costs as much as its products with this many outputs.
 constexpr int kPackCost = 64;
 
 /// Samples in one task: few panels need several tasks each, many should be read from memory once.
@@ -200,8 +200,8 @@ void DensePass::markFeatures(const Step& step, int part, int thread) const {
                              std::min(x.panel, m_in - first), m_live.ofThread(thread) + first / m_kernels.lanes);
 }
 
-/// Those that ReLU holds at zero throughout the batch need none. Their gradients are put together and apart again,
-/// which must be won back.
+/// Inputs that ReLU holds at zero throughout the batch need no gradient. Leaving them out costs packing and unpacking
+/// the others, which the saved products must outweigh.
 void DensePass::chooseFeatures() {
   const int live = m_live.merge();
   m_packed = live > 0 && std::int64_t{m_in - live} * m_out > std::int64_t{kPackCost} * m_in;

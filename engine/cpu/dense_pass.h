@@ -56,10 +56,10 @@ class DensePass : public Pass {
   /// live share alone. Returns that share.
   double list(const Step& step, const Panels& rows, int scale, SampleLists& lists, Density& density, int part);
   void markFeatures(const Step& step, int part, int thread) const;
-  /// Chooses the inputs whose gradients are wanted.
+  /// Chooses the inputs that get a gradient.
   void chooseFeatures();
   void inputGradient(const Step& step, bool lists);
-  /// One sample's gradients of the chosen inputs to where they belong.
+  /// Moves one sample's gradients of the chosen inputs to their places.
   void unpackGradient(int n) const;
   float updateBias(const Step& step, const UpdateRule& rule);
   /// The weights between the outputs [begin, end) and some of the chosen inputs, as rows [end - begin][inPanel], for

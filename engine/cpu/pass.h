@@ -14,9 +14,9 @@
 
 namespace strata {
 
-/// A batch is cut into this many parts, whatever the number of threads; sums over the batch are taken in the order of
-/// parts. Where nothing is summed each sample is a task of its own, so that a slow core keeps the others waiting for
-/// less.
+/// A batch is cut into at most this many parts, whatever the number of threads, and sums over the batch are taken in
+/// the order of parts, so that the result does not depend on the threads. Where nothing is summed, each sample is a
+/// task of its own: then a slow core keeps the others waiting for one sample only.
 constexpr int partsOf(int batch) { return batch < 8 ? batch : batch < 256 ? 8 : 16; }
 constexpr int kMostParts = 16;
 /// Samples of the largest part of any batch up to `maxBatch`.

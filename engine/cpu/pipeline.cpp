@@ -58,7 +58,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   UpdateRule ruleFor(double learningRate, std::uint64_t step) const;
   Step stepFor(const Batch& batch, bool training, std::uint64_t index);
   std::vector<double>* timesOf(std::vector<double>& times) { return m_profiling ? &times : nullptr; }
-  /// The same net by reference ops, with this one's weights: zeros are multiplied there, so that 0 * infinity is seen.
+  /// The same net by reference ops, with this one's weights. It multiplies zeros too, so that 0 * infinity shows.
   Network& exact();
 
   const CompileRequest m_request;

@@ -15,7 +15,7 @@ struct PassWork {
   /// What backward() computes; a dense layer's weight gradient is part of the update.
   bool inputGradient = false, weightGradient = false;
   double inputLive = 1, gradientLive = 1;  ///< shares of inputs and of output gradients that were multiplied
-  double weightGradientLive = 1;           ///< the same for the weight gradient
+  double weightGradientLive = 1;           ///< share of what the weight gradient multiplied
   /// Shares of channels, or inputs of a dense layer, in the forward and the backward pass: dead ones may be left out.
   double outputChannels = 1, inputChannels = 1;
 };

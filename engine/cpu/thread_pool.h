@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that share out numbered tasks. Each begins with a range of its own, the same for the same number of tasks, so
-// that samples and weights stay in the cache of one core from pass to pass; who is done takes tasks of the others, one
-// by one, so that a slow neighbour delays only what it holds. What a task computes must not depend on who runs it.
+// that samples and weights stay in the cache of one core from pass to pass. A thread that has finished its range takes
+// tasks from the others, one by one, so that a slow core delays only the task it is working on. What a task computes
+// must not depend on the thread that runs it.
 #pragma once
 #include <atomic>
 #include <cstdint>

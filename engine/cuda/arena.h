@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a net's weights lie on the device, and how they travel. Every tensor starts on 256 bytes, as cuDNN and cuBLASLt
-// want it, in a copy in bfloat16 too; kernels of cuDNN convolutions are [K,R,S,C] there, everything else is canonical.
-// Gradients and optimizer state lie likewise.
+// Where a net's weights lie on the device, and how they travel. Every tensor starts at a multiple of 256 bytes, as
+// cuDNN and cuBLASLt want it, also in a bfloat16 copy. Kernels of cuDNN convolutions are [K,R,S,C] there, everything
+// else is canonical. Gradients and optimizer state have the same layout.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -17,9 +17,9 @@ struct ParamPlace {
 
 class ArenaLayout {
  public:
-  /// `late`: the gradient is written by the Reduce that ends the backward pass; those lie behind all others.
+  /// `late`: the gradient is written by the Reduce that ends the backward pass; late tensors lie after all others.
   void add(ParamPlace place, bool late);
-  void finish();  ///< gives out the offsets
+  void finish();  ///< assigns the offsets
 
   /// In the order of add().
   const ParamPlace& at(std::size_t param) const { return m_params[param].place; }

@@ -27,7 +27,7 @@ struct ConvGraph {
   bool bias = false, relu = false;               ///< forward only
 
   std::string text() const;  ///< "forward+bias+relu 128x12x12x24 -> 48, 5x5"
-  /// That are to be bound, each with its count of values.
+  /// The tensors to bind, each with its number of values.
   std::vector<std::pair<Tensor, std::int64_t>> tensors() const;
   auto operator<=>(const ConvGraph&) const = default;
 };

@@ -116,8 +116,8 @@ class CudaNetwork : public CompiledNetwork {
   /// Chunk number `chunk` of an epoch, on its way to its half of m_pixels and m_labels or there. Even chunks go to the
   /// first half.
   struct Half {
-    std::vector<int> numbers;  ///< of its samples, in the order in which they lie there
-    bool arrived = false;      ///< what follows on the main lane runs after its copy
+    std::vector<int> numbers;  ///< which samples it holds, in the order in which they lie there
+    bool arrived = false;      ///< work queued on the main lane from now on runs after its copy
   };
   const Samples* m_samples = nullptr;         ///< whose pixels and labels lie on the device, or pass through it
   Key::Source m_source = Key::Source::Bytes;  ///< how trainRun() gets at them

@@ -25,8 +25,8 @@ inline Error deviceOutOfMemory(const std::string& device, const std::string& cal
   return {Error::Kind::Device, device, "the device is out of memory, " + call,
           "Choose a smaller batch, or close other programs that use the GPU."};
 }
-/// A library's own error, unless it is merely the first to notice that the device is gone. `contextError`: what the
-/// device's context answers every call with from then on, "" while it is alive.
+/// A library's own error, or DeviceLost when the library is merely the first to notice that the device is gone.
+/// `contextError`: what the device's context answers to every call once it is gone; "" while it is alive.
 inline Error libraryError(const std::string& library, const std::string& call, const std::string& contextError) {
   if (!contextError.empty()) return deviceLost(library, call + "; " + contextError);
   return {Error::Kind::Device, library, call};
@@ -115,9 +115,9 @@ class Device {
   /// Runs kernel number `kernel` of kernels.h's list for items 0..items-1. Use launch() below.
   virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items,
                             const std::vector<Access>& buffers) = 0;
-  /// Null when cuDNN has no engine for the graph: then own kernels do it.
+  /// Null when cuDNN has no engine for the graph: then own kernels compute it.
   virtual std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) = 0;
-  /// Null when cuBLASLt has no kernel for the product: likewise.
+  /// Null when cuBLASLt has no kernel for the product: then an own kernel computes it.
   virtual std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) = 0;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What kernels.cu, the only file for nvcc, gives to the rest: launching a functor of kernels.h by its number.
+// How the rest of the backend launches a functor of kernels.h, by its number. kernels.cu, which defines this, is the
+// only file that nvcc compiles.
 #pragma once
 #include "engine/cuda/views.h"
 

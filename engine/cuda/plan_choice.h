@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which of several plans for one shape is run. The library's heuristics name a few; each is timed once, and the fastest
-// is kept in a file of the user's cache folder, by device, driver and library, for all later starts. A choice changes
-// the last bits of a result, so a timing may decide only once: what cannot be kept is not timed, and neither is
-// anything in float32, which is for exact comparison, or in the deterministic mode; there the heuristics' first is run,
-// the same on every start and machine.
+// is kept for all later starts, in a file of the user's cache folder, by device, driver and library. Another choice
+// would change the last bits of a result, so timing may decide only once: if the choice cannot be kept, nothing is
+// timed. Nor is anything timed in float32, which is for exact comparison, or in the deterministic mode; there the
+// heuristics' first choice runs, the same on every start and machine.
 #pragma once
 #include <functional>
 #include <map>
@@ -52,7 +52,7 @@ class PlanChoice {
   bool m_timing = false;                      ///< what is found can be kept
 };
 
-/// Calls the work it is given as often as it likes and returns the seconds of one call.
+/// Calls the work it is given as often as it needs to, and returns the seconds that one call takes.
 using Clock = std::function<double(const std::function<void()>&)>;
 
 /// Has the plan timed on zeros in memory of its own. Error::Device when the device refuses.

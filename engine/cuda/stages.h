@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack as the CUDA backend runs it: stages of one to two layers, each a few launches. Flatten costs nothing, an
-// activation is fused into the layer before it where it is ReLU, and a ReLU convolution takes the max pool behind it
-// along.
+// A stack as the CUDA backend runs it: stages of one to two layers, each a few launches. Flatten costs nothing, a
+// ReLU is fused into the layer before it, and a max pool into the ReLU convolution before it.
 #pragma once
 #include <map>
 #include <memory>
@@ -18,14 +17,14 @@ namespace strata::cuda {
 struct Tensor {
   Index size = 0;        ///< values in one sample
   RealBuffer values;     ///< [maxBatch, size]
-  RealBuffer gradients;  ///< likewise; empty where nothing before it is trained
+  RealBuffer gradients;  ///< [maxBatch, size]; empty where nothing before it is trained
 };
 
 /// Plans made so far, by what they compute; and the memory they work in, one a lane.
 class Plans {
  public:
   explicit Plans(Device& device) : m_device(device) {}
-  /// Null when cuDNN, or cuBLASLt, has nothing for it.
+  /// Null when cuDNN or cuBLASLt has no kernel for it.
   ConvPlan* conv(const ConvGraph& graph);
   MatmulPlan* matmul(const Matmul& matmul);
   void* workspace(Lane lane) const { return m_workspaces[static_cast<int>(lane)].data(); }

@@ -84,7 +84,7 @@ struct Real {};
 class RealRef {
  public:
   STRATA_DEVICE RealRef(void* data, Storage storage, Index at) : m_data(data), m_storage(storage), m_at(at) {}
-  RealRef& operator=(const RealRef&) = delete;  // through floats alone
+  RealRef& operator=(const RealRef&) = delete;  // values are assigned as floats only
   STRATA_DEVICE operator float() const {
     return m_storage == Storage::Float32 ? static_cast<const float*>(m_data)[m_at]
                                          : fromBfloat16(static_cast<const std::uint16_t*>(m_data)[m_at]);

@@ -22,8 +22,8 @@ Augmentation augmentationOf(const Fields& fields);
 Json augmentationToJson(const Augmentation& augmentation);
 Augmentation augmentationFromJson(const Json& json, const std::string& where);
 
-/// Moves one sample [H,W,C]: `to` is `from` rotated about its centre and shifted, both drawn from `rng`; what comes in
-/// from outside is `ground`. A shift alone copies pixels; a rotation blends the four nearest.
+/// Moves one sample [H,W,C]: `to` is `from` rotated about its centre and shifted, both drawn from `rng`; pixels from
+/// outside the image are `ground`. A shift alone copies pixels; a rotation blends the four nearest.
 void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground,
              const std::uint8_t* from, std::uint8_t* to);
 

@@ -35,12 +35,12 @@ class Batches {
   /// Batch number `index`; valid until the next call. Consecutive samples are not copied unless they are augmented.
   Batch at(int index);
 
-  /// For whoever keeps samples at hand: which of samples() batch `index`, or `count` batches from there on, as far as
-  /// there are so many, are made of, before any augmentation; valid until startEpoch().
+  /// Which of samples() make up batch `index`, or the `count` batches from there on (fewer at an epoch's end), before
+  /// any augmentation: for a backend that keeps the samples itself. Valid until startEpoch().
   std::span<const int> numbers(int index, int count = 1) const;
   const Samples& samples() const { return m_samples; }
   const Augmentation& augmentation() const { return m_augmentation; }
-  std::uint64_t seed() const { return m_seed; }  ///< of the augmentation, as startEpoch() was told; likewise
+  std::uint64_t seed() const { return m_seed; }  ///< of the augmentation, as told to startEpoch()
   std::uint64_t epoch() const { return m_epoch; }
   /// What comes in from outside when a sample is moved.
   std::uint8_t ground() const {
