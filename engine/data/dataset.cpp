@@ -15,11 +15,18 @@ namespace strata {
 namespace {
 
 // In the order of the enumerators.
-const std::vector<std::string> kFramings{"auto", "mnist", "none"}, kInks{"auto", "light", "dark", "none"};
+const std::vector<Choice> kFramings{{"auto", "Automatic", "As the data set's own pictures are framed."},
+                                    {"mnist", "MNIST", "Cropped to the ink, fitted and centred."},
+                                    {"none", "None", "The whole picture is scaled."}};
+const std::vector<Choice> kInks{{"auto", "Automatic", "As the data set's own pictures show it."},
+                                {"light", "Light", "Light ink on a dark ground."},
+                                {"dark", "Dark", "Dark ink on a light ground."},
+                                {"none", "None", "The pictures are no drawings."}};
 
 template <class Enum>
-Enum byName(const std::vector<std::string>& names, const std::string& name) {
-  return static_cast<Enum>(std::find(names.begin(), names.end(), name) - names.begin());
+Enum byName(const std::vector<Choice>& choices, const std::string& id) {
+  const auto named = [&id](const Choice& choice) { return choice.id == id; };
+  return static_cast<Enum>(std::find_if(choices.begin(), choices.end(), named) - choices.begin());
 }
 
 const std::vector<Field>& preprocessingFields() {
@@ -59,8 +66,8 @@ Json preprocessingToJson(const Preprocessing& preprocessing) {
   return {{"scale", preprocessing.scale},
           {"offset", preprocessing.offset},
           {"invert", preprocessing.invert},
-          {"framing", kFramings[static_cast<std::size_t>(preprocessing.framing)]},
-          {"ink", kInks[static_cast<std::size_t>(preprocessing.ink)]}};
+          {"framing", kFramings[static_cast<std::size_t>(preprocessing.framing)].id},
+          {"ink", kInks[static_cast<std::size_t>(preprocessing.ink)].id}};
 }
 
 Preprocessing preprocessingFromJson(const Json& json, const std::string& where) {

@@ -163,7 +163,7 @@ void TrainingLoop::checkSameRun(const Checkpoint& from) const {
   if (from.network != project.network)
     throw badJob(where, "the run's network is not the project's",
                  "Resume with the run's own project, or start a new run from its weights");
-  if (from.preprocessing != project.data.preprocessing)
+  if (resolved(from.preprocessing, *m_job.data.dataset) != project.data.preprocessing)
     throw badJob(where, "the run reads its pixels in another way than the project (scale, offset or polarity)",
                  "Resume with the run's own project, or start a new run from its weights");
   if (from.data)
