@@ -45,7 +45,7 @@ Path storedDataFolder() { return QSettings().value("dataFolder").toString().toSt
 
 MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
     : QMainWindow(parent), m_theme(theme), m_document(document), m_session(session),
-      m_loader(document, session, storedDataFolder()) {
+      m_loader(document, session, storedDataFolder(), this) {
   setAcceptDrops(true);
   makePages();
   makeModeBar();

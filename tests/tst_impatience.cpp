@@ -4,6 +4,7 @@
 #include <QAbstractItemView>
 #include <QApplication>
 #include <QComboBox>
+#include <QDialog>
 #include <QRandomGenerator>
 #include <QTemporaryDir>
 #include <QTest>
@@ -128,7 +129,8 @@ void TestImpatience::act(TrainingSession& session, Document& document, std::vect
   const auto* earlier = runs.empty() ? nullptr : &runs[std::size_t(any(int(runs.size())))];
   switch (any(12)) {
     case 0:
-      return document.edit("Epochs", [&](Project& p) { p.training.epochs = 1 + any(6); });
+      document.edit("Epochs", [&](Project& p) { p.training.epochs = 1 + any(6); });
+      return;
     case 1:
       return session.setEpochs(int(session.run().epochs.size()) + 1 + any(4));
     case 2:

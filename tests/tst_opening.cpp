@@ -20,6 +20,7 @@
 
 #include "engine/error.h"
 #include "gui/application.h"
+#include "gui/data_loader.h"
 #include "gui/main_window.h"
 #include "gui/models/layer_stack_model.h"
 #include "gui/models/palette_model.h"
@@ -150,6 +151,7 @@ class TestOpening : public QObject {
   std::unique_ptr<Document> m_document;
   std::unique_ptr<TrainingSession> m_session;
   std::unique_ptr<MainWindow> m_window;
+  DataLoader* m_loader = nullptr;
   QStringList m_faults;  ///< what escaped a slot
 
   Application& app() { return *static_cast<Application*>(qApp); }
@@ -203,7 +205,8 @@ class TestOpening : public QObject {
     m_session = std::make_unique<TrainingSession>(*m_document);
     m_window = std::make_unique<MainWindow>(*m_theme, *m_document, *m_session);
     m_window->show();
-    QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);  // what stands in for "tiny"
+    m_loader = m_window->findChild<DataLoader*>();
+    QVERIFY(m_loader);
     app().setRescue([this](const QString& what) {
       m_faults << what;
       m_window->files().rescue(what);
@@ -214,6 +217,7 @@ class TestOpening : public QObject {
     m_faults.clear();
     std::filesystem::remove_all(recoveryFolder());
     m_document->reset(tinyProject(), {});
+    QTRY_VERIFY_WITH_TIMEOUT(!m_loader->loading(), 60000);  // "tiny" is found nowhere
     m_session->setDataset(tinyDataset());
     find<QWidget>("banner")->hide();
   }

@@ -146,7 +146,8 @@ void TestPredict::agreesWithTheTestSet() {
   QVERIFY2(
       std::abs(right / double(data->test.count) - record.epochs[0].valAccuracy) < 1e-4,
       qPrintable(QString("%1 of %2, validated %3").arg(right).arg(data->test.count).arg(record.epochs[0].valAccuracy)));
-  QVERIFY(record.epochs[0].valAccuracy > 0.6);
+  const double guessing = 1.0 / double(data->classes.size());
+  QVERIFY2(record.epochs[0].valAccuracy > guessing + 0.2, "it has learned too little for the comparison to tell");
 
   std::vector<std::string> arguments{"predict", run.string(), "--json"};
   for (int i = 0; i < 60; ++i) arguments.push_back(saved(sampleOf(*data, i), std::to_string(i) + ".png"));

@@ -108,6 +108,7 @@ QWidget* CurvesPanel::makeControls(const Theme& theme) {
   smoothing->addWidget(value);
   m_lossHint = makeLabel(theme, {}, Theme::Text::Caption, "warn", this);
   m_lossHint->setObjectName("lossHint");
+  m_lossHint->hide();
   header->addWidget(m_lossHint);
   for (QWidget* w : {m_smoothing, static_cast<QWidget*>(m_scale), static_cast<QWidget*>(m_axis),
                      static_cast<QWidget*>(m_showReferences)})
@@ -255,6 +256,7 @@ void CurvesPanel::takeBatches() {
   m_lossHint->setText(missing == 0
                           ? QString()
                           : counted(qint64(missing), tr("1 loss is not a number"), tr("%1 losses are not numbers")));
+  m_lossHint->setVisible(missing != 0);  // without a text it would still take its gap in the header
   const double finest = 8.0 / perEpoch;  // batches
   for (auto* plot : {m_loss, m_accuracy}) plot->setFinest(xOf(finest));
 }
