@@ -103,6 +103,7 @@ class TestSaves : public QObject {
   void initTestCase();
   void everyCall_data();
   void everyCall();
+  void whatIsInHandIsOwed();
 
  private:
   std::string problemWith(const Fault& fault) const;
@@ -165,6 +166,26 @@ void TestSaves::everyCall() {
   auto other = std::async(std::launch::async, work);
   const QStringList problems = work() + other.get();
   QVERIFY2(problems.isEmpty(), qPrintable(problems.join('\n')));
+}
+
+// The saver may be between two rounds or within one when it is asked: what it has in hand is owed all the same.
+void TestSaves::whatIsInHandIsOwed() {
+  const ScratchFolder scratch;
+  const TrainJob tiny = job(scratch / "run", false);
+  RunRecord record;
+  record.folder = tiny.runFolder;
+  record.project = tiny.project;
+  const auto start = std::make_shared<Checkpoint>(readCheckpoint(m_folder / "whole/checkpoints/last.safetensors"));
+  RunFolder folder({record, Json::object(), start, {}, tiny.savePace});
+  QCOMPARE(folder.flush(), std::string());
+  std::filesystem::remove_all(tiny.runFolder);
+  writeText(tiny.runFolder, "a file where the folder was");
+  for (int i = 0; i < 200; ++i) {
+    folder.checkpoint(std::make_shared<Checkpoint>(*start));
+    QVERIFY2(!folder.flush().empty(), qPrintable(QString::number(i)));
+  }
+  std::filesystem::remove(tiny.runFolder);
+  QCOMPARE(folder.flush(), std::string());
 }
 
 int main(int argc, char** argv) {

@@ -70,6 +70,7 @@ class TestTrainer : public QObject {
   void remarksAreNotes();
   void runsAreListedAndRenamed();
   void foldersThatCannotBeReadAreListed();
+  void aFolderRemovedUnderTheRunIsMadeAnew();
   void aRunInUseIsTrainingWhateverItsSummarySays();
   void predictsAsItValidated();
 };
@@ -738,6 +739,38 @@ void TestTrainer::foldersThatCannotBeReadAreListed() {
   problems.clear();
   QVERIFY(listRuns(scratch / "nowhere", &problems).empty());
   QVERIFY(problems.empty());  // a folder that is not made yet is no problem
+}
+
+void TestTrainer::aFolderRemovedUnderTheRunIsMadeAnew() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(newRunFolder(scratch.path()));
+  job.project.training.epochs = 3;
+  job.savePace = std::chrono::milliseconds(0);
+  job.startPaused = true;
+  Trainer trainer;
+  trainer.start(job);
+  trainer.stepEpoch();
+  QTRY_COMPARE(trainer.state(), Trainer::State::Paused);
+  std::filesystem::remove_all(job.runFolder);
+  trainer.resume();
+  trainer.wait();
+  RunEvents events;
+  events.take(trainer);
+  QVERIFY(events.of<FailedEvent>().empty());
+  const auto notes = events.of<NoteEvent>();
+  QCOMPARE(notes.size(), std::size_t{1});
+  QVERIFY2(notes[0].text.find("was removed while the run trains") != std::string::npos, notes[0].text.c_str());
+
+  const RunRecord record = readRun(job.runFolder);
+  QCOMPARE(record.state, std::string("finished"));
+  QCOMPARE(record.epochs.size(), std::size_t{3});
+  QCOMPARE(record.epochs[0].loss, events.epochs()[0].loss);
+  QVERIFY(holdsRun(job.runFolder) && problemWithBest(record).empty());
+  QCOMPARE(readCheckpoint(job.runFolder / "checkpoints/best.safetensors").epoch, record.bestEpoch);
+  job.resumeFrom = job.runFolder;
+  job.project.training.epochs = 4;
+  job.startPaused = false;
+  QCOMPARE(runToEnd(job).epochs().size(), std::size_t{1});
 }
 
 void TestTrainer::aRunInUseIsTrainingWhateverItsSummarySays() {

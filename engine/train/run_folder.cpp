@@ -162,7 +162,8 @@ FolderLock::~FolderLock() { ::close(m_fd); }
 RunFolder::RunFolder(const Entry& entry)
     : m_folder(entry.record.folder), m_checkpoints(m_folder / "checkpoints"), m_metrics(m_folder / "metrics.jsonl"),
       m_history(m_folder / "history.csv"), m_keepEpochs(entry.record.project.training.keepEpochs), m_pace(entry.pace),
-      m_newest(entry.start) {
+      m_environment(prettyJson(entry.environment)), m_project(prettyJson(projectToJson(entry.record.project))),
+      m_epochs(entry.record.epochs), m_newest(entry.start) {
   enter(entry);
   summary(entry.record);
   m_thread = std::jthread([this](std::stop_token stop) { work(stop); });
@@ -186,7 +187,7 @@ void RunFolder::enter(const Entry& entry) {
   std::error_code code;
   if (!resumed || !fs::exists(m_checkpoints / "last.safetensors", code)) saveLast(*entry.start);
   beginRecord(entry);
-  durableReplace(m_folder / "environment.json", prettyJson(entry.environment));
+  durableReplace(m_folder / "environment.json", m_environment);
   writeProject(m_folder / "project.json", entry.record.project);
 }
 
@@ -248,31 +249,28 @@ void RunFolder::epoch(const EpochRecord& record, bool best, Shared checkpoint) {
   owe([&](Owed& owed) {
     owed.metrics += epochLine(record, checkpoint->step);
     owed.history += historyLine(record);
-    if (best) owed.best = checkpoint;
+    m_epochs.push_back(record);
+    if (best) owed.best = m_best = checkpoint;
     if (m_keepEpochs > 0) owed.epochs.push_back(checkpoint);
     owed.last = m_newest = checkpoint;
   });
-  limitEpochs();
-  if (m_pace.count() == 0) awaitRound();
+  std::unique_lock lock(m_mutex);
+  limitEpochs(lock);
+  if (m_pace.count() == 0) awaitRound(lock);
 }
 
-void RunFolder::awaitRound() {
-  std::unique_lock lock(m_mutex);
+/// Afterwards no round is at work until the lock is let go, so what is owed is known.
+void RunFolder::awaitRound(Lock& lock) {
   m_hurry = true;
   m_wake.notify_all();
   m_wake.wait(lock, [&] { return !m_hurry && !m_busy; });
 }
 
 /// Epochs that come faster than a disk takes them wait for it; while it takes none, the oldest are given up.
-void RunFolder::limitEpochs() {
-  std::unique_lock lock(m_mutex);
+void RunFolder::limitEpochs(Lock& lock) {
   while (m_owed.epochs.size() > static_cast<std::size_t>(m_keepEpochs)) m_owed.epochs.pop_front();
   if (m_owed.epochBytes() <= kMaxOwedBytes) return;
-  if (m_why.empty()) {
-    lock.unlock();
-    awaitRound();
-    lock.lock();
-  }
+  if (m_why.empty()) awaitRound(lock);
   while (m_owed.epochs.size() > 1 && m_owed.epochBytes() > kMaxOwedBytes) {
     m_givenUp += (m_givenUp.empty() ? "" : ", ") + epochFileName(m_owed.epochs.front()->epoch);
     m_givenUpWhy = m_why;
@@ -322,7 +320,7 @@ void RunFolder::note(std::uint64_t step, const std::string& key, const Json& val
 }
 
 void RunFolder::project(const Project& project) {
-  owe([&](Owed& owed) { owed.project = prettyJson(projectToJson(project)); });
+  owe([&](Owed& owed) { owed.project = m_project = prettyJson(projectToJson(project)); });
 }
 
 void RunFolder::summary(const RunRecord& record) {
@@ -335,6 +333,34 @@ void RunFolder::summary(const RunRecord& record) {
     json["last"] = epochToJson(record.epochs.back());
   }
   owe([&](Owed& owed) { owed.summary = prettyJson(json); });
+}
+
+/// Somebody has removed the folder under the run. All that is still known of it is owed again.
+void RunFolder::makeAnew(Owed& owed) {
+  Owed known;
+  std::string history = kHistoryHeader, metrics;
+  {
+    const std::lock_guard lock(m_mutex);
+    for (const EpochRecord& record : m_epochs) {
+      history += historyLine(record);
+      metrics += epochLine(record, m_newest->step);
+    }
+    m_owed.history.clear();
+    m_owed.metrics.clear();
+    known.project = m_project;
+    known.best = m_best;
+    known.last = m_newest;
+  }
+  makeFolders(m_checkpoints);
+  durableReplace(m_folder / "environment.json", m_environment);
+  m_history.begin(history);
+  m_metrics.begin(metrics);
+  m_lock = std::make_unique<FolderLock>(m_folder);  // last: its file says that the folder is whole
+  owed.history.clear();
+  owed.metrics.clear();
+  owed.takeBack(std::move(known));
+  const std::lock_guard lock(m_mutex);
+  m_remade = true;
 }
 
 /// The record first, the checkpoint that counts on it and on the weights after them. Each part fails for itself.
@@ -353,6 +379,8 @@ RunFolder::Failure RunFolder::saveRound(Owed owed) {
   const auto replaces = [&](const Path& path, const std::string& bytes) {
     return saves(path.filename().string(), [&] { durableReplace(path, bytes); });
   };
+  std::error_code code;
+  if (!fs::exists(m_folder / "lock", code)) saves("the run's folder", [&] { makeAnew(owed); });
   if (!owed.metrics.empty() && !saves("metrics.jsonl", [&] { m_metrics.add(owed.metrics); }))
     failure.owed.metrics = std::move(owed.metrics);
   if (!owed.history.empty() && !saves("history.csv", [&] { m_history.add(owed.history); }))
@@ -395,11 +423,7 @@ void RunFolder::work(std::stop_token stop) {
 std::string RunFolder::flush() {
   std::unique_lock lock(m_mutex);
   m_wake.wait(lock, [&] { return !m_busy; });
-  for (int tries = 0; tries < kLastTries && m_owed.any(); ++tries) {
-    lock.unlock();
-    awaitRound();
-    lock.lock();
-  }
+  for (int tries = 0; tries < kLastTries && m_owed.any(); ++tries) awaitRound(lock);
   std::string files = m_givenUp;
   if (m_owed.any()) files += (files.empty() ? "" : ", ") + m_what;
   return files.empty() ? "" : "Not saved: " + files + ". " + (m_owed.any() ? m_why : m_givenUpWhy);
@@ -407,6 +431,13 @@ std::string RunFolder::flush() {
 
 std::optional<NoteEvent> RunFolder::takeNews() {
   const std::lock_guard lock(m_mutex);
+  if (std::exchange(m_remade, false))
+    return NoteEvent{NoteEvent::Level::Warning,
+                     m_folder.string() +
+                         " was removed while the run trains. It is made anew with the record and the "
+                         "newest weights" +
+                         (m_best ? " and the best; only weights kept of earlier epochs are lost."
+                                 : "; the best ones and those kept of earlier epochs are lost.")};
   if (m_why == m_told) return std::nullopt;
   m_told = m_why;
   if (m_why.empty()) return NoteEvent{NoteEvent::Level::Info, "What could not be saved before is saved now."};

@@ -60,13 +60,14 @@ class RunFolder {
 
   /// Tries to save all that is owed. One sentence on what is not on the disk, or "" when all is.
   std::string flush();
-  /// What is to be told since the last call: a save has failed, or what had failed is saved now.
+  /// What is to be told since the last call: a save has failed, what had failed is saved now, the folder was gone.
   std::optional<NoteEvent> takeNews();
   /// What could not be taken over from the run before, a sentence each.
   const std::vector<std::string>& problems() const { return m_problems; }
 
  private:
   using Shared = std::shared_ptr<const Checkpoint>;
+  using Lock = std::unique_lock<std::mutex>;  ///< of m_mutex
 
   /// What is to be on the disk and is not: of each thing the newest.
   struct Owed {
@@ -87,10 +88,11 @@ class RunFolder {
   void beginRecord(const Entry& entry);
   void work(std::stop_token stop);
   Failure saveRound(Owed owed);
+  void makeAnew(Owed& owed);
   void saveLast(const Checkpoint& checkpoint);
   void dropOldEpochs();
-  void limitEpochs();
-  void awaitRound();
+  void limitEpochs(Lock& lock);
+  void awaitRound(Lock& lock);
   template <class Change>
   void owe(Change change);
 
@@ -100,10 +102,15 @@ class RunFolder {
   std::chrono::milliseconds m_pace;
   std::vector<std::string> m_problems;
   std::unique_ptr<FolderLock> m_lock;
-  std::mutex m_mutex;  ///< guards what follows
+  std::string m_environment;  ///< the text of environment.json
+  std::mutex m_mutex;         ///< guards what follows
   std::condition_variable_any m_wake;
   Owed m_owed;
+  std::string m_project;                ///< the text of project.json
+  std::vector<EpochRecord> m_epochs;    ///< of the whole run
   Shared m_newest;                      ///< what `last` is or is going to be
+  Shared m_best;                        ///< what `best` is or is going to be, where this process has trained it
+  bool m_remade = false;                ///< the folder was gone, which is to be told
   bool m_hurry = false;                 ///< somebody waits for the next round
   bool m_busy = false;                  ///< in a round
   std::string m_what, m_why;            ///< the files that the last round could not save, and the last reason
