@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/application.h"
 
+#include <QEvent>
+#include <QLabel>
 #include <new>
 #include <utility>
 
@@ -24,6 +26,9 @@ QString present() {
 
 bool Application::notify(QObject* receiver, QEvent* event) {
   try {
+    // A label that shows a tooltip is polished before it gets its text. Names come out of files: none is markup.
+    if (event->type() == QEvent::Polish && receiver->inherits("QTipLabel"))
+      static_cast<QLabel*>(receiver)->setTextFormat(Qt::PlainText);
     return QApplication::notify(receiver, event);
   } catch (...) {
     rescue();

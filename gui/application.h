@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The application, whose event loop no exception leaves: Qt's own code does not expect any, and would end the program.
 // Nothing in the studio should throw out of a slot; what does all the same is caught here, told, and the work saved.
+// Tooltips are plain text.
 #pragma once
 #include <QApplication>
 #include <functional>

@@ -3,6 +3,7 @@
 // edited, undone and started, and no exception leaves a slot. And what escapes one all the same: caught, told, and the
 // work kept.
 #include <QAction>
+#include <QHelpEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMessageBox>
@@ -14,6 +15,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTimer>
+#include <QToolTip>
 #include <filesystem>
 #include <functional>
 #include <new>
@@ -300,6 +302,21 @@ class TestOpening : public QObject {
     QVERIFY(!m_session->stateFacts().isEmpty());
     QVERIFY(!find<QPushButton>("primaryButton")->isEnabled());
     QVERIFY2(m_faults.isEmpty(), qPrintable(m_faults.join('\n')));
+  }
+
+  void tooltipsArePlainText() {
+    QPushButton button("Rest here", m_window.get());
+    button.setToolTip("<h1>run</h1>");
+    button.show();
+    QHelpEvent rest(QEvent::ToolTip, QPoint(2, 2), button.mapToGlobal(QPoint(2, 2)));
+    QApplication::sendEvent(&button, &rest);
+    const QLabel* tip = nullptr;
+    for (const QWidget* widget : QApplication::topLevelWidgets())
+      if (widget->inherits("QTipLabel")) tip = qobject_cast<const QLabel*>(widget);
+    QVERIFY(tip);
+    QCOMPARE(tip->textFormat(), Qt::PlainText);
+    QCOMPARE(tip->text(), button.toolTip());
+    QToolTip::hideText();
   }
 
   void whatEscapesASlotIsCaughtAndTheWorkKept_data() {

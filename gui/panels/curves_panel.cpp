@@ -40,7 +40,8 @@ std::vector<RunRecord> referenceRuns() {
   const Path program = QCoreApplication::applicationDirPath().toStdString();
   for (const Path& file :
        {program / "../../resources/reference_runs.json", program / "../share/strata/reference_runs.json"}) {
-    if (!std::filesystem::exists(file)) continue;
+    std::error_code none;
+    if (!std::filesystem::exists(file, none)) continue;
     try {
       return readReferenceRuns(file);
     } catch (const Error& error) {

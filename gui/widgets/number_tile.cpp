@@ -26,7 +26,7 @@ NumberTile::NumberTile(const Theme& theme, const QString& caption, const char* t
   grid->setVerticalSpacing(0);
   grid->addWidget(m_caption, 0, 0, 1, 2);
   grid->addWidget(m_value, 1, 0);
-  grid->addWidget(m_hint, 1, 1, Qt::AlignBottom);
+  grid->addWidget(m_hint, 2, 0, 1, 2);
   grid->setColumnStretch(1, 1);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A live figure with a caption over it and a hint beside it: "Validation accuracy / 98.17 % epoch 12". Where room is
+// A live figure with a caption over it and a hint below: "Validation accuracy / 98.17 % / epoch 12". Where room is
 // short the words give way, never the figure.
 #pragma once
 #include <QLabel>
