@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "datasets/datasets.h"
-#include "engine/json.h"
+#include "engine/base/json.h"
 
 namespace strata {
 

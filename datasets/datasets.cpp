@@ -9,13 +9,13 @@
 #include <set>
 #include <utility>
 
-#include "datasets/digit_prep.h"
-#include "datasets/idx.h"
-#include "datasets/idx_names.h"
+#include "datasets/digits/prep.h"
+#include "datasets/readers/idx.h"
+#include "datasets/readers/idx_names.h"
 #include "datasets/source.h"
-#include "engine/error.h"
-#include "engine/text.h"
-#include "engine/user_dirs.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/base/user_dirs.h"
 
 namespace strata {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/file.h"
 #include "engine/data/dataset.h"
-#include "engine/file.h"
 
 namespace strata {
 

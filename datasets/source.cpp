@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "datasets/datasets.h"
-#include "engine/json.h"
+#include "engine/base/json.h"
 
 namespace strata {
 namespace {

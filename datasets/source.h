@@ -5,7 +5,7 @@
 #pragma once
 #include <string>
 
-#include "engine/file.h"
+#include "engine/base/file.h"
 
 namespace strata {
 

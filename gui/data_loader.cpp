@@ -5,9 +5,9 @@
 #include <QPointer>
 #include <algorithm>
 
-#include "datasets/idx.h"
+#include "datasets/readers/idx.h"
 #include "datasets/source.h"
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/theme.h"
 #include "gui/words.h"
 

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "datasets/source.h"
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/theme.h"
 
 namespace strata::gui {

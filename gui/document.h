@@ -7,8 +7,8 @@
 #include <functional>
 #include <memory>
 
-#include "engine/network_spec.h"
-#include "engine/project.h"
+#include "engine/net/network_spec.h"
+#include "engine/run/project.h"
 
 namespace strata::gui {
 

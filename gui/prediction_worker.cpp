@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/prediction_worker.h"
 
-#include "engine/thread_name.h"
+#include "engine/base/thread_name.h"
 #include "gui/runs_loader.h"
 
 namespace strata::gui {

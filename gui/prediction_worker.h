@@ -11,7 +11,7 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/train/predictor.h"
+#include "engine/run/predictor.h"
 #include "gui/models/samples_model.h"
 
 namespace strata::gui {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "datasets/source.h"
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/recovery.h"
 #include "gui/widgets/banner.h"
 #include "gui/widgets/elided_text.h"

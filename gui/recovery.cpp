@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "engine/error.h"
+#include "engine/base/error.h"
 
 namespace strata::gui {
 namespace {

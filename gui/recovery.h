@@ -4,7 +4,7 @@
 #pragma once
 #include <optional>
 
-#include "engine/project.h"
+#include "engine/run/project.h"
 
 namespace strata::gui {
 

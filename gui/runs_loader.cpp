@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "engine/error.h"
-#include "engine/thread_name.h"
+#include "engine/base/error.h"
+#include "engine/base/thread_name.h"
 
 namespace strata::gui {
 namespace {

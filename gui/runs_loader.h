@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_record.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_record.h"
 
 namespace strata::gui {
 

@@ -8,10 +8,10 @@
 #include <filesystem>
 
 #include "datasets/source.h"
-#include "engine/error.h"
-#include "engine/train/run_folder.h"
-#include "engine/train/suitability.h"
-#include "engine/user_dirs.h"
+#include "engine/base/error.h"
+#include "engine/base/user_dirs.h"
+#include "engine/run/run_folder.h"
+#include "engine/run/suitability.h"
 #include "gui/runs_loader.h"
 #include "gui/theme.h"
 #include "gui/words.h"

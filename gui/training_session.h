@@ -10,9 +10,9 @@
 #include <optional>
 
 #include "engine/data/dataset.h"
-#include "engine/train/batch_history.h"
-#include "engine/train/run_record.h"
-#include "engine/train/trainer.h"
+#include "engine/run/batch_history.h"
+#include "engine/run/run_record.h"
+#include "engine/run/trainer.h"
 #include "gui/document.h"
 
 namespace strata::gui {

@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <cstring>
 
-#include "engine/crc32c.h"
-#include "engine/json.h"
-#include "engine/safetensors.h"
-#include "engine/train/checkpoint.h"
+#include "engine/base/crc32c.h"
+#include "engine/base/json.h"
+#include "engine/base/safetensors.h"
+#include "engine/run/checkpoint.h"
 
 /// The same bytes with a right checksum where one stands.
 inline std::string withChecksum(std::string bytes) {

@@ -9,7 +9,7 @@
 #include <QStringList>
 
 #include "data_files.h"
-#include "engine/json.h"
+#include "engine/base/json.h"
 #include "test_files.h"
 
 inline const std::string kStrata = STRATA_BINARY_DIR "/bin/strata";

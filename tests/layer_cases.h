@@ -5,9 +5,9 @@
 #include <functional>
 #include <vector>
 
-#include "engine/backend.h"
-#include "engine/error.h"
-#include "engine/rng.h"
+#include "engine/backend/backend.h"
+#include "engine/base/error.h"
+#include "engine/base/rng.h"
 
 namespace strata::test {
 

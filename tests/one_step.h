@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/compare_tensors.h"
+#include "engine/backend/compare_tensors.h"
 #include "layer_cases.h"
 
 namespace strata::test {

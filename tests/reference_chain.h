@@ -7,9 +7,9 @@
 #include <cmath>
 #include <vector>
 
-#include "engine/backend.h"
-#include "engine/cpu/isa.h"
-#include "engine/rng.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/cpu/isa.h"
+#include "engine/base/rng.h"
 
 namespace strata::test {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A project for the studio's tests, small enough to train an epoch in a blink, on digits that need no file.
 #pragma once
-#include "engine/project.h"
+#include "engine/run/project.h"
 
 inline strata::Project smallProject(int epochs) {
   using namespace strata;

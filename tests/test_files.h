@@ -7,8 +7,8 @@
 #include <sstream>
 #include <string>
 
-#include "engine/error.h"
-#include "engine/file.h"
+#include "engine/base/error.h"
+#include "engine/base/file.h"
 
 /// Gone when the test is.
 class ScratchFolder {

@@ -3,8 +3,8 @@
 #pragma once
 #include <QtTest>
 
-#include "engine/rng.h"
-#include "engine/train/trainer.h"
+#include "engine/base/rng.h"
+#include "engine/run/trainer.h"
 
 /// 8 x 8 pictures of three classes: a bright bar in another place each, over noise.
 inline std::shared_ptr<const strata::Dataset> tinyDataset(int train = 200, int test = 60) {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <fstream>
 
-#include "engine/train/batch_history.h"
+#include "engine/run/batch_history.h"
 #include "tests/test_files.h"
 
 using namespace strata;

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <set>
 
+#include "engine/base/error.h"
 #include "engine/data/batches.h"
-#include "engine/error.h"
-#include "engine/project.h"
+#include "engine/run/project.h"
 
 using namespace strata;
 

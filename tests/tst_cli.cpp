@@ -10,10 +10,10 @@
 
 #include "cli_run.h"
 #include "datasets/datasets.h"
-#include "engine/backend.h"
-#include "engine/json.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_record.h"
+#include "engine/backend/backend.h"
+#include "engine/base/json.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_record.h"
 #include "picture_files.h"
 
 using namespace strata;

@@ -6,7 +6,7 @@
 #include <csignal>
 
 #include "cli_run.h"
-#include "engine/train/run_folder.h"
+#include "engine/run/run_folder.h"
 
 using namespace strata;
 namespace fs = std::filesystem;

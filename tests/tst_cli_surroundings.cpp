@@ -5,8 +5,8 @@
 
 #include "cli_run.h"
 #include "datasets/source.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_record.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_record.h"
 #include "picture_files.h"
 
 using namespace strata;

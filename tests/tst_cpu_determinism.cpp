@@ -5,7 +5,7 @@
 #include <atomic>
 #include <new>
 
-#include "engine/cpu/thread_pool.h"
+#include "engine/backend/cpu/thread_pool.h"
 #include "reference_chain.h"
 
 using namespace strata;

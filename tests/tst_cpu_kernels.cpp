@@ -3,8 +3,8 @@
 // over a generated table of stacks, on every instruction set that runs here.
 #include <QTest>
 
-#include "engine/error.h"
-#include "engine/network.h"
+#include "engine/backend/reference/network.h"
+#include "engine/base/error.h"
 #include "reference_chain.h"
 
 using namespace strata;

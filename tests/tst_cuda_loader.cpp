@@ -2,7 +2,7 @@
 // Why CUDA cannot be used, sentence by sentence, and that asking on this machine gives an answer.
 #include <QtTest>
 
-#include "engine/cuda/cuda_loader.h"
+#include "engine/backend/cuda/cuda_loader.h"
 
 using namespace strata;
 

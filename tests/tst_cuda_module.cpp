@@ -9,11 +9,11 @@
 #include <set>
 
 #include "cli_run.h"
-#include "engine/backend.h"
-#include "engine/cuda/cuda_loader.h"
-#include "engine/cuda/module_api.h"
-#include "engine/error.h"
-#include "engine/json.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/cuda/cuda_loader.h"
+#include "engine/backend/cuda/module_api.h"
+#include "engine/base/error.h"
+#include "engine/base/json.h"
 
 using namespace strata;
 

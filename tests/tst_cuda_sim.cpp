@@ -13,12 +13,12 @@
 
 #include "cuda_sim/sim_device.h"
 #include "datasets/datasets.h"
-#include "engine/cuda/cuda_network.h"
-#include "engine/network.h"
-#include "engine/project.h"
-#include "engine/reference_backend.h"
-#include "engine/rng.h"
-#include "engine/train/checkpoint.h"
+#include "engine/backend/cuda/cuda_network.h"
+#include "engine/backend/reference/network.h"
+#include "engine/backend/reference/reference_backend.h"
+#include "engine/base/rng.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/project.h"
 
 #ifdef STRATA_COVERED
 extern "C" void __gcov_dump();
@@ -852,7 +852,7 @@ class TestCudaSim : public QObject {
         worst = std::max(worst, std::abs(double{got.values[i]} - expected.values[i]));
       QVERIFY2(worst < 2e-3, qPrintable(QString("weights differ by %1").arg(worst)));
     }
-    // What one step costs, told by the device: engine/cuda/README.md gives the number.
+    // What one step costs, told by the device: engine/backend/cuda/README.md gives the number.
     const SimDevice::Counts& counts = device->counts;
     const int perStep = (counts.launches + counts.convolutions + counts.products) / steps;
     qInfo("one step: %d launches, %d convolutions, %d products; %s", counts.launches / steps,
@@ -887,11 +887,11 @@ class TestCudaSim : public QObject {
       }
     int all = 0, ran = 0;
     for (const auto& [file, counted] : lines) {
-      if (!QString::fromStdString(file).contains("engine/cuda/")) continue;
+      if (!QString::fromStdString(file).contains("engine/backend/cuda/")) continue;
       for (const auto& [number, times] : counted) {
         ++all;
         if (times > 0) ++ran;
-        else qInfo("never executed: %s:%d", file.substr(file.find("engine/cuda/")).c_str(), number);
+        else qInfo("never executed: %s:%d", file.substr(file.find("engine/backend/cuda/")).c_str(), number);
       }
     }
     qInfo("device code: %d of %d lines executed, %.1f %%", ran, all, 100.0 * ran / all);

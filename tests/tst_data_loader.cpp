@@ -6,7 +6,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
-#include "gui/panels/data_page.h"
+#include "gui/pages/data/data_page.h"
 #include "small_project.h"
 
 using namespace strata;

@@ -5,7 +5,7 @@
 #include <QTest>
 
 #include "data_files.h"
-#include "engine/train/run_record.h"
+#include "engine/run/run_record.h"
 #include "gui/data_loader.h"
 
 using namespace strata;

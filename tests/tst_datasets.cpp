@@ -6,8 +6,8 @@
 #include "data_files.h"
 #include "datasets/datasets.h"
 #include "datasets/source.h"
-#include "engine/text.h"
-#include "engine/train/suitability.h"
+#include "engine/base/text.h"
+#include "engine/run/suitability.h"
 
 using namespace strata;
 

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "datasets/datasets.h"
-#include "datasets/digit_prep.h"
-#include "datasets/paper.h"
-#include "engine/rng.h"
+#include "datasets/digits/paper.h"
+#include "datasets/digits/prep.h"
+#include "engine/base/rng.h"
 
 using namespace strata;
 

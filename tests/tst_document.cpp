@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/document.h"
 
 using namespace strata;

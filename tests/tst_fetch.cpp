@@ -8,11 +8,11 @@
 #include <map>
 
 #include "data_files.h"
-#include "datasets/download.h"
-#include "datasets/fetch.h"
-#include "datasets/idx_names.h"
-#include "datasets/inflate.h"
-#include "datasets/zip.h"
+#include "datasets/fetch/download.h"
+#include "datasets/fetch/fetch.h"
+#include "datasets/fetch/zip.h"
+#include "datasets/readers/idx_names.h"
+#include "datasets/readers/inflate.h"
 
 using namespace strata;
 namespace fs = std::filesystem;

@@ -6,13 +6,13 @@
 #include <cstring>
 
 #include "datasets/datasets.h"
-#include "engine/backend.h"
-#include "engine/compare_tensors.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/compare_tensors.h"
+#include "engine/base/error.h"
+#include "engine/base/safetensors.h"
 #include "engine/data/batches.h"
-#include "engine/error.h"
-#include "engine/project.h"
-#include "engine/safetensors.h"
-#include "engine/schedule.h"
+#include "engine/learn/schedule.h"
+#include "engine/run/project.h"
 
 using namespace strata;
 

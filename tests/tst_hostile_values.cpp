@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "checkpoint_file.h"
-#include "engine/project.h"
-#include "engine/train/run_record.h"
+#include "engine/run/project.h"
+#include "engine/run/run_record.h"
 #include "test_files.h"
 #include "tiny_run.h"
 

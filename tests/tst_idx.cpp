@@ -10,8 +10,8 @@
 #include <new>
 
 #include "data_files.h"
-#include "datasets/idx.h"
-#include "engine/rng.h"
+#include "datasets/readers/idx.h"
+#include "engine/base/rng.h"
 
 using namespace strata;
 

@@ -10,7 +10,7 @@
 #include <QtEndian>
 
 #include "data_files.h"
-#include "datasets/picture.h"
+#include "datasets/readers/picture.h"
 #include "picture_files.h"
 
 using namespace strata;

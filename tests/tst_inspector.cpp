@@ -9,9 +9,9 @@
 #include <QTest>
 #include <functional>
 
-#include "engine/layer.h"
-#include "engine/schedule.h"
-#include "gui/panels/inspector_panel.h"
+#include "engine/learn/schedule.h"
+#include "engine/net/layer.h"
+#include "gui/pages/build/inspector_panel.h"
 #include "gui/widgets/field_form.h"
 #include "gui/widgets/number_fields.h"
 #include "gui/widgets/segment.h"

@@ -3,7 +3,7 @@
 #include <QTest>
 #include <limits>
 
-#include "engine/json.h"
+#include "engine/base/json.h"
 #include "test_files.h"
 
 using namespace strata;

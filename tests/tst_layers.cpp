@@ -4,7 +4,7 @@
 #include <QFile>
 #include <QTest>
 
-#include "engine/compare_tensors.h"
+#include "engine/backend/compare_tensors.h"
 #include "layer_cases.h"
 #include "one_step.h"
 

@@ -6,7 +6,7 @@
 #include <QTest>
 #include <clocale>
 
-#include "engine/project.h"
+#include "engine/run/project.h"
 
 using namespace strata;
 

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "engine/error.h"
-#include "engine/loss.h"
+#include "engine/base/error.h"
+#include "engine/learn/loss.h"
 
 using namespace strata;
 

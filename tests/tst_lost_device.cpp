@@ -4,9 +4,9 @@
 #include <QtTest>
 
 #include "cuda_sim/sim_device.h"
-#include "engine/cuda/cuda_network.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_folder.h"
+#include "engine/backend/cuda/cuda_network.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_folder.h"
 #include "test_files.h"
 #include "tiny_run.h"
 

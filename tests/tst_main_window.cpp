@@ -20,9 +20,9 @@
 #include <filesystem>
 #include <functional>
 
-#include "engine/backend.h"
+#include "engine/backend/backend.h"
 #include "gui/main_window.h"
-#include "gui/panels/build_page.h"
+#include "gui/pages/build/build_page.h"
 #include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/number_fields.h"
 #include "gui/widgets/stack_view.h"

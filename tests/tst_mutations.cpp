@@ -6,12 +6,12 @@
 
 #include "checkpoint_file.h"
 #include "data_files.h"
-#include "datasets/idx.h"
-#include "datasets/inflate.h"
-#include "datasets/picture.h"
-#include "datasets/zip.h"
-#include "engine/project.h"
-#include "engine/rng.h"
+#include "datasets/fetch/zip.h"
+#include "datasets/readers/idx.h"
+#include "datasets/readers/inflate.h"
+#include "datasets/readers/picture.h"
+#include "engine/base/rng.h"
+#include "engine/run/project.h"
 #include "picture_files.h"
 #include "tiny_run.h"
 
@@ -76,7 +76,8 @@ Q_DECLARE_METATYPE(Parse)
 void TestMutations::readOrRefused_data() {
   QTest::addColumn<QByteArray>("seed");
   QTest::addColumn<Parse>("parse");
-  const Parse idx = [](const Path&path) { IdxReader(path).read(); }, picture = [](const Path&path) { readPicture(path); };
+  const Parse idx = [](const Path&path) { IdxReader(path).read(); },
+              picture = [](const Path&path) { readPicture(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
   const auto row = [](const char* name, const std::string& seed, const Parse& parse) {
     QTest::newRow(name) << QByteArray::fromStdString(seed) << parse;

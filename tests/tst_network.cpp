@@ -6,11 +6,11 @@
 #include <limits>
 #include <set>
 
-#include "engine/check_backend.h"
-#include "engine/error.h"
-#include "engine/network.h"
-#include "engine/project.h"
-#include "engine/rng.h"
+#include "engine/backend/check/check_backend.h"
+#include "engine/backend/reference/network.h"
+#include "engine/base/error.h"
+#include "engine/base/rng.h"
+#include "engine/run/project.h"
 
 using namespace strata;
 

@@ -14,8 +14,8 @@
 
 #include "datasets/datasets.h"
 #include "gui/data_loader.h"
-#include "gui/panels/data_page.h"
-#include "gui/panels/run_setup_panel.h"
+#include "gui/pages/data/data_page.h"
+#include "gui/pages/train/run_setup_panel.h"
 #include "gui/widgets/number_fields.h"
 
 using namespace strata;

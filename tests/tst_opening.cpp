@@ -20,13 +20,13 @@
 #include <functional>
 #include <new>
 
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/application.h"
 #include "gui/data_loader.h"
 #include "gui/main_window.h"
 #include "gui/models/layer_stack_model.h"
 #include "gui/models/palette_model.h"
-#include "gui/panels/build_page.h"
+#include "gui/pages/build/build_page.h"
 #include "gui/widgets/stack_view.h"
 #include "tiny_run.h"
 

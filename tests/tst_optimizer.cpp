@@ -3,7 +3,7 @@
 #include <QTest>
 #include <cmath>
 
-#include "engine/schedule.h"
+#include "engine/learn/schedule.h"
 
 using namespace strata;
 

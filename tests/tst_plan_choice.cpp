@@ -7,12 +7,12 @@
 #include <set>
 
 #include "cuda_sim/sim_device.h"
-#include "engine/cuda/cuda_network.h"
+#include "engine/backend/cuda/cuda_network.h"
 #ifdef STRATA_CUDNN_FRONTEND
-#include "engine/cuda/cudnn_graphs.h"
-#include "engine/cuda/plan_table.h"
+#include "engine/backend/cuda/cudnn_graphs.h"
+#include "engine/backend/cuda/plan_table.h"
 #endif
-#include "engine/json.h"
+#include "engine/base/json.h"
 
 using namespace strata;
 using namespace strata::cuda;

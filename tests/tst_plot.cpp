@@ -6,7 +6,7 @@
 #include <QTest>
 #include <cmath>
 
-#include "gui/panels/curves_panel.h"
+#include "gui/pages/train/curves_panel.h"
 #include "gui/widgets/number_tile.h"
 
 using namespace strata;

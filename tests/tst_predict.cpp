@@ -7,10 +7,10 @@
 
 #include "cli_run.h"
 #include "datasets/datasets.h"
-#include "datasets/digit_prep.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/predictor.h"
-#include "engine/train/run_record.h"
+#include "datasets/digits/prep.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/predictor.h"
+#include "engine/run/run_record.h"
 #include "tiny_run.h"
 
 using namespace strata;

@@ -3,7 +3,7 @@
 #include <QTest>
 #include <random>
 
-#include "engine/project.h"
+#include "engine/run/project.h"
 #include "test_files.h"
 
 using namespace strata;

@@ -5,8 +5,8 @@
 
 #include "data_files.h"
 #include "datasets/datasets.h"
-#include "engine/train/run_folder.h"
-#include "engine/train/training_loop.h"
+#include "engine/run/run_folder.h"
+#include "engine/run/training_loop.h"
 #include "test_files.h"
 #include "tiny_run.h"
 

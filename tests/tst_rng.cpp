@@ -2,7 +2,7 @@
 // Philox against its published vectors (Random123, kat_vectors), and what is drawn from it.
 #include <QTest>
 
-#include "engine/rng.h"
+#include "engine/base/rng.h"
 
 using namespace strata;
 

@@ -9,8 +9,8 @@
 #include <QTest>
 #include <filesystem>
 
-#include "engine/train/run_folder.h"
-#include "gui/panels/runs_page.h"
+#include "engine/run/run_folder.h"
+#include "gui/pages/runs/runs_page.h"
 #include "tiny_run.h"
 
 using namespace strata;

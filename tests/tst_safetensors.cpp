@@ -2,8 +2,8 @@
 // safetensors: what is written comes back, and no damaged file is read as something else.
 #include <QTest>
 
-#include "engine/json.h"
-#include "engine/safetensors.h"
+#include "engine/base/json.h"
+#include "engine/base/safetensors.h"
 #include "test_files.h"
 
 using namespace strata;

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <future>
 
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_folder.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_folder.h"
 #include "test_files.h"
 #include "tiny_run.h"
 

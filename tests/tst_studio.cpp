@@ -19,11 +19,11 @@
 #include <QTreeView>
 #include <memory>
 
-#include "engine/train/run_folder.h"
+#include "engine/run/run_folder.h"
 #include "gui/main_window.h"
-#include "gui/panels/runs_page.h"
-#include "gui/panels/test_page.h"
-#include "gui/panels/train_page.h"
+#include "gui/pages/runs/runs_page.h"
+#include "gui/pages/test/test_page.h"
+#include "gui/pages/train/train_page.h"
 #include "gui/runs_loader.h"
 #include "screenshots.h"
 

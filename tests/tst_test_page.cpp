@@ -11,9 +11,9 @@
 
 #include "data_files.h"
 #include "datasets/datasets.h"
-#include "datasets/idx_names.h"
-#include "gui/panels/samples_panel.h"
-#include "gui/panels/test_page.h"
+#include "datasets/readers/idx_names.h"
+#include "gui/pages/test/test_page.h"
+#include "gui/pages/train/samples_panel.h"
 #include "gui/theme.h"
 #include "small_project.h"
 

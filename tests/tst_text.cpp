@@ -2,8 +2,8 @@
 // Foreign text in messages and on screens: one line, no commands, no floods, and messages that stay a sentence.
 #include <QTest>
 
-#include "engine/error.h"
-#include "engine/narrow.h"
+#include "engine/base/error.h"
+#include "engine/base/narrow.h"
 
 using namespace strata;
 

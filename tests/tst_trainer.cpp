@@ -6,11 +6,11 @@
 #include <cmath>
 #include <csignal>
 
-#include "engine/train/checkpoint.h"
-#include "engine/train/predictor.h"
-#include "engine/train/run_folder.h"
-#include "engine/train/suitability.h"
-#include "engine/train/training_loop.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/predictor.h"
+#include "engine/run/run_folder.h"
+#include "engine/run/suitability.h"
+#include "engine/run/training_loop.h"
 #include "test_files.h"
 #include "tiny_run.h"
 

@@ -8,7 +8,7 @@
 #include <filesystem>
 
 #include "datasets/datasets.h"
-#include "engine/train/checkpoint.h"
+#include "engine/run/checkpoint.h"
 #include "gui/prediction_worker.h"
 #include "gui/runs_loader.h"
 #include "gui/training_session.h"

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "datasets/datasets.h"
-#include "gui/panels/transport_bar.h"
+#include "gui/transport_bar.h"
 #include "small_project.h"
 
 using namespace strata;

@@ -8,16 +8,16 @@
 
 #include "datasets/datasets.h"
 #include "datasets/source.h"
-#include "engine/backend.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/cpu/machine.h"
+#include "engine/backend/cpu/profile.h"
+#include "engine/base/error.h"
+#include "engine/base/memory.h"
+#include "engine/base/rng.h"
+#include "engine/base/text.h"
 #include "engine/cli/command.h"
-#include "engine/cpu/machine.h"
-#include "engine/cpu/profile.h"
-#include "engine/error.h"
-#include "engine/memory.h"
-#include "engine/project.h"
-#include "engine/rng.h"
-#include "engine/text.h"
-#include "engine/train/suitability.h"
+#include "engine/run/project.h"
+#include "engine/run/suitability.h"
 
 namespace strata {
 namespace {

@@ -7,12 +7,12 @@
 #include <optional>
 #include <set>
 
-#include "engine/backend.h"
+#include "engine/backend/backend.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/cli/command.h"
-#include "engine/error.h"
-#include "engine/layer.h"
-#include "engine/project.h"
-#include "engine/text.h"
+#include "engine/net/layer.h"
+#include "engine/run/project.h"
 
 namespace strata {
 namespace {

@@ -5,10 +5,10 @@
 #include <cstdio>
 #include <iostream>
 
-#include "engine/error.h"
-#include "engine/json.h"
-#include "engine/train/run_record.h"
-#include "engine/user_dirs.h"
+#include "engine/base/error.h"
+#include "engine/base/json.h"
+#include "engine/base/user_dirs.h"
+#include "engine/run/run_record.h"
 
 namespace strata {
 namespace {

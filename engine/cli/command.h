@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/file.h"
-#include "engine/precision.h"
+#include "engine/backend/precision.h"
+#include "engine/base/file.h"
 
 namespace strata {
 

@@ -5,9 +5,9 @@
 #include <iostream>
 
 #include "datasets/datasets.h"
+#include "engine/base/error.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"
-#include "engine/error.h"
 
 namespace strata {
 namespace {

@@ -2,9 +2,9 @@
 // `strata devices`: what can compute here, and why the rest cannot.
 #include <iostream>
 
-#include "engine/backend.h"
+#include "engine/backend/backend.h"
+#include "engine/base/json.h"
 #include "engine/cli/command.h"
-#include "engine/json.h"
 
 namespace strata {
 namespace {

@@ -4,15 +4,15 @@
 #include <iostream>
 
 #include "datasets/datasets.h"
-#include "datasets/idx.h"
-#include "datasets/paper.h"
+#include "datasets/digits/paper.h"
+#include "datasets/readers/idx.h"
+#include "engine/base/error.h"
+#include "engine/base/safetensors.h"
+#include "engine/base/text.h"
 #include "engine/cli/command.h"
-#include "engine/error.h"
-#include "engine/safetensors.h"
-#include "engine/text.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/resume.h"
-#include "engine/train/suitability.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/resume.h"
+#include "engine/run/suitability.h"
 
 namespace strata {
 namespace {

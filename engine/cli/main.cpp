@@ -7,9 +7,9 @@
 #include <csignal>
 #include <iostream>
 
+#include "engine/base/error.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"
-#include "engine/error.h"
 
 namespace {
 

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <iostream>
 
-#include "datasets/digit_prep.h"
+#include "datasets/digits/prep.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/cli/command.h"
-#include "engine/error.h"
-#include "engine/text.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/predictor.h"
-#include "engine/train/resume.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/predictor.h"
+#include "engine/run/resume.h"
 
 namespace strata {
 namespace {

@@ -10,16 +10,16 @@
 
 #include "datasets/datasets.h"
 #include "datasets/source.h"
-#include "engine/backend.h"
+#include "engine/backend/backend.h"
+#include "engine/base/error.h"
+#include "engine/base/growing_file.h"
+#include "engine/base/user_dirs.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"
 #include "engine/cli/train_report.h"
-#include "engine/error.h"
-#include "engine/growing_file.h"
-#include "engine/train/checkpoint.h"
-#include "engine/train/run_record.h"
-#include "engine/train/suitability.h"
-#include "engine/user_dirs.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/run_record.h"
+#include "engine/run/suitability.h"
 
 namespace strata {
 namespace {

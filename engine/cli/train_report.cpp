@@ -7,10 +7,10 @@
 #include <cmath>
 #include <iostream>
 
+#include "engine/base/text.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"
-#include "engine/text.h"
-#include "engine/train/run_record.h"
+#include "engine/run/run_record.h"
 
 namespace strata {
 namespace {

@@ -4,7 +4,7 @@
 #pragma once
 #include <memory>
 
-#include "engine/train/trainer.h"
+#include "engine/run/trainer.h"
 
 namespace strata {
 

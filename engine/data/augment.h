@@ -3,9 +3,9 @@
 #pragma once
 #include <cstdint>
 
-#include "engine/field.h"
-#include "engine/rng.h"
-#include "engine/shape.h"
+#include "engine/base/rng.h"
+#include "engine/net/field.h"
+#include "engine/net/shape.h"
 
 namespace strata {
 

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <tuple>
 
-#include "engine/rng.h"
+#include "engine/base/rng.h"
 
 namespace strata {
 

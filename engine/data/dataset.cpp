@@ -6,10 +6,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/error.h"
-#include "engine/field.h"
-#include "engine/rng.h"
-#include "engine/text.h"
+#include "engine/base/error.h"
+#include "engine/base/rng.h"
+#include "engine/base/text.h"
+#include "engine/net/field.h"
 
 namespace strata {
 namespace {

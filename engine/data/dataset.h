@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/json.h"
-#include "engine/shape.h"
+#include "engine/base/json.h"
+#include "engine/net/shape.h"
 
 namespace strata {
 

@@ -6,9 +6,9 @@
 #include <cstring>
 #include <span>
 
-#include "engine/error.h"
-#include "engine/field.h"
-#include "engine/text.h"
+#include "engine/base/error.h"
+#include "engine/base/text.h"
+#include "engine/net/field.h"
 
 namespace strata {
 namespace {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/layer.h"
 #include "engine/layers/activation.h"
+#include "engine/net/layer.h"
 
 namespace strata {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conv 2D: every filter slides over the image and answers how well its kernel matches at each place.
 // y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,k]).
+#include "engine/base/text.h"
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
-#include "engine/text.h"
 
 namespace strata {
 namespace {

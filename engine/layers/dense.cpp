@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dense: every output looks at every input. y[k] = act(bias[k] + sum over i of x[i] * kernel[i,k]).
+#include "engine/base/text.h"
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
-#include "engine/text.h"
 
 namespace strata {
 namespace {

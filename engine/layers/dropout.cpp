@@ -2,9 +2,9 @@
 // Dropout (Srivastava et al. 2014), inverted as in Keras: in training a share of the values is set to zero and the rest
 // scaled up by 1 / (1 - rate). Which ones is a pure function of the run's seed, the layer's place, the step and the
 // value's place, so a resumed run and every backend drop the same.
+#include "engine/base/rng.h"
 #include "engine/layers/common.h"
 #include "engine/layers/layers.h"
-#include "engine/rng.h"
 
 namespace strata {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The makers of all LayerDefs, one line a layer, for all_layers.cpp. Add yours in the palette's order.
 #pragma once
-#include "engine/layer.h"
+#include "engine/net/layer.h"
 
 namespace strata {
 

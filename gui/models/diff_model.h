@@ -5,7 +5,7 @@
 #include <QAbstractTableModel>
 #include <vector>
 
-#include "engine/network_spec.h"
+#include "engine/net/network_spec.h"
 
 namespace strata::gui {
 

@@ -12,7 +12,8 @@
 
 namespace strata::gui {
 
-/// A dragged card; its bytes are the model's own id, for a card of another window is no layer here, and the layer's index.
+/// A dragged card; its bytes are the model's own id, for a card of another window is no layer here, and the layer's
+/// index.
 inline constexpr char kCardMime[] = "application/x-strata-card";
 
 /// All that a card shows.

@@ -7,7 +7,7 @@
 #include <QVector>
 #include <vector>
 
-#include "engine/train/batch_history.h"
+#include "engine/run/batch_history.h"
 
 namespace strata::gui {
 

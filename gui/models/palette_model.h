@@ -6,7 +6,7 @@
 #include <QStringList>
 #include <vector>
 
-#include "engine/layer.h"
+#include "engine/net/layer.h"
 
 namespace strata::gui {
 

@@ -7,7 +7,7 @@
 #include <QSet>
 #include <vector>
 
-#include "engine/train/run_record.h"
+#include "engine/run/run_record.h"
 
 namespace strata::gui {
 

@@ -6,7 +6,7 @@
 #include <QWidget>
 #include <vector>
 
-#include "engine/network_spec.h"
+#include "engine/net/network_spec.h"
 #include "gui/theme.h"
 
 namespace strata::gui {

@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "engine/field.h"
+#include "engine/net/field.h"
 #include "gui/theme.h"
 
 class QFormLayout;

@@ -3,8 +3,8 @@
 #pragma once
 #include <QWidget>
 
-#include "engine/field.h"
-#include "engine/shape.h"
+#include "engine/net/field.h"
+#include "engine/net/shape.h"
 #include "gui/theme.h"
 
 namespace strata::gui {

@@ -5,7 +5,7 @@
 #include <QString>
 #include <optional>
 
-#include "engine/field.h"
+#include "engine/net/field.h"
 
 namespace strata::gui {
 

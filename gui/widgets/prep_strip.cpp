@@ -5,7 +5,7 @@
 #include <QPainter>
 #include <algorithm>
 
-#include "datasets/picture_sink.h"
+#include "datasets/readers/picture_sink.h"
 #include "gui/widgets/label.h"
 
 namespace strata::gui {

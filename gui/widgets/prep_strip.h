@@ -10,7 +10,7 @@
 #include <QWidget>
 #include <array>
 
-#include "datasets/digit_prep.h"
+#include "datasets/digits/prep.h"
 #include "gui/theme.h"
 
 namespace strata::gui {

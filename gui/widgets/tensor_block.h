@@ -5,7 +5,7 @@
 #include <QColor>
 #include <QPointF>
 
-#include "engine/shape.h"
+#include "engine/net/shape.h"
 
 class QPainter;
 

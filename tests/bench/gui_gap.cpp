@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "datasets/datasets.h"
-#include "engine/error.h"
+#include "engine/base/error.h"
 #include "gui/main_window.h"
 
 using namespace strata;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda/device.h"
-#include "engine/json.h"
+#include "engine/backend/cuda/device.h"
+#include "engine/base/json.h"
 
 namespace strata::cuda {
 

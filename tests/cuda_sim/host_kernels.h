@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The functors of engine/cuda/kernels.h as plain loops on the host, compiled so that every line that runs is counted.
+// The functors of engine/backend/cuda/kernels.h as plain loops on the host, compiled so that every line that runs is
+// counted.
 #pragma once
 #include <array>
 
-#include "engine/cuda/kernels.h"
+#include "engine/backend/cuda/kernels.h"
 
 namespace strata::cuda {
 

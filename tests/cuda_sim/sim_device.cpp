@@ -10,7 +10,7 @@
 #include "cuda_sim/storage.h"
 #ifdef STRATA_CUDNN_FRONTEND
 #include "cuda_sim/graph_interpreter.h"
-#include "engine/cuda/cudnn_graphs.h"
+#include "engine/backend/cuda/cudnn_graphs.h"
 #endif
 
 namespace strata::cuda {

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/cuda/plan_choice.h"
+#include "engine/backend/cuda/plan_choice.h"
 
 namespace strata::cuda {
 

@@ -3,7 +3,7 @@
 #pragma once
 #include <vector>
 
-#include "engine/cuda/views.h"
+#include "engine/backend/cuda/views.h"
 
 namespace strata::cuda {
 

@@ -7,12 +7,12 @@
 #include <cmath>
 #include <iostream>
 
-#include "engine/backend.h"
-#include "engine/compare_tensors.h"
-#include "engine/error.h"
-#include "engine/project.h"
-#include "engine/rng.h"
-#include "engine/train/checkpoint.h"
+#include "engine/backend/backend.h"
+#include "engine/backend/compare_tensors.h"
+#include "engine/base/error.h"
+#include "engine/base/rng.h"
+#include "engine/run/checkpoint.h"
+#include "engine/run/project.h"
 
 using namespace strata;
 

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernels: one body (kernels_conv.h, kernels_dense.h), compiled once for each instruction set, called through a
+// table.
+//
+// One idea carries them all: a list of (value, row) pairs times the rows of a panel, out[0..width) += sum of value *
+// panel[row]. Zeros are not on the list and cost nothing. Convolution forward: the list is a stretch of an input row's
+// live values, the panel the weights. Its input gradient: the list is one position's live output gradients, the panel
+// the transposed weights. Its weight gradient: the list is one output channel's live gradients, the panel the input
+// image. Dense layers: the same three times.
+//
+// Where nearly nothing is zero, a register block of several outputs at once (P x NB vectors) is used for the forward
+// pass instead.
+#pragma once
+#include <cstdint>
+
+#include "engine/backend/cpu/isa.h"
+#include "engine/layers/activation.h"
+
+namespace strata {
+
+/// Live values and the offsets of their panel rows. Writers may write one vector past the end.
+struct ListView {
+  float* values = nullptr;
+  std::int32_t* offsets = nullptr;
+};
+
+/// A convolution with what is fused into it. Images are channels last and lie in a frame of zeros as wide as the
+/// padding.
+struct ConvShape {
+  int c = 1, k = 1;                  ///< channels in and out
+  int r = 1, s = 1, sy = 1, sx = 1;  ///< kernel and stride
+  int rows = 1, cols = 1;            ///< of the framed input
+  int poolH = 1, poolW = 1;          ///< max pooling that follows, 1 x 1 for none
+  int outH = 1, outW = 1;            ///< pooled
+  /// Kernels apply ReLU; convForwardPlanes() applies all, others leave the rest to activate().
+  Activation activation = Activation::Linear;
+  bool relu() const { return activation == Activation::Relu; }
+  bool curved() const { return !relu() && activation != Activation::Linear; }
+  int panels = 1, panelVecs = 1;  ///< forward weights are [panels][r][s*c][panelVecs * lanes]
+  int rowVecs = 1;                ///< vectors in s*c floats: transposed weights are [r][k][rowVecs * lanes]
+  /// Vectors in r*s*c floats, and output rows whose patches are held at a time (PatchScratch); 0 where rows are used.
+  int patchVecs = 0, patchRows = 0;
+  int widePixels = 0;  ///< pixels of a row at a time by ConvMethod::Wide and Windows; 0 where they are not used
+  int kWidth(int lanes) const { return (k + lanes - 1) / lanes * lanes; }
+  int tapsBefore() const { return widePixels > 0 ? widePixels - 1 : 0; }
+  int wideTaps() const {
+    return s + 2 * tapsBefore();
+  }  ///< a kernel row with zeros on both sides, by ConvMethod::Wide and Windows
+  int bandCols() const { return s + widePixels - 1; }  ///< input columns that widePixels outputs meet
+  int bands() const { return (outW * poolW + widePixels - 1) / widePixels; }
+  std::int64_t bandInputs() const { return std::int64_t{bands()} * rows * bandCols() * c; }
+  // Planes (kernels_planes.h): rows and columns that a pooled pixel's window meets, and how they are laid out.
+  int planeRows() const { return (poolH - 1) * sy + r; }
+  int planeCols() const { return (poolW - 1) * sx + s; }
+  int planeStep() const { return sx * poolW * c; }  ///< floats from a pooled pixel's input to the next one's
+  int phaseStride(int lanes) const {
+    return planeStep() == 1 ? cols : ((cols * c + planeStep() - 1) / planeStep() + lanes - 1) / lanes * lanes;
+  }
+  int planeStride(int lanes) const {
+    return (outH * outW + 2 * lanes - 1) / lanes * lanes;
+  }  ///< with room for a vector
+  bool rowsArePlanes() const {
+    return planeStep() == 1 && sy == 1 && poolH * poolW == 1;
+  }  ///< then pixels are those of the frame
+  int framePixels() const { return (outH - 1) * cols + outW; }
+  std::int64_t planeFloats(int lanes) const { return std::int64_t{planeRows()} * planeCols() * c * planeStride(lanes); }
+  bool columns = false;  ///< ConvMethod::Columns is used instead of Lists
+  bool planes = false;   ///< ConvMethod::Planes is used instead of the others
+  /// Pooled rows and kernel rows worked on at a time, so that both stay in the first cache.
+  int bandRows = 1, groupRows = 1;
+  int columnRows = 1;  ///< the latter by ConvMethod::Columns, from listColumns() where they are several
+  /// Pooled rows whose gradients are worked on at a time from lists: what they reach of the input fits the first cache.
+  int backRows = 1;
+  /// Taps of a kernel row at a time by ConvMethod::Lists: all, or one where a row is too large for the first cache.
+  int groupTaps = 1;
+};
+
+/// How a convolution's forward pass is done: by lists, one output pixel at a time; by lists, several pixels at a time,
+/// column by column of the input, for kernels 3 or 5 wide; by lists, several pixels at a time, for few input channels;
+/// by lists, a pooling window at a time, for one input channel; by register blocks that multiply everything; by
+/// register blocks with pixels as lanes, for few input channels.
+enum class ConvMethod { Lists, Columns, Wide, Windows, Dense, Planes };
+
+/// Up to a vector of neighbouring pooled pixels: where they lie after a plane's first, which of them are put into the
+/// plane, and where.
+struct PlanePiece {
+  std::int32_t from, to;
+  std::uint32_t mask;
+};
+
+/// What convForwardPlanes() works in.
+struct PlaneScratch {
+  float *phases = nullptr, *planes = nullptr, *tile = nullptr;
+  PlanePiece* pieces = nullptr;  ///< outH * outW of them are enough, or as many as vectors of frame pixels
+  /// Where the input's rows serve as planes: each frame pixel's number, -1 between rows and after the last.
+  const std::int32_t* framePixels = nullptr;
+};
+
+/// A sample's pooled pixels as convForwardPlanes() takes them: those that meet a value other than zero, and the others.
+/// Where the input's rows serve as planes, whole vectors are live or dead, and -1 stands for what lies between two rows
+/// of the frame.
+struct PixelLists {
+  std::int32_t *live = nullptr, *dead = nullptr;
+  int liveCount = 0, deadCount = 0;
+};
+
+/// Where each pooled pixel lies: its number in the output's frame, and its window's first value in the input.
+struct PixelPlace {
+  std::int32_t out, in;
+};
+
+/// The output channels that a batch's forward pass works on; ReLU is known to let nothing through of the others.
+struct OutputChannels {
+  const std::int32_t* numbers = nullptr;
+  const std::uint32_t* live = nullptr;  ///< the same as bits: of channel i bit i % lanes of word i / lanes
+  int count = 0;
+};
+
+/// What convForwardWindows() works in: a vector of pixels each, [lanes][panels * panelVecs * lanes].
+struct WindowScratch {
+  float* values = nullptr;
+  std::uint8_t* codes = nullptr;
+};
+
+/// What convForwardPlanes() writes for a channel that ReLU let nothing through of, instead of a place in the window of
+/// 2 x 2.
+inline constexpr std::uint8_t kNoPlace = 4;
+
+/// What convWeightGradientPatches() works in: the inputs that each output of some rows meets, [patchRows *
+/// outW][patchVecs * lanes], the gradients of these outputs, [patchRows * outW][k], and the sums over all samples so
+/// far, [k][patchVecs * lanes], of which r*s*c values count.
+struct PatchScratch {
+  float *patches = nullptr, *gradients = nullptr, *sums = nullptr;
+};
+
+/// A tensor of one sample, [h][w][c] inside a larger frame.
+struct Frame {
+  float* data = nullptr;  ///< of the first pixel inside
+  int rowStride = 0;      ///< floats; pixels lie side by side
+};
+
+/// Live values of a framed image, row by row. starts[row * (cols + 1) + x] is where pixel x of the row begins.
+struct RowLists {
+  ListView list;
+  std::int32_t* starts = nullptr;
+};
+
+/// Live gradients by position: starts[(pooled pixel) * poolH * poolW + place in window]; offsets are channel * rowVecs
+/// * lanes.
+using PositionLists = RowLists;
+
+/// Live gradients by output channel: channel k holds counts[k] entries from k * capacity on; offsets are into the input
+/// tile.
+struct ChannelLists {
+  ListView list;
+  std::int32_t* counts = nullptr;
+  int capacity = 0;
+};
+
+/// Live values of a batch of vectors, cut into chunks of features: sample s holds [from, past) of the list in chunk c.
+/// A part's samples lie side by side in each chunk, in the order in which they are read.
+struct ChunkLists {
+  struct Stretch {
+    std::int32_t from, past;
+  };
+  ListView list;
+  Stretch* stretches = nullptr;  ///< [chunk][sample]
+  int samples = 0;
+  Stretch& of(int c, int s) const { return stretches[std::int64_t{c} * samples + s]; }
+};
+
+/// A matrix [n][width] cut into panels: value (i, j) lies at data[(j / panel) * panelStride + i * rowStride + j %
+/// panel].
+struct Panels {
+  float* data = nullptr;
+  std::int64_t panelStride = 0, rowStride = 0;
+  int panel = 0, width = 0;
+};
+
+/// Weights that lists read again and again: longer stretches are worth a little more than a first cache.
+inline constexpr std::int64_t kListFloats = 9216;
+inline constexpr int kPanelVecs = 8;   ///< vectors in the widest panel of outputs
+inline constexpr int kWindowVecs = 3;  ///< vectors of channels that convForwardWindows() works on together
+/// The same where several pixels are worked on together: ConvMethod::Columns and Wide.
+inline constexpr int kWideVecs = 4;
+
+/// Register blocks take a row of vectors in pieces of so many. What they read often is kept in pieces,
+/// [piece][rows][vecs * lanes]: cut out of wider rows, a piece would meet itself in the first cache.
+constexpr int pieceVecs(int left) { return left == 4 ? 2 : left < 3 ? left : 3; }
+
+/// Average pooling of one sample, without frames. Windows that reach over the edge count only what is inside.
+struct PoolShape {
+  int c = 1, inH = 1, inW = 1, outH = 1, outW = 1;
+  int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1, top = 0, left = 0;
+  /// Whether windows lie side by side and cover the image, so that each input belongs to one of them.
+  bool tiles() const {
+    return strideH == kernelH && strideW == kernelW && top == 0 && left == 0 && outH * kernelH == inH &&
+           outW * kernelW == inW;
+  }
+};
+
+/// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
+struct UpdateRule {
+  enum class Kind { Sgd, Momentum, Nesterov, Adam } kind = Kind::Sgd;
+  float rate = 0, momentum = 0;
+  float fresh1 = 0, fresh2 = 0, epsilon = 0;  ///< Adam: 1 - beta; `rate` includes the correction of the first steps
+};
+
+struct Kernels {
+  Isa isa;
+  int lanes;
+  // Shares of live values below which lists beat register blocks, as measured.
+  double (*listsBelow)(int panelVecs);  ///< dense layers, forward and for the input's gradient
+  double featureListsBelow;             ///< the weight gradient of dense layers
+  double gradientListsBelow;            ///< both gradients of convolutions
+  double convListsBelow;                ///< ConvMethod::Lists and Wide
+  double columnsBelow;                  ///< ConvMethod::Columns
+  double windowsBelow;  ///< ConvMethod::Windows, if no product were by a weight of zero; 0 where planes are faster
+
+  int (*widePixels)(int panelVecs);  ///< for ConvShape; 0 when the panel is too wide
+
+  // Convolution, one sample at a time. A result called probe is not 0 when a value was not finite.
+  void (*bytesToFloats)(const std::uint8_t* from, float scale, float offset, int rows, int rowSize, Frame to);
+  /// How many of n values are not zero: whether lists are worth making is known before they are made.
+  int (*countLive)(const float* x, int n);
+  /// Sets the bits of the channels that hold a value other than zero: of channel i bit i % lanes of live[i / lanes].
+  void (*markChannels)(const float* x, int pixels, int c, std::uint32_t* live);
+  /// [pixels][c] without the channels that are not marked, and back, zeros in their place.
+  void (*packChannels)(const float* from, int pixels, int c, const std::uint32_t* live, float* to);
+  void (*unpackChannels)(const float* from, int pixels, int c, const std::uint32_t* live, float* to);
+  /// Offsets are column * colScale + channel * scale.
+  void (*listRows)(const float* x, int rows, int cols, int c, int scale, int colScale, RowLists lists);
+  /// The same column by column: starts[col * (rows + 1) + row], so that some rows of a column are one stretch of the
+  /// list. Offsets are (row * c + channel) * scale. Values are what is more or less than background [c].
+  void (*listColumns)(const float* x, int rows, int cols, int c, int scale, const float* background, RowLists lists);
+  /// windowOffsets: of each float of a band's row of inputs, to its weights in a kernel row. starts[band * (rows + 1) +
+  /// row].
+  void (*listBands)(const ConvShape& shape, const float* x, const std::int32_t* windowOffsets, RowLists lists);
+  /// codes [pooled pixel][panels * panelVecs * lanes]: place of the largest in its window. Returns a probe.
+  float (*convForward)(const ConvShape& shape, ConvMethod method, const float* x, const RowLists& lists,
+                       const float* weights, const float* bias, float* scratch, Frame y, std::uint8_t* codes);
+  /// For each column of pooling windows, the live inputs that they meet, for ConvMethod::Windows: starts[column * (rows
+  /// + 1) + row].
+  void (*listWindows)(const ConvShape& shape, const float* x, RowLists lists);
+  /// weights [r][s*c][channels.count]. Pixels that meet zeros
+  /// alone are passed over: with `pack` one by one, else by vectors, and only where rows serve as planes. codes [live
+  /// pixels / lanes][k][lanes], channels that ReLU let nothing through of marked by kNoPlace.
+  float (*convForwardPlanes)(const ConvShape& shape, bool pack, const float* x, const float* weights,
+                             const OutputChannels& channels, const float* bias, const PlaneScratch& scratch,
+                             const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
+  /// The same by ConvMethod::Windows, from listWindows(). shape.panels and panelVecs are those of the given channels.
+  /// weights of each panel [r + 2][s + 2][panelVecs * lanes], zeros around the kernel, and after them the bias,
+  /// [panelVecs * lanes]; bias [k] is that of all channels.
+  float (*convForwardWindows)(const ConvShape& shape, const RowLists& lists, const float* weights,
+                              const OutputChannels& channels, const float* bias, const WindowScratch& scratch,
+                              const PixelPlace* places, PixelLists& pixels, Frame y, std::uint8_t* codes);
+  /// channelLists() of what convForwardPlanes() has pooled; dy holds the given channels. Dead pixels meet zeros and are
+  /// not listed. biasSums [k][lanes] are of the live pixels, biasGradient [k] of the others.
+  int (*planeChannelLists)(const ConvShape& shape, Frame dy, const std::int32_t* channels, int channelCount, Frame y,
+                           const PixelPlace* places, const PixelLists& pixels, const std::uint8_t* codes,
+                           std::int32_t base, float* biasSums, float* biasGradient, ChannelLists lists);
+  int (*positionLists)(const ConvShape& shape, Frame dy, Frame y, const std::uint8_t* codes, PositionLists lists);
+  /// Of pooled rows [firstRow, pastRow).
+  int (*channelLists)(const ConvShape& shape, int firstRow, int pastRow, Frame dy, Frame y, const std::uint8_t* codes,
+                      std::int32_t base, float* biasGradient, ChannelLists lists);
+  /// Adds to dx. order [positions][2]: a position's first pixel in dx and its place in lists.starts, in the order of
+  /// work; visits: room for 3 a position.
+  void (*convInputGradient)(const ConvShape& shape, const PositionLists& lists, const std::int32_t* order,
+                            int positions, std::int32_t* visits, const float* transposed, float* dx);
+  void (*convWeightGradient)(const ConvShape& shape, const ChannelLists& lists, const float* x, float* gradient);
+  /// The gradient before the activation, of one sample: from dy, the gradient of y (the activation's output) or, of a
+  /// net without max pooling, of its average over `pool`, tiles or single pixels. It goes to `to`, which may be dy;
+  /// pixels lie `pixel` floats apart there, and what follows the k channels becomes zero. sums [kWidth] are those over
+  /// all pixels. Returns how many values are live.
+  int (*outputGradient)(const ConvShape& shape, const PoolShape& pool, Frame dy, Frame y, Frame to, int pixel,
+                        float* sums);
+  /// By register blocks, which multiply everything, for nets without max pooling. The gradient must lie before the
+  /// activation.
+  void (*convInputGradientDense)(const ConvShape& shape, Frame dy, const float* transposed, float* dx);
+  void (*convWeightGradientDense)(const ConvShape& shape, Frame dy, const float* x, float* gradient);
+  /// The same into scratch.sums, from whole patches instead of row by row, for kernels whose rows leave much of a
+  /// vector empty. Patches of zeros are passed over; returns how many were not.
+  int (*convWeightGradientPatches)(const ConvShape& shape, Frame dy, const float* x, const PatchScratch& scratch);
+  /// The weight gradient from live inputs instead of live gradients, for one input channel, stride 1, no max pooling.
+  /// The gradient before the activation lies in a frame of zeros, [outH + 2 (r - 1)][outW + 2 (s - 1)][kWidth]. sums [r
+  /// * s][kWidth], the kernel turned by half a turn; the list's offsets are (y * (cols + s - 1) + x) * kWidth.
+  void (*convWeightGradientByInputs)(const ConvShape& shape, const ListView& list, int n, const float* frame,
+                                     float* sums);
+
+  // Dense. Rows are samples [begin, end); a list chunk is `chunk` features. Lists are written from `at` on.
+  void (*listSamples)(const Panels& x, int begin, int end, int chunk, int scale, const ChunkLists& lists, int at);
+  float (*denseForward)(const ChunkLists& lists, int chunks, int chunk, int begin, int end, const float* weights,
+                        const float* bias, int vecs, bool relu, float* y, std::int64_t rowStride);
+  /// Adds what chunk `c` of the outputs contributes to one panel of input gradients; transposed [chunk][vecs * lanes]
+  /// are that chunk's weights.
+  void (*denseInputGradient)(const ChunkLists& lists, int c, int begin, int end, const float* transposed, int vecs,
+                             float* dx, std::int64_t rowStride, int width);
+  float (*denseForwardDense)(const Panels& x, int begin, int end, const float* weights, const float* bias, int vecs,
+                             bool relu, float* y, std::int64_t rowStride);
+  /// Rows [begin, end) of a matrix [rows][vecs * lanes] into its pieces.
+  void (*cutIntoPieces)(const float* from, int begin, int end, int vecs, int rows, float* pieces);
+  /// transposed is in pieces of past - first rows.
+  void (*denseInputGradientDense)(const Panels& dz, int first, int past, int begin, int end, const float* transposed,
+                                  const float* ahead, int vecs, float* dx, std::int64_t rowStride, int width);
+  /// dz is in pieces of `rows` rows.
+  void (*denseWeightGradientDense)(const Panels& x, int samples, const float* dz, int rows, const float* ahead,
+                                   int vecs, float* gradient);
+  int (*listFeatures)(const Panels& x, int samples, int begin, int end, int scale, ChannelLists lists);
+  void (*denseWeightGradient)(const ChannelLists& lists, int features, const float* dz, int vecs, float* gradient);
+
+  void (*averagePool)(const PoolShape& shape, Frame x, Frame y);
+  void (*averagePoolGradient)(const PoolShape& shape, Frame dy, Frame dx);
+
+  // Element-wise.
+  void (*activate)(Activation activation, float* x, std::int64_t n);
+  /// g becomes the gradient before the activation, whose output is y. Returns a probe.
+  float (*activationGradient)(Activation activation, const float* y, float* g, std::int64_t n);
+  void (*addInPlace)(float* to, const float* from, std::int64_t n);
+  float (*probe)(const float* x, std::int64_t n);  ///< 0, or not when a value is not finite
+  /// Returns a probe of the new weights.
+  float (*update)(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n);
+  void (*transpose)(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride);
+  /// The same of the rows with the given numbers.
+  void (*transposeSome)(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols,
+                        float* to, std::int64_t toStride);
+  /// `rounds` rounds of independent multiply-adds in registers; returns how many floating-point operations that was.
+  double (*multiplyAdd)(std::int64_t rounds, float* sink);
+};
+
+/// The kernels compiled for `isa`, which must run here.
+const Kernels& kernelsFor(Isa isa);
+
+}  // namespace strata

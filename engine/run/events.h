@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader
+// drains. Progress coalesces (a newer one takes the place of one pending at the end of the queue), of snapshots only
+// the newest is kept; everything else is kept in order and never dropped.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/base/error.h"
+#include "engine/net/weights.h"
+
+namespace strata {
+
+/// One finished epoch. History keys as Keras writes them. Losses are means per sample, accuracies fractions, times
+/// seconds.
+struct EpochRecord {
+  int epoch = 0;  ///< from 1
+  double loss = 0, accuracy = 0;
+  double valLoss = 0, valAccuracy = 0;
+  double epochSeconds = 0;  ///< training alone
+  double valSeconds = 0;
+  double samplesPerSecond = 0;
+  double learningRate = 0;  ///< of the epoch's last batch
+  bool operator==(const EpochRecord&) const = default;
+};
+
+/// Where a batch stands.
+struct BatchPoint {
+  std::uint64_t step = 0;  ///< batches trained, this one included
+  double loss = 0;         ///< mean over the batch
+  double accuracy = 0;
+};
+
+struct StartedEvent {
+  std::string runFolder;
+  std::uint64_t step = 0, totalSteps = 0;  ///< step > 0 when resumed
+  int batchesPerEpoch = 0;
+  std::vector<EpochRecord> epochs;  ///< those trained before, up to `step`: what a fall-back has cut off is not there
+  int bestEpoch = 0;
+};
+struct ProgressEvent {
+  int epoch = 0, epochs = 0;   ///< the epoch being trained, from 1
+  int batch = 0, batches = 0;  ///< batches done in it
+  std::uint64_t step = 0;
+  double samplesPerSecond = 0;  ///< over the last second or so
+  double secondsPerStep = 0;
+  double learningRate = 0;
+  std::vector<BatchPoint> points;  ///< every batch since the last Progress that was drained: coalescing appends them
+};
+struct EpochDoneEvent {
+  EpochRecord record;
+  bool best = false;
+};
+struct SnapshotEvent {
+  std::shared_ptr<const WeightSnapshot> snapshot;
+};
+/// A line for the event log, written by the trainer: a changed rate, a warning.
+struct NoteEvent {
+  enum class Level { Info, Warning } level = Level::Info;
+  std::string text;
+};
+/// The run has ended by itself or by a stop; weights and curves are kept.
+struct FinishedEvent {
+  enum class Reason { Completed, Stopped, StepsDone, EarlyStop } reason = Reason::Completed;
+  int bestEpoch = 0;
+  double bestValAccuracy = 0;
+};
+/// The run has failed; the last good weights are kept.
+struct FailedEvent {
+  bool diverged = false;
+  Error::Kind kind = Error::Kind::Diverged;  ///< what the command line's exit code says
+  std::string layer;                         ///< the first that was not finite, when diverged
+  std::string message;                       ///< one sentence
+  std::uint64_t step = 0;
+};
+/// The state or a pause changed; read Trainer::state().
+struct StateEvent {};
+
+using TrainEvent = std::variant<StartedEvent, ProgressEvent, EpochDoneEvent, SnapshotEvent, NoteEvent, FinishedEvent,
+                                FailedEvent, StateEvent>;
+
+class EventQueue {
+ public:
+  void push(TrainEvent event);      ///< any thread
+  std::vector<TrainEvent> drain();  ///< any thread; empties the queue
+
+ private:
+  std::mutex m_mutex;
+  std::vector<TrainEvent> m_events;
+};
+
+}  // namespace strata
