@@ -12,6 +12,7 @@
 
 #include "datasets/source.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "gui/recovery.h"
 #include "gui/widgets/banner.h"
 #include "gui/widgets/elided_text.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/runs_loader.h"
 
+#include <QCoreApplication>
 #include <algorithm>
 #include <charconv>
 
@@ -94,6 +95,21 @@ bool hasCheckpoint(const Path& runFolder) { return !checkpointNames(runFolder).e
 
 Path epochFile(const Path& runFolder, int epoch) {
   return runFolder / "checkpoints" / QString("epoch-%1.safetensors").arg(epoch, 4, 10, QChar('0')).toStdString();
+}
+
+std::vector<RunRecord> referenceRuns() {
+  const Path program = QCoreApplication::applicationDirPath().toStdString();
+  for (const Path& file :
+       {program / "../../resources/reference_runs.json", program / "../share/strata/reference_runs.json"}) {
+    std::error_code none;
+    if (!std::filesystem::exists(file, none)) continue;
+    try {
+      return readReferenceRuns(file);
+    } catch (const Error& error) {
+      qWarning("%s", error.what());
+    }
+  }
+  return {};
 }
 
 }  // namespace strata::gui

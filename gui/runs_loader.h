@@ -41,4 +41,8 @@ Path weightsFile(const Path& runFolder, int epoch);
 /// Error::Input when `file`, which need not be named after it, holds those of another epoch; else as readCheckpoint().
 Checkpoint readWeightsOf(int epoch, const Path& file);
 
+/// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not
+/// there.
+std::vector<RunRecord> referenceRuns();
+
 }  // namespace strata::gui

@@ -7,13 +7,14 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 
 namespace strata::test {
 
 /// Site of an example of `def`; throws when the example is not legal for the layer.
 inline Site siteOf(const LayerDef& def, const Example& example, int maxBatch) {
-  const Fields fields = fieldsFromJson(def.fields, example.fields, def.type, {});
+  const Fields fields = fieldsFromJson(def.fields, Json::parse(example.fields), def.type, {});
   const ShapeResult result = def.inferShape(fields, example.in);
   if (result.issue) throw Error(Error::Kind::Input, def.type, result.issue->text);
   return {def.type, fields, example.in, result.out, maxBatch, 3, true};
@@ -68,7 +69,7 @@ inline void forEachExample(const std::function<void(const QString&, const LayerD
       visit(QString("%1 %2 %3")
                 .arg(QString::fromStdString(def.type))
                 .arg(i)
-                .arg(QString::fromStdString(def.examples[i].fields.dump())),
+                .arg(QString::fromStdString(def.examples[i].fields)),
             def, def.examples[i]);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/backend/compare_tensors.h"
+#include "engine/base/json.h"
 #include "layer_cases.h"
 
 namespace strata::test {
@@ -27,7 +28,7 @@ inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& e
     spec.input = example.in;
     spec.classes = 3;
     spec.layers = head;
-    spec.layers.push_back({def.type, "layer", fieldsFromJson(def.fields, example.fields, def.type, {})});
+    spec.layers.push_back({def.type, "layer", fieldsFromJson(def.fields, Json::parse(example.fields), def.type, {})});
     if (siteOf(def, example, 1).out.isImage()) spec.layers.push_back(layer("flatten", "flatten", Json::object()));
     spec.layers.push_back(layer("dense", "after", {{"units", spec.classes}}));
     const Analysis analysis = analyse(spec);

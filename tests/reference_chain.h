@@ -9,6 +9,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/backend/cpu/isa.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 
 namespace strata::test {

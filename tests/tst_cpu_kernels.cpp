@@ -5,6 +5,7 @@
 
 #include "engine/backend/reference/network.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "reference_chain.h"
 
 using namespace strata;

@@ -16,6 +16,7 @@
 #include "engine/backend/cuda/cuda_network.h"
 #include "engine/backend/reference/network.h"
 #include "engine/backend/reference/reference_backend.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/run/checkpoint.h"
 #include "engine/run/project.h"
@@ -166,7 +167,7 @@ class TestCudaSim : public QObject {
     QFETCH(bool, deep);
     QFETCH(Precision, precision);
     const Example& found = findLayer(type.toStdString())->examples.at(static_cast<std::size_t>(example));
-    compare(netAround({layer(type.toStdString(), found.fields, "tested")}, found.in, deep), precision);
+    compare(netAround({layer(type.toStdString(), Json::parse(found.fields), "tested")}, found.in, deep), precision);
   }
 
   // What is fused: convolutions with the pool behind them, on one channel and on more, in all sizes of windows.

@@ -6,6 +6,7 @@
 #include "data_files.h"
 #include "datasets/datasets.h"
 #include "datasets/source.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/run/suitability.h"
 

@@ -7,6 +7,8 @@
 
 #include <functional>
 
+#include "engine/base/json.h"
+
 #include "checkpoint_file.h"
 #include "cli_run.h"
 #include "tiny_run.h"

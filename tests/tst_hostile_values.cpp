@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "checkpoint_file.h"
+#include "engine/base/json.h"
 #include "engine/run/project.h"
 #include "engine/run/run_record.h"
 #include "test_files.h"

@@ -5,6 +5,7 @@
 #include <QTest>
 
 #include "engine/backend/compare_tensors.h"
+#include "engine/base/json.h"
 #include "layer_cases.h"
 #include "one_step.h"
 

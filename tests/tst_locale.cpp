@@ -6,6 +6,7 @@
 #include <QTest>
 #include <clocale>
 
+#include "engine/base/json.h"
 #include "engine/run/project.h"
 
 using namespace strata;

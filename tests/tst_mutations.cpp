@@ -10,6 +10,7 @@
 #include "datasets/readers/idx.h"
 #include "datasets/readers/inflate.h"
 #include "datasets/readers/picture.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/run/project.h"
 #include "picture_files.h"

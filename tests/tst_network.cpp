@@ -9,6 +9,7 @@
 #include "engine/backend/check/check_backend.h"
 #include "engine/backend/reference/network.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/run/project.h"
 

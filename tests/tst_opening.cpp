@@ -21,6 +21,7 @@
 #include <new>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "gui/application.h"
 #include "gui/data_loader.h"
 #include "gui/main_window.h"

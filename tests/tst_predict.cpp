@@ -8,6 +8,7 @@
 #include "cli_run.h"
 #include "datasets/datasets.h"
 #include "datasets/digits/prep.h"
+#include "engine/base/json.h"
 #include "engine/run/checkpoint.h"
 #include "engine/run/predictor.h"
 #include "engine/run/run_record.h"

@@ -3,6 +3,7 @@
 #include <QTest>
 #include <random>
 
+#include "engine/base/json.h"
 #include "engine/run/project.h"
 #include "test_files.h"
 

@@ -5,6 +5,7 @@
 
 #include "data_files.h"
 #include "datasets/datasets.h"
+#include "engine/base/json.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/training_loop.h"
 #include "test_files.h"

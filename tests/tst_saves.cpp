@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <future>
 
+#include "engine/base/json.h"
 #include "engine/run/checkpoint.h"
 #include "engine/run/run_folder.h"
 #include "test_files.h"

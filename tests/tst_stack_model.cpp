@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "engine/base/json.h"
 #include "gui/models/layer_stack_model.h"
 #include "gui/models/palette_model.h"
 #include "gui/widgets/layer_card_delegate.h"
@@ -69,9 +70,10 @@ class TestStackModel : public QObject {
   static Project netAround(const LayerDef& def, const Example& example) {
     Project project;
     project.network.input = example.in;
-    project.network.layers = {{def.type, "tested", fieldsFromJson(def.fields, example.fields, "example", {})},
-                              layer("flatten", "flatten1"),
-                              layer("dense", "dense1")};
+    project.network.layers = {
+        {def.type, "tested", fieldsFromJson(def.fields, Json::parse(example.fields), "example", {})},
+        layer("flatten", "flatten1"),
+        layer("dense", "dense1")};
     project.network.layers[2].fields.set("units", std::int64_t{10});
     return project;
   }

@@ -6,11 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "engine/base/json_fwd.h"
 #include "engine/base/narrow.h"
 
 namespace strata {
-
-using Json = nlohmann::ordered_json;
 
 /// Parses text that came from outside. Refuses duplicate keys, nesting deeper than 64, more than 250,000 values and
 /// trailing text. `where` names the source in the message. Throws Error::Input with line and column.

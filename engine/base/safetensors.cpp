@@ -9,7 +9,6 @@
 #include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/base/text.h"
-#include "engine/net/shape.h"
 
 namespace strata {
 namespace {

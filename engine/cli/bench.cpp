@@ -12,6 +12,7 @@
 #include "engine/backend/cpu/machine.h"
 #include "engine/backend/cpu/profile.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/base/rng.h"
 #include "engine/base/text.h"

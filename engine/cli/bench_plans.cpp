@@ -9,6 +9,7 @@
 
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
 #include "engine/net/layer.h"

@@ -5,6 +5,7 @@
 
 #include "datasets/digits/prep.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
 #include "engine/run/checkpoint.h"

@@ -13,6 +13,7 @@
 #include "engine/backend/backend.h"
 #include "engine/base/error.h"
 #include "engine/base/growing_file.h"
+#include "engine/base/json.h"
 #include "engine/base/user_dirs.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iostream>
 
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
 #include "engine/cli/terminal.h"

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "engine/base/json.h"
+
 namespace strata {
 namespace {
 

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/base/text.h"
 #include "engine/net/field.h"

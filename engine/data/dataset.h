@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/json.h"
+#include "engine/base/json_fwd.h"
 #include "engine/net/shape.h"
 
 namespace strata {

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/net/field.h"
 

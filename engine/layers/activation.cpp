@@ -42,10 +42,10 @@ LayerDef activationLayer() {
   def.makeOp = makeReferenceOp<ActivationOp, float>;
   def.makeOp64 = makeReferenceOp<ActivationOp, double>;
   def.examples = {
-      {Json::object(), Shape::image(3, 5, 7)},
-      {{{"activation", "tanh"}}, Shape::vector(11)},
-      {{{"activation", "sigmoid"}}, Shape::vector(16)},
-      {{{"activation", "linear"}}, Shape::image(2, 2, 2)},
+      {"{}", Shape::image(3, 5, 7)},
+      {R"({"activation": "tanh"})", Shape::vector(11)},
+      {R"({"activation": "sigmoid"})", Shape::vector(16)},
+      {R"({"activation": "linear"})", Shape::image(2, 2, 2)},
   };
   return def;
 }

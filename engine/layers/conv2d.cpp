@@ -189,17 +189,13 @@ LayerDef conv2dLayer() {
   def.makeOp = makeReferenceOp<Conv2dOp, float>;
   def.makeOp64 = makeReferenceOp<Conv2dOp, double>;
   def.examples = {
-      {{{"filters", 8}, {"kernel_size", 5}, {"activation", "relu"}}, Shape::image(9, 9, 1)},
-      {{{"filters", 16}, {"kernel_size", 3}, {"padding", "same"}, {"activation", "relu"}}, Shape::image(7, 6, 8)},
-      {{{"filters", 5}, {"kernel_size", 4}, {"padding", "same"}, {"strides", 2}}, Shape::image(7, 8, 3)},
-      {{{"filters", 3}, {"kernel_size", Json::array({2, 3})}, {"strides", Json::array({1, 2})}, {"activation", "tanh"}},
-       Shape::image(5, 8, 2)},
-      {{{"filters", 7}, {"kernel_size", 1}, {"use_bias", false}, {"activation", "sigmoid"}}, Shape::image(4, 3, 5)},
-      {{{"filters", 2}, {"kernel_size", 5}, {"padding", "same"}, {"strides", 3}}, Shape::image(2, 3, 1)},
-      {{{"filters", 9},
-        {"kernel_size", 3},
-        {"strides", 2},
-        {"kernel_initializer", {{"type", "uniform"}, {"limit", 0.1}}}},
+      {R"({"filters": 8, "kernel_size": 5, "activation": "relu"})", Shape::image(9, 9, 1)},
+      {R"({"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"})", Shape::image(7, 6, 8)},
+      {R"({"filters": 5, "kernel_size": 4, "padding": "same", "strides": 2})", Shape::image(7, 8, 3)},
+      {R"({"filters": 3, "kernel_size": [2, 3], "strides": [1, 2], "activation": "tanh"})", Shape::image(5, 8, 2)},
+      {R"({"filters": 7, "kernel_size": 1, "use_bias": false, "activation": "sigmoid"})", Shape::image(4, 3, 5)},
+      {R"({"filters": 2, "kernel_size": 5, "padding": "same", "strides": 3})", Shape::image(2, 3, 1)},
+      {R"({"filters": 9, "kernel_size": 3, "strides": 2, "kernel_initializer": {"type": "uniform", "limit": 0.1}})",
        Shape::image(8, 8, 17)},
   };
   return def;

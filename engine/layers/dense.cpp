@@ -101,11 +101,11 @@ LayerDef denseLayer() {
   def.makeOp = makeReferenceOp<DenseOp, float>;
   def.makeOp64 = makeReferenceOp<DenseOp, double>;
   def.examples = {
-      {{{"units", 10}}, Shape::vector(16)},
-      {{{"units", 32}, {"activation", "relu"}}, Shape::vector(27)},
-      {{{"units", 7}, {"activation", "tanh"}, {"use_bias", false}}, Shape::vector(13)},
-      {{{"units", 1}, {"activation", "sigmoid"}}, Shape::vector(1)},
-      {{{"units", 33}, {"activation", "relu"}, {"kernel_initializer", "he_normal"}}, Shape::vector(65)},
+      {R"({"units": 10})", Shape::vector(16)},
+      {R"({"units": 32, "activation": "relu"})", Shape::vector(27)},
+      {R"({"units": 7, "activation": "tanh", "use_bias": false})", Shape::vector(13)},
+      {R"({"units": 1, "activation": "sigmoid"})", Shape::vector(1)},
+      {R"({"units": 33, "activation": "relu", "kernel_initializer": "he_normal"})", Shape::vector(65)},
   };
   return def;
 }

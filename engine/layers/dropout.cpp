@@ -57,7 +57,7 @@ LayerDef dropoutLayer() {
   def.summary = [](const Fields& fields) { return "rate " + numberText(fields.real("rate")); };
   def.makeOp = makeReferenceOp<DropoutOp, float>;
   def.makeOp64 = makeReferenceOp<DropoutOp, double>;
-  def.examples = {{Json::object(), Shape::vector(37)}, {{{"rate", 0.25}}, Shape::image(3, 4, 5)}};
+  def.examples = {{"{}", Shape::vector(37)}, {R"({"rate": 0.25})", Shape::image(3, 4, 5)}};
   return def;
 }
 

@@ -158,12 +158,12 @@ class AvgPool2dOp : public BasicOp<Real> {
 // square.
 std::vector<Example> poolExamples() {
   return {
-      {Json::object(), Shape::image(6, 6, 3)},
-      {{{"pool_size", 3}, {"strides", 2}}, Shape::image(7, 8, 5)},
-      {{{"pool_size", 3}, {"strides", 2}, {"padding", "same"}}, Shape::image(8, 7, 4)},
-      {{{"pool_size", 2}, {"padding", "same"}}, Shape::image(5, 5, 9)},
-      {{{"pool_size", Json::array({1, 3})}, {"strides", Json::array({2, 1})}}, Shape::image(5, 5, 2)},
-      {{{"pool_size", 2}, {"strides", 3}}, Shape::image(9, 9, 1)},
+      {"{}", Shape::image(6, 6, 3)},
+      {R"({"pool_size": 3, "strides": 2})", Shape::image(7, 8, 5)},
+      {R"({"pool_size": 3, "strides": 2, "padding": "same"})", Shape::image(8, 7, 4)},
+      {R"({"pool_size": 2, "padding": "same"})", Shape::image(5, 5, 9)},
+      {R"({"pool_size": [1, 3], "strides": [2, 1]})", Shape::image(5, 5, 2)},
+      {R"({"pool_size": 2, "strides": 3})", Shape::image(9, 9, 1)},
   };
 }
 

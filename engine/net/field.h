@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "engine/base/json.h"
+#include "engine/base/json_fwd.h"
 
 namespace strata {
 

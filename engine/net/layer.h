@@ -90,7 +90,7 @@ using OpIo = BasicOpIo<float>;
 
 /// A case for the generated tests: fields that differ from the initial values, and an input shape they are legal for.
 struct Example {
-  Json fields;
+  std::string fields;  ///< a JSON object, as in a project
   Shape in;
 };
 

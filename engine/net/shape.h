@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shape of one sample. Tensors are float32, channels last: [N,H,W,C] for images, [N,C] for vectors.
 #pragma once
-#include <array>
-#include <cstdint>
 #include <string>
 
-namespace strata {
+#include "engine/base/saturating.h"
 
-/// Product and sum of sizes (both not negative) that stop at the largest value instead of wrapping, so that a limit can
-/// be checked after the arithmetic and before any allocation.
-inline std::int64_t saturatingMul(std::int64_t a, std::int64_t b) {
-  std::int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
-}
-inline std::int64_t saturatingAdd(std::int64_t a, std::int64_t b) {
-  std::int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
+namespace strata {
 
 /// One sample's shape: an image [H,W,C] (rank 3) or a vector [C] (rank 1). Rank 0 means "unknown".
 struct Shape {

@@ -13,6 +13,7 @@
 
 #include "engine/base/crc32c.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/base/safetensors.h"
 #include "engine/base/text.h"

@@ -6,6 +6,8 @@
 #include <ctime>
 #include <fstream>
 
+#include "engine/base/json.h"
+
 namespace strata {
 namespace {
 

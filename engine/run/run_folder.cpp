@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/thread_name.h"
 
 namespace strata {

@@ -13,6 +13,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/growing_file.h"
+#include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/run/run_folder.h"
 

@@ -11,6 +11,7 @@
 #endif
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/memory.h"
 #include "engine/run/environment.h"
 #include "engine/run/suitability.h"

@@ -3,6 +3,8 @@
 
 #include <stdexcept>
 
+#include "engine/base/json.h"
+
 #include "cuda_sim/storage.h"
 
 namespace strata::cuda {

@@ -10,6 +10,7 @@
 #include "engine/backend/backend.h"
 #include "engine/backend/compare_tensors.h"
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/run/checkpoint.h"
 #include "engine/run/project.h"
@@ -44,7 +45,7 @@ NetworkSpec netAround(const LayerDef& def, const Example& example, bool inside) 
   if (inside && example.in.isImage())
     net.layers.push_back(layer("conv2d", {{"filters", example.in.c}, {"kernel_size", 1}}, "before"));
   if (inside && !example.in.isImage()) net.layers.push_back(layer("dense", {{"units", example.in.c}}, "before"));
-  net.layers.push_back(layer(def.type, example.fields, "tested"));
+  net.layers.push_back(layer(def.type, Json::parse(example.fields), "tested"));
   if (analyse(net).layers.back().out.isImage()) net.layers.push_back(layer("flatten", Json::object(), "flatten"));
   net.layers.push_back(layer("dense", {{"units", kClasses}}, "top"));
   return net;

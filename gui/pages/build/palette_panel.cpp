@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/base/json.h"
 #include "gui/widgets/label.h"
 
 namespace strata::gui {

@@ -11,7 +11,6 @@
 #include <cmath>
 
 #include "engine/base/error.h"
-#include "gui/pages/train/curves_panel.h"
 #include "gui/widgets/diff_delegate.h"
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/pages/train/curves_panel.h"
 
-#include <QCoreApplication>
 #include <QKeyEvent>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "engine/base/error.h"
+#include "gui/runs_loader.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
 #include "gui/words.h"
@@ -35,21 +34,6 @@ double niceAbove(double x) {
 }
 
 }  // namespace
-
-std::vector<RunRecord> referenceRuns() {
-  const Path program = QCoreApplication::applicationDirPath().toStdString();
-  for (const Path& file :
-       {program / "../../resources/reference_runs.json", program / "../share/strata/reference_runs.json"}) {
-    std::error_code none;
-    if (!std::filesystem::exists(file, none)) continue;
-    try {
-      return readReferenceRuns(file);
-    } catch (const Error& error) {
-      qWarning("%s", error.what());
-    }
-  }
-  return {};
-}
 
 CurvesPanel::CurvesPanel(const Theme& theme, TrainingSession& session, MetricsModel& metrics, QWidget* parent)
     : QWidget(parent), m_session(session), m_metrics(metrics), m_references(referenceRuns()) {

@@ -59,8 +59,4 @@ class CurvesPanel : public QWidget {
   ElapsedTime m_elapsed{std::vector<EpochRecord>()};  ///< of the run
 };
 
-/// The three systems the lesson is measured against, from resources/reference_runs.json; none when the file is not
-/// there.
-std::vector<RunRecord> referenceRuns();
-
 }  // namespace strata::gui
