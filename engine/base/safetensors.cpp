@@ -8,6 +8,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/memory.h"
+#include "engine/base/saturating.h"
 #include "engine/base/text.h"
 
 namespace strata {
