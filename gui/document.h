@@ -7,7 +7,7 @@
 #include <functional>
 #include <memory>
 
-#include "engine/net/network_spec.h"
+#include "engine/net/analysis.h"
 #include "engine/run/project.h"
 
 namespace strata::gui {

@@ -41,6 +41,7 @@ LayerDef activationLayer() {
   def.summary = activationTitle;
   def.makeOp = makeReferenceOp<ActivationOp, float>;
   def.makeOp64 = makeReferenceOp<ActivationOp, double>;
+  def.samplesIndependent = true;
   def.examples = {
       {"{}", Shape::image(3, 5, 7)},
       {R"({"activation": "tanh"})", Shape::vector(11)},

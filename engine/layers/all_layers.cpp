@@ -8,8 +8,9 @@ namespace strata {
 
 const std::vector<LayerDef>& allLayers() {
   static const std::vector<LayerDef> layers{
-      conv2dLayer(),     maxPool2dLayer(), avgPool2dLayer(), denseLayer(),
-      activationLayer(), flattenLayer(),   dropoutLayer(),
+      conv2dLayer(),  maxPool2dLayer(), avgPool2dLayer(), denseLayer(),    activationLayer(),
+      flattenLayer(), dropoutLayer(),   residualLayer(),  branchesLayer(), addLayer(),
+      concatLayer(),  multiplyLayer(),  averageLayer(),   maxLayer(),
   };
   return layers;
 }

@@ -188,6 +188,7 @@ LayerDef conv2dLayer() {
   def.summary = convSummary;
   def.makeOp = makeReferenceOp<Conv2dOp, float>;
   def.makeOp64 = makeReferenceOp<Conv2dOp, double>;
+  def.samplesIndependent = true;
   def.examples = {
       {R"({"filters": 8, "kernel_size": 5, "activation": "relu"})", Shape::image(9, 9, 1)},
       {R"({"filters": 16, "kernel_size": 3, "padding": "same", "activation": "relu"})", Shape::image(7, 6, 8)},

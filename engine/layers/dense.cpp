@@ -100,6 +100,7 @@ LayerDef denseLayer() {
   def.summary = denseSummary;
   def.makeOp = makeReferenceOp<DenseOp, float>;
   def.makeOp64 = makeReferenceOp<DenseOp, double>;
+  def.samplesIndependent = true;
   def.examples = {
       {R"({"units": 10})", Shape::vector(16)},
       {R"({"units": 32, "activation": "relu"})", Shape::vector(27)},

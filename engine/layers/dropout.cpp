@@ -13,7 +13,7 @@ template <class Real>
 class DropoutOp : public BasicOp<Real> {
  public:
   explicit DropoutOp(const Site& site)
-      : m_size(site.in.size()), m_index(site.index), m_rate(site.fields.real("rate")) {}
+      : m_size(site.in.size()), m_stream(site.stream), m_rate(site.fields.real("rate")) {}
 
   void forward(const BasicOpIo<Real>& io) override { apply(io, io.x, io.y); }
   void backward(const BasicOpIo<Real>& io) override {
@@ -29,12 +29,12 @@ class DropoutOp : public BasicOp<Real> {
     }
     const auto threshold = static_cast<std::uint32_t>(m_rate * 0x1p32);  // rate < 1
     const auto scale = static_cast<Real>(1 / (1 - m_rate));
-    Rng rng(io.seed, Stream::Dropout, static_cast<std::uint64_t>(m_index) << 40 | io.step);
+    Rng rng(io.seed, Stream::Dropout, m_stream << 40 | io.step);
     for (std::int64_t i = 0; i < count; ++i) to[i] = rng.next() >= threshold ? from[i] * scale : Real{0};
   }
 
   std::int64_t m_size;
-  int m_index;
+  std::uint64_t m_stream;
   double m_rate;
 };
 

@@ -39,6 +39,8 @@ LayerDef flattenLayer() {
   def.summary = [](const Fields&) { return std::string("row by row, no parameters"); };
   def.makeOp = makeReferenceOp<FlattenOp, float>;
   def.makeOp64 = makeReferenceOp<FlattenOp, double>;
+  def.samplesIndependent = true;
+  def.reshapes = true;
   def.examples = {{"{}", Shape::image(3, 4, 5)}, {"{}", Shape::vector(7)}};
   return def;
 }

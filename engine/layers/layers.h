@@ -12,5 +12,12 @@ LayerDef denseLayer();
 LayerDef activationLayer();
 LayerDef flattenLayer();
 LayerDef dropoutLayer();
+LayerDef residualLayer();
+LayerDef branchesLayer();
+LayerDef addLayer();
+LayerDef concatLayer();
+LayerDef multiplyLayer();
+LayerDef averageLayer();
+LayerDef maxLayer();
 
 }  // namespace strata

@@ -178,6 +178,7 @@ LayerDef poolDef() {
   def.params = noParams;
   def.macs = noMacs;
   def.summary = poolSummary;
+  def.samplesIndependent = true;
   def.examples = poolExamples();
   return def;
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A layer is data plus a reference op, in one file of layers/. The metadata here drive the palette, the form, undo,
-// JSON, validation and five generated tests; the reference op is the plain, readable truth that every backend is
-// compared with. To add a layer: one file in layers/, one line in layers/all_layers.cpp. Start from layers/pool2d.cpp.
+// JSON, validation and the generated tests; the reference op is the plain, readable truth that every backend is
+// compared with. A container is a layer that holds stacks of layers: instead of an op it has join(), which says what
+// becomes of the stacks' outputs. To add a layer: one file in layers/, one line in layers/all_layers.cpp. Start from
+// layers/pool2d.cpp.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -17,18 +19,20 @@
 namespace strata {
 
 /// A one-click mend of an Issue: sets one field of the layer it is about ("name" is the layer's name), or puts a new
-/// layer before it. applyFix() in network_spec.h carries it out.
+/// layer before it, or into one of its stacks. applyFix() in network_spec.h carries it out.
 struct Fix {
   std::string title;  ///< "Use 5 × 5"
   std::string field;  ///< empty when a layer is inserted
   Value value;
-  std::string insert;  ///< type of the layer to put before: "flatten"
+  std::string insert;                                    ///< type of the layer to put before: "flatten"
+  int stack = -1;                                        ///< of the container, at whose end it is put instead
+  std::vector<std::pair<std::string, Value>> with = {};  ///< fields of the inserted layer
 };
 
 /// Something wrong, or worth a warning, in a stack.
 struct Issue {
   enum class Level { Warning, Error };
-  int layer = -1;     ///< index in the stack; -1: the net as a whole
+  int layer = -1;     ///< of Analysis::layers; -1: the net as a whole
   std::string field;  ///< id of the field to blame; empty: the layer as a whole
   Level level = Level::Error;
   std::string text;  ///< a full sentence with the limit: "Kernel 13 × 13 does not fit the 12 × 12 input. Largest that
@@ -42,38 +46,47 @@ struct ShapeResult {
   std::optional<Issue> issue;  ///< its `layer` is filled in by analyse()
 };
 
-/// One trained tensor of a layer, in the order in which they lie in the layer's slice of the arena.
+/// One variable of a layer, in the order in which they lie in the layer's slice of the arena.
 struct ParamInfo {
-  std::string name;        ///< "kernel", "bias": the file name is "<layer name>.<name>"
+  /// A Trained variable has a gradient and the optimizer's slots. A Running one is a statistic that the layer keeps for
+  /// itself, like batch norm's moving mean: saved, loaded and exported, never differentiated. Where a trained one gets
+  /// its gradient, backward() leaves the value that it takes after this batch.
+  enum class Role { Trained, Running };
+  std::string name;        ///< "kernel", "bias": the file name is "<path>.<name>"
   std::vector<int> shape;  ///< conv kernel [R,S,C,K], dense kernel [in,out], bias [out]
   Initializer initializer;
   std::int64_t fanIn = 1, fanOut = 1;  ///< as Keras counts them
+  Role role = Role::Trained;
   std::int64_t size() const;
 };
 
 /// Everything an op must know about the place it runs in.
 struct Site {
-  std::string name;  ///< of the layer, for messages
+  std::string name;  ///< path of the node, for messages
   Fields fields;
   Shape in, out;
+  std::vector<Shape> ins;  ///< of all inputs, `in` the first of them
   int maxBatch = 1;
-  int index = 0;                   ///< position in the stack: separates the random streams of two dropouts
+  std::uint64_t stream = 0;        ///< separates the random numbers of two dropouts; below 2^24
   bool needsInputGradient = true;  ///< false for the first layer: dx is not asked for
+  bool trainable = true;           ///< false: nobody looks at the gradients
 };
 
 /// One call's tensors. All are dense and channels last; the op owns nothing of them.
 template <class Real>
 struct BasicOpIo {
-  int batch = 0;                  ///< samples in this call, 1..maxBatch
-  const Real* x = nullptr;        ///< [N, in]
-  Real* y = nullptr;              ///< [N, out]; backward may read it
-  const Real* dy = nullptr;       ///< [N, out]; backward only
-  Real* dx = nullptr;             ///< [N, in]; backward only; null when not needed. Overwritten, never added to
-  std::span<const Real> weights;  ///< the layer's slice: its ParamInfos one after another
-  std::span<Real> gradients;      ///< same layout; backward overwrites it
-  bool training = false;          ///< dropout acts only when true
-  std::uint64_t seed = 0;         ///< of the run
-  std::uint64_t step = 0;         ///< batches trained before this one
+  int batch = 0;                    ///< samples in this call, 1..maxBatch
+  const Real* x = nullptr;          ///< [N, in]; of a node that joins, the first input
+  Real* y = nullptr;                ///< [N, out]; backward may read it
+  const Real* dy = nullptr;         ///< [N, out]; backward only
+  Real* dx = nullptr;               ///< [N, in]; backward only; null when not needed. Overwritten, never added to
+  std::span<const Real* const> xs;  ///< every input of a node that joins, in the order of Site::ins
+  std::span<Real* const> dxs;       ///< likewise; single ones are null when not needed
+  std::span<const Real> weights;    ///< the layer's slice: its ParamInfos one after another
+  std::span<Real> gradients;        ///< same layout; backward overwrites it
+  bool training = false;            ///< dropout acts only when true
+  std::uint64_t seed = 0;           ///< of the run
+  std::uint64_t step = 0;           ///< batches trained before this one
 };
 
 /// A layer bound to a site. Owns its caches and workspace. backward() is called after forward() with the same x, y and
@@ -90,8 +103,29 @@ using OpIo = BasicOpIo<float>;
 
 /// A case for the generated tests: fields that differ from the initial values, and an input shape they are legal for.
 struct Example {
-  std::string fields;  ///< a JSON object, as in a project
+  std::string fields;  ///< a JSON object, as in a project; of a container with its stacks
   Shape in;
+  std::vector<Shape> others = {};  ///< the further inputs of a layer that joins
+};
+
+/// One of the stacks that a container holds.
+struct StackDef {
+  std::string key;    ///< in JSON: "shortcut"
+  std::string title;  ///< "Shortcut"
+};
+
+/// What join() sees and does while the net is flattened. Values are numbers of Graph::values.
+class Joining {
+ public:
+  virtual ~Joining() = default;
+  virtual const Fields& fields() const = 0;             ///< the container's
+  virtual const std::vector<int>& outputs() const = 0;  ///< of its stacks; an empty stack's is the container's input
+  virtual Shape shapeOf(int value) const = 0;
+  /// Adds a node "<container>/<name>" of that type, its fields a JSON object, and returns the value that it makes; -1
+  /// when it cannot take the inputs, which becomes an issue of the container.
+  virtual int node(const std::string& type, const std::string& name, const std::string& fields,
+                   const std::vector<int>& inputs) = 0;
+  virtual void add(Issue issue) = 0;  ///< of the container; an error when the result is -1
 };
 
 /// Everything there is to know about a type of layer.
@@ -103,8 +137,20 @@ struct LayerDef {
   std::string icon;      ///< name in resources/icons
   std::string help;      ///< two or three sentences for a newcomer
   std::vector<Field> fields;
+  std::vector<StackDef> stacks;     ///< of a container
+  bool anyStacks = false;           ///< any number of stacks of the one kind in `stacks`, under one key
+  bool hidden = false;              ///< only containers make it: it is not in the palette
+  bool reshapes = false;         ///< in memory nothing moves: the output's values are the input's
+  bool samplesIndependent = false;  ///< each sample's output depends on that sample alone, in training too
+
+  bool isContainer() const { return join != nullptr; }
+  bool joins() const { return inferJoin != nullptr; }
 
   ShapeResult (*inferShape)(const Fields& fields, Shape in) = nullptr;
+  /// Of a layer with several inputs, in the place of inferShape.
+  ShapeResult (*inferJoin)(const Fields& fields, const std::vector<Shape>& ins) = nullptr;
+  /// Of a container: adds the nodes that join its stacks' outputs and returns the last one's value; -1 with an issue.
+  int (*join)(Joining& to) = nullptr;
   std::vector<ParamInfo> (*params)(const Fields& fields, Shape in) = nullptr;
   std::int64_t (*macs)(const Fields& fields, Shape in) = nullptr;  ///< multiply-adds of one sample's forward pass
   std::string (*summary)(const Fields& fields) =

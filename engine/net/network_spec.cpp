@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// analyse() and the stack's JSON.
+// Finding one's way in a net, the edits that a fix makes, and the net's JSON.
 #include "engine/net/network_spec.h"
 
 #include <algorithm>
-#include <set>
 
 #include "engine/base/error.h"
 #include "engine/base/json.h"
@@ -12,169 +11,54 @@
 namespace strata {
 namespace {
 
-bool usableName(const std::string& name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-  };
-  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
+void addNames(const std::vector<LayerSpec>& stack, std::set<std::string>& names) {
+  for (const LayerSpec& layer : stack) {
+    names.insert(layer.name);
+    for (const auto& inner : layer.stacks) addNames(inner, names);
+  }
 }
 
-std::set<std::string> namesIn(const NetworkSpec& spec) {
-  std::set<std::string> names;
-  for (const LayerSpec& layer : spec.layers) names.insert(layer.name);
-  return names;
+int countIn(const std::vector<LayerSpec>& stack) {
+  int count = static_cast<int>(stack.size());
+  for (const LayerSpec& layer : stack)
+    for (const auto& inner : layer.stacks) count += countIn(inner);
+  return count;
 }
 
-/// "conv3": the stem and the lowest number that is not used.
-std::string unusedName(const std::set<std::string>& used, const std::string& stem) {
-  for (int number = 1;; ++number)
-    if (const std::string name = stem + std::to_string(number); !used.contains(name)) return name;
-}
-
-/// Walks down the stack once; each step finds one layer's issues, shape and costs.
-class Analyst {
- public:
-  explicit Analyst(const NetworkSpec& spec) : m_spec(spec), m_used(namesIn(spec)) {}
-
-  Analysis run() {
-    m_analysis.layers.resize(m_spec.layers.size());
-    checkWhole();
-    Shape shape = m_analysis.ok() ? m_spec.input : Shape{};
-    m_analysis.activations = shape.size();
-    for (std::size_t i = 0; i < m_analysis.layers.size(); ++i) shape = checkLayer(static_cast<int>(i), shape);
-    checkTotals();
-    if (m_analysis.ok()) checkOutput(shape);
-    return std::move(m_analysis);
-  }
-
- private:
-  void add(int layer, const std::string& field, const std::string& text, std::vector<Fix> fixes = {},
-           Issue::Level level = Issue::Level::Error) {
-    m_analysis.issues.push_back({layer, field, level, text, std::move(fixes)});
-  }
-
-  void checkWhole() {
-    const Shape in = m_spec.input;
-    const bool sane = in.rank == 3 ? in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide
-                                   : in.rank == 1 && in.h == 1 && in.w == 1;
-    if (!sane || in.c < 1 || in.c > kMaxChannels || in.size() > kMaxElements)
-      add(-1, "input", "An input of " + in.text() + " is not possible.");
-    if (m_spec.classes < 2 || m_spec.classes > kMaxClasses)
-      add(-1, "classes",
-          "A classifier needs 2 to " + grouped(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) + ".");
-    if (m_spec.layers.empty()) add(-1, "", "The stack has no layers. Add one from the palette.");
-    if (m_spec.layers.size() > static_cast<std::size_t>(kMaxLayers))
-      add(-1, "",
-          "The stack has " + grouped(std::ssize(m_spec.layers)) + " layers; at most " + grouped(kMaxLayers) +
-              " are allowed.");
-  }
-
-  void checkName(int index, const std::string& name, const std::string& stem) {
-    const bool taken = !m_names.insert(name).second;
-    if (usableName(name) && !taken) return;
-    const std::string better = unusedName(m_used, stem);
-    const std::string text = name.empty() ? "The layer has no name."
-                             : taken      ? "Another layer is named " + inQuotes(name) + " too."
-                                          : "A name has at most 64 letters, digits, _ and -; no spaces and no dots.";
-    add(index, "name", text, {{"Name it " + better, "name", better, {}}});
-  }
-
-  /// Returns the output's shape; unknown when the input's is, or when the layer has an error.
-  Shape checkLayer(int index, Shape in) {
-    const LayerSpec& layer = m_spec.layers[static_cast<std::size_t>(index)];
-    LayerAnalysis& found = m_analysis.layers[static_cast<std::size_t>(index)];
-    found.def = findLayer(layer.type);
-    found.in = in;
-    checkName(index, layer.name, found.def ? found.def->stem : "layer");
-    if (!found.def) {
-      add(index, "", "There is no layer of type " + inQuotes(layer.type) + ".");
-      return {};
-    }
-    if (!checkFields(index, layer, *found.def) || !in.known()) return {};
-    const ShapeResult result = found.def->inferShape(layer.fields, in);
-    if (result.issue) {
-      m_analysis.issues.push_back(*result.issue);
-      m_analysis.issues.back().layer = index;
-    }
-    if (!result.out.known()) return {};
-    if (result.out.size() > kMaxElements) {
-      add(index, "",
-          "The output of " + result.out.text() + " is too large; at most " + grouped(kMaxElements) +
-              " values are allowed.");
-      return {};
-    }
-    return count(index, layer, result.out) ? found.out : Shape{};
-  }
-
-  bool checkFields(int index, const LayerSpec& layer, const LayerDef& def) {
-    bool sound = true;
-    for (const Field& field : def.fields) {
-      const auto problem = problemWith(field, layer.fields.at(field.id));
-      if (problem) add(index, field.id, *problem + ".");
-      sound &= !problem;
-    }
-    return sound;
-  }
-
-  /// Parameters and costs of a layer whose shapes are known. False when there are too many.
-  bool count(int index, const LayerSpec& layer, Shape out) {
-    LayerAnalysis& found = m_analysis.layers[static_cast<std::size_t>(index)];
-    found.params = found.def->params(layer.fields, found.in);
-    for (const ParamInfo& param : found.params) found.parameters = saturatingAdd(found.parameters, param.size());
-    if (found.parameters > kMaxElements) {
-      add(index, "",
-          "The layer would have " + grouped(found.parameters) + " weights; at most " + grouped(kMaxElements) +
-              " are allowed.");
-      return false;
-    }
-    found.out = out;
-    found.weightsOffset = m_analysis.parameters;
-    found.macs = found.def->macs(layer.fields, found.in);
-    m_analysis.parameters += found.parameters;
-    m_analysis.macs = saturatingAdd(m_analysis.macs, found.macs);
-    m_analysis.activations += out.size();
-    return true;
-  }
-
-  void checkTotals() {
-    if (m_analysis.parameters > kMaxElements)
-      add(-1, "",
-          "The net has " + grouped(m_analysis.parameters) + " weights; at most " + grouped(kMaxElements) +
-              " are allowed.");
-    if (m_analysis.activations > kMaxElements)
-      add(-1, "",
-          "All layer outputs of one sample hold " + grouped(m_analysis.activations) + " values; at most " +
-              grouped(kMaxElements) + " are allowed.");
-  }
-
-  void checkOutput(Shape out) {
-    const int last = static_cast<int>(m_spec.layers.size()) - 1;
-    const LayerSpec& layer = m_spec.layers.back();
-    const std::string classes = std::to_string(m_spec.classes);
-    if (out != Shape::vector(m_spec.classes)) {
-      if (layer.type == "dense")
-        add(last, "units",
-            "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
-            {{"Use " + classes + " units", "units", std::int64_t{m_spec.classes}, {}}});
-      else
-        add(last, "",
-            "The last layer puts out " + out.text() + ", but the data have " + classes +
-                " classes. End with a Dense layer of " + classes + " units.");
-    } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
-      add(last, "activation",
-          "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
-          {{"Set activation to Linear", "activation", std::string("linear"), {}}}, Issue::Level::Warning);
-    } else if (layer.type == "dropout") {
-      add(last, "", "Dropout after the last Dense layer drops answers. Move it before that layer.", {},
-          Issue::Level::Warning);
-    }
-  }
-
-  const NetworkSpec& m_spec;
-  Analysis m_analysis;
-  const std::set<std::string> m_used;  ///< names of the whole stack
-  std::set<std::string> m_names;       ///< of the layers walked so far
+/// A layer and what is around it.
+template <class Layer>
+struct Found {
+  Layer* layer = nullptr;
+  StackPlace place;
+  std::string path;
 };
+
+/// Walks a stack whose first layer has the number `number`, up to the layer `wanted`; `number` is then behind what was
+/// walked.
+template <class Stack, class Layer>
+bool find(Stack& stack, int& number, int wanted, StackPlace place, const std::string& prefix, Found<Layer>& found) {
+  for (place.at = 0; place.at < static_cast<int>(stack.size()); ++place.at) {
+    auto& layer = stack[static_cast<std::size_t>(place.at)];
+    const int own = number++;
+    if (own == wanted) {
+      found = {&layer, place, prefix + layer.name};
+      return true;
+    }
+    for (std::size_t i = 0; i < layer.stacks.size(); ++i)
+      if (find(layer.stacks[i], number, wanted, {own, static_cast<int>(i), 0}, prefix + layer.name + "/", found))
+        return true;
+  }
+  return false;
+}
+
+template <class Layer, class Spec>
+Found<Layer> findIn(Spec& spec, int wanted) {
+  Found<Layer> found;
+  int number = 0;
+  if (!find(spec.layers, number, wanted, {}, {}, found))
+    throw Error(Error::Kind::Input, "layer " + std::to_string(wanted), "there is no such layer");
+  return found;
+}
 
 int sizeFromJson(const Json& json, int high, const std::string& where) {
   const bool whole =
@@ -195,11 +79,33 @@ Shape inputFromJson(const Json& json, const std::string& where) {
 
 std::string knownTypes() {
   std::string text;
-  for (const LayerDef& def : allLayers()) text += (text.empty() ? "" : ", ") + def.type;
+  for (const LayerDef& def : allLayers())
+    if (!def.hidden) text += (text.empty() ? "" : ", ") + def.type;
   return text;
 }
 
-LayerSpec layerFromJson(const Json& json, const std::string& where) {
+std::vector<LayerSpec> stackFromJson(const Json& json, const std::string& where, int depth);
+
+/// The stacks of a container: under a key each, or, where there may be any number, in a list under one key.
+std::vector<std::vector<LayerSpec>> stacksFromJson(const LayerDef& def, const Json& json, const std::string& where,
+                                                   int depth) {
+  std::vector<std::vector<LayerSpec>> stacks;
+  for (const StackDef& stack : def.stacks) {
+    const std::string inside = where + "." + stack.key;
+    if (!def.anyStacks) {
+      stacks.push_back(json.contains(stack.key) ? stackFromJson(json[stack.key], inside, depth)
+                                                : std::vector<LayerSpec>());
+      continue;
+    }
+    if (!json.contains(stack.key) || !json[stack.key].is_array() || json[stack.key].size() > kMaxStacks)
+      throw Error(Error::Kind::Input, inside, "must be a list of at most " + std::to_string(kMaxStacks) + " stacks");
+    for (const Json& one : json[stack.key])
+      stacks.push_back(stackFromJson(one, inside + "[" + std::to_string(stacks.size()) + "]", depth));
+  }
+  return stacks;
+}
+
+LayerSpec layerFromJson(const Json& json, const std::string& where, int depth) {
   if (!json.is_object()) throw Error(Error::Kind::Input, where, "must be an object in braces");
   for (const char* key : {"type", "name"})
     if (!json.contains(key) || !json[key].is_string())
@@ -208,45 +114,129 @@ LayerSpec layerFromJson(const Json& json, const std::string& where) {
   layer.type = json["type"].get<std::string>();
   layer.name = json["name"].get<std::string>();
   const LayerDef* def = findLayer(layer.type);
-  if (!def)
+  if (!def || def->hidden)
     throw Error(Error::Kind::Input, where, "unknown layer type " + inQuotes(layer.type) + "; known: " + knownTypes());
-  layer.fields = fieldsFromJson(def->fields, json, where + " (" + inQuotes(layer.name) + ")", {"type", "name"});
+  const std::string inside = where + " (" + inQuotes(layer.name) + ")";
+  if (json.contains("trainable")) {
+    if (!json["trainable"].is_boolean())
+      throw Error(Error::Kind::Input, inside + ".trainable", "must be true or false");
+    layer.trainable = json["trainable"].get<bool>();
+  }
+  std::vector<std::string> own{"type", "name", "trainable"};
+  for (const StackDef& stack : def->stacks) own.push_back(stack.key);
+  layer.fields = fieldsFromJson(def->fields, json, inside, own);
+  layer.stacks = stacksFromJson(*def, json, inside, depth + 1);
   return layer;
+}
+
+std::vector<LayerSpec> stackFromJson(const Json& json, const std::string& where, int depth) {
+  if (!json.is_array()) throw Error(Error::Kind::Input, where, "must be a list of layers");
+  if (depth > kMaxDepth)
+    throw Error(Error::Kind::Input, where,
+                "is nested too deep; containers can hold each other " + std::to_string(kMaxDepth) + " deep at most");
+  if (json.size() > static_cast<std::size_t>(kMaxLayers))
+    throw Error(
+        Error::Kind::Input, where,
+        "has " + std::to_string(json.size()) + " layers; at most " + std::to_string(kMaxLayers) + " are allowed");
+  std::vector<LayerSpec> stack;
+  for (std::size_t i = 0; i < json.size(); ++i)
+    stack.push_back(layerFromJson(json[i], where + "[" + std::to_string(i) + "]", depth));
+  return stack;
+}
+
+Json stackToJson(const std::vector<LayerSpec>& stack);
+
+Json layerToJson(const LayerSpec& layer) {
+  Json object{{"type", layer.type}, {"name", layer.name}};
+  const LayerDef* def = findLayer(layer.type);
+  if (!def) return object;
+  fieldsToJson(def->fields, layer.fields, object);
+  if (!layer.trainable) object["trainable"] = false;
+  if (def->anyStacks) {
+    Json& list = object[def->stacks.front().key] = Json::array();
+    for (const auto& stack : layer.stacks) list.push_back(stackToJson(stack));
+  } else {
+    for (std::size_t i = 0; i < std::min(def->stacks.size(), layer.stacks.size()); ++i)
+      object[def->stacks[i].key] = stackToJson(layer.stacks[i]);
+  }
+  return object;
+}
+
+Json stackToJson(const std::vector<LayerSpec>& stack) {
+  Json list = Json::array();
+  for (const LayerSpec& layer : stack) list.push_back(layerToJson(layer));
+  return list;
 }
 
 }  // namespace
 
-bool Analysis::ok() const {
-  return std::none_of(issues.begin(), issues.end(),
-                      [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+bool usableName(const std::string& name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), allowed);
 }
 
-std::int64_t Analysis::trainingBytes(int batch, int optimizerSlots) const {
-  const std::int64_t perBatch = saturatingMul(2 * activations, batch);
-  const std::int64_t perWeight = saturatingMul(parameters, 2 + optimizerSlots);
-  return saturatingMul(saturatingAdd(perBatch, perWeight), sizeof(float));
+std::set<std::string> namesIn(const NetworkSpec& spec) {
+  std::set<std::string> names;
+  addNames(spec.layers, names);
+  return names;
 }
 
-std::int64_t Analysis::inferenceBytes(int batch) const {
-  return saturatingMul(saturatingAdd(saturatingMul(activations, batch), parameters), 2 * sizeof(float));
+std::string unusedName(const std::set<std::string>& used, const std::string& stem) {
+  for (int number = 1;; ++number)
+    if (const std::string name = stem + std::to_string(number); !used.contains(name)) return name;
 }
 
-Analysis analyse(const NetworkSpec& spec) { return Analyst(spec).run(); }
+int layerCount(const NetworkSpec& spec) { return countIn(spec.layers); }
+
+LayerSpec& layerAt(NetworkSpec& spec, int number) { return *findIn<LayerSpec>(spec, number).layer; }
+const LayerSpec& layerAt(const NetworkSpec& spec, int number) { return *findIn<const LayerSpec>(spec, number).layer; }
+StackPlace placeOf(const NetworkSpec& spec, int number) { return findIn<const LayerSpec>(spec, number).place; }
+std::string pathOf(const NetworkSpec& spec, int number) { return findIn<const LayerSpec>(spec, number).path; }
+
+std::vector<LayerSpec>& stackAt(NetworkSpec& spec, const StackPlace& place) {
+  return place.container < 0 ? spec.layers
+                             : layerAt(spec, place.container).stacks.at(static_cast<std::size_t>(place.stack));
+}
+
+int numberAt(const NetworkSpec& spec, const StackPlace& place) {
+  int number = place.container + 1;
+  const std::vector<LayerSpec>* stack = &spec.layers;
+  if (place.container >= 0) {
+    const LayerSpec& container = layerAt(spec, place.container);
+    for (int i = 0; i < place.stack; ++i) number += countIn(container.stacks.at(static_cast<std::size_t>(i)));
+    stack = &container.stacks.at(static_cast<std::size_t>(place.stack));
+  }
+  for (int i = 0; i < place.at; ++i) {
+    ++number;
+    for (const auto& inner : stack->at(static_cast<std::size_t>(i)).stacks) number += countIn(inner);
+  }
+  return number;
+}
 
 void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix) {
-  const auto index = static_cast<std::size_t>(issue.layer);
-  if (!fix.insert.empty()) {
-    LayerSpec layer = newLayer(spec, *findLayer(fix.insert));
-    spec.layers.insert(spec.layers.begin() + issue.layer, std::move(layer));
-  } else if (fix.field == "name") {
-    spec.layers[index].name = std::get<std::string>(fix.value);
-  } else {
-    spec.layers[index].fields.set(fix.field, fix.value);
+  if (fix.insert.empty()) {
+    LayerSpec& layer = layerAt(spec, issue.layer);
+    if (fix.field == "name") layer.name = std::get<std::string>(fix.value);
+    else layer.fields.set(fix.field, fix.value);
+    return;
   }
+  LayerSpec layer = newLayer(spec, *findLayer(fix.insert));
+  for (const auto& [field, value] : fix.with) layer.fields.set(field, value);
+  StackPlace place = placeOf(spec, issue.layer);
+  if (fix.stack >= 0) {
+    place = {issue.layer, fix.stack, 0};
+    place.at = static_cast<int>(stackAt(spec, place).size());
+  }
+  std::vector<LayerSpec>& stack = stackAt(spec, place);
+  stack.insert(stack.begin() + place.at, std::move(layer));
 }
 
 LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def) {
-  return {def.type, unusedName(namesIn(spec), def.stem), Fields(def.fields)};
+  LayerSpec layer{def.type, unusedName(namesIn(spec), def.stem), Fields(def.fields)};
+  layer.stacks.resize(def.anyStacks ? 2 : def.stacks.size());
+  return layer;
 }
 
 Json networkToJson(const NetworkSpec& spec) {
@@ -254,12 +244,7 @@ Json networkToJson(const NetworkSpec& spec) {
   json["input"] =
       spec.input.isImage() ? Json::array({spec.input.h, spec.input.w, spec.input.c}) : Json::array({spec.input.c});
   json["classes"] = spec.classes;
-  json["layers"] = Json::array();
-  for (const LayerSpec& layer : spec.layers) {
-    Json object{{"type", layer.type}, {"name", layer.name}};
-    if (const LayerDef* def = findLayer(layer.type)) fieldsToJson(def->fields, layer.fields, object);
-    json["layers"].push_back(std::move(object));
-  }
+  json["layers"] = stackToJson(spec.layers);
   return json;
 }
 
@@ -274,13 +259,10 @@ NetworkSpec networkFromJson(const Json& json, const std::string& where) {
   }
   if (!json.contains("layers") || !json["layers"].is_array())
     throw Error(Error::Kind::Input, where, "needs a list \"layers\"");
-  const Json& layers = json["layers"];
-  if (layers.size() > static_cast<std::size_t>(kMaxLayers))
-    throw Error(
-        Error::Kind::Input, where,
-        "has " + std::to_string(layers.size()) + " layers; at most " + std::to_string(kMaxLayers) + " are allowed");
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    spec.layers.push_back(layerFromJson(layers[i], where + ".layers[" + std::to_string(i) + "]"));
+  spec.layers = stackFromJson(json["layers"], where + ".layers", 0);
+  if (const int count = layerCount(spec); count > kMaxLayers)
+    throw Error(Error::Kind::Input, where + ".layers",
+                "has " + std::to_string(count) + " layers; at most " + std::to_string(kMaxLayers) + " are allowed");
   return spec;
 }
 

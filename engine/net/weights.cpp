@@ -4,50 +4,38 @@
 
 #include <cmath>
 
-#include "engine/base/error.h"
 #include "engine/net/initializer.h"
 
 namespace strata {
-namespace {
-
-Analysis soundAnalysis(const NetworkSpec& spec) {
-  Analysis analysis = analyse(spec);
-  for (const Issue& issue : analysis.issues)
-    if (issue.level == Issue::Level::Error)
-      throw Error(Error::Kind::Input,
-                  issue.layer < 0 ? "network" : spec.layers[static_cast<std::size_t>(issue.layer)].name,
-                  issue.text.substr(0, issue.text.size() - 1));
-  return analysis;
-}
-
-}  // namespace
-
-std::vector<TensorPlace> placesFor(const NetworkSpec& spec) {
-  const Analysis analysis = soundAnalysis(spec);
+std::vector<TensorPlace> placesFor(const Graph& graph) {
   std::vector<TensorPlace> places;
   std::int64_t offset = 0;
-  for (std::size_t i = 0; i < spec.layers.size(); ++i)
-    for (const ParamInfo& param : analysis.layers[i].params) {
-      places.push_back({spec.layers[i].name + "." + param.name, param.shape, offset, param.size()});
+  for (const Node& node : graph.nodes)
+    for (const ParamInfo& param : node.params) {
+      places.push_back({node.path + "." + param.name, param.shape, offset, param.size()});
       offset += param.size();
     }
   return places;
 }
 
-Weights layoutFor(const NetworkSpec& spec) {
-  Weights weights{placesFor(spec), {}};
+std::vector<TensorPlace> placesFor(const NetworkSpec& spec) { return placesFor(lower(spec)); }
+
+Weights layoutFor(const Graph& graph) {
+  Weights weights{placesFor(graph), {}};
   if (!weights.places.empty())
     weights.values.resize(static_cast<std::size_t>(weights.places.back().offset + weights.places.back().size));
   return weights;
 }
 
+Weights layoutFor(const NetworkSpec& spec) { return layoutFor(lower(spec)); }
+
 Weights initialWeights(const NetworkSpec& spec, std::uint64_t seed) {
-  Weights weights = layoutFor(spec);
-  const Analysis analysis = analyse(spec);
+  const Graph graph = lower(spec);
+  Weights weights = layoutFor(graph);
   float* values = weights.values.data();
-  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
-    Rng rng(seed, Stream::Weights, i);
-    for (const ParamInfo& param : analysis.layers[i].params) {
+  for (const Node& node : graph.nodes) {
+    Rng rng(seed, Stream::Weights, node.stream);
+    for (const ParamInfo& param : node.params) {
       initialize(param, rng, {values, static_cast<std::size_t>(param.size())});
       values += param.size();
     }

@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "engine/base/file.h"
-#include "engine/net/network_spec.h"
+#include "engine/net/analysis.h"
 
 namespace strata {
 
 /// A named tensor's place in an arena of floats.
 struct TensorPlace {
-  std::string name;  ///< "conv1.kernel"
+  std::string name;  ///< "conv1.kernel", "res1/conv1.kernel"
   std::vector<int> shape;
   std::int64_t offset = 0, size = 0;
   bool operator==(const TensorPlace&) const = default;
@@ -25,13 +25,15 @@ struct Weights {
   bool operator==(const Weights&) const = default;
 };
 
-/// Where each tensor of `spec`, which analyse() must accept, lies in an arena that holds nothing else.
+/// Where each variable lies in an arena that holds nothing else. Of a spec: one that analyse() accepts.
+std::vector<TensorPlace> placesFor(const Graph& graph);
 std::vector<TensorPlace> placesFor(const NetworkSpec& spec);
-/// All zeros, laid out for `spec`, which analyse() must accept.
+/// All zeros, laid out likewise.
+Weights layoutFor(const Graph& graph);
 Weights layoutFor(const NetworkSpec& spec);
 /// Drawn by each layer's initializer from `seed`.
 Weights initialWeights(const NetworkSpec& spec, std::uint64_t seed);
-/// Name of the first layer with a NaN or infinite weight; empty when all are finite.
+/// Path of the first layer with a NaN or infinite weight; empty when all are finite.
 std::string firstNonFinite(const Weights& weights);
 
 /// Weights as they were after some step. Shared between threads, never changed.

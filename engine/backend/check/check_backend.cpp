@@ -19,7 +19,9 @@ class CheckOp : public Op {
           const std::string& backends)
       : m_expected(std::move(expected)), m_checked(std::move(checked)), m_site(site),
         m_params(def.params(site.fields, site.in)), m_where(site.name + " (" + def.type + ", " + backends + ")"),
-        m_y(site.maxBatch * site.out.size()), m_dx(site.maxBatch * site.in.size()) {}
+        m_y(site.maxBatch * site.out.size()) {
+    for (const Shape& in : site.ins) m_dxs.emplace_back(static_cast<std::size_t>(site.maxBatch * in.size()));
+  }
 
   void forward(const OpIo& io) override {
     m_expected->forward(io);
@@ -33,7 +35,10 @@ class CheckOp : public Op {
     m_expected->backward(io);
     OpIo own = io;
     own.y = m_y.data();
-    own.dx = io.dx ? m_dx.data() : nullptr;
+    std::vector<float*> dxs;
+    for (std::size_t i = 0; i < m_dxs.size(); ++i) dxs.push_back(io.dxs[i] ? m_dxs[i].data() : nullptr);
+    own.dx = dxs.front();
+    own.dxs = dxs;
     m_gradients.resize(io.gradients.size());
     own.gradients = m_gradients;
     m_checked->backward(own);
@@ -44,12 +49,15 @@ class CheckOp : public Op {
               {io.gradients.data() + offset, size}, param.shape);
       offset += size;
     }
-    if (io.dx)
-      compare("gradient of the input", {m_dx.data(), inSize(io)}, {io.dx, inSize(io)}, batchShape(io.batch, m_site.in));
+    for (std::size_t i = 0; i < m_dxs.size(); ++i) {
+      const auto size = static_cast<std::size_t>(io.batch * m_site.ins[i].size());
+      if (io.dxs[i])
+        compare(m_dxs.size() == 1 ? "gradient of the input" : "gradient of input " + std::to_string(i + 1),
+                {m_dxs[i].data(), size}, {io.dxs[i], size}, batchShape(io.batch, m_site.ins[i]));
+    }
   }
 
  private:
-  std::size_t inSize(const OpIo& io) const { return static_cast<std::size_t>(io.batch * m_site.in.size()); }
   std::size_t outSize(const OpIo& io) const { return static_cast<std::size_t>(io.batch * m_site.out.size()); }
 
   void compare(const std::string& tensor, std::span<const float> got, std::span<const float> expected,
@@ -62,7 +70,8 @@ class CheckOp : public Op {
   Site m_site;
   std::vector<ParamInfo> m_params;
   std::string m_where;
-  std::vector<float> m_y, m_dx, m_gradients;  ///< of the checked op
+  std::vector<float> m_y, m_gradients;  ///< of the checked op
+  std::vector<std::vector<float>> m_dxs;
 };
 
 /// Two compiled nets side by side. Before every step the checked one is given the other's weights and state; after it,

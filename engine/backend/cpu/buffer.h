@@ -104,4 +104,29 @@ struct Buffer {
   }
 };
 
+/// Copies sample `n` out of a buffer or into it; `plain` is the sample without frame and panels.
+enum class Copy { Out, In };
+template <Copy kWay>
+void copySample(const Buffer& buffer, const Array<float>& of, float* plain, int n) {
+  const auto copy = [](float* inside, float* outside, std::int64_t count) {
+    kWay == Copy::In ? std::copy_n(outside, count, inside) : std::copy_n(inside, count, outside);
+  };
+  const Shape& shape = buffer.shape;
+  if (buffer.panel) {
+    for (int at = 0; at < shape.c; at += buffer.panel)
+      copy(of.data() + (std::int64_t{at / buffer.panel} * buffer.batch + n) * buffer.panel, plain + at,
+           std::min(buffer.panel, shape.c - at));
+  } else {
+    const Frame frame = buffer.inside(n, of);
+    for (int row = 0; row < shape.h; ++row)
+      copy(frame.data + std::int64_t{row} * frame.rowStride, plain + std::int64_t{row} * shape.w * shape.c,
+           std::int64_t{shape.w} * shape.c);
+  }
+}
+/// Samples [begin, end); `plain` is [N, shape].
+template <Copy kWay>
+void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int begin, int end) {
+  for (int n = begin; n < end; ++n) copySample<kWay>(buffer, of, plain + n * buffer.shape.size(), n);
+}
+
 }  // namespace strata

@@ -4,68 +4,51 @@
 #include <algorithm>
 
 namespace strata {
-namespace {
-
-bool samplesAreIndependent(const std::string& type) {
-  return type == "max_pool2d" || type == "avg_pool2d" || type == "activation" || type == "flatten";
-}
-
-/// Copies samples [begin, end) out of a buffer, or into it.
-template <bool Into>
-void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int begin, int end) {
-  const auto copy = [](float* inside, float* outside, std::int64_t n) {
-    Into ? std::copy_n(outside, n, inside) : std::copy_n(inside, n, outside);
-  };
-  const Shape& shape = buffer.shape;
-  for (int n = begin; n < end; ++n) {
-    float* sample = plain + n * shape.size();
-    if (buffer.panel) {
-      for (int at = 0; at < shape.c; at += buffer.panel)
-        copy(of.data() + (std::int64_t{at / buffer.panel} * buffer.batch + n) * buffer.panel, sample + at,
-             std::min(buffer.panel, shape.c - at));
-    } else {
-      const Frame frame = buffer.inside(n, of);
-      for (int row = 0; row < shape.h; ++row)
-        copy(frame.data + std::int64_t{row} * frame.rowStride, sample + std::int64_t{row} * shape.w * shape.c,
-             std::int64_t{shape.w} * shape.c);
-    }
-  }
-}
-
-}  // namespace
-
-OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, bool training,
-               Buffer& x, Buffer& y)
-    : m_name(site.name), m_weightsOffset(weightsOffset), m_in(site.in.size()), m_out(site.out.size()),
-      m_inputGradient(site.needsInputGradient), m_x(x), m_y(y) {
-  std::int64_t parameters = 0;
-  for (const ParamInfo& param : def.params(site.fields, site.in)) parameters += param.size();
-  const int ops = parameters == 0 && samplesAreIndependent(def.type) ? kMostParts : 1;
+OpPass::OpPass(const Node& node, const Site& site, int stateSlots, bool training, std::vector<Buffer*> xs, Buffer& y)
+    : m_node(node), m_out(site.out.size()), m_y(y) {
+  const int ops = node.parameters == 0 && node.def->samplesIndependent ? kMostParts : 1;
   Site own = site;
   own.maxBatch = ops > 1 ? largestPart(site.maxBatch) : site.maxBatch;
-  for (int i = 0; i < ops; ++i) m_ops.push_back(def.makeOp(own));
-  m_weights.resize(std::size_t(parameters));
+  for (int i = 0; i < ops; ++i) m_ops.push_back(node.def->makeOp(own));
+  m_weights.resize(std::size_t(node.parameters));
   if (training) m_gradients.resize(m_weights.size());
   for (int slot = 0; slot < stateSlots; ++slot) m_state[slot].resize(m_weights.size());
-  m_xPlain.resize(std::size_t(m_in * site.maxBatch));
+  for (std::size_t i = 0; i < xs.size(); ++i) {
+    Input& input = m_inputs.emplace_back(Input{xs[i], site.ins[i].size(), {}, {}});
+    input.values.resize(std::size_t(input.size * site.maxBatch));
+    if (xs[i]->gradients.size() > 0) input.gradients.resize(input.values.size());
+  }
   m_yPlain.resize(std::size_t(m_out * site.maxBatch));
   if (training) m_dyPlain.resize(m_yPlain.size());
-  if (m_inputGradient) m_dxPlain.resize(m_xPlain.size());
 }
 
-OpIo OpPass::ioFor(const Step& step, int begin, int end) {
+/// One call's tensors, and the arrays that its lists of inputs lie in.
+struct OpPass::Call {
   OpIo io;
+  std::vector<const float*> xs;
+  std::vector<float*> dxs;
+};
+
+OpPass::Call OpPass::callFor(const Step& step, int begin, int end) {
+  Call call;
+  for (Input& input : m_inputs) {
+    call.xs.push_back(input.values.data() + begin * input.size);
+    call.dxs.push_back(input.gradients.empty() ? nullptr : input.gradients.data() + begin * input.size);
+  }
+  OpIo& io = call.io;
   io.batch = end - begin;
-  io.x = m_xPlain.data() + begin * m_in;
+  io.x = call.xs.front();
+  io.dx = call.dxs.front();
+  io.xs = call.xs;
+  io.dxs = call.dxs;
   io.y = m_yPlain.data() + begin * m_out;
   io.dy = m_dyPlain.empty() ? nullptr : m_dyPlain.data() + begin * m_out;
-  io.dx = m_inputGradient ? m_dxPlain.data() + begin * m_in : nullptr;
   io.weights = m_weights;
   io.gradients = m_gradients;
   io.training = step.training;
   io.seed = step.seed;
   io.step = step.index;
-  return io;
+  return call;
 }
 
 template <class Body>
@@ -80,18 +63,21 @@ void OpPass::eachPiece(const Step& step, Body body) {
 void OpPass::forward(const Step& step) {
   m_finite = true;
   eachPiece(step, [&](Op& op, int begin, int end) {
-    copySamples<false>(m_x, m_x.values, m_xPlain.data(), begin, end);
-    op.forward(ioFor(step, begin, end));
-    copySamples<true>(m_y, m_y.values, m_yPlain.data(), begin, end);
+    for (Input& input : m_inputs)
+      copySamples<Copy::Out>(*input.buffer, input.buffer->values, input.values.data(), begin, end);
+    op.forward(callFor(step, begin, end).io);
+    copySamples<Copy::In>(m_y, m_y.values, m_yPlain.data(), begin, end);
   });
 }
 
 void OpPass::backward(const Step& step) {
   if (m_y.gradients.size() == 0) return;  // nothing up to here is trained
   eachPiece(step, [&](Op& op, int begin, int end) {
-    copySamples<false>(m_y, m_y.gradients, m_dyPlain.data(), begin, end);
-    op.backward(ioFor(step, begin, end));
-    if (m_inputGradient) copySamples<true>(m_x, m_x.gradients, m_dxPlain.data(), begin, end);
+    copySamples<Copy::Out>(m_y, m_y.gradients, m_dyPlain.data(), begin, end);
+    op.backward(callFor(step, begin, end).io);
+    for (Input& input : m_inputs)
+      if (!input.gradients.empty())
+        copySamples<Copy::In>(*input.buffer, input.buffer->gradients, input.gradients.data(), begin, end);
   });
 }
 
@@ -100,8 +86,17 @@ void OpPass::gradientTask(const Step& step, int) {
 }
 
 float OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(),
-                             std::int64_t(m_weights.size()));
+  float probe = 0;
+  std::int64_t at = 0;
+  for (const ParamInfo& param : m_node.params) {
+    const std::int64_t size = param.size();
+    if (param.role == ParamInfo::Role::Running) std::copy_n(m_gradients.data() + at, size, m_weights.data() + at);
+    else
+      probe += step.kernels.update(rule, m_weights.data() + at, m_gradients.data() + at, m_state[0].data() + at,
+                                   m_state[1].data() + at, size);
+    at += size;
+  }
+  return probe;
 }
 
 void OpPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
@@ -115,7 +110,7 @@ void OpPass::getState(int slot, float* canonical) const {
 
 PassWork OpPass::work() const {
   const std::string how = m_ops.size() > 1 ? "reference op, in parts" : "reference op, in one piece";
-  return {m_name, how, how, 0, false, false, 1, 1, 1};
+  return {m_node.path, how, how, 0, false, false, 1, 1, 1};
 }
 
 }  // namespace strata

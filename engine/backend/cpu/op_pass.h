@@ -8,8 +8,8 @@ namespace strata {
 
 class OpPass : public Pass {
  public:
-  OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, bool training, Buffer& x,
-         Buffer& y);
+  /// `node` must outlive this; one buffer in `xs` for each of its inputs.
+  OpPass(const Node& node, const Site& site, int stateSlots, bool training, std::vector<Buffer*> xs, Buffer& y);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
@@ -22,23 +22,30 @@ class OpPass : public Pass {
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;
   void getState(int slot, float* canonical) const override;
-  std::int64_t weightsOffset() const override { return m_weightsOffset; }
+  std::int64_t weightsOffset() const override { return m_node.weightsOffset; }
   PassWork work() const override;
 
  private:
-  OpIo ioFor(const Step& step, int begin, int end);
+  /// [N, shape], without frames and panels.
+  struct Input {
+    Buffer* buffer;
+    std::int64_t size;  ///< of a sample
+    std::vector<float> values, gradients;
+  };
+  struct Call;
+  Call callFor(const Step& step, int begin, int end);
   int pieces(const Step& step) const { return m_ops.size() > 1 ? step.parts() : 1; }
   template <class Body>
   void eachPiece(const Step& step, Body body);
 
-  const std::string m_name;
-  const std::int64_t m_weightsOffset, m_in, m_out;
-  const bool m_inputGradient;
-  Buffer &m_x, &m_y;
+  const Node& m_node;
+  const std::int64_t m_out;
+  std::vector<Input> m_inputs;
+  Buffer& m_y;
   bool m_finite = true;
   std::vector<std::unique_ptr<Op>> m_ops;  ///< one a part, or one for all
   std::vector<float> m_weights, m_gradients, m_state[2];
-  std::vector<float> m_xPlain, m_yPlain, m_dxPlain, m_dyPlain;  ///< [N, shape], without frames and panels
+  std::vector<float> m_yPlain, m_dyPlain;  ///< [N, shape], without frames and panels
 };
 
 }  // namespace strata

@@ -10,7 +10,7 @@
 #include "engine/backend/cpu/profile.h"
 #include "engine/backend/cpu/thread_pool.h"
 #include "engine/layers/common.h"
-#include "engine/net/network_spec.h"
+#include "engine/net/graph.h"
 
 namespace strata {
 

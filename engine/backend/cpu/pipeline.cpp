@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "engine/backend/cpu/conv_pass.h"
 #include "engine/backend/cpu/dense_pass.h"
@@ -18,10 +19,51 @@
 namespace strata {
 namespace {
 
-/// Consecutive layers that one pass computes: [first, last].
+/// What one pass computes: node `first`, and with a convolution the pooling `last` that rides on it.
 struct Group {
   enum class Kind { Conv, Dense, AveragePool, Op } kind;
   std::size_t first, last;
+  std::vector<int> inputs;            ///< values, none of them of a node that only reshapes
+  std::vector<Buffer*> buffers = {};  ///< where it reads them, each in the form that the pass wants
+
+  int output() const { return static_cast<int>(last) + 1; }
+};
+
+/// A value that several passes read, or one of them in two ways: each but the first reads a copy of its own, and adds
+/// what it finds to the gradient.
+class ForkPass : public Pass {
+ public:
+  ForkPass(std::string name, Buffer& from) : m_name(std::move(name)), m_from(from) {}
+  void add(Buffer& to) { m_copies.push_back(&to); }
+
+  void forward(const Step& step) override {
+    step.pool.run(step.batch, [&](int n, int) {
+      std::vector<float> sample(std::size_t(m_from.shape.size()));
+      for (Buffer* copy : m_copies) {
+        copySample<Copy::Out>(m_from, m_from.values, sample.data(), n);
+        copySample<Copy::In>(*copy, copy->values, sample.data(), n);
+      }
+    });
+  }
+  void backward(const Step& step) override {
+    if (m_from.gradients.size() == 0) return;
+    const std::size_t size = std::size_t(m_from.shape.size());
+    step.pool.run(step.batch, [&](int n, int) {
+      std::vector<float> sum(size), more(size);
+      copySample<Copy::Out>(m_from, m_from.gradients, sum.data(), n);
+      for (Buffer* copy : m_copies) {
+        copySample<Copy::Out>(*copy, copy->gradients, more.data(), n);
+        for (std::size_t i = 0; i < size; ++i) sum[i] += more[i];
+      }
+      copySample<Copy::In>(m_from, m_from.gradients, sum.data(), n);
+    });
+  }
+  PassWork work() const override { return {m_name, "copies", "sums", 0, false, false, 1, 1, 1}; }
+
+ private:
+  const std::string m_name;
+  Buffer& m_from;
+  std::vector<Buffer*> m_copies;
 };
 
 class Pipeline : public CompiledNetwork, public Profiled {
@@ -45,11 +87,19 @@ class Pipeline : public CompiledNetwork, public Profiled {
   NetProfile profile() const override;
 
  private:
-  Site siteOf(std::size_t layer, bool inputGradient) const;
+  Site siteOf(std::size_t node, bool inputGradient) const {
+    return m_graph.siteOf(node, m_request.maxBatch, inputGradient);
+  }
+  int source(int value) const;
+  bool readOnce(std::size_t node) const;
   std::vector<Group> groups() const;
-  void makeBuffers(const std::vector<Group>& groups);
+  void makeBuffers(std::vector<Group>& groups);
+  void makeBuffersOf(int value, std::vector<Group>& groups);
   Buffer bufferFor(const Shape& shape) const;
+  Buffer& bufferIn(const Group* reader, int value, const Buffer* like);
   void makePasses(const std::vector<Group>& groups);
+  std::unique_ptr<Pass> convPass(const Group& group, Buffer& y);
+  std::unique_ptr<Pass> densePass(const Group& group, const std::vector<Group>& groups, Buffer& y);
   void readInput(const Step& step, const Batch& batch);
   bool runForward(const Step& step, const Batch& batch);
   LossResult loss(const Step& step, const Batch& batch);
@@ -62,12 +112,15 @@ class Pipeline : public CompiledNetwork, public Profiled {
   Network& exact();
 
   const CompileRequest m_request;
-  const Analysis m_analysis;
+  const Graph m_graph;
+  const std::vector<bool> m_gradientsNeeded;  ///< of each value
   const Kernels& m_kernels;
   ThreadPool m_pool;
-  std::vector<std::unique_ptr<Buffer>> m_buffers;  ///< [0] the input, [i + 1] the output of pass i
-  std::vector<std::unique_ptr<Buffer>> m_between;  ///< what lies inside a pass of several layers
+  std::vector<std::unique_ptr<Buffer>> m_buffers;  ///< all of them
+  std::vector<Buffer*> m_written;                  ///< by value: where it is written; null where no pass writes it
+  std::vector<std::unique_ptr<ForkPass>> m_forks;  ///< by value: what comes behind it; moved into m_passes
   std::vector<std::unique_ptr<Pass>> m_passes;
+  std::vector<bool> m_learns;  ///< of each pass
   Weights m_layout;
   bool m_weightsFinite = true;
   std::vector<float> m_logits, m_dlogits;
@@ -92,19 +145,20 @@ class Stopwatch {
   Clock::time_point m_start;
 };
 
-Pipeline::Pipeline(const CompileRequest& request, int threads)
-    : m_request(request), m_analysis(analyseWithinMemory(request)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
-      m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes),
-      m_dlogits(m_logits.size()) {
-  const std::vector<Group> parts = groups();
-  makeBuffers(parts);
-  makePasses(parts);
+std::vector<bool> gradientsNeeded(const Graph& graph, bool training) {
+  std::vector<bool> needed = graph.gradientsNeeded();
+  if (!training) needed.assign(needed.size(), false);
+  return needed;
 }
 
-Site Pipeline::siteOf(std::size_t i, bool inputGradient) const {
-  const LayerSpec& spec = m_request.network.layers[i];
-  return {spec.name, spec.fields,  m_analysis.layers[i].in, m_analysis.layers[i].out, m_request.maxBatch,
-          int(i),    inputGradient};
+Pipeline::Pipeline(const CompileRequest& request, int threads)
+    : m_request(request), m_graph(analyseWithinMemory(request).graph),
+      m_gradientsNeeded(gradientsNeeded(m_graph, request.training)), m_kernels(kernelsFor(chosenIsa())),
+      m_pool(threads), m_layout(layoutFor(m_graph)), m_logits(std::size_t(request.maxBatch * m_graph.output().size())),
+      m_dlogits(m_logits.size()) {
+  std::vector<Group> parts = groups();
+  makeBuffers(parts);
+  makePasses(parts);
 }
 
 /// Max pooling can ride on a convolution when its windows lie side by side inside the image, so that each output has
@@ -116,63 +170,103 @@ bool poolFuses(const WindowGeometry& pool, Activation before) {
          (before == Activation::Relu || before == Activation::Linear);
 }
 
+/// The value whose memory it is: of a node that only reshapes, its input's.
+int Pipeline::source(int value) const {
+  while (value > 0 && m_graph.nodes[std::size_t(value) - 1].def->reshapes)
+    value = m_graph.nodes[std::size_t(value) - 1].inputs.front();
+  return value;
+}
+
+/// Whether only the next node reads what this one makes.
+bool Pipeline::readOnce(std::size_t node) const {
+  const std::vector<int>& readers = m_graph.values[node + 1].readers;
+  return readers.size() == 1 && std::size_t(readers.front()) == node + 1;
+}
+
 std::vector<Group> Pipeline::groups() const {
+  using Kind = Group::Kind;
+  static const std::map<std::string, Kind> kinds{
+      {"dense", Kind::Dense}, {"conv2d", Kind::Conv}, {"avg_pool2d", Kind::AveragePool}};
   std::vector<Group> result;
-  const auto& layers = m_request.network.layers;
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    if (layers[i].type == "flatten") continue;
-    if (layers[i].type == "dense") {
-      result.push_back({Group::Kind::Dense, i, i});
-    } else if (layers[i].type == "conv2d") {
-      const std::size_t first = i;
-      if (i + 1 < layers.size() && layers[i + 1].type == "max_pool2d" &&
-          poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(layers[i].fields)))
-        ++i;
-      else if (i + 1 < layers.size() && layers[i + 1].type == "avg_pool2d") ++i;
-      result.push_back({Group::Kind::Conv, first, i});
-    } else {
-      result.push_back({layers[i].type == "avg_pool2d" ? Group::Kind::AveragePool : Group::Kind::Op, i, i});
+  const auto& nodes = m_graph.nodes;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].def->reshapes) continue;
+    const auto kind = kinds.find(nodes[i].def->type);
+    Group group{kind == kinds.end() ? Kind::Op : kind->second, i, i, nodes[i].inputs};
+    for (int& input : group.inputs) input = source(input);
+    if (group.kind == Kind::Conv && readOnce(i)) {
+      const std::string& next = nodes[i + 1].def->type;
+      if (next == "avg_pool2d" ||
+          (next == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(nodes[i].fields))))
+        group.last = ++i;
     }
+    result.push_back(std::move(group));
   }
   return result;
 }
 
-// A buffer's form is what its reader wants: a convolution a frame as wide as its padding, a dense layer panels or bare
-// images.
-void Pipeline::makeBuffers(const std::vector<Group>& parts) {
-  bool trained = false;  // is anything before this buffer trained
-  for (std::size_t i = 0; i <= parts.size(); ++i) {
-    auto buffer = std::make_unique<Buffer>();
-    buffer->shape = i == 0 ? m_request.network.input : m_analysis.layers[parts[i - 1].last].out;
-    const Shape& shape = buffer->shape;
-    if (shape.isImage()) {
-      buffer->rows = shape.h;
-      buffer->cols = shape.w;
-      if (i < parts.size() && parts[i].kind == Group::Kind::Conv) {
-        const WindowGeometry g = convGeometry(siteOf(parts[i].first, true));
-        buffer->top = g.y.before;
-        buffer->left = g.x.before;
-        buffer->rows += g.y.before + std::max(0, g.after(g.y));
-        buffer->cols += g.x.before + std::max(0, g.after(g.x));
-      }
-    } else {
-      buffer->panel = DensePass::panelFor(shape.c, m_kernels);
-    }
-    buffer->hasZeros = i == 0 || buffer->framed();
-    if (i > 0) {
-      const Group& from = parts[i - 1];
-      buffer->hasZeros |=
-          from.kind == Group::Kind::Op || (from.kind == Group::Kind::AveragePool && m_buffers[i - 1]->hasZeros);
-      const bool relu = (from.kind == Group::Kind::Conv || from.kind == Group::Kind::Dense) &&
-                        activationOf(m_request.network.layers[from.first].fields) == Activation::Relu;
-      buffer->hasZeros |= relu;
-      buffer->rectified = relu && m_request.network.layers[from.last].type != "avg_pool2d";
-      for (std::size_t layer = from.first; layer <= from.last; ++layer)
-        trained |= m_analysis.layers[layer].parameters > 0;
-    }
-    buffer->allocate(m_request.maxBatch, trained && m_request.training);
-    m_buffers.push_back(std::move(buffer));
+void Pipeline::makeBuffers(std::vector<Group>& parts) {
+  m_written.resize(m_graph.values.size());
+  m_forks.resize(m_graph.values.size());
+  makeBuffersOf(0, parts);
+  for (std::size_t i = 0; i < parts.size(); ++i) makeBuffersOf(parts[i].output(), parts);
+  for (std::size_t value = 0; value < m_written.size(); ++value)
+    if (!m_written[value]) m_written[value] = m_written[std::size_t(source(int(value)))];
+}
+
+/// The buffer that a value is written to, which its first reader reads, and one for every further reader.
+void Pipeline::makeBuffersOf(int value, std::vector<Group>& parts) {
+  const auto writer = std::find_if(parts.begin(), parts.end(), [&](const Group& g) { return g.output() == value; });
+  std::vector<std::pair<Group*, std::size_t>> readers;
+  for (Group& part : parts) {
+    part.buffers.resize(part.inputs.size());
+    for (std::size_t i = 0; i < part.inputs.size(); ++i)
+      if (part.inputs[i] == value) readers.emplace_back(&part, i);
   }
+  Buffer& first = bufferIn(readers.empty() ? nullptr : readers.front().first, value, nullptr);
+  m_written[std::size_t(value)] = &first;
+  if (!readers.empty()) readers.front().first->buffers[readers.front().second] = &first;
+  first.hasZeros |= value == 0;
+  if (writer != parts.end()) {
+    const Buffer* in = writer->buffers.front();
+    const bool weighted = writer->kind == Group::Kind::Conv || writer->kind == Group::Kind::Dense;
+    const bool relu = weighted && activationOf(m_graph.nodes[writer->first].fields) == Activation::Relu;
+    first.hasZeros |=
+        relu || writer->kind == Group::Kind::Op || (writer->kind == Group::Kind::AveragePool && in->hasZeros);
+    first.rectified = relu && readers.size() < 2 && m_graph.nodes[writer->last].def->type != "avg_pool2d";
+  }
+  if (readers.size() < 2) return;
+  const std::string name = value == 0 ? "input" : m_graph.nodes[std::size_t(value) - 1].path;
+  auto& fork = m_forks[std::size_t(value)] = std::make_unique<ForkPass>(name + ", for several readers", first);
+  for (auto reader = readers.begin() + 1; reader != readers.end(); ++reader) {
+    Buffer& copy = bufferIn(reader->first, value, &first);
+    reader->first->buffers[reader->second] = &copy;
+    fork->add(copy);
+  }
+}
+
+/// A buffer's form is what its reader wants: a convolution a frame as wide as its padding, a dense layer panels or bare
+/// images.
+Buffer& Pipeline::bufferIn(const Group* reader, int value, const Buffer* like) {
+  auto buffer = std::make_unique<Buffer>();
+  const Shape& shape = buffer->shape = m_graph.values[std::size_t(value)].shape;
+  if (shape.isImage()) {
+    buffer->rows = shape.h;
+    buffer->cols = shape.w;
+    if (reader && reader->kind == Group::Kind::Conv) {
+      const WindowGeometry g = convGeometry(siteOf(reader->first, true));
+      buffer->top = g.y.before;
+      buffer->left = g.x.before;
+      buffer->rows += g.y.before + std::max(0, g.after(g.y));
+      buffer->cols += g.x.before + std::max(0, g.after(g.x));
+    }
+  } else {
+    buffer->panel = DensePass::panelFor(shape.c, m_kernels);
+  }
+  buffer->hasZeros = buffer->framed() || (like && like->hasZeros);
+  const bool last = source(int(m_graph.values.size()) - 1) == value;
+  buffer->allocate(m_request.maxBatch, m_request.training && (m_gradientsNeeded[std::size_t(value)] || last));
+  return *m_buffers.emplace_back(std::move(buffer));
 }
 
 /// A bare image of the batch and its gradient.
@@ -185,52 +279,81 @@ Buffer Pipeline::bufferFor(const Shape& shape) const {
 }
 
 void Pipeline::makePasses(const std::vector<Group>& parts) {
-  const int slots = m_request.training ? m_request.optimizer.slotsPerWeight() : 0, threads = m_pool.threads();
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const Group& group = parts[i];
-    Buffer &x = *m_buffers[i], &y = *m_buffers[i + 1];
-    const bool inputGradient = x.gradients.size() > 0;
-    const Site site = siteOf(group.first, inputGradient);
-    const LayerAnalysis& layer = m_analysis.layers[group.first];
-    if (group.kind == Group::Kind::Conv) {
-      const WindowGeometry g = convGeometry(site);
-      const std::string name =
-          group.last > group.first ? site.name + " + " + m_request.network.layers[group.last].name : site.name;
-      ConvPass::Plan plan{
-          name, {}, site.fields.flag("use_bias"), inputGradient, m_request.training, slots, layer.weightsOffset};
-      plan.shape.c = site.in.c, plan.shape.k = site.out.c;
-      plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
-      plan.shape.rows = x.rows, plan.shape.cols = x.cols;
-      plan.shape.activation = activationOf(site.fields);
-      const bool pooled = group.last > group.first,
-                 average = pooled && m_request.network.layers[group.last].type == "avg_pool2d";
-      if (pooled && !average) {
-        const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
-        plan.shape.poolH = window.h, plan.shape.poolW = window.w;
-      }
-      std::unique_ptr<AveragePoolPass> tail;
-      Buffer* out = &y;
-      if (average) {
-        out = m_between.emplace_back(std::make_unique<Buffer>(bufferFor(layer.out))).get();
-        tail = std::make_unique<AveragePoolPass>(name, poolGeometry(siteOf(group.last, true)), *out, y);
-      }
-      plan.shape.outH = out->shape.h, plan.shape.outW = out->shape.w;
-      ConvPass::plan(plan.shape, inputGradient, m_kernels);
-      m_passes.push_back(std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, threads));
-    } else if (group.kind == Group::Kind::Dense) {
-      const bool gradientHasZeros = activationOf(site.fields) == Activation::Relu ||
-                                    (i + 1 < parts.size() && parts[i + 1].kind == Group::Kind::Op);
-      const DensePass::Plan plan{site.name,          activationOf(site.fields), site.fields.flag("use_bias"),
-                                 inputGradient,      gradientHasZeros,          slots,
-                                 layer.weightsOffset};
-      m_passes.push_back(std::make_unique<DensePass>(plan, x, y, m_kernels, threads));
-    } else if (group.kind == Group::Kind::AveragePool) {
-      m_passes.push_back(std::make_unique<AveragePoolPass>(site.name, poolGeometry(site), x, y));
-    } else {
-      m_passes.push_back(
-          std::make_unique<OpPass>(*layer.def, site, layer.weightsOffset, slots, m_request.training, x, y));
-    }
+  const int slots = m_request.training ? m_request.optimizer.slotsPerWeight() : 0;
+  const auto fork = [&](int value) {
+    if (!m_forks[std::size_t(value)]) return;
+    m_passes.push_back(std::move(m_forks[std::size_t(value)]));
+    m_learns.push_back(false);
+  };
+  fork(0);
+  for (const Group& group : parts) {
+    Buffer& y = *m_written[std::size_t(group.output())];
+    const Node& node = m_graph.nodes[group.first];
+    const bool inputGradient = std::any_of(group.buffers.begin(), group.buffers.end(),
+                                           [](const Buffer* x) { return x->gradients.size() > 0; });
+    if (group.kind == Group::Kind::Conv) m_passes.push_back(convPass(group, y));
+    else if (group.kind == Group::Kind::Dense) m_passes.push_back(densePass(group, parts, y));
+    else if (group.kind == Group::Kind::AveragePool)
+      m_passes.push_back(std::make_unique<AveragePoolPass>(node.path, poolGeometry(siteOf(group.first, true)),
+                                                           *group.buffers.front(), y));
+    else
+      m_passes.push_back(std::make_unique<OpPass>(node, siteOf(group.first, inputGradient), slots, m_request.training,
+                                                  group.buffers, y));
+    m_learns.push_back(node.learns());
+    fork(group.output());
   }
+}
+
+std::unique_ptr<Pass> Pipeline::convPass(const Group& group, Buffer& y) {
+  Buffer& x = *group.buffers.front();
+  const bool inputGradient = x.gradients.size() > 0;
+  const Site site = siteOf(group.first, inputGradient);
+  const Node& node = m_graph.nodes[group.first];
+  const WindowGeometry g = convGeometry(site);
+  const bool pooled = group.last > group.first, average = pooled && m_graph.nodes[group.last].def->type == "avg_pool2d";
+  const std::string name = pooled ? site.name + " + " + m_graph.nodes[group.last].path : site.name;
+  ConvPass::Plan plan{name,
+                      {},
+                      site.fields.flag("use_bias"),
+                      inputGradient,
+                      m_request.training,
+                      m_request.training ? m_request.optimizer.slotsPerWeight() : 0,
+                      node.weightsOffset};
+  plan.shape.c = site.in.c, plan.shape.k = site.out.c;
+  plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
+  plan.shape.rows = x.rows, plan.shape.cols = x.cols;
+  plan.shape.activation = activationOf(site.fields);
+  if (pooled && !average) {
+    const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
+    plan.shape.poolH = window.h, plan.shape.poolW = window.w;
+  }
+  std::unique_ptr<AveragePoolPass> tail;
+  Buffer* out = &y;
+  if (average) {
+    out = m_buffers.emplace_back(std::make_unique<Buffer>(bufferFor(site.out))).get();
+    tail = std::make_unique<AveragePoolPass>(name, poolGeometry(siteOf(group.last, true)), *out, y);
+  }
+  plan.shape.outH = out->shape.h, plan.shape.outW = out->shape.w;
+  ConvPass::plan(plan.shape, inputGradient, m_kernels);
+  return std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, m_pool.threads());
+}
+
+std::unique_ptr<Pass> Pipeline::densePass(const Group& group, const std::vector<Group>& parts, Buffer& y) {
+  Buffer& x = *group.buffers.front();
+  const bool inputGradient = x.gradients.size() > 0;
+  const Site site = siteOf(group.first, inputGradient);
+  const bool readByOp = std::any_of(parts.begin(), parts.end(), [&](const Group& part) {
+    return part.kind == Group::Kind::Op &&
+           std::find(part.inputs.begin(), part.inputs.end(), group.output()) != part.inputs.end();
+  });
+  const DensePass::Plan plan{site.name,
+                             activationOf(site.fields),
+                             site.fields.flag("use_bias"),
+                             inputGradient,
+                             activationOf(site.fields) == Activation::Relu || readByOp,
+                             m_request.training ? m_request.optimizer.slotsPerWeight() : 0,
+                             m_graph.nodes[group.first].weightsOffset};
+  return std::make_unique<DensePass>(plan, x, y, m_kernels, m_pool.threads());
 }
 
 void Pipeline::setWeights(const Weights& weights) {
@@ -271,7 +394,7 @@ Step Pipeline::stepFor(const Batch& batch, bool training, std::uint64_t index) {
 }
 
 void Pipeline::readInput(const Step& step, const Batch& batch) {
-  Buffer& input = *m_buffers.front();
+  Buffer& input = *m_written.front();
   const Shape& shape = input.shape;
   input.least = batch.bytes ? std::min(batch.offset, 255 * batch.scale + batch.offset) : -Buffer::kUnbounded;
   input.most = batch.bytes ? std::max(batch.offset, 255 * batch.scale + batch.offset) : Buffer::kUnbounded;
@@ -301,12 +424,8 @@ bool Pipeline::runForward(const Step& step, const Batch& batch) {
     const Stopwatch watch(m_profiling ? &m_profile.passes[i].forward : nullptr);
     m_passes[i]->forward(step);
   }
-  const Buffer& last = *m_buffers.back();
-  const int classes = m_request.network.classes;
-  for (int n = 0; n < step.batch; ++n)
-    for (int j = 0; j < classes; ++j)
-      m_logits[std::size_t(n) * classes + j] =
-          last.values[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)];
+  const Buffer& last = *m_written.back();
+  copySamples<Copy::Out>(last, last.values, m_logits.data(), 0, step.batch);
   return m_weightsFinite && passesFinite();
 }
 
@@ -318,7 +437,7 @@ LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   const Stopwatch watch(timesOf(m_profile.loss));
   const int classes = m_request.network.classes;
   std::array<LossResult, kMostParts> parts;
-  Buffer& last = *m_buffers.back();
+  Buffer& last = *m_written.back();
   const bool labelsFine =
       std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
   // Throws and says which.
@@ -330,10 +449,8 @@ LossResult Pipeline::loss(const Step& step, const Batch& batch) {
         softmaxCrossEntropy(m_logits.data() + std::int64_t{begin} * classes, batch.labels + begin, count, classes,
                             gradients, m_request.labelSmoothing);
     const float share = float(count) / float(step.batch);  // gradients are of the part's mean; the batch's is wanted
-    for (int n = begin; n < begin + count; ++n)
-      for (int j = 0; j < classes; ++j)
-        last.gradients[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)] =
-            *gradients++ * share;
+    for (std::int64_t i = 0; i < std::int64_t{count} * classes; ++i) gradients[i] *= share;
+    copySamples<Copy::In>(last, last.gradients, m_dlogits.data(), begin, begin + count);
   });
   LossResult result;
   for (int part = 0; part < step.parts(); ++part) {
@@ -374,9 +491,11 @@ bool Pipeline::update(const Step& step, double learningRate) {
     int index;
   };
   std::vector<Task> gradients, updates;
-  for (auto& pass : m_passes) {
-    for (int i = 0; i < pass->gradientTasks(step); ++i) gradients.push_back({pass.get(), i});
-    for (int i = 0; i < pass->updateTasks(step); ++i) updates.push_back({pass.get(), i});
+  for (std::size_t at = 0; at < m_passes.size(); ++at) {
+    Pass* const pass = m_passes[at].get();
+    if (!m_learns[at]) continue;
+    for (int i = 0; i < pass->gradientTasks(step); ++i) gradients.push_back({pass, i});
+    for (int i = 0; i < pass->updateTasks(step); ++i) updates.push_back({pass, i});
   }
   m_pool.run(int(gradients.size()), [&](int task, int) {
     gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index);
@@ -455,13 +574,12 @@ NetProfile Pipeline::profile() const {
 }  // namespace
 
 std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads) {
-  const Analysis analysis = analyse(request.network);
-  for (const LayerAnalysis& layer : analysis.layers) {
-    // With the widest frame.
-    const std::int64_t row =
-        layer.in.isImage() ? saturatingMul(std::int64_t{layer.in.w} + 2048, layer.in.c) : layer.in.c;
-    if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(layer.in.size(), 16) > INT32_MAX ||
-        layer.parameters > INT32_MAX / 16)
+  const Graph graph = lower(request.network);
+  for (const Node& node : graph.nodes) {
+    const Shape& in = graph.inputOf(node);
+    const std::int64_t row = in.isImage() ? saturatingMul(std::int64_t{in.w} + 2048, in.c) : in.c;  // the widest frame
+    if (saturatingMul(row, 128) > INT32_MAX || saturatingMul(in.size(), 16) > INT32_MAX ||
+        node.parameters > INT32_MAX / 16)
       return nullptr;
   }
   return std::make_unique<Pipeline>(request, threads);

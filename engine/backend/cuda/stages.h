@@ -9,7 +9,7 @@
 
 #include "engine/backend/cuda/arena.h"
 #include "engine/backend/cuda/device.h"
-#include "engine/net/network_spec.h"
+#include "engine/net/analysis.h"
 
 namespace strata::cuda {
 

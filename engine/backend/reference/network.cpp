@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stack run op by op.
+// The graph run op by op.
 #include "engine/backend/reference/network.h"
 
 #include <algorithm>
@@ -27,32 +27,30 @@ Analysis analyseWithinMemory(const CompileRequest& request) {
 }
 
 Network::Network(Backend& backend, const CompileRequest& request)
-    : m_request(request), m_analysis(analyseWithinMemory(request)), m_weights(layoutFor(request.network)) {
+    : m_request(request), m_graph(analyseWithinMemory(request).graph), m_weights(layoutFor(m_graph)) {
   if (request.training) {
     m_gradients.resize(m_weights.values.size());
     m_state.resize(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight()));
   }
-  const std::size_t layers = m_analysis.layers.size(), batch = static_cast<std::size_t>(request.maxBatch);
-  m_activations.resize(layers + 1);
-  m_activationGrads.resize(layers + 1);
-  m_activations[0].resize(batch * static_cast<std::size_t>(request.network.input.size()));
-  bool needsGradient = false;  // of the layer's input: only when something before it is trained
-  for (std::size_t i = 0; i < layers; ++i) {
-    const LayerSpec& spec = request.network.layers[i];
-    const LayerAnalysis& layer = m_analysis.layers[i];
-    const Site site{spec.name,
-                    spec.fields,
-                    layer.in,
-                    layer.out,
-                    request.maxBatch,
-                    static_cast<int>(i),
-                    needsGradient && request.training};
-    auto op = backend.makeOp(*layer.def, site);
+  const auto batch = static_cast<std::size_t>(request.maxBatch);
+  std::vector<bool> needed = m_graph.gradientsNeeded();
+  if (!request.training) std::fill(needed.begin(), needed.end(), false);
+  else needed.back() = true;  // the loss writes it
+  m_valueGradients.resize(m_graph.values.size());
+  m_gradientBegun.resize(m_graph.values.size());
+  for (std::size_t i = 0; i < m_graph.values.size(); ++i) {
+    m_values.emplace_back(batch * static_cast<std::size_t>(m_graph.values[i].shape.size()));
+    if (needed[i]) m_valueGradients[i].resize(m_values[i].size());
+  }
+  for (std::size_t i = 0; i < m_graph.nodes.size(); ++i) {
+    const Node& node = m_graph.nodes[i];
+    const bool inputGradient = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                           [&](int in) { return needed[static_cast<std::size_t>(in)]; });
+    const Site site = m_graph.siteOf(i, request.maxBatch, inputGradient);
+    auto op = backend.makeOp(*node.def, site);
     m_opNotes.push_back((op ? backend.id() : std::string("reference")) + " op");
-    m_ops.push_back(op ? std::move(op) : layer.def->makeOp(site));
-    m_activations[i + 1].resize(batch * static_cast<std::size_t>(layer.out.size()));
-    needsGradient |= layer.parameters > 0;
-    if (needsGradient && request.training) m_activationGrads[i + 1].resize(m_activations[i + 1].size());
+    m_ops.push_back(op ? std::move(op) : node.def->makeOp(site));
+    m_parts.resize(std::max(m_parts.size(), node.inputs.size()));
   }
 }
 
@@ -79,46 +77,71 @@ LossResult Network::trainBatch(const Batch& batch, double learningRate, std::uin
     loss.lossSum = std::nan("");
     return loss;
   }
-  updateWeights(m_request.optimizer, learningRate, step, m_weights.values, m_gradients, m_state);
+  update(learningRate, step);
   return loss;
+}
+
+/// Trained variables by the optimizer, running ones to what backward() left for them, frozen ones not at all.
+void Network::update(double learningRate, std::uint64_t step) {
+  const std::size_t all = m_weights.values.size();
+  const auto slots = static_cast<std::size_t>(m_request.optimizer.slotsPerWeight());
+  std::vector<float> state;
+  for (const Node& node : m_graph.nodes) {
+    if (!node.learns()) continue;
+    auto offset = static_cast<std::size_t>(node.weightsOffset);
+    for (const ParamInfo& param : node.params) {
+      const auto size = static_cast<std::size_t>(param.size());
+      const std::span<float> weights = std::span(m_weights.values).subspan(offset, size);
+      const std::span<const float> gradients = std::span(m_gradients).subspan(offset, size);
+      if (param.role == ParamInfo::Role::Running) {
+        std::copy(gradients.begin(), gradients.end(), weights.begin());
+      } else {
+        state.resize(slots * size);
+        for (std::size_t slot = 0; slot < slots; ++slot)
+          std::copy_n(m_state.data() + slot * all + offset, size, state.data() + slot * size);
+        updateWeights(m_request.optimizer, learningRate, step, weights, gradients, state);
+        for (std::size_t slot = 0; slot < slots; ++slot)
+          std::copy_n(state.data() + slot * size, size, m_state.data() + slot * all + offset);
+      }
+      offset += size;
+    }
+  }
 }
 
 void Network::forward(const Batch& batch, float* logits) {
   runForward(batch, false, 0);
-  std::copy_n(m_activations.back().data(), static_cast<std::int64_t>(batch.size) * m_request.network.classes, logits);
+  std::copy_n(m_values.back().data(), batch.size * m_graph.output().size(), logits);
 }
 
 void Network::activations(const Batch& batch, std::vector<std::vector<float>>& out) {
   runForward(batch, false, 0);
   out.resize(m_ops.size());
   for (std::size_t i = 0; i < m_ops.size(); ++i)
-    out[i].assign(m_activations[i + 1].begin(),
-                  m_activations[i + 1].begin() + batch.size * m_analysis.layers[i].out.size());
+    out[i].assign(m_values[i + 1].begin(), m_values[i + 1].begin() + batch.size * m_graph.outputOf(i).size());
 }
 
 NonFinite Network::findNonFinite(const Batch& batch, std::uint64_t step) {
-  const auto& layers = m_request.network.layers;
   runForward(batch, true, step);
-  if (!allFinite({m_activations[0].data(), static_cast<std::size_t>(batch.size * m_request.network.input.size())}))
+  if (!allFinite({m_values[0].data(), static_cast<std::size_t>(batch.size * m_request.network.input.size())}))
     return {"input", "output"};
   for (std::size_t i = 0; i < m_ops.size(); ++i) {
     const OpIo io = ioFor(i, batch.size, true, step);
-    if (!allFinite(io.weights)) return {layers[i].name, "weights"};
-    if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_analysis.layers[i].out.size())}))
-      return {layers[i].name, "output"};
+    if (!allFinite(io.weights)) return {m_graph.nodes[i].path, "weights"};
+    if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_graph.outputOf(i).size())}))
+      return {m_graph.nodes[i].path, "output"};
   }
   if (batch.labels) runBackward(batch, step);
-  for (std::size_t i = m_ops.size(); batch.labels && i-- > 0;)  // gradients flow from the last layer to the first
-    if (!allFinite(ioFor(i, batch.size, true, step).gradients)) return {layers[i].name, "gradient"};
+  for (std::size_t i = m_ops.size(); batch.labels && i-- > 0;)  // gradients flow from the last node to the first
+    if (!allFinite(ioFor(i, batch.size, true, step).gradients)) return {m_graph.nodes[i].path, "gradient"};
   return {};
 }
 
 std::string Network::explain() const {
   std::string text;
   for (std::size_t i = 0; i < m_ops.size(); ++i) {
-    const LayerSpec& layer = m_request.network.layers[i];
-    text += layer.name + "  " + m_analysis.layers[i].def->summary(layer.fields) + "  " +
-            m_analysis.layers[i].out.text() + "  " + m_opNotes[i] + "\n";
+    const Node& node = m_graph.nodes[i];
+    text += node.path + "  " + node.def->summary(node.fields) + "  " + m_graph.outputOf(i).text() + "  " +
+            m_opNotes[i] + "\n";
   }
   return text;
 }
@@ -128,7 +151,7 @@ void Network::runForward(const Batch& batch, bool training, std::uint64_t step) 
     throw Error(Error::Kind::Input, "batch",
                 "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
   const std::int64_t values = batch.size * m_request.network.input.size();
-  float* input = m_activations[0].data();
+  float* input = m_values[0].data();
   if (batch.floats) std::copy_n(batch.floats, values, input);
   else
     std::transform(batch.bytes, batch.bytes + values, input,
@@ -139,22 +162,57 @@ void Network::runForward(const Batch& batch, bool training, std::uint64_t step) 
 // After runForward(). Gradients are left as they were when the loss is not finite.
 LossResult Network::runBackward(const Batch& batch, std::uint64_t step) {
   const LossResult loss =
-      softmaxCrossEntropy(m_activations.back().data(), batch.labels, batch.size, m_request.network.classes,
-                          m_activationGrads.back().data(), m_request.labelSmoothing);
+      softmaxCrossEntropy(m_values.back().data(), batch.labels, batch.size, m_request.network.classes,
+                          m_valueGradients.back().data(), m_request.labelSmoothing);
   if (!std::isfinite(loss.lossSum)) return loss;
-  for (std::size_t i = m_ops.size(); i-- > 0;) m_ops[i]->backward(ioFor(i, batch.size, true, step));
+  std::fill(m_gradientBegun.begin(), m_gradientBegun.end(), 0);
+  for (std::size_t i = m_ops.size(); i-- > 0;) runNodeBackward(i, batch.size, step);
   return loss;
 }
 
-OpIo Network::ioFor(std::size_t layer, int batch, bool training, std::uint64_t step) {
-  const LayerAnalysis& found = m_analysis.layers[layer];
-  const auto offset = static_cast<std::size_t>(found.weightsOffset), count = static_cast<std::size_t>(found.parameters);
+/// A value's first reader writes its gradient; what the others find is added.
+void Network::runNodeBackward(std::size_t index, int batch, std::uint64_t step) {
+  const Node& node = m_graph.nodes[index];
+  if (m_valueGradients[index + 1].empty()) return;  // nothing up to here learns
+  OpIo io = ioFor(index, batch, true, step);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const auto value = static_cast<std::size_t>(node.inputs[i]);
+    if (!m_dxs[i]) continue;
+    if (!m_gradientBegun[value]) {
+      m_gradientBegun[value] = 1;
+      continue;
+    }
+    m_parts[i].resize(m_values[value].size());
+    m_dxs[i] = m_parts[i].data();
+  }
+  io.dx = m_dxs.front();
+  m_ops[index]->backward(io);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!m_dxs[i] || m_dxs[i] != m_parts[i].data()) continue;
+    float* sum = m_valueGradients[static_cast<std::size_t>(node.inputs[i])].data();
+    const std::int64_t count = batch * m_graph.values[static_cast<std::size_t>(node.inputs[i])].shape.size();
+    for (std::int64_t at = 0; at < count; ++at) sum[at] += m_parts[i][static_cast<std::size_t>(at)];
+  }
+}
+
+OpIo Network::ioFor(std::size_t index, int batch, bool training, std::uint64_t step) {
+  const Node& node = m_graph.nodes[index];
+  const auto offset = static_cast<std::size_t>(node.weightsOffset), count = static_cast<std::size_t>(node.parameters);
+  m_xs.clear();
+  m_dxs.clear();
+  for (const int in : node.inputs) {
+    std::vector<float>& gradient = m_valueGradients[static_cast<std::size_t>(in)];
+    m_xs.push_back(m_values[static_cast<std::size_t>(in)].data());
+    m_dxs.push_back(gradient.empty() ? nullptr : gradient.data());
+  }
   OpIo io;
   io.batch = batch;
-  io.x = m_activations[layer].data();
-  io.y = m_activations[layer + 1].data();
-  io.dy = m_activationGrads[layer + 1].data();
-  io.dx = m_activationGrads[layer].empty() ? nullptr : m_activationGrads[layer].data();
+  io.x = m_xs.front();
+  io.xs = m_xs;
+  io.y = m_values[index + 1].data();
+  io.dy = m_valueGradients[index + 1].data();
+  io.dx = m_dxs.front();
+  io.dxs = m_dxs;
   io.weights = std::span<const float>(m_weights.values).subspan(offset, count);
   if (m_request.training) io.gradients = std::span<float>(m_gradients).subspan(offset, count);
   io.training = training;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stack bound to a backend op by op: one arena each for weights, gradients, optimizer state and activations.
+// The graph bound to a backend op by op: one arena each for weights, gradients and optimizer state, an array for each
+// value and its gradient.
 #pragma once
 #include <memory>
 #include <vector>
 
 #include "engine/backend/backend.h"
+#include "engine/net/analysis.h"
 
 namespace strata {
 
@@ -32,16 +34,23 @@ class Network : public CompiledNetwork {
  private:
   void runForward(const Batch& batch, bool training, std::uint64_t step);
   LossResult runBackward(const Batch& batch, std::uint64_t step);
-  OpIo ioFor(std::size_t layer, int batch, bool training, std::uint64_t step);
+  /// The tensors of one node; `m_xs` and `m_dxs` hold its inputs' until the next call.
+  OpIo ioFor(std::size_t node, int batch, bool training, std::uint64_t step);
+  void runNodeBackward(std::size_t node, int batch, std::uint64_t step);
+  void update(double learningRate, std::uint64_t step);
 
   CompileRequest m_request;
-  Analysis m_analysis;
+  Graph m_graph;
   Weights m_weights;
   std::vector<float> m_gradients, m_state;
   std::vector<std::unique_ptr<Op>> m_ops;
-  std::vector<std::string> m_opNotes;             ///< explain(): "cpu op" or "reference op" per layer
-  std::vector<std::vector<float>> m_activations;  ///< [0] the input as floats, [i+1] layer i's output
-  std::vector<std::vector<float>> m_activationGrads;
+  std::vector<std::string> m_opNotes;                ///< explain(): "cpu op" or "reference op" per node
+  std::vector<std::vector<float>> m_values;          ///< of Graph::values; [0] the input as floats
+  std::vector<std::vector<float>> m_valueGradients;  ///< empty where none is needed
+  std::vector<char> m_gradientBegun;                 ///< of each value: a reader has written its gradient in this batch
+  std::vector<std::vector<float>> m_parts;           ///< a further reader's gradient, to be added; one per input
+  std::vector<const float*> m_xs;
+  std::vector<float*> m_dxs;
 };
 
 }  // namespace strata

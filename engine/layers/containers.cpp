@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// Containers: layers that hold stacks of layers. Flattened they are the layers of their stacks and the nodes that join
+// what comes out.
+#include "engine/layers/common.h"
+#include "engine/layers/layers.h"
+
+namespace strata {
+namespace {
+
+/// The stride at which a window of one pixel makes `out` of `in`; 0: none does.
+int strideTo(int in, int out) {
+  for (int stride = 1; stride <= in; ++stride)
+    if ((in + stride - 1) / stride == out) return stride;
+  return 0;
+}
+
+/// "1 x 1 convolution" at the end of the shortcut, where one can mend it.
+std::vector<Fix> shortcutFix(Shape side, Shape main) {
+  if (!side.isImage() || !main.isImage()) return {};
+  const Pair strides{strideTo(side.h, main.h), strideTo(side.w, main.w)};
+  if (strides.h == 0 || strides.w == 0) return {};
+  return {{"Put a 1 × 1 convolution into the shortcut",
+           "",
+           {},
+           "conv2d",
+           1,
+           {{"filters", std::int64_t{main.c}}, {"kernel_size", Pair{1, 1}}, {"strides", strides}}}};
+}
+
+int joinResidual(Joining& to) {
+  const int main = to.outputs()[0], side = to.outputs()[1];
+  if (to.shapeOf(main) != to.shapeOf(side)) {
+    to.add({-1, "", Issue::Level::Error,
+            "The stack puts out " + to.shapeOf(main).text() + ", the shortcut " + to.shapeOf(side).text() +
+                "; to be added they have to be equal.",
+            shortcutFix(to.shapeOf(side), to.shapeOf(main))});
+    return -1;
+  }
+  const int sum = to.node("add", "add", "{}", {main, side});
+  const std::string& activation = to.fields().text("activation");
+  if (sum < 0 || activation == "linear") return sum;
+  return to.node("activation", "activation", R"({"activation": ")" + activation + R"("})", {sum});
+}
+
+int joinBranches(Joining& to) {
+  const std::string& merge = to.fields().text("merge");
+  const std::vector<int>& ways = to.outputs();
+  return to.node(merge, merge, "{}", ways);
+}
+
+/// Work and variables of a container are those of its nodes, which are counted one by one.
+void makeContainer(LayerDef& def) {
+  def.category = "shape";
+  def.icon = "branch";
+  def.params = noParams;
+  def.macs = noMacs;
+}
+
+}  // namespace
+
+LayerDef residualLayer() {
+  LayerDef def;
+  def.type = "residual";
+  def.title = "Residual";
+  def.stem = "res";
+  def.help =
+      "Adds what comes in to what its stack makes of it, so that the stack only has to learn the difference. Deep "
+      "nets train far better that way. A shortcut without layers hands the input on as it is.";
+  def.stacks = {{"stack", "Stack"}, {"shortcut", "Shortcut"}};
+  def.fields = {activationField("relu")};
+  def.join = joinResidual;
+  def.summary = [](const Fields& fields) { return "adds its shortcut · " + activationTitle(fields); };
+  def.examples = {
+      {R"({"stack": [{"type": "conv2d", "name": "a", "filters": 3, "kernel_size": 3, "padding": "same"}]})",
+       Shape::image(5, 6, 3)},
+      {R"({"stack": [{"type": "conv2d", "name": "a", "filters": 4, "kernel_size": 3, "padding": "same", "strides": 2,
+                      "activation": "relu"},
+                     {"type": "conv2d", "name": "b", "filters": 4, "kernel_size": 3, "padding": "same"}],
+           "shortcut": [{"type": "conv2d", "name": "c", "filters": 4, "kernel_size": 1, "strides": 2}],
+           "activation": "tanh"})",
+       Shape::image(7, 6, 2)},
+      {R"({"stack": [{"type": "dense", "name": "a", "units": 9}], "activation": "linear"})", Shape::vector(9)},
+  };
+  makeContainer(def);
+  return def;
+}
+
+LayerDef branchesLayer() {
+  LayerDef def;
+  def.type = "branches";
+  def.title = "Branches";
+  def.stem = "branch";
+  def.help =
+      "Gives its input to several stacks side by side and joins what they make of it: windows of several sizes on "
+      "one image, say. A stack without layers hands the input on as it is.";
+  def.stacks = {{"stacks", "Branch"}};
+  def.anyStacks = true;
+  def.fields = {choiceField("merge", "Merge",
+                            {{"concat", "Concatenate", "Channels one behind the other"},
+                             {"add", "Add", "The sum, value by value; all of one shape"},
+                             {"multiply", "Multiply", "The product, value by value; all of one shape"},
+                             {"average", "Average", "The mean, value by value; all of one shape"},
+                             {"max", "Maximum", "The largest, value by value; all of one shape"}},
+                            "concat", "How the branches are joined.")};
+  def.join = joinBranches;
+  def.summary = [](const Fields& fields) { return "side by side, then " + fields.text("merge"); };
+  def.examples = {
+      {R"({"stacks": [[{"type": "conv2d", "name": "a", "filters": 3, "kernel_size": 1}],
+                      [{"type": "conv2d", "name": "b", "filters": 2, "kernel_size": 3, "padding": "same"}], []]})",
+       Shape::image(5, 4, 2)},
+      {R"({"stacks": [[{"type": "dense", "name": "a", "units": 5}], [{"type": "dense", "name": "b", "units": 5}]],
+           "merge": "multiply"})",
+       Shape::vector(6)},
+      {R"({"stacks": [[{"type": "dense", "name": "a", "units": 6, "activation": "tanh"}], []], "merge": "max"})",
+       Shape::vector(6)},
+      {R"({"stacks": [[{"type": "residual", "name": "a", "stack": [{"type": "dense", "name": "b", "units": 6}]}],
+                      [{"type": "dense", "name": "c", "units": 6}]], "merge": "average"})",
+       Shape::vector(6)},
+  };
+  makeContainer(def);
+  return def;
+}
+
+}  // namespace strata

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+// One walk down the net finds issues, shapes and costs and flattens it.
+#include "engine/net/analysis.h"
+
+#include <algorithm>
+
+#include "engine/base/error.h"
+#include "engine/base/json.h"
+#include "engine/base/text.h"
+
+namespace strata {
+namespace {
+
+constexpr int kUnknown = -1;  ///< in the place of a value: its shape is not known
+/// Streams of random numbers of layers in containers start here, so that those of the net's own stack are as they were
+/// before there were containers.
+constexpr std::uint64_t kNestedStreams = 1 << 12;
+
+/// Walks down the net once; each step finds one layer's issues, shape and costs and adds its nodes.
+class Analyst {
+ public:
+  explicit Analyst(const NetworkSpec& spec) : m_spec(spec), m_used(namesIn(spec)) {}
+
+  Analysis run() {
+    checkWhole();
+    const bool sound = m_analysis.ok();
+    m_analysis.graph.values.push_back({sound ? m_spec.input : Shape{}, {}});
+    m_analysis.activations = m_analysis.graph.values.front().shape.size();
+    std::set<std::string> names;
+    const int output = walkStack(m_spec.layers, names, {}, sound ? 0 : kUnknown);
+    checkTotals();
+    if (m_analysis.ok()) checkOutput(shapeOf(output));
+    return std::move(m_analysis);
+  }
+
+ private:
+  class Join;
+
+  /// What holds the layer that is walked.
+  struct Surroundings {
+    std::string prefix;  ///< of paths: "res1/"
+    int depth = 0;
+    bool trainable = true;
+  };
+
+  LayerAnalysis& found(int layer) { return m_analysis.layers[static_cast<std::size_t>(layer)]; }
+  Shape shapeOf(int value) const {
+    return value == kUnknown ? Shape{} : m_analysis.graph.values[static_cast<std::size_t>(value)].shape;
+  }
+
+  void add(int layer, const std::string& field, const std::string& text, std::vector<Fix> fixes = {},
+           Issue::Level level = Issue::Level::Error) {
+    m_analysis.issues.push_back({layer, field, level, text, std::move(fixes)});
+  }
+
+  void checkWhole() {
+    const Shape in = m_spec.input;
+    const bool sane = in.rank == 3 ? in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide
+                                   : in.rank == 1 && in.h == 1 && in.w == 1;
+    if (!sane || in.c < 1 || in.c > kMaxChannels || in.size() > kMaxElements)
+      add(-1, "input", "An input of " + in.text() + " is not possible.");
+    if (m_spec.classes < 2 || m_spec.classes > kMaxClasses)
+      add(-1, "classes",
+          "A classifier needs 2 to " + grouped(kMaxClasses) + " classes; got " + std::to_string(m_spec.classes) + ".");
+    if (m_spec.layers.empty()) add(-1, "", "The stack has no layers. Add one from the palette.");
+    if (const int count = layerCount(m_spec); count > kMaxLayers)
+      add(-1, "", "The stack has " + grouped(count) + " layers; at most " + grouped(kMaxLayers) + " are allowed.");
+  }
+
+  void checkName(int layer, const std::string& name, const std::string& stem, std::set<std::string>& taken) {
+    const bool again = !taken.insert(name).second;
+    if (usableName(name) && !again) return;
+    const std::string better = unusedName(m_used, stem);
+    const std::string text = name.empty() ? "The layer has no name."
+                             : again      ? "Another layer is named " + inQuotes(name) + " too."
+                                          : "A name has at most 64 letters, digits, _ and -; no spaces and no dots.";
+    add(layer, "name", text, {{"Name it " + better, "name", better, {}}});
+  }
+
+  /// Returns the value that the stack makes of `input`. `names` are those in use around it.
+  int walkStack(const std::vector<LayerSpec>& stack, std::set<std::string>& names, const Surroundings& around,
+                int input) {
+    int top = 0;
+    for (const LayerSpec& layer : stack) {
+      const std::uint64_t stream = around.depth == 0 ? static_cast<std::uint64_t>(top++) : kNestedStreams + m_nested++;
+      input = walkLayer(layer, names, around, stream, input);
+    }
+    return input;
+  }
+
+  /// Returns the layer's output; unknown when the input is, or when the layer has an error.
+  int walkLayer(const LayerSpec& layer, std::set<std::string>& names, const Surroundings& around, std::uint64_t stream,
+                int input) {
+    const int number = static_cast<int>(m_analysis.layers.size());
+    m_analysis.layers.emplace_back();
+    LayerAnalysis& here = found(number);
+    here.def = findLayer(layer.type);
+    here.path = around.prefix + layer.name;
+    here.depth = around.depth;
+    here.in = shapeOf(input);
+    checkName(number, layer.name, here.def ? here.def->stem : "layer", names);
+    if (!here.def || here.def->hidden) {
+      add(number, "", "There is no layer of type " + inQuotes(layer.type) + ".");
+      return kUnknown;
+    }
+    if (!checkFields(number, layer, *here.def)) input = kUnknown;
+    const bool trainable = around.trainable && layer.trainable;
+    const int output = here.def->isContainer()
+                           ? walkContainer(number, layer, {here.path + "/", around.depth + 1, trainable}, input)
+                           : addLayer(number, layer, trainable, stream, input);
+    found(number).out = shapeOf(output);
+    found(number).value = output;
+    return output;
+  }
+
+  bool checkFields(int number, const LayerSpec& layer, const LayerDef& def) {
+    bool sound = true;
+    for (const Field& field : def.fields) {
+      const auto problem = problemWith(field, layer.fields.at(field.id));
+      if (problem) add(number, field.id, *problem + ".");
+      sound &= !problem;
+    }
+    return sound;
+  }
+
+  int addLayer(int number, const LayerSpec& layer, bool trainable, std::uint64_t stream, int input) {
+    if (input == kUnknown) return kUnknown;
+    Node node;
+    node.def = found(number).def;
+    node.fields = layer.fields;
+    node.path = found(number).path;
+    node.inputs = {input};
+    node.stream = stream;
+    node.trainable = trainable;
+    node.layer = number;
+    const int output = addNode(std::move(node));
+    if (output != kUnknown) found(number).params = m_analysis.graph.nodes.back().params;
+    return output;
+  }
+
+  int walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input);
+
+  /// Adds a node whose inputs are known. Its issues become those of the layer that it comes from.
+  int addNode(Node node) {
+    std::vector<Shape> ins;
+    for (const int in : node.inputs) ins.push_back(shapeOf(in));
+    const ShapeResult result =
+        node.def->joins() ? node.def->inferJoin(node.fields, ins) : node.def->inferShape(node.fields, ins.front());
+    if (result.issue) {
+      m_analysis.issues.push_back(*result.issue);
+      m_analysis.issues.back().layer = node.layer;
+    }
+    if (!result.out.known()) return kUnknown;
+    if (result.out.size() > kMaxElements) {
+      add(node.layer, "",
+          "The output of " + result.out.text() + " is too large; at most " + grouped(kMaxElements) +
+              " values are allowed.");
+      return kUnknown;
+    }
+    return count(node, ins.front()) ? append(std::move(node), result.out) : kUnknown;
+  }
+
+  /// Parameters and costs. False when there are too many.
+  bool count(Node& node, Shape in) {
+    node.params = node.def->params(node.fields, in);
+    for (const ParamInfo& param : node.params) node.parameters = saturatingAdd(node.parameters, param.size());
+    if (node.parameters > kMaxElements) {
+      add(node.layer, "",
+          "The layer would have " + grouped(node.parameters) + " weights; at most " + grouped(kMaxElements) +
+              " are allowed.");
+      return false;
+    }
+    node.weightsOffset = m_analysis.parameters;
+    node.macs = node.def->macs(node.fields, in);
+    LayerAnalysis& here = found(node.layer);
+    here.parameters = saturatingAdd(here.parameters, node.parameters);
+    here.macs = saturatingAdd(here.macs, node.macs);
+    m_analysis.parameters = saturatingAdd(m_analysis.parameters, node.parameters);
+    m_analysis.macs = saturatingAdd(m_analysis.macs, node.macs);
+    return true;
+  }
+
+  int append(Node node, Shape out) {
+    Graph& graph = m_analysis.graph;
+    for (const int input : node.inputs)
+      graph.values[static_cast<std::size_t>(input)].readers.push_back(static_cast<int>(graph.nodes.size()));
+    m_analysis.activations = saturatingAdd(m_analysis.activations, out.size());
+    graph.nodes.push_back(std::move(node));
+    graph.values.push_back({out, {}});
+    return static_cast<int>(graph.values.size()) - 1;
+  }
+
+  void checkTotals() {
+    if (m_analysis.parameters > kMaxElements)
+      add(-1, "",
+          "The net has " + grouped(m_analysis.parameters) + " weights; at most " + grouped(kMaxElements) +
+              " are allowed.");
+    if (m_analysis.activations > kMaxElements)
+      add(-1, "",
+          "All layer outputs of one sample hold " + grouped(m_analysis.activations) + " values; at most " +
+              grouped(kMaxElements) + " are allowed.");
+  }
+
+  void checkOutput(Shape out) {
+    const LayerSpec& layer = m_spec.layers.back();
+    const int last = numberAt(m_spec, {-1, 0, static_cast<int>(m_spec.layers.size()) - 1});
+    const std::string classes = std::to_string(m_spec.classes);
+    if (out != Shape::vector(m_spec.classes)) {
+      if (layer.type == "dense")
+        add(last, "units",
+            "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
+            {{"Use " + classes + " units", "units", std::int64_t{m_spec.classes}, {}}});
+      else
+        add(last, "",
+            "The last layer puts out " + out.text() + ", but the data have " + classes +
+                " classes. End with a Dense layer of " + classes + " units.");
+    } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
+      add(last, "activation",
+          "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
+          {{"Set activation to Linear", "activation", std::string("linear"), {}}}, Issue::Level::Warning);
+    } else if (layer.type == "dropout") {
+      add(last, "", "Dropout after the last Dense layer drops answers. Move it before that layer.", {},
+          Issue::Level::Warning);
+    }
+  }
+
+  const NetworkSpec& m_spec;
+  Analysis m_analysis;
+  const std::set<std::string> m_used;  ///< names of all layers
+  std::uint64_t m_nested = 0;          ///< layers in containers walked so far
+};
+
+/// What a container's join() sees of the walk.
+class Analyst::Join : public Joining {
+ public:
+  Join(Analyst& analyst, int number, const LayerSpec& layer, bool trainable, std::vector<int> outputs)
+      : m_analyst(analyst), m_number(number), m_layer(layer), m_trainable(trainable), m_outputs(std::move(outputs)) {}
+
+  const Fields& fields() const override { return m_layer.fields; }
+  const std::vector<int>& outputs() const override { return m_outputs; }
+  Shape shapeOf(int value) const override { return m_analyst.shapeOf(value); }
+  int node(const std::string& type, const std::string& name, const std::string& fields,
+           const std::vector<int>& inputs) override {
+    Node node;
+    node.def = findLayer(type);
+    node.path = m_analyst.found(m_number).path + "/" + name;
+    node.fields = fieldsFromJson(node.def->fields, Json::parse(fields), node.path, {});
+    node.inputs = inputs;
+    node.trainable = m_trainable;
+    node.layer = m_number;
+    return m_analyst.addNode(std::move(node));
+  }
+  void add(Issue issue) override {
+    issue.layer = m_number;
+    m_analyst.m_analysis.issues.push_back(std::move(issue));
+  }
+
+ private:
+  Analyst& m_analyst;
+  const int m_number;
+  const LayerSpec& m_layer;
+  const bool m_trainable;
+  const std::vector<int> m_outputs;
+};
+
+int Analyst::walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input) {
+  const LayerDef& def = *found(number).def;
+  if (inside.depth > kMaxDepth) {
+    add(number, "", "Containers can be nested " + std::to_string(kMaxDepth) + " deep at most.");
+    input = kUnknown;
+  }
+  const std::size_t before = m_analysis.graph.nodes.size();
+  std::vector<int> outputs;
+  std::set<std::string> names;
+  for (const auto& stack : layer.stacks) outputs.push_back(walkStack(stack, names, inside, input));
+  const std::size_t wanted = def.stacks.size();
+  if (def.anyStacks ? outputs.empty() || outputs.size() > kMaxStacks : outputs.size() != wanted) {
+    add(number, "",
+        def.anyStacks
+            ? "It holds 1 to " + std::to_string(kMaxStacks) + " stacks; got " + counted(std::ssize(outputs), "stack") +
+                  "."
+            : "It holds " + counted(std::ssize(def.stacks), "stack") + "; got " + std::to_string(outputs.size()) + ".");
+    return kUnknown;
+  }
+  if (input == kUnknown || std::find(outputs.begin(), outputs.end(), kUnknown) != outputs.end()) return kUnknown;
+  Join join(*this, number, layer, inside.trainable, std::move(outputs));
+  const int output = def.join(join);
+  LayerAnalysis& here = found(number);
+  here.parameters = here.macs = 0;
+  for (std::size_t i = before; i < m_analysis.graph.nodes.size(); ++i) {
+    here.parameters += m_analysis.graph.nodes[i].parameters;
+    here.macs = saturatingAdd(here.macs, m_analysis.graph.nodes[i].macs);
+  }
+  return output;
+}
+
+}  // namespace
+
+bool Analysis::ok() const {
+  return std::none_of(issues.begin(), issues.end(),
+                      [](const Issue& issue) { return issue.level == Issue::Level::Error; });
+}
+
+std::int64_t Analysis::trainingBytes(int batch, int optimizerSlots) const {
+  const std::int64_t perBatch = saturatingMul(2 * activations, batch);
+  const std::int64_t perWeight = saturatingMul(parameters, 2 + optimizerSlots);
+  return saturatingMul(saturatingAdd(perBatch, perWeight), sizeof(float));
+}
+
+std::int64_t Analysis::inferenceBytes(int batch) const {
+  return saturatingMul(saturatingAdd(saturatingMul(activations, batch), parameters), 2 * sizeof(float));
+}
+
+Analysis analyse(const NetworkSpec& spec) { return Analyst(spec).run(); }
+
+Graph lower(const NetworkSpec& spec) {
+  Analysis analysis = analyse(spec);
+  for (const Issue& issue : analysis.issues)
+    if (issue.level == Issue::Level::Error)
+      throw Error(Error::Kind::Input, issue.layer < 0 ? "network" : pathOf(spec, issue.layer),
+                  issue.text.substr(0, issue.text.size() - 1));
+  return std::move(analysis.graph);
+}
+
+}  // namespace strata
