@@ -12,12 +12,29 @@
 
 namespace strata::test {
 
-/// Site of an example of `def`; throws when the example is not legal for the layer.
+/// Site of an example of `def`, which is no container; throws when the example is not legal for the layer.
 inline Site siteOf(const LayerDef& def, const Example& example, int maxBatch) {
-  const Fields fields = fieldsFromJson(def.fields, Json::parse(example.fields), def.type, {});
-  const ShapeResult result = def.inferShape(fields, example.in);
+  Site site;
+  site.name = def.type;
+  site.fields = fieldsFromJson(def.fields, Json::parse(example.fields), def.type, {});
+  site.in = example.in;
+  site.ins = example.others;
+  site.ins.insert(site.ins.begin(), example.in);
+  const ShapeResult result =
+      def.joins() ? def.inferJoin(site.fields, site.ins) : def.inferShape(site.fields, example.in);
   if (result.issue) throw Error(Error::Kind::Input, def.type, result.issue->text);
-  return {def.type, fields, example.in, result.out, maxBatch, 3, true};
+  site.out = result.out;
+  site.maxBatch = maxBatch;
+  site.stream = 3;
+  return site;
+}
+
+/// The example as a layer of that name, a container with what it holds.
+inline LayerSpec layerOf(const LayerDef& def, const Example& example, const std::string& name) {
+  Json layer = Json::parse(example.fields);
+  layer["type"] = def.type;
+  layer["name"] = name;
+  return networkFromJson({{"layers", Json::array({layer})}}, "example").layers.front();
 }
 
 inline std::int64_t weightCount(const LayerDef& def, const Site& site) {
@@ -37,19 +54,33 @@ std::vector<Real> randomValues(std::int64_t count, std::uint64_t index) {
 /// All tensors of one call of an op, filled at random; outputs start as NaN, so that what is not written shows.
 template <class Real>
 struct OpTensors {
-  std::vector<Real> x, y, dy, dx, weights, gradients;
+  std::vector<std::vector<Real>> xs, dxs;  ///< one for each input
+  std::vector<Real> y, dy, weights, gradients;
   OpTensors(const LayerDef& def, const Site& site, int batch)
-      : x(randomValues<Real>(batch * site.in.size(), 1)),
-        y(static_cast<std::size_t>(batch * site.out.size()), Real(NAN)),
-        dy(randomValues<Real>(batch * site.out.size(), 2)), dx(x.size(), Real(NAN)),
-        weights(randomValues<Real>(weightCount(def, site), 3)), gradients(weights.size(), Real(NAN)), m_batch(batch) {}
+      : y(static_cast<std::size_t>(batch * site.out.size()), Real(NAN)),
+        dy(randomValues<Real>(batch * site.out.size(), 2)), weights(randomValues<Real>(weightCount(def, site), 3)),
+        gradients(weights.size(), Real(NAN)), m_batch(batch) {
+    for (const Shape& in : site.ins) {
+      xs.push_back(randomValues<Real>(batch * in.size(), xs.empty() ? 1 : 10 + xs.size()));
+      dxs.emplace_back(xs.back().size(), Real(NAN));
+    }
+    // A running variable may be a variance.
+    auto at = weights.begin();
+    for (const ParamInfo& param : def.params(site.fields, site.in))
+      for (std::int64_t i = 0; i < param.size(); ++i, ++at)
+        if (param.role == ParamInfo::Role::Running) *at = std::abs(*at);
+    for (const auto& x : xs) m_xs.push_back(x.data());
+    for (auto& dx : dxs) m_dxs.push_back(dx.data());
+  }
   BasicOpIo<Real> io() {
     BasicOpIo<Real> io;
     io.batch = m_batch;
-    io.x = x.data();
+    io.x = m_xs.front();
+    io.xs = m_xs;
     io.y = y.data();
     io.dy = dy.data();
-    io.dx = dx.data();
+    io.dx = m_dxs.front();
+    io.dxs = m_dxs;
     io.weights = weights;
     io.gradients = gradients;
     io.training = true;
@@ -60,6 +91,8 @@ struct OpTensors {
 
  private:
   int m_batch;
+  std::vector<const Real*> m_xs;
+  std::vector<Real*> m_dxs;
 };
 
 /// visit(row name, layer, example) for every layer and example.

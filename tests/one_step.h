@@ -11,26 +11,53 @@
 
 namespace strata::test {
 
-/// Nets whose output depends on every output of the example's layer: the layer first, behind a trained layer, and
-/// behind a trained layer with an activation between, so that a backend meets it fused and by itself, with the gradient
-/// of its input and without. Throws where the example makes no legal net.
+/// A layer whose output the example's layer sees; of one that joins, what a container makes of it.
+inline LayerSpec testedLayer(const LayerDef& def, const Example& example, const std::string& name) {
+  if (!def.joins()) return layerOf(def, example, name);
+  Json stacks = Json::array();
+  std::vector<Shape> ins = example.others;
+  ins.insert(ins.begin(), example.in);
+  for (const Shape& in : ins) {
+    const std::string inner = name + std::to_string(stacks.size());
+    stacks.push_back(
+        Json::array({in.isImage() ? Json{{"type", "conv2d"}, {"name", inner}, {"filters", in.c}, {"kernel_size", 1}}
+                                  : Json{{"type", "dense"}, {"name", inner}, {"units", in.c}}}));
+  }
+  const Example inside{Json{{"stacks", stacks}, {"merge", def.type}}.dump(), example.in};
+  return layerOf(*findLayer("branches"), inside, name);
+}
+
+/// Nets whose output depends on every output of the example's layer: the layer first, behind a trained layer, behind a
+/// trained layer with an activation between, and twice in a container that another container holds; so that a backend
+/// meets it fused and by itself, with the gradient of its input and without, and its input read by several. Throws
+/// where the example makes no legal net.
 inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& example) {
-  const auto layer = [](const char* type, const char* name, const Json& fields) {
+  const auto plain = [](const char* type, const char* name, const Json& fields) {
     return LayerSpec{type, name, fieldsFromJson(findLayer(type)->fields, fields, name, {})};
   };
   const LayerSpec before = example.in.isImage()
-                               ? layer("conv2d", "before", {{"filters", example.in.c}, {"kernel_size", 1}})
-                               : layer("dense", "before", {{"units", example.in.c}});
-  const LayerSpec bend = layer("activation", "bend", {{"activation", "tanh"}});
+                               ? plain("conv2d", "before", {{"filters", example.in.c}, {"kernel_size", 1}})
+                               : plain("dense", "before", {{"units", example.in.c}});
+  const LayerSpec bend = plain("activation", "bend", {{"activation", "tanh"}});
+  const LayerSpec layer = testedLayer(def, example, "layer");
+  LayerSpec inner = plain("branches", "inner", Json::object()), outer = inner;
+  inner.stacks = {{layer}, {testedLayer(def, example, "again")}};
+  outer.name = "outer";
+  outer.stacks = {{inner}, {layer}};
   std::vector<NetworkSpec> nets;
-  for (const std::vector<LayerSpec>& head : {std::vector<LayerSpec>{}, {before}, {before, bend}}) {
+  for (const std::vector<LayerSpec>& stack :
+       std::vector<std::vector<LayerSpec>>{{layer}, {before, layer}, {before, bend, layer}, {before, bend, outer}}) {
     NetworkSpec spec;
     spec.input = example.in;
     spec.classes = 3;
-    spec.layers = head;
-    spec.layers.push_back({def.type, "layer", fieldsFromJson(def.fields, Json::parse(example.fields), def.type, {})});
-    if (siteOf(def, example, 1).out.isImage()) spec.layers.push_back(layer("flatten", "flatten", Json::object()));
-    spec.layers.push_back(layer("dense", "after", {{"units", spec.classes}}));
+    spec.layers = stack;
+    if (const Shape out =
+            analyse(spec)
+                .layers.at(static_cast<std::size_t>(numberAt(spec, {-1, 0, static_cast<int>(stack.size()) - 1})))
+                .out;
+        out.isImage())
+      spec.layers.push_back(plain("flatten", "flatten", Json::object()));
+    spec.layers.push_back(plain("dense", "after", {{"units", spec.classes}}));
     const Analysis analysis = analyse(spec);
     if (!analysis.ok()) throw Error(Error::Kind::Input, def.type, analysis.issues.front().text);
     nets.push_back(std::move(spec));

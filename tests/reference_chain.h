@@ -31,39 +31,52 @@ struct ChainResult {
   std::vector<double> gradients;  ///< canonical layout
 };
 
+/// The plainest way there is: every tensor an array of its own, gradients added up.
 inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch,
                             double labelSmoothing = 0) {
-  const Analysis analysis = analyse(spec);
-  const std::size_t layers = spec.layers.size();
+  const Graph graph = lower(spec);
   const std::vector<double> values(weights.values.begin(), weights.values.end());
   ChainResult result;
   result.gradients.resize(values.size());
-  std::vector<std::vector<double>> x(layers + 1), dx(layers + 1);
+  std::vector<std::vector<double>> x, dx;
+  for (const GraphValue& value : graph.values) {
+    x.emplace_back(std::size_t(batch.size * value.shape.size()));
+    dx.push_back(x.back());
+  }
   x[0].assign(batch.floats, batch.floats + batch.size * spec.input.size());
   std::vector<std::unique_ptr<BasicOp<double>>> ops;
-  std::vector<BasicOpIo<double>> io(layers);
-  for (std::size_t i = 0; i < layers; ++i) {
-    const LayerAnalysis& found = analysis.layers[i];
-    ops.push_back(found.def->makeOp64(
-        {spec.layers[i].name, spec.layers[i].fields, found.in, found.out, batch.size, int(i), i > 0}));
-    x[i + 1].resize(std::size_t(batch.size * found.out.size()));
+  std::vector<std::vector<const double*>> xs(graph.nodes.size());
+  std::vector<BasicOpIo<double>> io(graph.nodes.size());
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    ops.push_back(node.def->makeOp64(graph.siteOf(i, batch.size, true)));
+    for (const int in : node.inputs) xs[i].push_back(x[std::size_t(in)].data());
     io[i].batch = batch.size;
-    io[i].x = x[i].data();
+    io[i].x = xs[i].front();
+    io[i].xs = xs[i];
     io[i].y = x[i + 1].data();
-    io[i].weights = std::span(values).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
+    io[i].weights = std::span(values).subspan(std::size_t(node.weightsOffset), std::size_t(node.parameters));
     io[i].gradients =
-        std::span(result.gradients).subspan(std::size_t(found.weightsOffset), std::size_t(found.parameters));
+        std::span(result.gradients).subspan(std::size_t(node.weightsOffset), std::size_t(node.parameters));
+    io[i].training = true;
     ops[i]->forward(io[i]);
   }
-  dx[layers].resize(x[layers].size());
   result.lossSum =
-      softmaxCrossEntropy(x[layers].data(), batch.labels, batch.size, spec.classes, dx[layers].data(), labelSmoothing)
+      softmaxCrossEntropy(x.back().data(), batch.labels, batch.size, spec.classes, dx.back().data(), labelSmoothing)
           .lossSum;
-  for (std::size_t i = layers; i-- > 0;) {
-    dx[i].resize(x[i].size());
+  for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+    std::vector<std::vector<double>> found;
+    std::vector<double*> dxs;
+    for (const int in : graph.nodes[i].inputs) found.emplace_back(x[std::size_t(in)].size());
+    for (auto& one : found) dxs.push_back(one.data());
     io[i].dy = dx[i + 1].data();
-    io[i].dx = i > 0 ? dx[i].data() : nullptr;
+    io[i].dx = dxs.front();
+    io[i].dxs = dxs;
     ops[i]->backward(io[i]);
+    for (std::size_t in = 0; in < found.size(); ++in) {
+      std::vector<double>& sum = dx[std::size_t(graph.nodes[i].inputs[in])];
+      for (std::size_t at = 0; at < sum.size(); ++at) sum[at] += found[in][at];
+    }
   }
   return result;
 }

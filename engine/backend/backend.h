@@ -31,7 +31,7 @@ struct CompileRequest {
 
 /// Which layer showed it first, when a loss is not finite.
 struct NonFinite {
-  std::string layer;  ///< name
+  std::string layer;  ///< path: "res1/conv1"
   std::string what;   ///< "output", "gradient", "weights"
 };
 
@@ -57,8 +57,8 @@ class CompiledNetwork {
                                            std::uint64_t step);
   /// logits [N, classes]; no dropout. Weights are not changed.
   virtual void forward(const Batch& batch, float* logits) = 0;
-  /// The output of every layer for one batch, in stack order: out[i] is [N, layer i's shape]. For looking inside; may
-  /// be slow.
+  /// The output of every node of the graph for one batch: out[i] is [N, node i's shape]. For looking inside; may be
+  /// slow.
   virtual void activations(const Batch& batch, std::vector<std::vector<float>>& out) = 0;
   /// Runs `batch` again layer by layer and names the first that is not finite; what = "" when all are finite.
   virtual NonFinite findNonFinite(const Batch& batch, std::uint64_t step) = 0;

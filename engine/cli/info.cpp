@@ -22,15 +22,15 @@ void printNetwork(const NetworkSpec& network) {
   std::cout << "Input " << network.input.text() << ", " << counted(network.classes, "class") << ", "
             << counted(analysis.parameters, "parameter") << ", " << counted(analysis.macs, "multiply-add")
             << " a sample\n";
-  for (std::size_t i = 0; i < network.layers.size(); ++i) {
-    const LayerAnalysis& layer = analysis.layers[i];
-    std::cout << "  " << printable(network.layers[i].name) << "  "
-              << (layer.def ? layer.def->summary(network.layers[i].fields) : network.layers[i].type) << "  "
-              << layer.out.text() << "\n";
+  for (int i = 0; i < layerCount(network); ++i) {
+    const LayerAnalysis& layer = analysis.layers[static_cast<std::size_t>(i)];
+    const LayerSpec& spec = layerAt(network, i);
+    std::cout << std::string(static_cast<std::size_t>(2 + 2 * layer.depth), ' ') << printable(spec.name) << "  "
+              << (layer.def ? layer.def->summary(spec.fields) : spec.type) << (spec.trainable ? "" : " · frozen")
+              << "  " << layer.out.text() << "\n";
   }
   for (const Issue& issue : analysis.issues) {
-    const std::string where =
-        issue.layer >= 0 ? printable(network.layers[static_cast<std::size_t>(issue.layer)].name) : "network";
+    const std::string where = issue.layer >= 0 ? printable(pathOf(network, issue.layer)) : "network";
     if (issue.level == Issue::Level::Error) throw Error(Error::Kind::Input, where, issue.text);
     std::cout << "  Warning: " << where << ": " << issue.text << "\n";
   }

@@ -8,9 +8,23 @@ namespace strata {
 
 const std::vector<LayerDef>& allLayers() {
   static const std::vector<LayerDef> layers{
-      conv2dLayer(),  maxPool2dLayer(), avgPool2dLayer(), denseLayer(),    activationLayer(),
-      flattenLayer(), dropoutLayer(),   residualLayer(),  branchesLayer(), addLayer(),
-      concatLayer(),  multiplyLayer(),  averageLayer(),   maxLayer(),
+      conv2dLayer(),
+      depthwiseConv2dLayer(),
+      maxPool2dLayer(),
+      avgPool2dLayer(),
+      globalAveragePoolLayer(),
+      denseLayer(),
+      activationLayer(),
+      batchNormLayer(),
+      flattenLayer(),
+      dropoutLayer(),
+      residualLayer(),
+      branchesLayer(),
+      addLayer(),
+      concatLayer(),
+      multiplyLayer(),
+      averageLayer(),
+      maxLayer(),
   };
   return layers;
 }

@@ -11,6 +11,12 @@ Slide slide(int in, int kernel, int stride, bool same) {
   return {in, out, kernel, stride, padding / 2};
 }
 
+Slides slidesOf(const Fields& fields, Shape in) {
+  const Pair kernel = fields.pair("kernel_size"), strides = fields.pair("strides");
+  const bool same = fields.text("padding") == "same";
+  return {slide(in.h, kernel.h, strides.h, same), slide(in.w, kernel.w, strides.w, same)};
+}
+
 std::optional<Issue> windowIssue(const std::string& noun, const std::string& field, Pair window, int usual, Shape in) {
   if (window.h <= in.h && window.w <= in.w) return std::nullopt;
   // The fix: as large as usual, or the largest odd size that fits.

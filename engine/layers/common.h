@@ -27,6 +27,13 @@ struct Slide {
 /// the right.
 Slide slide(int in, int kernel, int stride, bool same);
 
+/// How a kernel slides over an image, down and across.
+struct Slides {
+  Slide y, x;
+};
+/// By the fields kernel_size, strides and padding.
+Slides slidesOf(const Fields& fields, Shape in);
+
 /// The issue of a window that does not fit the image without padding, with its two fixes, or nothing. `noun` "Kernel",
 /// `field` its id.
 std::optional<Issue> windowIssue(const std::string& noun, const std::string& field, Pair window, int usual, Shape in);

@@ -27,15 +27,6 @@ std::vector<Field> convFields() {
   };
 }
 
-struct Slides {
-  Slide y, x;
-};
-Slides slidesOf(const Fields& fields, Shape in) {
-  const Pair kernel = fields.pair("kernel_size"), strides = fields.pair("strides");
-  const bool same = fields.text("padding") == "same";
-  return {slide(in.h, kernel.h, strides.h, same), slide(in.w, kernel.w, strides.w, same)};
-}
-
 ShapeResult convShape(const Fields& fields, Shape in) {
   if (!in.isImage()) return {{}, needsImage("A convolution", in)};
   if (fields.text("padding") == "valid")

@@ -31,7 +31,7 @@ void initialize(const ParamInfo& param, Rng& rng, std::span<float> values) {
   else if (type == "glorot_uniform") fillUniform(std::sqrt(6 / (fanIn + fanOut)), rng, values);
   else if (type == "he_uniform") fillUniform(std::sqrt(6 / fanIn), rng, values);
   else if (type == "he_normal") fillTruncatedNormal(std::sqrt(2 / fanIn), rng, values);
-  else std::fill(values.begin(), values.end(), 0.0f);
+  else std::fill(values.begin(), values.end(), type == "ones" ? 1.0f : 0.0f);
 }
 
 }  // namespace strata

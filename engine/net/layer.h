@@ -52,9 +52,9 @@ struct ParamInfo {
   /// itself, like batch norm's moving mean: saved, loaded and exported, never differentiated. Where a trained one gets
   /// its gradient, backward() leaves the value that it takes after this batch.
   enum class Role { Trained, Running };
-  std::string name;        ///< "kernel", "bias": the file name is "<path>.<name>"
-  std::vector<int> shape;  ///< conv kernel [R,S,C,K], dense kernel [in,out], bias [out]
-  Initializer initializer;
+  std::string name;                    ///< "kernel", "bias": the file name is "<path>.<name>"
+  std::vector<int> shape;              ///< conv kernel [R,S,C,K], dense kernel [in,out], bias [out]
+  Initializer initializer;             ///< also "ones", which is no choice for a person
   std::int64_t fanIn = 1, fanOut = 1;  ///< as Keras counts them
   Role role = Role::Trained;
   std::int64_t size() const;
@@ -140,7 +140,7 @@ struct LayerDef {
   std::vector<StackDef> stacks;     ///< of a container
   bool anyStacks = false;           ///< any number of stacks of the one kind in `stacks`, under one key
   bool hidden = false;              ///< only containers make it: it is not in the palette
-  bool reshapes = false;         ///< in memory nothing moves: the output's values are the input's
+  bool reshapes = false;            ///< in memory nothing moves: the output's values are the input's
   bool samplesIndependent = false;  ///< each sample's output depends on that sample alone, in training too
 
   bool isContainer() const { return join != nullptr; }

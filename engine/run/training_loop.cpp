@@ -73,7 +73,7 @@ void TrainingLoop::checkJob() const {
   const Analysis analysis = analyse(project.network);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error) {
-      const std::string layer = issue.layer >= 0 ? ", layer " + project.network.layers[issue.layer].name : "";
+      const std::string layer = issue.layer >= 0 ? ", layer " + pathOf(project.network, issue.layer) : "";
       throw badJob("network" + layer,
                    issue.text.ends_with('.') ? issue.text.substr(0, issue.text.size() - 1) : issue.text,
                    "Mend the layer and start again");
@@ -322,7 +322,7 @@ void TrainingLoop::watchForCollapse(int batch, double loss) {
   });
   if (dead == outputs.end() && !hasLearned()) return;
   if (dead != outputs.end())
-    m_divergedLayer = m_job.project.network.layers[static_cast<std::size_t>(dead - outputs.begin())].name;
+    m_divergedLayer = lower(m_job.project.network).nodes[static_cast<std::size_t>(dead - outputs.begin())].path;
   throw divergence("for " + std::to_string(m_guessedBatches) + " batches the net has only guessed" +
                    (m_divergedLayer.empty() ? "" : ", and every output of layer " + m_divergedLayer + " is 0"));
 }
