@@ -81,31 +81,38 @@ class OneStep {
     m_weights.values = randomValues<float>(std::ssize(m_weights.values), 2);
     for (float& weight : m_weights.values) weight *= 0.3f;  // keeps the softmax where a small error shows
     for (int i = 0; i < maxBatch; ++i) m_labels.push_back(i % spec.classes);
+    auto weight = m_weights.values.begin();
+    for (const Node& node : lower(spec).nodes)
+      for (const ParamInfo& param : node.params)
+        for (std::int64_t i = 0; i < param.size(); ++i, ++weight)
+          if (param.role == ParamInfo::Role::Running) *weight = std::abs(*weight);  // it may be a variance
   }
 
-  /// The first tensor that differs: the output, the loss, or a gradient; nothing when all agree.
-  std::optional<std::string> difference(CompiledNetwork& got, CompiledNetwork& expected, int batch) const {
+  /// The first tensor that differs: the output, the loss, a gradient, or what a step makes of a variable; nothing when
+  /// all agree. `absolute` as in Tolerance.
+  std::optional<std::string> difference(CompiledNetwork& got, CompiledNetwork& expected, int batch,
+                                        double absolute = 1e-6) const {
     const Result mine = run(got, batch), right = run(expected, batch);
     const auto compare = [&](const std::string& what, std::span<const float> a,
                              std::span<const float> b) -> std::optional<std::string> {
-      const auto text = compareTensors<float>(a, b, {static_cast<int>(b.size())}, {2e-5, 1e-6});
+      const auto text = compareTensors<float>(a, b, {static_cast<int>(b.size())}, {2e-5, absolute});
       return text ? std::optional(what + " " + *text) : std::nullopt;
     };
     if (auto found = compare("output", mine.logits, right.logits)) return found;
     if (auto found = compare("loss", {&mine.loss, 1}, {&right.loss, 1})) return found;
     for (const TensorPlace& place : m_weights.places) {
-      const auto of = [&](const Result& result) {
-        return std::span(result.gradients)
-            .subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size));
+      const auto part = [&](const std::vector<float>& values) {
+        return std::span(values).subspan(static_cast<std::size_t>(place.offset), static_cast<std::size_t>(place.size));
       };
-      if (auto found = compare("gradient of " + place.name, of(mine), of(right))) return found;
+      if (auto found = compare("gradient of " + place.name, part(mine.gradients), part(right.gradients))) return found;
+      if (auto found = compare("next " + place.name, part(mine.weights), part(right.weights))) return found;
     }
     return std::nullopt;
   }
 
  private:
   struct Result {
-    std::vector<float> logits, gradients;
+    std::vector<float> logits, gradients, weights;  ///< weights after the step
     float loss = 0;
   };
 
@@ -121,6 +128,7 @@ class OneStep {
     net.forward(part, result.logits.data());
     result.loss = static_cast<float>(net.trainBatch(part, 1, 5).lossSum);
     result.gradients = net.optimizerState();
+    result.weights = net.weights().values;
     return result;
   }
 

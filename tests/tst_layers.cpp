@@ -160,7 +160,7 @@ void TestLayers::backendsAgree() {
     const OneStep step(spec, 5);
     const auto expected = reference->compile(step.request), got = made->compile(step.request);
     for (const int batch : {5, 3, 1}) {
-      const auto difference = step.difference(*got, *expected, batch);
+      const auto difference = step.difference(*got, *expected, batch, example->tolerance);
       QVERIFY2(!difference, qPrintable(QString("%1 layers, batch %2: %3")
                                            .arg(spec.layers.size())
                                            .arg(batch)

@@ -106,6 +106,8 @@ struct Example {
   std::string fields;  ///< a JSON object, as in a project; of a container with its stacks
   Shape in;
   std::vector<Shape> others = {};  ///< the further inputs of a layer that joins
+  /// How far gradients in float may be off where they are sums that cancel to nothing.
+  double tolerance = 1e-6;
 };
 
 /// One of the stacks that a container holds.

@@ -104,6 +104,30 @@ struct Buffer {
   }
 };
 
+/// Calls visit(first channel, channels, pixels, row of each buffer's array) for each stretch of sample `n` that lies
+/// together in all of them: buffers of one shape, in frames of their own.
+template <std::size_t kCount, class Visit>
+void eachRow(int n, const Buffer* const (&buffers)[kCount], const Array<float>* const (&arrays)[kCount], Visit visit) {
+  const Buffer& first = *buffers[0];
+  const Shape& shape = first.shape;
+  float* rows[kCount];
+  if (first.panel) {
+    for (int at = 0; at < shape.c; at += first.panel) {
+      for (std::size_t i = 0; i < kCount; ++i)
+        rows[i] = arrays[i]->data() + (std::int64_t{at / first.panel} * buffers[i]->batch + n) * buffers[i]->panel;
+      visit(at, std::min(first.panel, shape.c - at), 1, rows);
+    }
+    return;
+  }
+  for (int row = 0; row < shape.h; ++row) {
+    for (std::size_t i = 0; i < kCount; ++i) {
+      const Frame frame = buffers[i]->inside(n, *arrays[i]);
+      rows[i] = frame.data + std::int64_t{row} * frame.rowStride;
+    }
+    visit(0, shape.c, shape.w, rows);
+  }
+}
+
 /// Copies sample `n` out of a buffer or into it; `plain` is the sample without frame and panels.
 enum class Copy { Out, In };
 template <Copy kWay>

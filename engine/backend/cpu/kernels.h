@@ -199,6 +199,20 @@ struct PoolShape {
   }
 };
 
+/// What an input's gradient is made of, each [c]: dx = dz ofGradient + x ofInput + fixed.
+struct ChannelSlopes {
+  const float *ofGradient, *ofInput, *fixed;
+};
+
+/// The largest kernel that depthwise passes take, in pixels.
+inline constexpr int kDepthwiseTaps = 49;
+/// A depthwise convolution with one kernel a channel, over a framed image of `cols` columns.
+struct DepthwiseShape {
+  int c = 1, cols = 1, outH = 1, outW = 1;
+  int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1;
+  Activation activation = Activation::Linear;
+};
+
 /// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
 struct UpdateRule {
   enum class Kind { Sgd, Momentum, Nesterov, Adam } kind = Kind::Sgd;
@@ -310,6 +324,25 @@ struct Kernels {
 
   void (*averagePool)(const PoolShape& shape, Frame x, Frame y);
   void (*averagePoolGradient)(const PoolShape& shape, Frame dy, Frame dx);
+
+  // Each channel by itself. Pixels [pixels][c] lie one behind the other; what is summed is added to what is there.
+  /// sums [2][c]: of x - center, and of its square.
+  void (*channelSums)(const float* x, int pixels, int c, const float* center, float* sums);
+  /// y = act(x gain + shift). Returns a probe.
+  float (*channelAffine)(Activation activation, const float* x, int pixels, int c, const float* gain,
+                         const float* shift, float* y);
+  /// sums [2][c]: of dz, the gradient before the activation, and of dz (x - center).
+  void (*channelGradientSums)(Activation activation, const float* y, const float* dy, const float* x, int pixels, int c,
+                              const float* center, float* sums);
+  void (*channelGradient)(Activation activation, const float* y, const float* dy, const float* x, int pixels, int c,
+                          const ChannelSlopes& slopes, float* dx);
+  /// One sample; x in its frame, weights [kernelH * kernelW][c], bias [c] or null. Returns a probe.
+  float (*depthwiseForward)(const DepthwiseShape& shape, const float* x, const float* weights, const float* bias,
+                            Frame y);
+  /// Adds to dx, in its frame. dz is the gradient before the activation.
+  void (*depthwiseInputGradient)(const DepthwiseShape& shape, Frame dz, const float* weights, float* dx);
+  /// Adds to gradient [kernelH * kernelW + 1][c], the bias's last.
+  void (*depthwiseWeightGradient)(const DepthwiseShape& shape, Frame dz, const float* x, float* gradient);
 
   // Element-wise.
   void (*activate)(Activation activation, float* x, std::int64_t n);

@@ -3,6 +3,7 @@
 // nothing but plain types may be included here, or the linker could pick a copy of a library function that needs those
 // instructions.
 #pragma once
+#include "engine/backend/cpu/kernels_channels.h"
 #include "engine/backend/cpu/kernels_dense.h"
 #include "engine/backend/cpu/kernels_math.h"
 #include "engine/backend/cpu/kernels_planes.h"
@@ -63,6 +64,13 @@ constexpr Kernels table(Isa isa) {
           denseWeightGradient,
           averagePool,
           averagePoolGradient,
+          channelSums,
+          channelAffine,
+          channelGradientSums,
+          channelGradient,
+          depthwiseForward,
+          depthwiseInputGradient,
+          depthwiseWeightGradient,
           activate,
           activationGradient,
           addInPlace,

@@ -8,8 +8,11 @@
 #include <cmath>
 #include <map>
 
+#include "engine/backend/cpu/add_pass.h"
+#include "engine/backend/cpu/batch_norm_pass.h"
 #include "engine/backend/cpu/conv_pass.h"
 #include "engine/backend/cpu/dense_pass.h"
+#include "engine/backend/cpu/depthwise_pass.h"
 #include "engine/backend/cpu/op_pass.h"
 #include "engine/backend/cpu/pool_pass.h"
 #include "engine/backend/reference/network.h"
@@ -19,9 +22,10 @@
 namespace strata {
 namespace {
 
-/// What one pass computes: node `first`, and with a convolution the pooling `last` that rides on it.
+/// What one pass computes: node `first`, and up to `last` what is fused with it: the pooling behind a convolution, the
+/// activation behind a sum.
 struct Group {
-  enum class Kind { Conv, Dense, AveragePool, Op } kind;
+  enum class Kind { Conv, Dense, Depthwise, AveragePool, GlobalAverage, BatchNorm, Add, Op } kind;
   std::size_t first, last;
   std::vector<int> inputs;            ///< values, none of them of a node that only reshapes
   std::vector<Buffer*> buffers = {};  ///< where it reads them, each in the form that the pass wants
@@ -38,24 +42,20 @@ class ForkPass : public Pass {
 
   void forward(const Step& step) override {
     step.pool.run(step.batch, [&](int n, int) {
-      std::vector<float> sample(std::size_t(m_from.shape.size()));
-      for (Buffer* copy : m_copies) {
-        copySample<Copy::Out>(m_from, m_from.values, sample.data(), n);
-        copySample<Copy::In>(*copy, copy->values, sample.data(), n);
-      }
+      for (Buffer* copy : m_copies)
+        eachRow(n, {&m_from, copy}, {&m_from.values, &copy->values}, [](int, int count, int pixels, float*(&rows)[2]) {
+          std::copy_n(rows[0], std::int64_t{pixels} * count, rows[1]);
+        });
     });
   }
   void backward(const Step& step) override {
     if (m_from.gradients.size() == 0) return;
-    const std::size_t size = std::size_t(m_from.shape.size());
     step.pool.run(step.batch, [&](int n, int) {
-      std::vector<float> sum(size), more(size);
-      copySample<Copy::Out>(m_from, m_from.gradients, sum.data(), n);
-      for (Buffer* copy : m_copies) {
-        copySample<Copy::Out>(*copy, copy->gradients, more.data(), n);
-        for (std::size_t i = 0; i < size; ++i) sum[i] += more[i];
-      }
-      copySample<Copy::In>(m_from, m_from.gradients, sum.data(), n);
+      for (Buffer* copy : m_copies)
+        eachRow(n, {copy, &m_from}, {&copy->gradients, &m_from.gradients},
+                [&](int, int count, int pixels, float*(&rows)[2]) {
+                  step.kernels.addInPlace(rows[1], rows[0], std::int64_t{pixels} * count);
+                });
     });
   }
   PassWork work() const override { return {m_name, "copies", "sums", 0, false, false, 1, 1, 1}; }
@@ -92,6 +92,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   }
   int source(int value) const;
   bool readOnce(std::size_t node) const;
+  Activation activationOf(const Group& group) const;
   std::vector<Group> groups() const;
   void makeBuffers(std::vector<Group>& groups);
   void makeBuffersOf(int value, std::vector<Group>& groups);
@@ -183,10 +184,25 @@ bool Pipeline::readOnce(std::size_t node) const {
   return readers.size() == 1 && std::size_t(readers.front()) == node + 1;
 }
 
+/// The activation at the end of a group; Linear where a pass knows none.
+Activation Pipeline::activationOf(const Group& group) const {
+  using Kind = Group::Kind;
+  if (group.kind == Kind::Add)
+    return group.last > group.first ? strata::activationOf(m_graph.nodes[group.last].fields) : Activation::Linear;
+  const bool has = group.kind == Kind::Conv || group.kind == Kind::Dense || group.kind == Kind::Depthwise ||
+                   group.kind == Kind::BatchNorm;
+  return has ? strata::activationOf(m_graph.nodes[group.first].fields) : Activation::Linear;
+}
+
 std::vector<Group> Pipeline::groups() const {
   using Kind = Group::Kind;
-  static const std::map<std::string, Kind> kinds{
-      {"dense", Kind::Dense}, {"conv2d", Kind::Conv}, {"avg_pool2d", Kind::AveragePool}};
+  static const std::map<std::string, Kind> kinds{{"dense", Kind::Dense},
+                                                 {"conv2d", Kind::Conv},
+                                                 {"depthwise_conv2d", Kind::Depthwise},
+                                                 {"avg_pool2d", Kind::AveragePool},
+                                                 {"global_avg_pool", Kind::GlobalAverage},
+                                                 {"batch_norm", Kind::BatchNorm},
+                                                 {"add", Kind::Add}};
   std::vector<Group> result;
   const auto& nodes = m_graph.nodes;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -194,10 +210,12 @@ std::vector<Group> Pipeline::groups() const {
     const auto kind = kinds.find(nodes[i].def->type);
     Group group{kind == kinds.end() ? Kind::Op : kind->second, i, i, nodes[i].inputs};
     for (int& input : group.inputs) input = source(input);
+    if (group.kind == Kind::Depthwise && !DepthwisePass::takes(siteOf(i, true))) group.kind = Kind::Op;
+    if (group.kind == Kind::Add && readOnce(i) && nodes[i + 1].def->type == "activation") group.last = ++i;
     if (group.kind == Kind::Conv && readOnce(i)) {
       const std::string& next = nodes[i + 1].def->type;
       if (next == "avg_pool2d" ||
-          (next == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), activationOf(nodes[i].fields))))
+          (next == "max_pool2d" && poolFuses(poolGeometry(siteOf(i + 1, true)), strata::activationOf(nodes[i].fields))))
         group.last = ++i;
     }
     result.push_back(std::move(group));
@@ -230,10 +248,10 @@ void Pipeline::makeBuffersOf(int value, std::vector<Group>& parts) {
   if (writer != parts.end()) {
     const Buffer* in = writer->buffers.front();
     const bool weighted = writer->kind == Group::Kind::Conv || writer->kind == Group::Kind::Dense;
-    const bool relu = weighted && activationOf(m_graph.nodes[writer->first].fields) == Activation::Relu;
+    const bool relu = activationOf(*writer) == Activation::Relu;
     first.hasZeros |=
         relu || writer->kind == Group::Kind::Op || (writer->kind == Group::Kind::AveragePool && in->hasZeros);
-    first.rectified = relu && readers.size() < 2 && m_graph.nodes[writer->last].def->type != "avg_pool2d";
+    first.rectified = weighted && relu && readers.size() < 2 && m_graph.nodes[writer->last].def->type != "avg_pool2d";
   }
   if (readers.size() < 2) return;
   const std::string name = value == 0 ? "input" : m_graph.nodes[std::size_t(value) - 1].path;
@@ -253,7 +271,7 @@ Buffer& Pipeline::bufferIn(const Group* reader, int value, const Buffer* like) {
   if (shape.isImage()) {
     buffer->rows = shape.h;
     buffer->cols = shape.w;
-    if (reader && reader->kind == Group::Kind::Conv) {
+    if (reader && (reader->kind == Group::Kind::Conv || reader->kind == Group::Kind::Depthwise)) {
       const WindowGeometry g = convGeometry(siteOf(reader->first, true));
       buffer->top = g.y.before;
       buffer->left = g.x.before;
@@ -291,14 +309,34 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     const Node& node = m_graph.nodes[group.first];
     const bool inputGradient = std::any_of(group.buffers.begin(), group.buffers.end(),
                                            [](const Buffer* x) { return x->gradients.size() > 0; });
-    if (group.kind == Group::Kind::Conv) m_passes.push_back(convPass(group, y));
-    else if (group.kind == Group::Kind::Dense) m_passes.push_back(densePass(group, parts, y));
-    else if (group.kind == Group::Kind::AveragePool)
-      m_passes.push_back(std::make_unique<AveragePoolPass>(node.path, poolGeometry(siteOf(group.first, true)),
-                                                           *group.buffers.front(), y));
-    else
-      m_passes.push_back(std::make_unique<OpPass>(node, siteOf(group.first, inputGradient), slots, m_request.training,
-                                                  group.buffers, y));
+    Buffer& x = *group.buffers.front();
+    const Site site = siteOf(group.first, inputGradient);
+    using Kind = Group::Kind;
+    switch (group.kind) {
+      case Kind::Conv:
+        m_passes.push_back(convPass(group, y));
+        break;
+      case Kind::Dense:
+        m_passes.push_back(densePass(group, parts, y));
+        break;
+      case Kind::Depthwise:
+        m_passes.push_back(std::make_unique<DepthwisePass>(node, site, slots, x, y));
+        break;
+      case Kind::AveragePool:
+        m_passes.push_back(std::make_unique<AveragePoolPass>(node.path, poolGeometry(site), x, y));
+        break;
+      case Kind::GlobalAverage:
+        m_passes.push_back(std::make_unique<GlobalAveragePass>(node.path, x, y));
+        break;
+      case Kind::BatchNorm:
+        m_passes.push_back(std::make_unique<BatchNormPass>(node, slots, x, y));
+        break;
+      case Kind::Add:
+        m_passes.push_back(std::make_unique<AddPass>(node.path, activationOf(group), group.buffers, y));
+        break;
+      case Kind::Op:
+        m_passes.push_back(std::make_unique<OpPass>(node, site, slots, m_request.training, group.buffers, y));
+    }
     m_learns.push_back(node.learns());
     fork(group.output());
   }
@@ -322,7 +360,7 @@ std::unique_ptr<Pass> Pipeline::convPass(const Group& group, Buffer& y) {
   plan.shape.c = site.in.c, plan.shape.k = site.out.c;
   plan.shape.r = g.y.kernel, plan.shape.s = g.x.kernel, plan.shape.sy = g.y.stride, plan.shape.sx = g.x.stride;
   plan.shape.rows = x.rows, plan.shape.cols = x.cols;
-  plan.shape.activation = activationOf(site.fields);
+  plan.shape.activation = strata::activationOf(site.fields);
   if (pooled && !average) {
     const Pair window = poolGeometry(siteOf(group.last, true)).kernel();
     plan.shape.poolH = window.h, plan.shape.poolW = window.w;
@@ -347,10 +385,10 @@ std::unique_ptr<Pass> Pipeline::densePass(const Group& group, const std::vector<
            std::find(part.inputs.begin(), part.inputs.end(), group.output()) != part.inputs.end();
   });
   const DensePass::Plan plan{site.name,
-                             activationOf(site.fields),
+                             strata::activationOf(site.fields),
                              site.fields.flag("use_bias"),
                              inputGradient,
-                             activationOf(site.fields) == Activation::Relu || readByOp,
+                             strata::activationOf(site.fields) == Activation::Relu || readByOp,
                              m_request.training ? m_request.optimizer.slotsPerWeight() : 0,
                              m_graph.nodes[group.first].weightsOffset};
   return std::make_unique<DensePass>(plan, x, y, m_kernels, m_pool.threads());

@@ -21,4 +21,30 @@ PassWork AveragePoolPass::work() const {
   return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1};
 }
 
+GlobalAveragePass::GlobalAveragePass(std::string name, Buffer& x, Buffer& y)
+    : m_name(std::move(name)), m_shape{x.shape.c, x.shape.h, x.shape.w, 1, 1, x.shape.h,
+                                       x.shape.w, x.shape.h, x.shape.w, 0, 0},
+      m_x(x), m_y(y), m_means(std::size_t(x.batch) * x.shape.c) {}
+
+void GlobalAveragePass::forward(const Step& step) {
+  step.pool.run(step.batch, [&](int n, int) {
+    float* mean = m_means.data() + std::int64_t{n} * m_shape.c;
+    step.kernels.averagePool(m_shape, m_x.inside(n, m_x.values), {mean, m_shape.c});
+    copySample<Copy::In>(m_y, m_y.values, mean, n);
+  });
+}
+
+void GlobalAveragePass::backward(const Step& step) {
+  if (m_x.gradients.size() == 0) return;
+  step.pool.run(step.batch, [&](int n, int) {
+    float* mean = m_means.data() + std::int64_t{n} * m_shape.c;
+    copySample<Copy::Out>(m_y, m_y.gradients, mean, n);
+    step.kernels.averagePoolGradient(m_shape, {mean, m_shape.c}, m_x.inside(n, m_x.gradients));
+  });
+}
+
+PassWork GlobalAveragePass::work() const {
+  return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1};
+}
+
 }  // namespace strata

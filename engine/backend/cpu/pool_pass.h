@@ -29,4 +29,20 @@ class AveragePoolPass : public Pass {
   Buffer &m_x, &m_y;
 };
 
+/// The mean of every channel over the whole image, a vector.
+class GlobalAveragePass : public Pass {
+ public:
+  GlobalAveragePass(std::string name, Buffer& x, Buffer& y);
+
+  void forward(const Step& step) override;
+  void backward(const Step& step) override;
+  PassWork work() const override;
+
+ private:
+  const std::string m_name;
+  const PoolShape m_shape;  ///< one window
+  Buffer &m_x, &m_y;
+  Array<float> m_means;  ///< [N][c] and room: of the output, or its gradient
+};
+
 }  // namespace strata

@@ -196,7 +196,7 @@ PalettePanel::PalettePanel(const Theme& theme, QWidget* parent) : QWidget(parent
 }
 
 void PalettePanel::addTemplates() {
-  for (const QString name : {"mnist-lesson", "mlp", "lenet5", "vgg-small"}) {
+  for (const QString name : {"mnist-lesson", "mlp", "lenet5", "vgg-small", "small-resnet"}) {
     QFile file(":/projects/" + name + ".strata");
     if (!file.open(QIODevice::ReadOnly)) continue;
     m_projects.push_back(

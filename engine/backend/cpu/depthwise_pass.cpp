@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/backend/cpu/depthwise_pass.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace strata {
+
+bool DepthwisePass::takes(const Site& site) {
+  const Pair kernel = site.fields.pair("kernel_size");
+  return site.fields.integer("depth_multiplier") == 1 && std::int64_t{kernel.h} * kernel.w <= kDepthwiseTaps;
+}
+
+DepthwisePass::DepthwisePass(const Node& node, const Site& site, int stateSlots, Buffer& x, Buffer& y)
+    : m_node(node), m_x(x), m_y(y), m_bias(node.fields.flag("use_bias")), m_weights(std::size_t(node.parameters)),
+      m_gradients(std::size_t(node.parameters)) {
+  const WindowGeometry g = convGeometry(site);
+  m_shape = {
+      g.in.c, x.cols, g.out.h, g.out.w, g.y.kernel, g.x.kernel, g.y.stride, g.x.stride, activationOf(node.fields)};
+  for (int slot = 0; slot < stateSlots; ++slot) m_state[slot] = Array<float>(m_weights.size());
+  m_partGradients = Array<float>(std::size_t(kMostParts) * (g.y.kernel * g.x.kernel + 1) * g.in.c);
+}
+
+void DepthwisePass::forward(const Step& step) {
+  std::atomic<bool> finite{true};
+  const float* bias = m_bias ? m_weights.data() + std::int64_t{m_shape.kernelH} * m_shape.kernelW * m_shape.c : nullptr;
+  step.pool.run(step.batch, [&](int n, int) {
+    const float probe = step.kernels.depthwiseForward(m_shape, m_x.sample(n, m_x.values), m_weights.data(), bias,
+                                                      m_y.inside(n, m_y.values));
+    if (!(probe == 0)) finite = false;
+  });
+  m_finite = finite;
+}
+
+void DepthwisePass::backward(const Step& step) {
+  if (m_y.gradients.size() == 0) return;
+  const std::size_t size = m_partGradients.size() / kMostParts;
+  step.pool.run(step.parts(), [&](int part, int) {
+    float* gradient = m_partGradients.data() + std::size_t(part) * size;
+    std::fill_n(gradient, size, 0.f);
+    for (int n = step.begin(part); n < step.end(part); ++n) {
+      const Frame dz = m_y.inside(n, m_y.gradients), y = m_y.inside(n, m_y.values);
+      for (int row = 0; row < m_shape.outH; ++row)
+        step.kernels.activationGradient(m_shape.activation, y.data + std::int64_t{row} * y.rowStride,
+                                        dz.data + std::int64_t{row} * dz.rowStride,
+                                        std::int64_t{m_shape.outW} * m_shape.c);
+      step.kernels.depthwiseWeightGradient(m_shape, dz, m_x.sample(n, m_x.values), gradient);
+      if (m_x.gradients.size() == 0) continue;
+      float* dx = m_x.sample(n, m_x.gradients);
+      std::fill_n(dx, m_x.sampleSize(), 0.f);
+      step.kernels.depthwiseInputGradient(m_shape, dz, m_weights.data(), dx);
+    }
+  });
+  std::fill_n(m_gradients.data(), m_gradients.size(), 0.f);
+  for (int part = 0; part < step.parts(); ++part)
+    step.kernels.addInPlace(m_gradients.data(), m_partGradients.data() + std::size_t(part) * size,
+                            std::int64_t(m_gradients.size()));
+}
+
+void DepthwisePass::gradientTask(const Step& step, int) {
+  if (step.kernels.probe(m_gradients.data(), std::int64_t(m_gradients.size())) != 0) m_finite = false;
+}
+
+float DepthwisePass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
+  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(),
+                             std::int64_t(m_weights.size()));
+}
+
+void DepthwisePass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
+void DepthwisePass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
+void DepthwisePass::setState(int slot, const float* canonical) {
+  std::copy_n(canonical, m_state[slot].size(), m_state[slot].data());
+}
+void DepthwisePass::getState(int slot, float* canonical) const {
+  std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical);
+}
+
+PassWork DepthwisePass::work() const {
+  const double macs = double(m_shape.outH) * m_shape.outW * m_shape.c * m_shape.kernelH * m_shape.kernelW;
+  return {m_node.path, "vectors of channels", "vectors of channels", macs, m_x.gradients.size() > 0, true, 1, 1, 1};
+}
+
+}  // namespace strata
