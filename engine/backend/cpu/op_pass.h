@@ -37,7 +37,7 @@ class OpPass : public Pass {
   Buffer &m_x, &m_y;
   bool m_finite = true;
   std::vector<std::unique_ptr<Op>> m_ops;  ///< one a part, or one for all
-  std::vector<float> m_weights, m_gradients, m_state[2];
+  std::vector<float> m_weights, m_gradients, m_state[kMostSlots];
   std::vector<float> m_xPlain, m_yPlain, m_dxPlain, m_dyPlain;  ///< [N, shape], without frames and panels
 };
 
