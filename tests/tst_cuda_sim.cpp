@@ -563,10 +563,10 @@ class TestCudaSim : public QObject {
     device.copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
     for (const std::uint32_t epoch : {0u, 1u, 70000u}) {
       batches.startEpoch(static_cast<int>(epoch), true, kSeed);
-      const std::vector<StepParams> stepParams(3, StepParams{0, 0, epoch});
+      const std::vector<StepParams> stepParams(3, StepParams{0, {}, epoch});
       device.copyIn(Lane::Main, params.data(), stepParams.data(), params.bytes());
       for (int index = 0; index < batches.count(); ++index) {
-        const StepCursor at{index, 1, 0, 0};
+        const StepCursor at{index, 1, 0, {}};
         device.copyIn(Lane::Main, cursor.data(), &at, cursor.bytes());
         device.copyIn(Lane::Main, numbers.data() + index * kBatch, batches.numbers(index).data(),
                       kBatch * sizeof(std::int32_t));

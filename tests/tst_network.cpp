@@ -123,9 +123,9 @@ void TestNetwork::lessonsCosts() {
   for (const LayerAnalysis& found : analysis.layers) {
     parameters.push_back(found.parameters);
     macs.push_back(found.macs);
-    offsets.push_back(found.weightsOffset);
     shapes.push_back(found.out.text());
   }
+  for (const Node& node : analysis.graph.nodes) offsets.push_back(node.weightsOffset);
   QCOMPARE(parameters, (std::vector<std::int64_t>{624, 0, 28848, 0, 0, 393728, 5130}));
   QCOMPARE(offsets, (std::vector<std::int64_t>{0, 624, 624, 29472, 29472, 29472, 423200}));
   QCOMPARE(macs, (std::vector<std::int64_t>{345600, 0, 1843200, 0, 0, 393216, 5120}));

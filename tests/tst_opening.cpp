@@ -113,7 +113,7 @@ std::vector<std::pair<QString, Change>> hostileChanges() {
         setLimits(layers(json)[0], def.fields, high);
       });
     }
-  const auto choices = [&](const char* key, const std::vector<ChoiceDef>& defs) {
+  const auto choices = [&](const char* key, const auto& defs) {
     for (const ChoiceDef& def : defs)
       for (const bool high : {false, true})
         add(QString("%1 at its %2 limits").arg(def.type.c_str(), high ? "high" : "low"), [=, &def](Json& json) {

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Optimizers and schedules against numbers computed by hand or in closed form.
+// Optimizers and schedules against numbers computed by hand, in closed form or by PyTorch.
+#include <QFile>
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QTest>
 #include <cmath>
 
+#include "engine/learn/optimizer.h"
 #include "engine/learn/schedule.h"
 
 using namespace strata;
@@ -14,6 +19,10 @@ class TestOptimizer : public QObject {
   void handComputed();
   void momentumReachesItsClosedForm();
   void adamsFirstStepIsTheRate();
+  void asPyTorch_data();
+  void asPyTorch();
+  void weightDecayZeroChangesNothing();
+  void ruleAndTableAgree();
   void schedules_data();
   void schedules();
   void stateForEachWeight();
@@ -26,7 +35,21 @@ static OptimizerSpec sgdSpec(double momentum, bool nesterov) {
   return spec;
 }
 
-static OptimizerSpec adamSpec() { return {"adam", Fields(allOptimizers()[1].fields)}; }
+static OptimizerSpec specOf(const std::string& type) { return {type, Fields(findChoice(allOptimizers(), type)->fields)}; }
+static OptimizerSpec adamSpec() { return specOf("adam"); }
+
+/// tests/golden/optimizers.json, which optimizers.py has made.
+static QJsonObject goldenCases() {
+  QFile file(QStringLiteral(STRATA_SOURCE_DIR "/tests/golden/optimizers.json"));
+  if (!file.open(QIODevice::ReadOnly)) return {};
+  return QJsonDocument::fromJson(file.readAll()).object();
+}
+
+static std::vector<float> floatsOf(const QJsonValue& json) {
+  std::vector<float> values;
+  for (const QJsonValue& value : json.toArray()) values.push_back(static_cast<float>(value.toDouble()));
+  return values;
+}
 
 void TestOptimizer::handComputed_data() {
   QTest::addColumn<double>("momentum");
@@ -72,6 +95,70 @@ void TestOptimizer::adamsFirstStepIsTheRate() {
   QCOMPARE(weights[2], 1.0f);
   QVERIFY(std::abs(state[0] - 100 * (1 - std::pow(0.9, 10))) < 1e-3);
   QVERIFY(std::abs(state[3] - 10000 * (1 - std::pow(0.999, 10))) < 1e-2);
+}
+
+void TestOptimizer::asPyTorch_data() {
+  QTest::addColumn<QJsonObject>("found");
+  const QJsonObject golden = goldenCases();
+  QVERIFY(golden["cases"].toArray().size() >= 8);
+  for (const QJsonValue& each : golden["cases"].toArray())
+    QTest::newRow(qPrintable(each["name"].toString())) << each.toObject();
+}
+
+// PyTorch adds epsilon to the corrected root, Keras to the root itself: 1e-7 is too small to tell.
+void TestOptimizer::asPyTorch() {
+  QFETCH(const QJsonObject, found);
+  OptimizerSpec spec = specOf(found["type"].toString().toStdString());
+  const QJsonObject fields = found["fields"].toObject();
+  for (const QString& id : fields.keys())
+    spec.fields.set(id.toStdString(), fields[id].isBool() ? Value(fields[id].toBool()) : Value(fields[id].toDouble()));
+  std::vector<float> weights = floatsOf(found["start"]);
+  std::vector<float> state(weights.size() * static_cast<std::size_t>(spec.slotsPerWeight()));
+  const QJsonArray gradients = found["gradients"].toArray(), after = found["weights"].toArray();
+  QVERIFY(after.size() >= 4 && gradients.size() == after.size());
+  for (int step = 0; step < after.size(); ++step) {
+    updateWeights(spec, spec.learningRate(), static_cast<std::uint64_t>(step), weights, floatsOf(gradients[step]),
+                  state);
+    const std::vector<float> expected = floatsOf(after[step]);
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      QVERIFY2(std::abs(weights[i] - expected[i]) < 2e-6,
+               qPrintable(QString("step %1, weight %2: %3, expected %4")
+                              .arg(step)
+                              .arg(i)
+                              .arg(weights[i], 0, 'g', 9)
+                              .arg(expected[i], 0, 'g', 9)));
+  }
+}
+
+// The same bits as without the field, also for a gradient of -0 and a weight that is infinite.
+void TestOptimizer::weightDecayZeroChangesNothing() {
+  for (const OptimizerDef& def : allOptimizers()) {
+    OptimizerSpec spec = specOf(def.type);
+    spec.fields.set("weight_decay", 0.0);
+    const UpdateRule rule = makeUpdateRule(spec, 0.1, 3);
+    QVERIFY(rule.decay == 0 && rule.shrink == 0);
+    std::vector<float> weights{std::numeric_limits<float>::infinity(), -0.0f}, state(4);
+    updateWeights(spec, 0.1, 0, weights, std::vector<float>{0.5f, -0.0f}, state);
+    QVERIFY2(std::isinf(weights[0]), def.type.c_str());
+  }
+}
+
+// What the table says of slots is what the rule uses, whatever the fields; and the room for them is enough.
+void TestOptimizer::ruleAndTableAgree() {
+  int most = 0;
+  for (const OptimizerDef& def : allOptimizers())
+    for (const bool high : {false, true}) {
+      OptimizerSpec spec = specOf(def.type);
+      for (const Field& field : def.fields) {
+        if (field.kind == Field::Kind::Bool) spec.fields.set(field.id, high);
+        if (field.kind == Field::Kind::Real) spec.fields.set(field.id, high ? field.high : field.low);
+      }
+      QCOMPARE(makeUpdateRule(spec, 0.1, 0).slotCount(), spec.slotsPerWeight());
+      most = std::max(most, spec.slotsPerWeight());
+    }
+  QCOMPARE(most, kMostSlots);
+  const OptimizerSpec unknown{"no such", {}};
+  QCOMPARE(unknown.slotsPerWeight(), 0);
 }
 
 void TestOptimizer::schedules_data() {

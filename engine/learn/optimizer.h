@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Optimizers: what a person chooses (OptimizerSpec) and the plain update of one arena (reference; backends may fuse
-// their own).
+// The table of optimizers. A person chooses one (OptimizerSpec); each step makes an UpdateRule of it, which every
+// backend applies. To add one: a row in optimizer.cpp, and a formula in update_rule.h where none of those there fits.
 #pragma once
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/net/field.h"
+#include "engine/learn/choice.h"
+#include "engine/learn/update_rule.h"
 
 namespace strata {
-
-/// An optimizer or schedule that can be chosen: like a LayerDef, its fields drive form, JSON and validation.
-struct ChoiceDef {
-  std::string type, title, help;
-  std::vector<Field> fields;
-};
-const std::vector<ChoiceDef>&
-allOptimizers();  ///< "sgd" (learning_rate, momentum, nesterov), "adam" (learning_rate, beta_1, beta_2, epsilon)
 
 /// What an optimizer remembers of each weight, besides the weight itself.
 struct OptimizerSlot {
   std::string name;           ///< as in checkpoints: "momentum"; "m" and "v" of Adam
   bool mayBeNegative = true;  ///< a mean of squares may not
 };
+
+struct OptimizerDef : ChoiceDef {
+  /// What it remembers with these fields: as many as its rule says, at most kMostSlots.
+  std::span<const OptimizerSlot> (*stateSlots)(const Fields& fields) = nullptr;
+  /// `step` counts batches from 0.
+  UpdateRule (*rule)(const Fields& fields, double learningRate, std::uint64_t step) = nullptr;
+};
+const std::vector<OptimizerDef>& allOptimizers();  ///< "sgd", "adam", "adamw"
 
 struct OptimizerSpec {
   std::string type = "sgd";
@@ -35,9 +37,13 @@ struct OptimizerSpec {
   bool operator==(const OptimizerSpec&) const = default;
 };
 
-/// Updates `weights` in place. `state` has slotsPerWeight() * weights.size() floats, zero before the first step. `step`
-/// counts from 0. Formulas: Keras 3. momentum: v = m v - lr g; w += v, Nesterov: w += m v - lr g. Adam: Kingma & Ba
-/// 2015, Keras's form.
+/// The numbers of one step, the same for every weight. `step` counts batches from 0.
+UpdateRule makeUpdateRule(const OptimizerSpec& spec, double learningRate, std::uint64_t step);
+
+/// Updates a range of weights in place. `state` is zero before the first step.
+void updateWeights(const UpdateRule& rule, std::span<float> weights, std::span<const float> gradients,
+                   const SlotPointers& state);
+/// Likewise the whole arena, whose state is slotsPerWeight() * weights.size() floats, slot after slot.
 void updateWeights(const OptimizerSpec& spec, double learningRate, std::uint64_t step, std::span<float> weights,
                    std::span<const float> gradients, std::span<float> state);
 

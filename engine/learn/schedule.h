@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the learning rate changes over a run: a pure function of the step.
 #pragma once
-#include "engine/learn/optimizer.h"
+#include <cstdint>
+
+#include "engine/learn/choice.h"
 
 namespace strata {
 

@@ -82,21 +82,16 @@ class ObjectReader {
   std::vector<std::string> m_known;
 };
 
-const ChoiceDef* findChoice(const std::vector<ChoiceDef>& all, const std::string& type) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const ChoiceDef& def) { return def.type == type; });
-  return found == all.end() ? nullptr : &*found;
-}
-
 /// An optimizer or a schedule: {"type": ..., its fields}.
 template <class Spec>
-Json choiceToJson(const std::vector<ChoiceDef>& all, const Spec& spec) {
+Json choiceToJson(const ChoiceRows& all, const Spec& spec) {
   Json json = {{"type", spec.type}};
   if (const ChoiceDef* def = findChoice(all, spec.type)) fieldsToJson(def->fields, spec.fields, json);
   return json;
 }
 
 template <class Spec>
-void readChoice(const std::vector<ChoiceDef>& all, ObjectReader& from, const std::string& key, const std::string& where,
+void readChoice(const ChoiceRows& all, ObjectReader& from, const std::string& key, const std::string& where,
                 Spec& spec) {
   const Json* json = from.take(key);
   if (!json) return;
@@ -105,7 +100,7 @@ void readChoice(const std::vector<ChoiceDef>& all, ObjectReader& from, const std
       type != json->end() && type->is_string() ? findChoice(all, type->template get<std::string>()) : nullptr;
   if (!def) {
     std::string known;
-    for (const ChoiceDef& each : all) known += (known.empty() ? "" : ", ") + each.type;
+    for (const ChoiceDef* each : all) known += (known.empty() ? "" : ", ") + each->type;
     throw from.wrong(key, "an object with a type, one of " + known, *json);
   }
   spec.type = def->type;
@@ -145,8 +140,8 @@ Json trainingToJson(const TrainingSpec& training) {
   const TrainingSpec initial;
   Json json = {{"loss", training.loss}};
   if (training.labelSmoothing != initial.labelSmoothing) json["label_smoothing"] = training.labelSmoothing;
-  json["optimizer"] = choiceToJson(allOptimizers(), training.optimizer);
-  json["schedule"] = choiceToJson(allSchedules(), training.schedule);
+  json["optimizer"] = choiceToJson(rowsOf(allOptimizers()), training.optimizer);
+  json["schedule"] = choiceToJson(rowsOf(allSchedules()), training.schedule);
   json["batch_size"] = training.batchSize;
   json["epochs"] = training.epochs;
   json["seed"] = training.seed;
@@ -161,8 +156,8 @@ TrainingSpec trainingFromJson(const Json& json, const std::string& where) {
   reader.read("loss", training.loss);
   if (training.loss != "softmax_cross_entropy") throw reader.wrong("loss", "\"softmax_cross_entropy\"", training.loss);
   reader.read("label_smoothing", training.labelSmoothing, 0.0, kMaxLabelSmoothing);
-  readChoice(allOptimizers(), reader, "optimizer", where, training.optimizer);
-  readChoice(allSchedules(), reader, "schedule", where, training.schedule);
+  readChoice(rowsOf(allOptimizers()), reader, "optimizer", where, training.optimizer);
+  readChoice(rowsOf(allSchedules()), reader, "schedule", where, training.schedule);
   reader.read("batch_size", training.batchSize, 1, kMaxBatchSize);
   reader.read("epochs", training.epochs, 1, kMaxEpochs);
   reader.read("seed", training.seed, 0, std::numeric_limits<std::uint64_t>::max());
@@ -222,7 +217,7 @@ struct Target {
   };
   Takes takes = Takes::Nothing;
   Json* object = nullptr;
-  const std::vector<ChoiceDef>* choices = nullptr;  ///< of a Type
+  ChoiceRows choices;  ///< of a Type
 };
 
 Target::Takes takenBy(const Field* field) {
@@ -249,23 +244,23 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
                                       [&](const Json& each) { return each.value("name", "") == path[1]; });
       if (layer == layers.end() || path.size() != 3) return {};
       const LayerDef* def = findLayer(layer->value("type", ""));
-      return {takenBy(def ? findField(def->fields, key) : nullptr), &*layer, nullptr};
+      return {takenBy(def ? findField(def->fields, key) : nullptr), &*layer, {}};
     }
     const auto found = object->find(path[i]);
     if (found == object->end() || !found->is_object()) return {};
     object = &*found;
   }
   if (path.size() == 3 && path[0] == "training") {
-    const auto& choices = path[1] == "optimizer" ? allOptimizers() : allSchedules();
+    const ChoiceRows choices = path[1] == "optimizer" ? rowsOf(allOptimizers()) : rowsOf(allSchedules());
     const ChoiceDef* def = findChoice(choices, object->value("type", ""));
     const Field* field = def ? findField(def->fields, key) : nullptr;
-    return {key == "type" ? Target::Takes::Type : takenBy(field), object, &choices};
+    return {key == "type" ? Target::Takes::Type : takenBy(field), object, choices};
   }
-  return {takenByPlainKey(*object, key, path), object, nullptr};
+  return {takenByPlainKey(*object, key, path), object, {}};
 }
 
 /// Another optimizer or schedule keeps of the old one what it knows too: the learning rate, mostly.
-void changeType(Json& object, const std::string& type, const std::vector<ChoiceDef>& choices) {
+void changeType(Json& object, const std::string& type, const ChoiceRows& choices) {
   const ChoiceDef* def = findChoice(choices, type);
   Json changed = {{"type", type}};
   for (const auto& [key, value] : object.items())
@@ -292,7 +287,7 @@ void put(const Target& target, const std::string& key, const std::string& text) 
       (*target.object)[key] = settingWords(text);
       break;
     case Target::Takes::Type:
-      changeType(*target.object, settingWords(text), *target.choices);
+      changeType(*target.object, settingWords(text), target.choices);
       break;
     case Target::Takes::Json:
     case Target::Takes::NameOrJson:

@@ -6,6 +6,7 @@
 #include "engine/base/file.h"
 #include "engine/data/augment.h"
 #include "engine/data/dataset.h"
+#include "engine/learn/optimizer.h"
 #include "engine/learn/schedule.h"
 #include "engine/net/network_spec.h"
 

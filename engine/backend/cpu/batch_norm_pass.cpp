@@ -138,7 +138,7 @@ void BatchNormPass::gradientTask(const Step& step, int) {
 float BatchNormPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
   const std::int64_t trained = std::int64_t{m_scale + m_center} * m_channels;
   std::copy_n(m_gradients.data() + trained, 2 * m_channels, m_weights.data() + trained);
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(), trained);
+  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), slotsAt(m_state, 0), trained);
 }
 
 void BatchNormPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }

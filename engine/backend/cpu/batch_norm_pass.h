@@ -42,7 +42,7 @@ class BatchNormPass : public Pass {
   const Activation m_activation;
   bool m_finite = true, m_byBatch = false;
   Array<float> m_weights, m_gradients;  ///< canonical: gamma, beta, moving_mean, moving_variance
-  Array<float> m_state[2];
+  Array<float> m_state[kMostSlots];
   Array<float> m_center0, m_mean, m_gain, m_shift;          ///< [c], of this batch
   std::vector<double> m_variance, m_sums;                   ///< [c]; [2][c]
   std::vector<double> m_partSums;                           ///< [parts][2][c]

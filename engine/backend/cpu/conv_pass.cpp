@@ -552,8 +552,7 @@ void ConvPass::gradientTask(const Step& step, int row) {
 float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& rule) {
   if (task == m_shape.r) {
     if (!m_plan.hasBias) return 0;
-    return m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), m_biasState[0].data(), m_biasState[1].data(),
-                            m_shape.k);
+    return m_kernels.update(rule, m_bias.data(), m_biasGradients.data(), slotsAt(m_biasState, 0), m_shape.k);
   }
   const int used = m_shape.s * m_shape.c;
   float probe = 0;
@@ -565,8 +564,7 @@ float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& 
       m_kernels.unpackChannels(gradient, m_shape.s, m_shape.c, m_liveChannels.merged(), row);
       gradient = row;
     }
-    probe += m_kernels.update(rule, m_transposed.data() + at, gradient, m_state[0].data() + at, m_state[1].data() + at,
-                              used);
+    probe += m_kernels.update(rule, m_transposed.data() + at, gradient, slotsAt(m_state, at), used);
   }
   deriveForward(task);
   return probe;

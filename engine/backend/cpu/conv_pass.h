@@ -136,7 +136,7 @@ class ConvPass : public Pass {
   Array<float> m_packedWeights;  ///< m_transposed for m_back
   Array<float> m_gradients;      ///< [parts][r][k][gradientRowSize], parts as far apart as m_transposed is large
   Array<float> m_biasGradients;  ///< [parts][panels * panelVecs * lanes]
-  Array<float> m_state[2], m_biasState[2];
+  Array<float> m_state[kMostSlots], m_biasState[kMostSlots];
   Array<std::uint8_t> m_codes;
   std::vector<Scratch> m_scratch;
   std::atomic<bool> m_finite{true};

@@ -229,7 +229,7 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
   const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
   const Panels x = m_x.matrix(m_x.values);
   if (m_listFeatures && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 &&
-      rule.kind == UpdateRule::Kind::Sgd)
+      rule.restsWithoutGradient())
     return 0;
   Panels block{scratch.values.data(), 0, m_block, m_block, end - begin};
   if (!m_listFeatures)  // side by side: in x a sample lies pages after the one before, too many for the processor's
@@ -248,8 +248,8 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
     else
       m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + panelStart, m_y.batch,
                                          m_weights.data() + at, vecs, scratch.gradient.data());
-    probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), m_state[0].data() + at,
-                              m_state[1].data() + at, std::int64_t{end - begin} * m_panel);
+    probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), slotsAt(m_state, at),
+                              std::int64_t{end - begin} * m_panel);
   }
   return probe;
 }
@@ -261,7 +261,7 @@ float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
     for (int n = 0; n < step.batch; ++n)
       m_kernels.addInPlace(gradient.data() + panel * m_panel,
                            m_y.gradients.data() + (std::int64_t{panel} * m_y.batch + n) * m_panel, m_panel);
-  return m_kernels.update(rule, m_bias.data(), gradient.data(), m_biasState[0].data(), m_biasState[1].data(), m_out);
+  return m_kernels.update(rule, m_bias.data(), gradient.data(), slotsAt(m_biasState, 0), m_out);
 }
 
 void DensePass::transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces,

@@ -77,7 +77,7 @@ class DensePass : public Pass {
   int m_block, m_blocks;   ///< features updated by one task
   Array<float> m_weights;  ///< [panels][in][panel]
   Array<float> m_bias;     ///< [panels * panel]
-  Array<float> m_state[2], m_biasState[2];
+  Array<float> m_state[kMostSlots], m_biasState[kMostSlots];
   /// [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them.
   Array<float> m_pieces;
   const bool m_mayPack;            ///< whether inputs may go without a gradient

@@ -62,7 +62,7 @@ void DepthwisePass::gradientTask(const Step& step, int) {
 }
 
 float DepthwisePass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), m_state[0].data(), m_state[1].data(),
+  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), slotsAt(m_state, 0),
                              std::int64_t(m_weights.size()));
 }
 

@@ -34,8 +34,8 @@ class DepthwisePass : public Pass {
   DepthwiseShape m_shape;
   const bool m_bias;
   bool m_finite = true;
-  Array<float> m_weights, m_gradients, m_state[2];  ///< canonical: kernel [taps][c], bias [c]
-  Array<float> m_partGradients;                     ///< [parts][taps + 1][c]
+  Array<float> m_weights, m_gradients, m_state[kMostSlots];  ///< canonical: kernel [taps][c], bias [c]
+  Array<float> m_partGradients;                              ///< [parts][taps + 1][c]
 };
 
 }  // namespace strata

@@ -15,6 +15,7 @@
 
 #include "engine/backend/cpu/isa.h"
 #include "engine/layers/activation.h"
+#include "engine/learn/update_rule.h"
 
 namespace strata {
 
@@ -213,13 +214,6 @@ struct DepthwiseShape {
   Activation activation = Activation::Linear;
 };
 
-/// One element-wise update rule with this step's numbers in it. Formulas as updateWeights() in optimizer.h.
-struct UpdateRule {
-  enum class Kind { Sgd, Momentum, Nesterov, Adam } kind = Kind::Sgd;
-  float rate = 0, momentum = 0;
-  float fresh1 = 0, fresh2 = 0, epsilon = 0;  ///< Adam: 1 - beta; `rate` includes the correction of the first steps
-};
-
 struct Kernels {
   Isa isa;
   int lanes;
@@ -351,7 +345,7 @@ struct Kernels {
   void (*addInPlace)(float* to, const float* from, std::int64_t n);
   float (*probe)(const float* x, std::int64_t n);  ///< 0, or not when a value is not finite
   /// Returns a probe of the new weights.
-  float (*update)(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n);
+  float (*update)(const UpdateRule& rule, float* w, const float* g, const SlotPointers& state, std::int64_t n);
   void (*transpose)(const float* from, std::int64_t fromStride, int rows, int cols, float* to, std::int64_t toStride);
   /// The same of the rows with the given numbers.
   void (*transposeSome)(const float* from, std::int64_t fromStride, const std::int32_t* numbers, int rows, int cols,

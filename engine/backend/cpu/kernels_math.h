@@ -238,31 +238,29 @@ STRATA_INLINE Vec squareRoot(Vec v) {
 #endif
 }
 
-/// Updates w and its state from the gradient; the result is NaN when a new weight is not finite.
-inline float update(const UpdateRule& rule, float* w, const float* g, float* s1, float* s2, std::int64_t n) {
+struct VecRoot {
+  STRATA_INLINE Vec operator()(Vec v) const { return squareRoot(v); }
+};
+
+template <UpdateRule::Kind kKind>
+inline float updateAs(UpdateRule rule, float* w, const float* g, SlotPointers state, std::int64_t n) {
+  constexpr int kSlots = UpdateRule::slotCount(kKind);
   Vec probe{};
   for (std::int64_t i = 0; i < n; i += kLanes) {
     const int some = n - i < kLanes ? int(n - i) : kLanes;
-    Vec weight = loadSome(w + i, some);
-    const Vec gradient = loadSome(g + i, some);
-    if (rule.kind == UpdateRule::Kind::Sgd) {
-      weight -= rule.rate * gradient;
-    } else if (rule.kind == UpdateRule::Kind::Adam) {
-      Vec m = loadSome(s1 + i, some), v = loadSome(s2 + i, some);
-      m += (gradient - m) * rule.fresh1;
-      v += (gradient * gradient - v) * rule.fresh2;
-      weight -= m * rule.rate / (squareRoot(v) + rule.epsilon);
-      storeSome(s1 + i, m, some);
-      storeSome(s2 + i, v, some);
-    } else {
-      const Vec velocity = rule.momentum * loadSome(s1 + i, some) - rule.rate * gradient;
-      weight += rule.kind == UpdateRule::Kind::Momentum ? velocity : rule.momentum * velocity - rule.rate * gradient;
-      storeSome(s1 + i, velocity, some);
-    }
+    Vec weight = loadSome(w + i, some), slots[kMostSlots];
+    for (int s = 0; s < kSlots; ++s) slots[s] = loadSome(state.at[s] + i, some);
+    apply<kKind>(rule, weight, loadSome(g + i, some), slots, VecRoot{});
+    for (int s = 0; s < kSlots; ++s) storeSome(state.at[s] + i, slots[s], some);
     probe += weight - weight;
     storeSome(w + i, weight, some);
   }
   return sumOf(probe);
+}
+
+/// Updates w and its state from the gradient; the result is NaN when a new weight is not finite.
+inline float update(const UpdateRule& rule, float* w, const float* g, const SlotPointers& state, std::int64_t n) {
+  return withKind(rule.kind, [&](auto kind) { return updateAs<decltype(kind)::value>(rule, w, g, state, n); });
 }
 
 /// to[col][row] of the given rows, whose columns lie side by side from row(i) on.

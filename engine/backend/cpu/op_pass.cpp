@@ -91,9 +91,7 @@ float OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
   for (const ParamInfo& param : m_node.params) {
     const std::int64_t size = param.size();
     if (param.role == ParamInfo::Role::Running) std::copy_n(m_gradients.data() + at, size, m_weights.data() + at);
-    else
-      probe += step.kernels.update(rule, m_weights.data() + at, m_gradients.data() + at, m_state[0].data() + at,
-                                   m_state[1].data() + at, size);
+    else probe += step.kernels.update(rule, m_weights.data() + at, m_gradients.data() + at, slotsAt(m_state, at), size);
     at += size;
   }
   return probe;

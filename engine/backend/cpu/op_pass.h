@@ -44,7 +44,7 @@ class OpPass : public Pass {
   Buffer& m_y;
   bool m_finite = true;
   std::vector<std::unique_ptr<Op>> m_ops;  ///< one a part, or one for all
-  std::vector<float> m_weights, m_gradients, m_state[2];
+  std::vector<float> m_weights, m_gradients, m_state[kMostSlots];
   std::vector<float> m_yPlain, m_dyPlain;  ///< [N, shape], without frames and panels
 };
 

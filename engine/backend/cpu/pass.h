@@ -47,6 +47,16 @@ struct Density {
   double share() const { return possible ? double(live) / double(possible) : 1; }
 };
 
+/// Where the state of weight `at` and those behind it lies; `state` has one array for each slot, empty where it is not
+/// used.
+template <class Values>
+SlotPointers slotsAt(Values (&state)[kMostSlots], std::int64_t at) {
+  SlotPointers pointers;
+  for (int slot = 0; slot < kMostSlots; ++slot)
+    if (state[slot].size() > 0) pointers.at[slot] = state[slot].data() + at;
+  return pointers;
+}
+
 class Pass {
  public:
   virtual ~Pass() = default;
@@ -65,7 +75,7 @@ class Pass {
   /// Returns a probe of the new weights (kernels.h).
   virtual float updateTask(const Step&, int /*task*/, int /*thread*/, const UpdateRule&) { return 0; }
 
-  /// The layer's slice of the weights arena, and `slot` (0 or 1) of the optimizer's state, both in the canonical
+  /// The layer's slice of the weights arena, and `slot` of the optimizer's state, both in the canonical
   /// layout.
   virtual void setWeights(const float*) {}
   virtual void getWeights(float*) const {}

@@ -106,7 +106,6 @@ class Pipeline : public CompiledNetwork, public Profiled {
   LossResult loss(const Step& step, const Batch& batch);
   bool passesFinite() const;
   bool update(const Step& step, double learningRate);
-  UpdateRule ruleFor(double learningRate, std::uint64_t step) const;
   Step stepFor(const Batch& batch, bool training, std::uint64_t index);
   std::vector<double>* timesOf(std::vector<double>& times) { return m_profiling ? &times : nullptr; }
   /// The same net by reference ops, with this one's weights. It multiplies zeros too, so that 0 * infinity shows.
@@ -539,7 +538,7 @@ bool Pipeline::update(const Step& step, double learningRate) {
     gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index);
   });
   if (!passesFinite()) return false;
-  const UpdateRule rule = ruleFor(learningRate, step.index);
+  const UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step.index);
   std::atomic<bool> weightsFinite{true};
   m_pool.run(int(updates.size()), [&](int task, int thread) {
     if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0))
@@ -547,22 +546,6 @@ bool Pipeline::update(const Step& step, double learningRate) {
   });
   m_weightsFinite = weightsFinite;
   return true;
-}
-
-UpdateRule Pipeline::ruleFor(double learningRate, std::uint64_t step) const {
-  const OptimizerSpec& spec = m_request.optimizer;
-  UpdateRule rule;
-  rule.rate = float(learningRate);
-  if (spec.type == "adam") {
-    const double beta1 = spec.fields.real("beta_1"), beta2 = spec.fields.real("beta_2"), t = double(step) + 1;
-    rule.kind = UpdateRule::Kind::Adam;
-    rule.rate = float(learningRate * std::sqrt(1 - std::pow(beta2, t)) / (1 - std::pow(beta1, t)));
-    rule.fresh1 = float(1 - beta1), rule.fresh2 = float(1 - beta2), rule.epsilon = float(spec.fields.real("epsilon"));
-  } else if (spec.slotsPerWeight() > 0) {
-    rule.kind = spec.fields.flag("nesterov") ? UpdateRule::Kind::Nesterov : UpdateRule::Kind::Momentum;
-    rule.momentum = float(spec.fields.real("momentum"));
-  }
-  return rule;
 }
 
 void Pipeline::forward(const Batch& batch, float* logits) {

@@ -22,14 +22,6 @@ Precision precisionFor(const CompileRequest& request, const Device& device) {
 
 std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MB"; }
 
-/// Adam's rate with the bias correction of `step` in it, as the reference has it; the plain rate for the others.
-float effectiveRate(const OptimizerSpec& optimizer, double rate, std::uint64_t step) {
-  if (optimizer.type != "adam") return static_cast<float>(rate);
-  const double t = static_cast<double>(step) + 1;
-  return static_cast<float>(rate * std::sqrt(1 - std::pow(optimizer.fields.real("beta_2"), t)) /
-                            (1 - std::pow(optimizer.fields.real("beta_1"), t)));
-}
-
 }  // namespace
 
 CudaNetwork::Control::Control(int maxBatch) {
@@ -307,7 +299,7 @@ void CudaNetwork::checkLabel(std::int32_t label) const {
 }
 
 void CudaNetwork::setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch) {
-  hostAt<StepParams>(m_offsets.params)[slot] = StepParams{step, effectiveRate(m_request.optimizer, rate, step), epoch};
+  hostAt<StepParams>(m_offsets.params)[slot] = StepParams{step, makeUpdateRule(m_request.optimizer, rate, step), epoch};
   hostAt<StepResult>(m_offsets.results)[slot] = StepResult{};
 }
 
@@ -452,26 +444,17 @@ void CudaNetwork::reduce(const Key& key) {
 }
 
 void CudaNetwork::update() {
-  const auto cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
-  const Index count = m_shared.arena.size();
-  const In<float> gradients = m_shared.gradients.in();
-  const Update<float> weights = m_shared.weights.update(), state = m_state.update();
-  const Update<Real> rounded = m_shared.rounded ? m_shared.rounded.update() : Update<Real>{};
-  const Fields& fields = m_request.optimizer.fields;
-  if (m_request.optimizer.type == "adam") {
-    launch(*m_device, Lane::Main,
-           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), rounded,
-                static_cast<float>(1 - fields.real("beta_1")), static_cast<float>(1 - fields.real("beta_2")),
-                static_cast<float>(fields.real("epsilon"))},
-           count);
-  } else if (m_request.optimizer.slotsPerWeight() == 1) {
-    launch(*m_device, Lane::Main,
-           Momentum{cursor, gradients, weights, state, rounded, static_cast<float>(fields.real("momentum")),
-                    fields.flag("nesterov")},
-           count);
-  } else {
-    launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights, rounded}, count);
-  }
+  // The kind is the same in every step; the numbers come with each.
+  withKind(makeUpdateRule(m_request.optimizer, 0, 0).kind, [this](auto kind) {
+    UpdateWeights<decltype(kind)::value> update;
+    const Index count = m_shared.arena.size();
+    update.cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
+    update.gradients = m_shared.gradients.in();
+    update.weights = m_shared.weights.update();
+    if (m_shared.rounded) update.rounded = m_shared.rounded.update();
+    for (int slot = 0; slot < update.kSlots; ++slot) update.state[slot] = m_state.update().slice(slot * count, count);
+    launch(*m_device, Lane::Main, update, count);
+  });
 }
 
 // Looking inside is rare, and fusion leaves no trace of single layers: the reference does it with the same weights.

@@ -8,13 +8,14 @@
 #include <tuple>
 
 #include "engine/backend/cuda/views.h"
+#include "engine/learn/update_rule.h"
 
 namespace strata::cuda {
 
 /// What one step is given by the host; a ring of these lies on the device.
 struct StepParams {
   std::uint64_t step = 0;   ///< batches trained before
-  float rate = 0;           ///< of learning; Adam's includes the bias correction
+  UpdateRule rule;          ///< how its end changes the weights
   std::uint32_t epoch = 0;  ///< from which samples that are moved are drawn
 };
 /// What one step tells the host. All zero before the step.
@@ -28,7 +29,7 @@ struct StepCursor {
   std::int32_t slot = 0;     ///< in the rings of StepParams, sample numbers and StepResults
   std::int32_t healthy = 1;  ///< 0 from the first loss on that was not finite: the weights no longer change
   std::int32_t spoiled = 0;  ///< 1 from the first gradient on that was not finite: likewise
-  float rate = 0;            ///< of the step being finished
+  UpdateRule rule;           ///< of the step being finished
 };
 
 /// How a window slides over an image. Taps outside the image count as absent.
@@ -705,7 +706,7 @@ struct Reduce {
     result.lossSum = sum;
     result.hits = right;
     if (!(sum - sum == 0)) cursor[0].healthy = 0;  // NaN or infinity
-    cursor[0].rate = params[cursor[0].slot].rate;
+    cursor[0].rule = params[cursor[0].slot].rule;
   }
   STRATA_DEVICE void operator()(Index item) const {
     for (int j = 0; j < jobCount; ++j) {
@@ -725,61 +726,39 @@ struct Reduce {
   }
 };
 
-/// The optimizers, each over the whole arena in one launch; `rounded`, where set, is kept as the bfloat16 copy of the
-/// weights. Item 0 moves the cursor to the next step; nothing else here reads or writes its slot.
-STRATA_DEVICE bool beginUpdate(const Update<StepCursor>& cursor, Index item) {
-  if (item == 0) ++cursor[0].slot;
-  return cursor[0].healthy && !cursor[0].spoiled;
-}
+struct DeviceRoot {
+  STRATA_DEVICE float operator()(float value) const { return sqrtf(value); }
+};
 
-struct Sgd {
-  static constexpr const char* kName = "Sgd";
+/// One kind of optimizer over a range of the arena; the rule of the step lies at the cursor. `rounded`, where set, is
+/// kept as the bfloat16 copy of the weights. Item 0 moves the cursor to the next step; nothing else here reads or
+/// writes its slot.
+template <UpdateRule::Kind kKind>
+struct UpdateWeights {
+  static constexpr int kSlots = UpdateRule::slotCount(kKind);
+  static constexpr const char* kName = kKind == UpdateRule::Kind::Sgd        ? "Sgd"
+                                       : kKind == UpdateRule::Kind::Momentum ? "Momentum"
+                                       : kKind == UpdateRule::Kind::Nesterov ? "Nesterov"
+                                                                             : "Adam";
   Update<StepCursor> cursor;
   In<float> gradients;
   Update<float> weights;
   Update<Real> rounded;
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, rounded); }
-  STRATA_DEVICE void operator()(Index i) const {
-    if (!beginUpdate(cursor, i)) return;
-    weights[i] -= cursor[0].rate * gradients[i];
-    if (rounded) rounded[i] = weights[i];
+  Update<float> state[kMostSlots];  ///< the first kSlots of them
+  std::vector<Access> buffers() const {
+    std::vector<Access> list = accesses(cursor, gradients, weights, rounded);
+    for (int slot = 0; slot < kSlots; ++slot) list.push_back(state[slot].access());
+    return list;
   }
-};
-
-struct Momentum {
-  static constexpr const char* kName = "Momentum";
-  Update<StepCursor> cursor;
-  In<float> gradients;
-  Update<float> weights, velocity;
-  Update<Real> rounded;
-  float momentum = 0;
-  bool nesterov = false;
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, velocity, rounded); }
   STRATA_DEVICE void operator()(Index i) const {
-    if (!beginUpdate(cursor, i)) return;
-    const float push = cursor[0].rate * gradients[i], v = momentum * velocity[i] - push;
-    velocity[i] = v;
-    weights[i] += nesterov ? momentum * v - push : v;
-    if (rounded) rounded[i] = weights[i];
-  }
-};
-
-struct Adam {
-  static constexpr const char* kName = "Adam";
-  Update<StepCursor> cursor;
-  In<float> gradients;
-  Update<float> weights, mean, square;
-  Update<Real> rounded;
-  float fresh1 = 0.1f, fresh2 = 0.001f, epsilon = 1e-7f;  ///< 1 - beta_1, 1 - beta_2
-  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, mean, square, rounded); }
-  STRATA_DEVICE void operator()(Index i) const {
-    if (!beginUpdate(cursor, i)) return;
-    const float g = gradients[i];
-    const float m = mean[i] + (g - mean[i]) * fresh1, v = square[i] + (g * g - square[i]) * fresh2;
-    mean[i] = m;
-    square[i] = v;
-    weights[i] -= m * cursor[0].rate / (sqrtf(v) + epsilon);
-    if (rounded) rounded[i] = weights[i];
+    if (i == 0) ++cursor[0].slot;
+    if (!cursor[0].healthy || cursor[0].spoiled) return;
+    float weight = weights[i], kept[kMostSlots] = {};
+    for (int slot = 0; slot < kSlots; ++slot) kept[slot] = state[slot][i];
+    apply<kKind>(cursor[0].rule, weight, gradients[i], kept, DeviceRoot{});
+    for (int slot = 0; slot < kSlots; ++slot) state[slot][i] = kept[slot];
+    weights[i] = weight;
+    if (rounded) rounded[i] = weight;
   }
 };
 
@@ -788,7 +767,9 @@ using Kernels =
     std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient,
                Product, Activate, ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool,
                MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout, DrawMoves, MoveSamples,
-               SoftmaxCrossEntropy, Reduce, Sgd, Momentum, Adam>;
+               SoftmaxCrossEntropy, Reduce, UpdateWeights<UpdateRule::Kind::Sgd>,
+               UpdateWeights<UpdateRule::Kind::Momentum>, UpdateWeights<UpdateRule::Kind::Nesterov>,
+               UpdateWeights<UpdateRule::Kind::Adam>>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
 template <class Functor, int kAt = 0>

@@ -10,7 +10,7 @@ class Backend;
 struct NetworkSpec;
 struct PlannedConv;
 
-inline constexpr int kCudaModuleVersion = 3;
+inline constexpr int kCudaModuleVersion = 4;
 inline constexpr char kCudaModuleEntry[] = "strata_cuda_module";
 
 struct CudaModule {

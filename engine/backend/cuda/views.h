@@ -11,11 +11,7 @@
 #include <type_traits>
 #include <vector>
 
-#ifdef __CUDACC__
-#define STRATA_DEVICE __host__ __device__ inline
-#else
-#define STRATA_DEVICE inline
-#endif
+#include "engine/base/host_device.h"
 
 namespace strata::cuda {
 

@@ -18,15 +18,17 @@ namespace {
 /// A field of the optimizer or the schedule, under an id of its own on the form.
 constexpr char kOptimizer[] = "optimizer.", kSchedule[] = "schedule.";
 
-std::vector<Choice> choicesOf(const std::vector<ChoiceDef>& defs) {
+template <class Def>
+std::vector<Choice> choicesOf(const std::vector<Def>& defs) {
   std::vector<Choice> choices;
   for (const auto& def : defs) choices.push_back({def.type, def.title, def.help});
   return choices;
 }
 
-const ChoiceDef& defOf(const std::vector<ChoiceDef>& defs, const std::string& type) {
-  const auto it = std::find_if(defs.begin(), defs.end(), [&](const ChoiceDef& def) { return def.type == type; });
-  return it == defs.end() ? defs.front() : *it;
+template <class Def>
+const Def& defOf(const std::vector<Def>& defs, const std::string& type) {
+  const Def* found = findChoice(defs, type);
+  return found ? *found : defs.front();
 }
 
 void append(std::vector<Field>& fields, const ChoiceDef& def, const char* prefix, bool rate) {
