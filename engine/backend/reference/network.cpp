@@ -83,9 +83,7 @@ LossResult Network::trainBatch(const Batch& batch, double learningRate, std::uin
 
 /// Trained variables by the optimizer, running ones to what backward() left for them, frozen ones not at all.
 void Network::update(double learningRate, std::uint64_t step) {
-  const std::size_t all = m_weights.values.size();
-  const auto slots = static_cast<std::size_t>(m_request.optimizer.slotsPerWeight());
-  std::vector<float> state;
+  const UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step);
   for (const Node& node : m_graph.nodes) {
     if (!node.learns()) continue;
     auto offset = static_cast<std::size_t>(node.weightsOffset);
@@ -93,16 +91,11 @@ void Network::update(double learningRate, std::uint64_t step) {
       const auto size = static_cast<std::size_t>(param.size());
       const std::span<float> weights = std::span(m_weights.values).subspan(offset, size);
       const std::span<const float> gradients = std::span(m_gradients).subspan(offset, size);
-      if (param.role == ParamInfo::Role::Running) {
-        std::copy(gradients.begin(), gradients.end(), weights.begin());
-      } else {
-        state.resize(slots * size);
-        for (std::size_t slot = 0; slot < slots; ++slot)
-          std::copy_n(m_state.data() + slot * all + offset, size, state.data() + slot * size);
-        updateWeights(m_request.optimizer, learningRate, step, weights, gradients, state);
-        for (std::size_t slot = 0; slot < slots; ++slot)
-          std::copy_n(state.data() + slot * size, size, m_state.data() + slot * all + offset);
-      }
+      SlotPointers state;
+      for (int slot = 0; slot < m_request.optimizer.slotsPerWeight(); ++slot)
+        state.at[slot] = m_state.data() + static_cast<std::size_t>(slot) * m_weights.values.size() + offset;
+      if (param.role == ParamInfo::Role::Running) std::copy(gradients.begin(), gradients.end(), weights.begin());
+      else updateWeights(rule, weights, gradients, state);
       offset += size;
     }
   }
