@@ -71,6 +71,7 @@ class TestRunModels : public QObject {
   void runs();
   void runsRename();
   void aRunOfAnotherProcessIsTold();
+  void whatOfARunCannotBeReadIsTold();
   void differences();
 };
 
@@ -274,6 +275,29 @@ void TestRunModels::aRunOfAnotherProcessIsTold() {
   QCOMPARE(model.index(0, RunsModel::State).data().toString(), QString("Training elsewhere"));
   QVERIFY(model.index(0, RunsModel::State).data(Qt::ToolTipRole).toString().contains("process 1234"));
   QCOMPARE(model.index(1, RunsModel::State).data().toString(), QString("Training"));
+}
+
+void TestRunModels::whatOfARunCannotBeReadIsTold() {
+  RunsModel model;
+  auto damaged = run("/runs/a", {0.9});
+  damaged.state = "failed";
+  damaged.reason = "The loss was not finite.";
+  damaged.problems = {"/runs/a/summary.json: no JSON.", "/runs/a/environment.json: no JSON."};
+  model.setRuns({damaged, run("/runs/b", {0.9})});
+  for (const int column : {RunsModel::Name, RunsModel::State}) {
+    const auto cell = model.index(0, column);
+    for (const int role : {int(Qt::ToolTipRole), int(Qt::AccessibleTextRole), int(Qt::WhatsThisRole)})
+      for (const auto& problem : damaged.problems)
+        QVERIFY2(cell.data(role).toString().contains(QString::fromStdString(problem)),
+                 qPrintable(QString::number(role)));
+    QCOMPARE(cell.data(RunsModel::ProblemsRole).toInt(), 2);
+  }
+  QVERIFY(model.index(0, RunsModel::State).data(Qt::ToolTipRole).toString().contains("not finite"));
+  QVERIFY(model.index(0, RunsModel::State).data(Qt::AccessibleTextRole).toString().startsWith("Failed"));
+  const auto sound = model.index(1, RunsModel::State);
+  QCOMPARE(sound.data(RunsModel::ProblemsRole).toInt(), 0);
+  QVERIFY(sound.data(Qt::ToolTipRole).toString().isEmpty());
+  QCOMPARE(sound.data(Qt::AccessibleTextRole).toString(), QString("Finished"));
 }
 
 void TestRunModels::differences() {

@@ -36,6 +36,7 @@ class TestTrainer : public QObject {
   Q_OBJECT
  private slots:
   void queueCoalescesProgress();
+  void queueThinsWhatNobodyDrains();
   void queueKeepsTheNewestSnapshot();
   void theQueueHoldsOneRun();
   void everyActionIsAllowedOrExplained();
@@ -96,6 +97,40 @@ void TestTrainer::queueCoalescesProgress() {
   QCOMPARE(first.points[0].loss, 0.5);
   QVERIFY(std::holds_alternative<EpochDoneEvent>(events[2]));
   QVERIFY(queue.drain().empty());
+}
+
+// Whoever does not drain for hours finds the curve's ends and extremes, in memory that does not grow.
+void TestTrainer::queueThinsWhatNobodyDrains() {
+  constexpr std::uint64_t kSteps = 5 * EventQueue::kMostPoints, kEpoch = 1000;
+  const auto lossAt = [](std::uint64_t step) { return step == 7000 ? 0.01 : step == 80'001 ? 9.0 : 1.0; };
+  for (const bool epochs : {false, true}) {
+    EventQueue queue;
+    for (std::uint64_t step = 1; step <= kSteps; ++step) {
+      ProgressEvent event;
+      event.step = step;
+      event.points = {{step, lossAt(step), 0}};
+      queue.push(std::move(event));
+      if (epochs && step % kEpoch == 0) queue.push(EpochDoneEvent{});
+    }
+    std::vector<BatchPoint> points;
+    for (const TrainEvent& event : queue.drain())
+      if (const auto* progress = std::get_if<ProgressEvent>(&event))
+        points.insert(points.end(), progress->points.begin(), progress->points.end());
+    QVERIFY2(points.size() <= EventQueue::kMostPoints, qPrintable(QString::number(points.size())));
+    QVERIFY(points.size() >= EventQueue::kMostPoints / 4);
+    QCOMPARE(points.front().step, std::uint64_t{1});
+    QCOMPARE(points.back().step, kSteps);
+    const auto loss = [](const BatchPoint& a, const BatchPoint& b) { return a.loss < b.loss; };
+    const auto [low, high] = std::minmax_element(points.begin(), points.end(), loss);
+    QCOMPARE(low->step, std::uint64_t{7000});
+    QCOMPARE(high->step, std::uint64_t{80'001});
+    QVERIFY(std::is_sorted(points.begin(), points.end(),
+                           [](const BatchPoint& a, const BatchPoint& b) { return a.step < b.step; }));
+    ProgressEvent next;
+    next.points = {{kSteps + 1, 1, 0}};
+    queue.push(next);
+    QCOMPARE(queue.drain().size(), std::size_t{1});  // and begins anew
+  }
 }
 
 void TestTrainer::queueKeepsTheNewestSnapshot() {

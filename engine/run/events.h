@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a training run tells the world. Only values cross threads: these go through one EventQueue that the reader
 // drains. Progress coalesces (a newer one takes the place of one pending at the end of the queue), of snapshots only
-// the newest is kept; everything else is kept in order and never dropped.
+// the newest is kept, and of very many batches that nobody drains only the ends and extremes; everything else is kept
+// in order and never dropped.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -48,7 +49,9 @@ struct ProgressEvent {
   double samplesPerSecond = 0;  ///< over the last second or so
   double secondsPerStep = 0;
   double learningRate = 0;
-  std::vector<BatchPoint> points;  ///< every batch since the last Progress that was drained: coalescing appends them
+  /// Every batch since the last Progress that was drained: coalescing appends them. Where EventQueue::kMostPoints went
+  /// by undrained, the older ones are thinned.
+  std::vector<BatchPoint> points;
 };
 struct EpochDoneEvent {
   EpochRecord record;
@@ -84,12 +87,20 @@ using TrainEvent = std::variant<StartedEvent, ProgressEvent, EpochDoneEvent, Sna
 
 class EventQueue {
  public:
+  /// Points that may pend, 6 MB. With more, of each four neighbours in a Progress the lowest and the highest loss stay,
+  /// and always its first and its last.
+  static constexpr std::size_t kMostPoints = 1 << 18;
+
   void push(TrainEvent event);      ///< any thread
   std::vector<TrainEvent> drain();  ///< any thread; empties the queue
 
  private:
+  void thinPoints();
+
   std::mutex m_mutex;
   std::vector<TrainEvent> m_events;
+  std::size_t m_points = 0;              ///< in all of m_events
+  std::size_t m_thinOver = kMostPoints;  ///< of m_points
 };
 
 }  // namespace strata

@@ -33,6 +33,13 @@ QString stateText(const RunRecord& run) {
   return words.value(qs(run.state), qs(run.state));
 }
 
+/// What of the run could not be read; empty when all could.
+QString problemsText(const RunRecord& run) {
+  QStringList sentences;
+  for (const auto& problem : run.problems) sentences << qs(problem);
+  return sentences.join('\n');
+}
+
 }  // namespace
 
 QString runTitle(const RunRecord& run) {
@@ -216,6 +223,15 @@ QVariant RunsModel::sortValue(const RunRecord& run, int column) const {
   }
 }
 
+QString RunsModel::tip(const RunRecord& run, int column) const {
+  QStringList lines;
+  if (column == State && !run.holder.empty()) lines << tr("By %1").arg(qs(run.holder));
+  else if (column == State && !run.reason.empty()) lines << qs(run.reason);
+  else if (column == Net || column == Name) lines << text(run, column);
+  if ((column == Name || column == State) && !run.problems.empty()) lines << problemsText(run);
+  return lines.join('\n');
+}
+
 QVariant RunsModel::data(const QModelIndex& index, int role) const {
   if (!index.isValid()) return {};
   const auto& run = m_runs[std::size_t(index.row())];
@@ -232,9 +248,15 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
           (column >= Parameters && column <= EpochSeconds && column != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
           Qt::AlignVCenter);
     case Qt::ToolTipRole:
-      if (column == State && !run.holder.empty()) return tr("By %1").arg(qs(run.holder));
-      if (column == State && !run.reason.empty()) return qs(run.reason);
-      return column == Net || column == Name ? QVariant(text(run, column)) : QVariant();
+      return tip(run, column);
+    case Qt::WhatsThisRole:
+      return problemsText(run);
+    case Qt::AccessibleTextRole: {
+      const bool told = (column == Name || column == State) && !run.problems.empty();
+      return told ? tr("%1. %2").arg(text(run, column), problemsText(run)) : text(run, column);
+    }
+    case ProblemsRole:
+      return int(run.problems.size());
     case SortRole:
       return sortValue(run, column);
     case TokenRole:

@@ -44,7 +44,17 @@ class RunsModel : public QAbstractTableModel {
     State,
     ColumnCount
   };
-  enum Role { SortRole = Qt::UserRole, TokenRole, DashRole, CurveRole, LetterRole, ReferenceRole, ProgressRole };
+  /// ProblemsRole: how many of the run's files could not be read.
+  enum Role {
+    SortRole = Qt::UserRole,
+    TokenRole,
+    DashRole,
+    CurveRole,
+    LetterRole,
+    ReferenceRole,
+    ProgressRole,
+    ProblemsRole
+  };
 
   using QAbstractTableModel::QAbstractTableModel;
 
@@ -81,6 +91,7 @@ class RunsModel : public QAbstractTableModel {
   int rowOfKey(const QString& key) const;
   QString text(const RunRecord& run, int column) const;
   QVariant sortValue(const RunRecord& run, int column) const;
+  QString tip(const RunRecord& run, int column) const;
   void giveStyles();
   void rowChanged(int row);
 

@@ -48,7 +48,7 @@ QSize RunDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelInde
     case RunsModel::Accuracy:
       return {88, kRow};
     case RunsModel::State:
-      return {size.width() + 22, kRow};
+      return {size.width() + (index.data(RunsModel::ProblemsRole).toInt() > 0 ? 42 : 22), kRow};
     default:
       return {size.width() + 8, kRow};
   }
@@ -187,6 +187,10 @@ void RunDelegate::paintState(QPainter& painter, const QRectF& box, const QModelI
   const bool going = index.data(RunsModel::ProgressRole).toDouble() >= 0;
   const char* token = reference ? "text3" : bad ? "bad" : going ? "accent" : "text2";
   QRectF place = box;
+  if (index.data(RunsModel::ProblemsRole).toInt() > 0) {
+    place.setRight(box.right() - 20);
+    m_theme.paintIcon(painter, QRectF(box.right() - 14, box.center().y() - 7, 14, 14), "warn", m_theme.color("warn"));
+  }
   if (!reference) {
     const char* icon = bad ? "error" : going ? "play" : text == RunsModel::tr("Finished") ? "check" : "stop";
     m_theme.paintIcon(painter, QRectF(box.left(), box.center().y() - 7, 14, 14), icon, m_theme.color(token));
