@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Activation: a layer of its own for what Conv 2D and Dense also have as a field.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of layers: an explicit list in the palette's order, no registration at start-up.
+// The table of layers: an explicit list in the palette's order, no registration at start-up. A new layer is one row.
 #include <algorithm>
 
-#include "engine/layers/layers.h"
+#include "engine/net/layer.h"
+
+// clang-format off
+#define STRATA_LAYERS(row)    \
+  row(conv2dLayer)            \
+  row(depthwiseConv2dLayer)   \
+  row(maxPool2dLayer)         \
+  row(avgPool2dLayer)         \
+  row(globalAveragePoolLayer) \
+  row(denseLayer)             \
+  row(activationLayer)        \
+  row(batchNormLayer)         \
+  row(flattenLayer)           \
+  row(dropoutLayer)           \
+  row(residualLayer)          \
+  row(branchesLayer)          \
+  row(addLayer)               \
+  row(concatLayer)            \
+  row(multiplyLayer)          \
+  row(averageLayer)           \
+  row(maxLayer)
+// clang-format on
 
 namespace strata {
 
+#define STRATA_DECLARE(make) LayerDef make();
+#define STRATA_CALL(make) make(),
+STRATA_LAYERS(STRATA_DECLARE)
+
 const std::vector<LayerDef>& allLayers() {
-  static const std::vector<LayerDef> layers{
-      conv2dLayer(),
-      depthwiseConv2dLayer(),
-      maxPool2dLayer(),
-      avgPool2dLayer(),
-      globalAveragePoolLayer(),
-      denseLayer(),
-      activationLayer(),
-      batchNormLayer(),
-      flattenLayer(),
-      dropoutLayer(),
-      residualLayer(),
-      branchesLayer(),
-      addLayer(),
-      concatLayer(),
-      multiplyLayer(),
-      averageLayer(),
-      maxLayer(),
-  };
+  static const std::vector<LayerDef> layers{STRATA_LAYERS(STRATA_CALL)};
   return layers;
 }
 

@@ -3,7 +3,6 @@
 // the batch and all pixels, then scaled and shifted. y = act(gamma * (x - mean) / sqrt(variance + epsilon) + beta).
 // After training, and where the layer is frozen, the moving statistics take the batch's place.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

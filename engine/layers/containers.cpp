@@ -2,7 +2,6 @@
 // Containers: layers that hold stacks of layers. Flattened they are the layers of their stacks and the nodes that join
 // what comes out.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

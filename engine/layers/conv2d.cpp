@@ -3,7 +3,6 @@
 // y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,k]).
 #include "engine/base/text.h"
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

@@ -2,7 +2,6 @@
 // Dense: every output looks at every input. y[k] = act(bias[k] + sum over i of x[i] * kernel[i,k]).
 #include "engine/base/text.h"
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

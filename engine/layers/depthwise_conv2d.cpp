@@ -3,7 +3,6 @@
 // y[oy,ox,c*M+m] = act(bias[c*M+m] + sum over r,s of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,m]).
 #include "engine/base/text.h"
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

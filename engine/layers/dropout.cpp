@@ -4,7 +4,6 @@
 // value's place, so a resumed run and every backend drop the same.
 #include "engine/base/rng.h"
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Flatten: an image [H,W,C] becomes a vector of H*W*C, in that order; in memory nothing moves.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

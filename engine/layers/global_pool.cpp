@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Global average pooling: the mean of every channel over the whole image.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

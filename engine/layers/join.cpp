@@ -2,7 +2,6 @@
 // The nodes that join several values to one: add, multiply, average, max (all inputs of one shape) and concat (one
 // behind the other along the channels). Containers make them; no person puts one into a stack.
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {

@@ -7,7 +7,6 @@
 #include <numeric>
 
 #include "engine/layers/common.h"
-#include "engine/layers/layers.h"
 
 namespace strata {
 namespace {
