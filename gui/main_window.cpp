@@ -39,6 +39,17 @@ namespace {
 constexpr int kNarrow = 1200;
 constexpr QSize kFirstSize(1440, 900), kSmallest(1024, 640);
 
+/// Asks for the room that the page in front needs; the others take the form they need when they are shown.
+class Pages : public QStackedWidget {
+ public:
+  explicit Pages(QWidget* parent) : QStackedWidget(parent) {
+    connect(this, &QStackedWidget::currentChanged, this, &QWidget::updateGeometry);
+  }
+  QSize minimumSizeHint() const override {
+    return currentWidget() ? currentWidget()->minimumSizeHint() : QStackedWidget::minimumSizeHint();
+  }
+};
+
 Path storedDataFolder() { return QSettings().value("dataFolder").toString().toStdString(); }
 
 }  // namespace
@@ -72,7 +83,7 @@ void MainWindow::makePages() {
   m_modeBar->setFixedHeight(48);
   m_banner = new Banner(m_theme, this);
   m_files = new ProjectFiles(m_document, *m_banner, *this);
-  m_pages = new QStackedWidget(this);
+  m_pages = new Pages(this);
   m_pages->setObjectName("pages");
   m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
   m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);

@@ -7,6 +7,7 @@
 #include <QLineEdit>
 #include <QListWidget>
 #include <QMessageBox>
+#include <QProcess>
 #include <QPushButton>
 #include <QSettings>
 #include <QSignalSpy>
@@ -379,6 +380,37 @@ class TestMainWindow : public QObject {
       }
     }
     m_theme->setChoice(ThemeChoice::Light);
+  }
+
+  // In the room that a screen of 1024 x 640 has inside a window's frame, no page has to be scrolled. The scale is that
+  // of a whole program, so each is a program of its own.
+  void everyPageFitsASmallScreen_data() {
+    QTest::addColumn<QString>("scale");
+    QTest::newRow("100") << QString("1");
+    QTest::newRow("200") << QString("2");
+  }
+  void everyPageFitsASmallScreen() {
+    QFETCH(QString, scale);
+    if (qEnvironmentVariable("QT_SCALE_FACTOR") != scale) {
+      QProcess program;
+      QProcessEnvironment surroundings = QProcessEnvironment::systemEnvironment();
+      surroundings.insert("QT_SCALE_FACTOR", scale);
+      program.setProcessEnvironment(surroundings);
+      program.start(QCoreApplication::applicationFilePath(),
+                    {QString("everyPageFitsASmallScreen:%1").arg(QTest::currentDataTag())});
+      QVERIFY(program.waitForFinished(120'000));
+      QVERIFY2(program.exitCode() == 0, program.readAllStandardOutput().constData());
+      return;
+    }
+    QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
+    m_window->setMinimumSize(0, 0);
+    m_window->resize(1016, 600);
+    for (int round = 0; round < 2; ++round)  // a page may ask for more once it has been seen
+      for (int page = MainWindow::DataMode; page <= MainWindow::RunsMode; ++page) {
+        m_window->showPage(static_cast<MainWindow::Page>(page));
+        QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
+        QCOMPARE(m_window->size(), QSize(1016, 600));
+      }
   }
 
   void disabledControlsSayWhy() {

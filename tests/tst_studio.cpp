@@ -11,6 +11,7 @@
 #include <QListView>
 #include <QPainter>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QSpinBox>
 #include <QTableView>
 #include <QTemporaryDir>
@@ -323,18 +324,24 @@ void TestStudio::pictures() {
     MainWindow::Page page;
     const char* name;
   } pages[] = {{MainWindow::TrainMode, "train"}, {MainWindow::TestMode, "test"}, {MainWindow::RunsMode, "runs"}};
+  constexpr QSize kSmallScreen(1016, 600);  // what one of 1024 x 640 leaves inside a window's frame
+  m_window->setMinimumSize(0, 0);
   QStringList cut;
   for (const bool dark : {false, true}) {
     m_theme->setChoice(dark ? ThemeChoice::Dark : ThemeChoice::Light);
     for (const auto& page : pages) {
       m_window->showPage(page.page);
-      for (const QSize size : {QSize(1440, 900), QSize(1024, 640)}) {
+      for (const QSize size : {QSize(1440, 900), QSize(1366, 768), QSize(1024, 640), kSmallScreen}) {
         m_window->resize(size);
         QTest::qWait(250);  // plots redraw on a timer of 100 ms
         QVERIFY(takeScreenshot(*m_window, size,
                                QString("trained-%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
         for (const auto& text : cutTexts(*m_window))
           cut << QString("%1 %2: %3").arg(page.name).arg(size.width()).arg(text);
+        QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
+        QCOMPARE(find<QTableView>("runsTable")->horizontalScrollBar()->maximum(), 0);
+        if (page.page == MainWindow::TrainMode && size.width() == 1440)
+          for (const auto& text : elidedTexts(*find<TrainPage>("trainPage"))) cut << "elided: " + text;
       }
     }
   }

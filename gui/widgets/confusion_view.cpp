@@ -10,6 +10,8 @@
 namespace strata::gui {
 namespace {
 
+constexpr int kLeastWidth = 18, kLeastHeight = 164;
+
 class CellDelegate : public QStyledItemDelegate {
  public:
   CellDelegate(const Theme& theme, QObject* parent) : QStyledItemDelegate(parent), m_theme(theme) {}
@@ -64,7 +66,7 @@ ConfusionView::ConfusionView(const Theme& theme, QWidget* parent) : QTableView(p
     header->setProperty("bare", true);
     header->setFont(theme.font(Theme::Text::Caption));
   }
-  setMinimumHeight(220);
+  setMinimumHeight(kLeastHeight);
   connect(&theme, &Theme::changed, viewport(), qOverload<>(&QWidget::update));
 }
 
@@ -85,8 +87,9 @@ void ConfusionView::fit() {
   if (!model() || model()->columnCount() == 0) return;
   const int n = model()->columnCount() - 1;
   const int last = QFontMetrics(font()).horizontalAdvance("100.00 %") + 6;
-  const int cellW = std::max(18, (viewport()->width() - last) / n),
-            cellH = std::max(18, viewport()->height() / (n + 1));
+  const int line = horizontalHeader()->fontMetrics().height() + 1;
+  const int cellW = std::max(kLeastWidth, (viewport()->width() - last) / n),
+            cellH = std::max(line, viewport()->height() / (n + 1));
   for (int i = 0; i < n; ++i) setColumnWidth(i, cellW);
   setColumnWidth(n, std::max(last, viewport()->width() - cellW * n));
   for (int i = 0; i <= n; ++i) setRowHeight(i, cellH);

@@ -225,7 +225,7 @@ class Plot::Overlay : public QWidget {
       labels.push_back({std::min(x, area.right()), y, y, i});
     }
     std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.y < b.y; });
-    const double step = p.fontMetrics().height();
+    const double step = p.fontMetrics().height() + 1;
     for (std::size_t i = 1; i < labels.size(); ++i) labels[i].at = std::max(labels[i].at, labels[i - 1].at + step);
     double limit = area.bottom() - step / 2 + 2;
     for (auto it = labels.rbegin(); it != labels.rend(); ++it) {
@@ -241,7 +241,7 @@ class Plot::Overlay : public QWidget {
         p.drawPolyline(QPolygonF({{label.x + 2, label.y}, {textX - 8, label.at}, {textX - 3, label.at}}));
       else p.drawLine(QPointF(textX - 12, label.at), QPointF(textX - 3, label.at));
       p.setPen(line.token == "ref" ? m_plot.m_theme.color("text2") : color);
-      const QRectF box(textX, label.at - step / 2, width() - textX - 4, step);
+      const QRectF box(textX, label.at - step / 2 - 2, width() - textX - 4, step + 4);  // underscores reach out
       p.drawText(box, Qt::AlignLeft | Qt::AlignVCenter,
                  p.fontMetrics().elidedText(line.name, Qt::ElideRight, int(box.width())));
     }

@@ -140,7 +140,7 @@ QWidget* PrepStrip::makeChoices() {
   m_framing = add("framing", tr("Framing"),
                   tr("How the picture is laid before the net: as its data set is, framed as MNIST frames digits, or "
                      "whole, scaled to the net's size"),
-                  {tr("Framed as the data"), tr("As MNIST frames"), tr("Whole picture")});
+                  {tr("As the data"), tr("As MNIST"), tr("Whole picture")});
   m_polarity = add("polarity", tr("Polarity"), tr("What the picture shows: judged by a look at it, or as you say"),
                    {tr("Polarity judged"), tr("Light on dark"), tr("Dark on light")});
   return bar;

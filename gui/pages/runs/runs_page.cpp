@@ -13,6 +13,7 @@
 #include "engine/base/error.h"
 #include "gui/pages/train/curves_panel.h"
 #include "gui/widgets/diff_delegate.h"
+#include "gui/widgets/elided_text.h"
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/run_delegates.h"
@@ -21,7 +22,7 @@
 namespace strata::gui {
 namespace {
 
-constexpr int kNarrow = 1300;
+constexpr int kNarrow = 1300, kLessThanAll = 1420;
 constexpr int kReloadMs = 3000;  ///< between two looks at runs of other processes
 
 double meanSeconds(const RunRecord& run) {
@@ -91,7 +92,9 @@ QWidget* RunsPage::makeTools(const Theme& theme) {
   m_search->setClearButtonEnabled(true);
   m_search->setMaximumWidth(300);
   m_count = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);
-  m_shown = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);
+  m_shown = new ElidedText(theme, "text2", bar);
+  m_shown->setFont(theme.font(Theme::Text::Caption));
+  m_shown->setWholeOnly();
   m_compare = makeButton(theme, "copy", tr("Compare"), "compareRun", bar);
   m_continue = makeButton(theme, "play", tr("Continue"), "continueRun", bar);
   m_build = makeButton(theme, "build", tr("Open in Build"), "openInBuild", bar);
@@ -235,8 +238,9 @@ QWidget* RunsPage::makeDifferences(const Theme& theme) {
 /// A small window keeps the columns that runs are chosen by; the others are in the comparison.
 void RunsPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
-  for (const int column :
-       {RunsModel::Parameters, RunsModel::BestEpoch, RunsModel::Accuracy, RunsModel::Device, RunsModel::Validated})
+  for (const int column : {RunsModel::BestEpoch, RunsModel::Validated})
+    m_table->setColumnHidden(column, width() < kLessThanAll);
+  for (const int column : {RunsModel::Parameters, RunsModel::Accuracy, RunsModel::Device})
     m_table->setColumnHidden(column, width() < kNarrow);
 }
 

@@ -78,7 +78,8 @@ class RunsPage : public QWidget {
   QSortFilterProxyModel m_proxy;
   DiffModel m_differences;
   QLineEdit* m_search;
-  QLabel *m_count, *m_shown, *m_facts;
+  QLabel *m_count, *m_facts;
+  class ElidedText* m_shown;
   QPushButton *m_compare, *m_continue, *m_folder, *m_build, *m_archive, *m_undo, *m_swap, *m_buildB;
   QTableView* m_table;
   QStackedWidget *m_tableStack, *m_differencesStack;

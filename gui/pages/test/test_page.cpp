@@ -145,6 +145,8 @@ QWidget* TestPage::makeWeightsRow(const Theme& theme) {
   m_run->setObjectName("weightsRun");
   m_run->setAccessibleName(tr("Run whose weights are tested"));
   m_run->setMinimumWidth(160);
+  m_run->setMaximumWidth(280);
+  m_run->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   m_run->setPlaceholderText(tr("No run yet"));
   m_slider = new WeightsSlider(theme, bar);
   m_firstEpoch = makeLabel(theme, {}, Theme::Text::Caption, "text2", bar);

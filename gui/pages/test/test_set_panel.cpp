@@ -12,6 +12,7 @@ namespace strata::gui {
 namespace {
 
 constexpr std::size_t kMostTiles = 200, kMostConfused = 6;
+constexpr int kOneRow = 64;  ///< of tiles, in the narrowest panel
 
 }  // namespace
 
@@ -84,6 +85,7 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   m_tiles = new TileView(theme, 8, 0, box);
   m_tiles->setObjectName("cellTiles");
   m_tiles->showSureness();
+  m_tiles->setMinimumHeight(kOneRow);
   m_tiles->setAccessibleName(tr("Images of the chosen cell"));
   m_tiles->setModel(&m_samples);
   m_put = new QPushButton(tr("Put on the canvas"), box);

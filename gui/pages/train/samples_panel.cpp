@@ -28,7 +28,9 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_hint = new ElidedText(theme, "text2", this);
   m_hint->setFont(theme.font(Theme::Text::Caption));
   m_hint->setObjectName("samplesOf");
-  m_wrong = makeLabel(theme, {}, Theme::Text::Caption, "bad", this);
+  m_wrong = new ElidedText(theme, "bad", this);
+  m_wrong->setFont(theme.font(Theme::Text::Caption));
+  m_wrong->setObjectName("samplesWrong");
   m_view = new TileView(theme, kColumns, kTiles / kColumns, this);
   m_view->setObjectName("sampleTiles");
   m_view->setAccessibleName(tr("Test samples"));
@@ -38,9 +40,10 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_stack = new QStackedWidget(this);
   m_stack->addWidget(empty);
   m_stack->addWidget(m_view);
-  auto* hints = new QHBoxLayout;
+  auto* hints = new QVBoxLayout;
   hints->setContentsMargins(12, 6, 12, 4);
-  hints->addWidget(m_hint, 1);
+  hints->setSpacing(2);
+  hints->addWidget(m_hint);
   hints->addWidget(m_wrong);
   auto* tiles = new QHBoxLayout;
   tiles->setContentsMargins(12, 0, 10, 4);
@@ -74,7 +77,7 @@ void SamplesPanel::reset() {
   m_model.setSamples(m_session.runDataset(), true);
   m_stack->setCurrentIndex(0);
   m_hint->setText({});
-  m_wrong->clear();
+  m_wrong->setText({});
 }
 
 void SamplesPanel::showEvent(QShowEvent* event) {
@@ -101,7 +104,7 @@ void SamplesPanel::ask(PredictionWorker::Kind kind, std::vector<int> indices, Ta
                  take](LoadedWeights& weights) -> PredictionWorker::Deliver {
                   auto found = judge(*weights.predictor, data->test, indices, prep);
                   return [take, found = std::move(found), epoch = weights.epoch, step = weights.step] {
-                    take(found, tr("Epoch %1, step %2").arg(epoch).arg(number(qint64(step))));
+                    take(found, tr("epoch %1, step %2").arg(epoch).arg(number(qint64(step))));
                   };
                 });
 }
@@ -134,9 +137,8 @@ std::vector<Verdict> SamplesPanel::chosen() const {
 void SamplesPanel::showRanked() {
   m_model.setVerdicts(chosen());
   const auto wrong = std::count_if(m_ranked.begin(), m_ranked.end(), [](const Verdict& v) { return !v.right(); });
-  m_hint->setText(m_rankedOf);
-  m_wrong->setText(tr("%1 of %2 wrong").arg(wrong).arg(number(qint64(m_ranked.size()))));
-  m_wrong->setToolTip(tr("Of the first test images, asked with the weights of %1").arg(m_rankedOf.toLower()));
+  m_hint->setText(tr("Answers of %1").arg(m_rankedOf));
+  m_wrong->setText(tr("%1 of %2 wrong at %3").arg(wrong).arg(number(qint64(m_ranked.size())), m_rankedOf));
 }
 
 /// The tiles that are shown, asked again; their order waits for the next ranking, so that they do not dance.
@@ -150,7 +152,7 @@ void SamplesPanel::refreshTiles() {
                                  [](const Verdict& v, int i) { return v.index == i; });
     if (!same) return;
     m_model.setVerdicts(found);
-    m_hint->setText(of == m_rankedOf ? of : tr("Tiles: %1; count: %2").arg(of.toLower(), m_rankedOf.toLower()));
+    m_hint->setText(tr("Answers of %1").arg(of));
   });
 }
 

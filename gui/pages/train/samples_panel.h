@@ -46,10 +46,10 @@ class SamplesPanel : public QWidget {
   TrainingSession& m_session;
   SamplesModel m_model;
   std::vector<Verdict> m_ranked;  ///< the first kRanked test images, as of m_rankedAt
-  QString m_rankedOf;             ///< "Epoch 3, step 1,407": the weights that gave it
+  QString m_rankedOf;             ///< "epoch 3, step 1,407": the weights that gave it
   QElapsedTimer m_rankedAt;
-  QLabel *m_title, *m_wrong;
-  ElidedText* m_hint;
+  QLabel* m_title;
+  ElidedText *m_hint, *m_wrong;
   Segment* m_order;
   TileView* m_view;
   QStackedWidget* m_stack;

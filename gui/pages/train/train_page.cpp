@@ -168,7 +168,7 @@ QWidget* TrainPage::makeCentre(const Theme& theme) {
   m_centre = new QStackedWidget(this);
   m_centre->addWidget(m_empty);
   m_centre->addWidget(splitter);
-  m_centre->setMinimumWidth(380);
+  m_centre->setMinimumWidth(392);  // the buttons over the curves
   return m_centre;
 }
 
