@@ -170,24 +170,27 @@ void TestTestPage::aMatrixIsOfOneSnapshot() {
   }
 }
 
-// The count of mistakes and the tiles may be of different weights while a run goes on: both are named then.
+// The count of mistakes and the tiles may be of different weights while a run goes on: each names its own.
 void TestTestPage::tilesNameTheirWeights() {
   SamplesPanel panel(*m_theme, *m_session);
   panel.show();
   auto* of = panel.findChild<ElidedText*>("samplesOf");
+  auto* wrong = panel.findChild<ElidedText*>("samplesWrong");
+  const auto tilesAre = [&] { return of->text().section("Answers of ", 1); };
+  const auto countIs = [&] { return wrong->text().section(" wrong at ", 1); };
   m_document->edit("Long", [](Project& p) { p.training.epochs = 100000; });
   m_session->perform(Action::Start);
-  QTRY_VERIFY_WITH_TIMEOUT(of->text().startsWith("Epoch "), 20000);
-  QTRY_VERIFY_WITH_TIMEOUT(of->text().startsWith("Tiles: epoch "), 20000);
-  QVERIFY(of->text().contains("count: epoch "));
+  QTRY_VERIFY_WITH_TIMEOUT(tilesAre().startsWith("epoch ") && tilesAre() == countIs(), 20000);
+  QTRY_VERIFY_WITH_TIMEOUT(tilesAre().startsWith("epoch ") && tilesAre() != countIs(), 20000);
+  QVERIFY(countIs().startsWith("epoch "));
   m_session->perform(Action::Stop);
   QTRY_VERIFY(!m_session->active());
-  QTRY_COMPARE_WITH_TIMEOUT(
-      of->text(),
-      QString("Epoch %1, step %2").arg(m_session->snapshot()->epoch).arg(number(qint64(m_session->snapshot()->step))),
-      20000);
+  const WeightSnapshot& last = *m_session->snapshot();
+  QTRY_COMPARE_WITH_TIMEOUT(tilesAre(), QString("epoch %1, step %2").arg(last.epoch).arg(number(qint64(last.step))),
+                            20000);
+  QTRY_COMPARE(countIs(), tilesAre());
   m_session->perform(Action::Start);
-  QCOMPARE(of->text(), QString());  // nothing of the run before
+  QCOMPARE(of->text() + wrong->text(), QString());  // nothing of the run before
   QCOMPARE(panel.model().rowCount(), 0);
 }
 
