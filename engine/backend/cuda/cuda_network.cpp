@@ -46,9 +46,10 @@ CudaNetwork::Control::Control(int maxBatch) {
   drawn = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
 }
 
-CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request)
+CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
+                         const std::set<std::string>& types)
     : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)),
-      m_layout(layoutFor(request.network)), m_offsets(request.maxBatch),
+      m_layout(layoutFor(m_analysis.graph)), m_offsets(request.maxBatch),
       m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
       m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),
       m_plans(*m_device), m_shared{*m_device,
@@ -62,10 +63,12 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
                                    {},
                                    {},
                                    deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1),
-                                   deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
+                                   deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun),
+                                   {}} {
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
-  m_stages = makeStages(m_request.network, m_analysis, m_shared);
+  m_stages = makeStages(m_analysis.graph, types, m_shared);
+  m_onHost = std::ranges::any_of(m_stages, [](const auto& stage) { return stage->onHost; });
   m_shared.weights = Buffer<float>(*m_device, m_shared.arena.size());
   m_shared.gradients = Buffer<float>(*m_device, m_shared.arena.size());
   m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
@@ -161,7 +164,7 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                               std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  const Key::Source source = steps > kRun ? Key::Source::Bytes : placeSamples(batches.samples());
+  const Key::Source source = steps > kRun || m_onHost ? Key::Source::Bytes : placeSamples(batches.samples());
   if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
@@ -348,7 +351,7 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
 }
 
 // The first time as plain launches, which load what is loaded lazily; the second time captured; from then on as one
-// graph.
+// graph. What waits for the host cannot be captured.
 void CudaNetwork::run(const Key& key) {
   Program& program = m_programs[key];
   if (program.graph && program.generation == m_plans.generation()) return program.graph->launch();
@@ -358,6 +361,7 @@ void CudaNetwork::run(const Key& key) {
     program.warm = true;
     return;
   }
+  if (m_onHost) return execute(key);
   Capture capture(*m_device);
   execute(key);
   program.graph = capture.finish();
@@ -379,6 +383,7 @@ void CudaNetwork::execute(const Key& key) {
   pass.images.maxBatch = m_request.maxBatch;
   pass.images.scale = key.scale;
   pass.images.offset = key.offset;
+  pass.step = hostAt<StepParams>(m_offsets.params)->step;
   for (int step = 0; step < key.steps; ++step) executeStep(key, pass);
 }
 
@@ -425,7 +430,11 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
 
   m_shared.reductions.clear();
   m_device->wait(Lane::Side, Lane::Main);  // a capture must see the side lane leave before it comes back
-  for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) (*stage)->backward(pass);
+  for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) {
+    if (!(*stage)->inBackward) continue;
+    (*stage)->backward(pass);
+    for (const Input& input : (*stage)->in) input.addPart(pass.batch);
+  }
   m_device->wait(Lane::Main, Lane::Side);
   reduce(key);
   update();
@@ -453,21 +462,29 @@ void CudaNetwork::reduce(const Key& key) {
 
 void CudaNetwork::update() {
   const auto cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
-  const Index count = m_shared.arena.size();
-  const In<float> gradients = m_shared.gradients.in();
-  const Update<float> weights = m_shared.weights.update(), state = m_state.update();
-  const Update<Real> rounded = m_shared.rounded ? m_shared.rounded.update() : Update<Real>{};
+  const Index first = m_shared.arena.running(), count = m_shared.arena.trained(), slot = m_shared.arena.size();
+  const auto roundedFrom = [this](Index from, Index size) {
+    return m_shared.rounded ? m_shared.rounded.update().slice(from, size) : Update<Real>{};
+  };
+  if (first > 0)
+    launch(*m_device, Lane::Main,
+           TakeRunning{m_shared.cursor, m_shared.gradients.in(first), m_shared.weights.update(first),
+                       roundedFrom(0, first)},
+           first);
+  const In<float> gradients = m_shared.gradients.in().slice(first, count);
+  const Update<float> weights = m_shared.weights.update().slice(first, count), state = m_state.update();
+  const Update<Real> rounded = roundedFrom(first, count);
   const Fields& fields = m_request.optimizer.fields;
   if (m_request.optimizer.type == "adam") {
     launch(*m_device, Lane::Main,
-           Adam{cursor, gradients, weights, state.slice(0, count), state.slice(count, count), rounded,
+           Adam{cursor, gradients, weights, state.slice(first, count), state.slice(slot + first, count), rounded,
                 static_cast<float>(1 - fields.real("beta_1")), static_cast<float>(1 - fields.real("beta_2")),
                 static_cast<float>(fields.real("epsilon"))},
            count);
   } else if (m_request.optimizer.slotsPerWeight() == 1) {
     launch(*m_device, Lane::Main,
-           Momentum{cursor, gradients, weights, state, rounded, static_cast<float>(fields.real("momentum")),
-                    fields.flag("nesterov")},
+           Momentum{cursor, gradients, weights, state.slice(first, count), rounded,
+                    static_cast<float>(fields.real("momentum")), fields.flag("nesterov")},
            count);
   } else {
     launch(*m_device, Lane::Main, Sgd{cursor, gradients, weights, rounded}, count);
@@ -495,6 +512,7 @@ std::string CudaNetwork::explain() const {
     text += " instead of " + std::string(precisionName(*m_request.precision)) +
             ", which needs compute capability 8.0; this device has " + std::to_string(m_device->capability() / 10) +
             "." + std::to_string(m_device->capability() % 10);
+  if (m_onHost) text += ", launch by launch, for some layers run on the host";
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
   return text;
