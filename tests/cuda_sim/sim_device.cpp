@@ -20,7 +20,7 @@ constexpr std::size_t kGuard = 256, kGrain = 2;   // bytes around each allocatio
 constexpr std::size_t kLibraryAlignment = 256;    // cudaMalloc's; cuBLASLt takes it for granted unless told otherwise
 constexpr int kGuardByte = 0xA5, kPoison = 0xFF;  // as float32, and as bfloat16, the poison is a NaN
 
-class SimGraph : public Graph {
+class SimGraph : public CapturedWork {
  public:
   SimGraph(SimDevice& device, std::vector<SimDevice::Work> work) : m_device(device), m_work(std::move(work)) {}
   void launch() override { m_device.replay(m_work); }
@@ -243,7 +243,7 @@ void SimDevice::beginCapture() {
   m_captured.clear();
 }
 
-std::unique_ptr<Graph> SimDevice::endCapture() {
+std::unique_ptr<CapturedWork> SimDevice::endCapture() {
   m_capturing = false;
   bool open = false;  // work on the side lane that the main lane has not waited for
   for (const Work& work : m_captured) {

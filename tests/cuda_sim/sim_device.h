@@ -68,7 +68,7 @@ class SimDevice : public Device {
   void synchronize() override;
   void synchronize(Lane lane) override;
   void beginCapture() override;
-  std::unique_ptr<Graph> endCapture() override;
+  std::unique_ptr<CapturedWork> endCapture() override;
   void abortCapture() noexcept override;
   void launchKernel(Lane lane, int kernel, const void* functor, Index items,
                     const std::vector<Access>& buffers) override;

@@ -10,24 +10,30 @@ constexpr std::int64_t kAlignment = 128;  // values
 
 }  // namespace
 
-void ArenaLayout::add(ParamPlace place, bool late) { m_params.push_back({place, late}); }
+void ArenaLayout::add(ParamId id, ParamPlace place, ParamKind kind) { m_params[id] = {place, kind}; }
 
 void ArenaLayout::finish() {
   std::int64_t next = 0;
-  for (const bool late : {false, true}) {
-    for (Param& param : m_params) {
-      if (param.late != late) continue;
+  const auto endOf = [&](ParamKind kind) {
+    for (auto& [id, param] : m_params) {
+      if (param.kind != kind) continue;
       param.place.offset = next;
       next += (param.place.size + kAlignment - 1) / kAlignment * kAlignment;
     }
-    if (!late) m_early = next;
-  }
-  m_size = std::max(next, kAlignment);  // a net without weights has an arena all the same
+    return next;
+  };
+  m_running = endOf(ParamKind::Running);
+  m_early = endOf(ParamKind::Early);
+  m_late = endOf(ParamKind::Late);
+  // The optimizer has something to do even where nothing is trained: it moves the step's cursor on.
+  if (m_late == m_running) m_late = m_early = next += kAlignment;
+  m_size = endOf(ParamKind::Frozen);
 }
 
 std::vector<float> ArenaLayout::toDevice(const float* canonical) const {
   std::vector<float> device(static_cast<std::size_t>(m_size), 0.0f);
-  for (const auto& [place, late] : m_params) {
+  for (const auto& [id, param] : m_params) {
+    const ParamPlace& place = param.place;
     const float* from = canonical + place.canonical;
     float* to = device.data() + place.offset;
     if (place.k == 0) {
@@ -41,7 +47,8 @@ std::vector<float> ArenaLayout::toDevice(const float* canonical) const {
 }
 
 void ArenaLayout::toCanonical(const float* device, float* canonical) const {
-  for (const auto& [place, late] : m_params) {
+  for (const auto& [id, param] : m_params) {
+    const ParamPlace& place = param.place;
     const float* from = device + place.offset;
     float* to = canonical + place.canonical;
     if (place.k == 0) {

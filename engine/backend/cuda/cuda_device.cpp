@@ -241,7 +241,7 @@ class LtMatmul : public MatmulPlan {
   cublasLtMatmulHeuristicResult_t m_chosen{};
 };
 
-class CudaGraph : public Graph {
+class CudaGraph : public CapturedWork {
  public:
   CudaGraph(cudaGraph_t graph, cudaStream_t stream) : m_stream(stream) {
     const cudaError_t status = cudaGraphInstantiate(&m_exec, graph, 0);
@@ -310,7 +310,7 @@ class CudaDevice : public Device {
   void beginCapture() override {
     STRATA_CHECK(cudaStreamBeginCapture(m_streams[Lane::Main], cudaStreamCaptureModeThreadLocal));
   }
-  std::unique_ptr<Graph> endCapture() override {
+  std::unique_ptr<CapturedWork> endCapture() override {
     cudaGraph_t graph = nullptr;
     STRATA_CHECK(cudaStreamEndCapture(m_streams[Lane::Main], &graph));
     return std::make_unique<CudaGraph>(graph, m_streams[Lane::Main]);

@@ -38,9 +38,10 @@ CudaNetwork::Control::Control(int maxBatch) {
   drawn = place(kRun * maxBatch * Index{sizeof(std::int32_t)});
 }
 
-CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request)
+CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
+                         const std::set<std::string>& types)
     : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)),
-      m_layout(layoutFor(request.network)), m_offsets(request.maxBatch),
+      m_layout(layoutFor(m_analysis.graph)), m_offsets(request.maxBatch),
       m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
       m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),
       m_plans(*m_device), m_shared{*m_device,
@@ -54,10 +55,12 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
                                    {},
                                    {},
                                    deviceAt<const StepCursor, Use::Read>(m_offsets.cursor, 1),
-                                   deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun)} {
+                                   deviceAt<const StepParams, Use::Read>(m_offsets.params, kRun),
+                                   {}} {
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
-  m_stages = makeStages(m_request.network, m_analysis, m_shared);
+  m_stages = makeStages(m_analysis.graph, types, m_shared);
+  m_onHost = std::ranges::any_of(m_stages, [](const auto& stage) { return stage->onHost; });
   m_shared.weights = Buffer<float>(*m_device, m_shared.arena.size());
   m_shared.gradients = Buffer<float>(*m_device, m_shared.arena.size());
   m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
@@ -153,7 +156,7 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                               std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  const Key::Source source = steps > kRun ? Key::Source::Bytes : placeSamples(batches.samples());
+  const Key::Source source = steps > kRun || m_onHost ? Key::Source::Bytes : placeSamples(batches.samples());
   if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
@@ -340,7 +343,7 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
 }
 
 // The first time as plain launches, which load what is loaded lazily; the second time captured; from then on as one
-// graph.
+// graph. What waits for the host cannot be captured.
 void CudaNetwork::run(const Key& key) {
   Program& program = m_programs[key];
   if (program.graph && program.generation == m_plans.generation()) return program.graph->launch();
@@ -350,6 +353,7 @@ void CudaNetwork::run(const Key& key) {
     program.warm = true;
     return;
   }
+  if (m_onHost) return execute(key);
   Capture capture(*m_device);
   execute(key);
   program.graph = capture.finish();
@@ -371,6 +375,7 @@ void CudaNetwork::execute(const Key& key) {
   pass.images.maxBatch = m_request.maxBatch;
   pass.images.scale = key.scale;
   pass.images.offset = key.offset;
+  pass.step = hostAt<StepParams>(m_offsets.params)->step;
   for (int step = 0; step < key.steps; ++step) executeStep(key, pass);
 }
 
@@ -417,7 +422,11 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
 
   m_shared.reductions.clear();
   m_device->wait(Lane::Side, Lane::Main);  // a capture must see the side lane leave before it comes back
-  for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) (*stage)->backward(pass);
+  for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) {
+    if (!(*stage)->inBackward) continue;
+    (*stage)->backward(pass);
+    for (const Input& input : (*stage)->in) input.addPart(pass.batch);
+  }
   m_device->wait(Lane::Main, Lane::Side);
   reduce(key);
   update();
@@ -444,15 +453,24 @@ void CudaNetwork::reduce(const Key& key) {
 }
 
 void CudaNetwork::update() {
+  const Index first = m_shared.arena.running(), count = m_shared.arena.trained(), slots = m_shared.arena.size();
+  const auto roundedFrom = [this](Index from, Index size) {
+    return m_shared.rounded ? m_shared.rounded.update().slice(from, size) : Update<Real>{};
+  };
+  if (first > 0)
+    launch(*m_device, Lane::Main,
+           TakeRunning{m_shared.cursor, m_shared.gradients.in(first), m_shared.weights.update(first),
+                       roundedFrom(0, first)},
+           first);
   // The kind is the same in every step; the numbers come with each.
-  withKind(makeUpdateRule(m_request.optimizer, 0, 0).kind, [this](auto kind) {
+  withKind(makeUpdateRule(m_request.optimizer, 0, 0).kind, [&](auto kind) {
     UpdateWeights<decltype(kind)::value> update;
-    const Index count = m_shared.arena.size();
     update.cursor = deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1);
-    update.gradients = m_shared.gradients.in();
-    update.weights = m_shared.weights.update();
-    if (m_shared.rounded) update.rounded = m_shared.rounded.update();
-    for (int slot = 0; slot < update.kSlots; ++slot) update.state[slot] = m_state.update().slice(slot * count, count);
+    update.gradients = m_shared.gradients.in().slice(first, count);
+    update.weights = m_shared.weights.update().slice(first, count);
+    update.rounded = roundedFrom(first, count);
+    for (int slot = 0; slot < update.kSlots; ++slot)
+      update.state[slot] = m_state.update().slice(slot * slots + first, count);
     launch(*m_device, Lane::Main, update, count);
   });
 }
@@ -478,6 +496,7 @@ std::string CudaNetwork::explain() const {
     text += " instead of " + std::string(precisionName(*m_request.precision)) +
             ", which needs compute capability 8.0; this device has " + std::to_string(m_device->capability() / 10) +
             "." + std::to_string(m_device->capability() % 10);
+  if (m_onHost) text += ", launch by launch, for some layers run on the host";
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
   return text;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A stack bound to a CUDA device: forward, loss, backward and update of a batch are a fixed list of launches, captured
+// A net bound to a CUDA device: forward, loss, backward and update of a batch are a fixed list of launches, captured
 // into one CUDA graph per batch size. Weights, gradients and optimizer state lie in one arena each and stay on the
-// device.
+// device. A net of which some node runs on the host is not captured: it runs launch by launch.
 #pragma once
 #include <map>
 #include <memory>
@@ -16,7 +16,9 @@ class CudaNetwork : public CompiledNetwork {
  public:
   /// Trains in request.precision, or in TF32 when that is open; in float32 instead of bfloat16 on a device before
   /// sm_80. Error::Device, naming the largest batch that fits, when the device has too little free memory.
-  CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request);
+  /// Layers of other types than `types` run on the host.
+  CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
+              const std::set<std::string>& types = stageTypes());
   ~CudaNetwork() override;
 
   void setWeights(const Weights& weights) override;
@@ -26,10 +28,10 @@ class CudaNetwork : public CompiledNetwork {
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
   /// On samples that lie on the device as bytes, and are augmented there: the host sends the order, and waits once for
   /// the results of all. Samples that do not fit arrive a chunk of kCaptured batches ahead of the training. Where two
-  /// chunks do not fit either, batch by batch.
+  /// chunks do not fit either, or something runs on the host, batch by batch.
   std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                    std::uint64_t step) override;
-  int runLength() const override { return kRun; }
+  int runLength() const override { return m_onHost ? 1 : kRun; }
   void forward(const Batch& batch, float* logits) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
@@ -61,7 +63,7 @@ class CudaNetwork : public CompiledNetwork {
   struct Program {
     bool warm = false;  ///< has run once without capture, so that everything is loaded
     int generation = 0;
-    std::unique_ptr<Graph> graph;
+    std::unique_ptr<CapturedWork> graph;
   };
   /// Views into the block that carries all small values to the device and back, each way in one copy. Rings hold kRun
   /// steps.
@@ -134,6 +136,7 @@ class CudaNetwork : public CompiledNetwork {
   Plans m_plans;
   Shared m_shared;
   std::vector<std::unique_ptr<Stage>> m_stages;
+  bool m_onHost = false;  ///< some stage is
   Buffer<float> m_state, m_losses;
   Buffer<std::int32_t> m_hits;
   std::map<Key, Program> m_programs;

@@ -79,9 +79,9 @@ class MatmulPlan {
 };
 
 /// Captured work, to be run again as a whole.
-class Graph {
+class CapturedWork {
  public:
-  virtual ~Graph() = default;
+  virtual ~CapturedWork() = default;
   virtual void launch() = 0;  ///< on the main lane
 };
 
@@ -109,7 +109,7 @@ class Device {
   virtual void synchronize(Lane lane) = 0;  ///< the host waits for one
 
   virtual void beginCapture() = 0;  ///< from the main lane; the side lane joins by wait()
-  virtual std::unique_ptr<Graph> endCapture() = 0;
+  virtual std::unique_ptr<CapturedWork> endCapture() = 0;
   virtual void abortCapture() noexcept = 0;
 
   /// Runs kernel number `kernel` of kernels.h's list for items 0..items-1. Use launch() below.
@@ -216,7 +216,7 @@ class Capture {
   ~Capture() {
     if (m_open) m_device.abortCapture();
   }
-  std::unique_ptr<Graph> finish() {
+  std::unique_ptr<CapturedWork> finish() {
     m_open = false;
     return m_device.endCapture();
   }

@@ -553,6 +553,128 @@ struct DeviceRng {
   }
 };
 
+/// How a node that joins makes one value of several.
+enum class Merge : int { Add, Average, Multiply, Max };
+inline constexpr int kMostJoined = 16;
+
+struct Join {
+  static constexpr const char* kName = "Join";
+  Merge merge = Merge::Add;
+  Act act = Act::Linear;
+  int count = 1;
+  In<Real> xs[kMostJoined];  ///< the first `count`
+  Out<Real> y;
+  std::vector<Access> buffers() const {
+    std::vector<Access> list = accesses(y);
+    for (int i = 0; i < count; ++i) list.push_back(xs[i].access());
+    return list;
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    float value = xs[0][item];
+    for (int i = 1; i < count; ++i) {
+      const float x = xs[i][item];
+      if (merge == Merge::Multiply) value *= x;
+      else if (merge == Merge::Max) value = x > value || x != x ? x : value;
+      else value += x;
+    }
+    if (merge == Merge::Average) value *= 1.0f / static_cast<float>(count);
+    y[item] = activated(act, value);
+  }
+};
+
+/// Of equal values the first input's counts as the largest.
+struct JoinGradient {
+  static constexpr const char* kName = "JoinGradient";
+  Merge merge = Merge::Add;
+  Act act = Act::Linear;
+  int count = 1;
+  In<Real> xs[kMostJoined];    ///< set where readsInputs()
+  In<Real> y, dy;              ///< y is set where something bends it
+  Out<Real> dxs[kMostJoined];  ///< unset where not wanted
+  bool readsInputs() const { return merge == Merge::Multiply || merge == Merge::Max; }
+  std::vector<Access> buffers() const {
+    std::vector<Access> list = accesses(y, dy);
+    for (int i = 0; i < count; ++i) {
+      if (xs[i].data) list.push_back(xs[i].access());
+      if (dxs[i].data) list.push_back(dxs[i].access());
+    }
+    return list;
+  }
+  STRATA_DEVICE float slope(int input, Index item) const {
+    if (merge == Merge::Add) return 1;
+    if (merge == Merge::Average) return 1.0f / static_cast<float>(count);
+    float others = 1;
+    int largest = 0;
+    for (int i = 0; i < count; ++i) {
+      if (i != input) others *= xs[i][item];
+      if (xs[i][item] > xs[largest][item]) largest = i;
+    }
+    return merge == Merge::Multiply ? others : static_cast<float>(largest == input);
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    const float dz = activationGradient(act, y ? y[item] : 0.0f, dy[item]);
+    for (int i = 0; i < count; ++i)
+      if (dxs[i]) dxs[i][item] = dz * slope(i, item);
+  }
+};
+
+/// The channels of several inputs one behind the other, and where one of theirs lies.
+struct JoinedChannels {
+  int count = 0, all = 0;
+  int each[kMostJoined] = {};
+  struct Place {
+    int input;
+    Index at;
+  };
+  STRATA_DEVICE Place placeOf(Index item) const {
+    int channel = static_cast<int>(item % all), input = 0;
+    while (channel >= each[input]) channel -= each[input++];
+    return {input, item / all * each[input] + channel};
+  }
+};
+
+struct Concat {
+  static constexpr const char* kName = "Concat";
+  JoinedChannels channels;
+  In<Real> xs[kMostJoined];
+  Out<Real> y;
+  std::vector<Access> buffers() const {
+    std::vector<Access> list = accesses(y);
+    for (int i = 0; i < channels.count; ++i) list.push_back(xs[i].access());
+    return list;
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    const auto [input, at] = channels.placeOf(item);
+    y[item] = xs[input][at];
+  }
+};
+
+struct ConcatGradient {
+  static constexpr const char* kName = "ConcatGradient";
+  JoinedChannels channels;
+  In<Real> dy;
+  Out<Real> dxs[kMostJoined];  ///< unset where not wanted
+  std::vector<Access> buffers() const {
+    std::vector<Access> list = accesses(dy);
+    for (int i = 0; i < channels.count; ++i)
+      if (dxs[i].data) list.push_back(dxs[i].access());
+    return list;
+  }
+  STRATA_DEVICE void operator()(Index item) const {
+    const auto [input, at] = channels.placeOf(item);
+    if (dxs[input]) dxs[input][at] = dy[item];
+  }
+};
+
+/// What a further reader of a value found, to its gradient.
+struct AddPart {
+  static constexpr const char* kName = "AddPart";
+  In<Real> part;
+  Update<Real> sum;
+  std::vector<Access> buffers() const { return accesses(part, sum); }
+  STRATA_DEVICE void operator()(Index item) const { sum[item] = sum[item] + part[item]; }
+};
+
 /// How one sample is moved: turned about its centre, then shifted by whole pixels.
 struct Move {
   double cosine = 1, sine = 0;
@@ -726,6 +848,21 @@ struct Reduce {
   }
 };
 
+/// The running variables become what lies in the place of their gradients; before the optimizer, which moves on.
+struct TakeRunning {
+  static constexpr const char* kName = "TakeRunning";
+  In<StepCursor> cursor;
+  In<float> gradients;
+  Update<float> weights;
+  Update<Real> rounded;
+  std::vector<Access> buffers() const { return accesses(cursor, gradients, weights, rounded); }
+  STRATA_DEVICE void operator()(Index i) const {
+    if (!cursor[0].healthy || cursor[0].spoiled) return;
+    weights[i] = gradients[i];
+    if (rounded) rounded[i] = weights[i];
+  }
+};
+
 struct DeviceRoot {
   STRATA_DEVICE float operator()(float value) const { return sqrtf(value); }
 };
@@ -766,10 +903,10 @@ struct UpdateWeights {
 using Kernels =
     std::tuple<LoadInput, InputConvPool, InputConvPoolGradient, ConvForward, ConvDataGradient, ConvWeightGradient,
                Product, Activate, ActivateGradient, ReluBiasGradient, NarrowReluBiasGradient, BiasGradient, MaxPool,
-               MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout, DrawMoves, MoveSamples,
-               SoftmaxCrossEntropy, Reduce, UpdateWeights<UpdateRule::Kind::Sgd>,
-               UpdateWeights<UpdateRule::Kind::Momentum>, UpdateWeights<UpdateRule::Kind::Nesterov>,
-               UpdateWeights<UpdateRule::Kind::Adam>>;
+               MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout, Join, JoinGradient, Concat,
+               ConcatGradient, AddPart, DrawMoves, MoveSamples, SoftmaxCrossEntropy, Reduce, TakeRunning,
+               UpdateWeights<UpdateRule::Kind::Sgd>, UpdateWeights<UpdateRule::Kind::Momentum>,
+               UpdateWeights<UpdateRule::Kind::Nesterov>, UpdateWeights<UpdateRule::Kind::Adam>>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
 template <class Functor, int kAt = 0>

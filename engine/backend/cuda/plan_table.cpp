@@ -33,7 +33,7 @@ class ListeningDevice : public Device {
   void synchronize() override {}
   void synchronize(Lane) override {}
   void beginCapture() override {}
-  std::unique_ptr<Graph> endCapture() override { return nullptr; }
+  std::unique_ptr<CapturedWork> endCapture() override { return nullptr; }
   void abortCapture() noexcept override {}
   void launchKernel(Lane, int, const void*, Index, const std::vector<Access>&) override {}
   std::unique_ptr<ConvPlan> planConv(const ConvGraph& graph) override {
