@@ -215,7 +215,7 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
         tail = std::make_unique<AveragePoolPass>(name, poolGeometry(siteOf(group.last, true)), *out, y);
       }
       plan.shape.outH = out->shape.h, plan.shape.outW = out->shape.w;
-      ConvPass::plan(plan.shape, inputGradient, m_kernels);
+      planConv(plan.shape, inputGradient, m_kernels);
       m_passes.push_back(std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, threads));
     } else if (group.kind == Group::Kind::Dense) {
       const bool gradientHasZeros = activationOf(site.fields) == Activation::Relu ||
