@@ -15,8 +15,8 @@ struct GradientSample {
   const ConvShape& shape;  ///< of this batch's backward pass: c and what depends on it are of the input's live channels
   const float* x = nullptr;  ///< [rows][cols][c], framed
   Frame y;                   ///< [outH][outW][k]
-  /// [outH][outW][channelCount]: before the activation where there was no max pooling. Lists apply ReLU's derivative
-  /// themselves.
+  /// [outH][outW][channelCount], in as wide a frame as y: before the activation where there was no max pooling. Lists
+  /// apply ReLU's derivative themselves.
   Frame dy;
   const std::int32_t* channels = nullptr;  ///< that dy holds
   int channelCount = 0;                    ///< all of them, but by planes with pooling
