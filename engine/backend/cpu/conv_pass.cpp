@@ -16,6 +16,12 @@ std::optional<PlanePlaces> placesFor(const ConvContext& context, const Buffer& x
   return PlanePlaces(context, y.cols, x.hasZeros && planesPack(context.shape));
 }
 
+/// For work(): channels that were left out, if any were.
+std::string leftOut(double share, const char* which) {
+  if (share >= 1) return "";
+  return ", without the " + std::to_string(std::lround(100 * (1 - share))) + " % of channels that " + which;
+}
+
 }  // namespace
 
 ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<AveragePoolPass> average,
@@ -65,7 +71,7 @@ void ConvPass::forward(const Step& step) {
   if (m_liveOutputs) {
     m_liveOutputs->choose(m_weights, m_x.least, m_x.most);
     batch.outputs = m_liveOutputs->channels();
-    m_outputChannelShare.add(batch.outputs.count, m_context.shape.k);
+    m_counts.outputChannels.add(batch.outputs.count, m_context.shape.k);
   }
   batch.background = background();
   m_whole->prepare(batch);
@@ -91,8 +97,8 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
   if (m_sparse) sample.inputs = m_sparse->look(sample.x, thread);
   const bool sparse = m_sparse && sample.inputs.share() < m_sparse->below();
   const ForwardResult result = (sparse ? *m_sparse : *m_whole).forward(sample, thread);
-  ++(sparse ? m_forwardSparse : m_forwardWhole);
-  m_inputDensity.add(result.inputs.live, result.inputs.of);
+  ++(sparse ? m_counts.forwardSparse : m_counts.forwardWhole);
+  m_counts.inputs.add(result.inputs.live, result.inputs.of);
   if (sample.pixels) m_deadPixels.fetch_add(sample.pixels->deadCount, std::memory_order_relaxed);
   if (!(result.probe == 0)) m_finite = false;
   if (m_average) m_average->forwardSample(m_context.kernels, n);
@@ -114,7 +120,7 @@ void ConvPass::backward(const Step& step) {
 void ConvPass::chooseInputs() {
   const int channels = m_context.shape.c;
   m_back = m_liveInputs->choose(m_weights);
-  m_inputChannelShare.add(m_back.c, channels);
+  m_counts.inputChannels.add(m_back.c, channels);
   if (!m_x.mayPackGradients) return;
   m_x.gradientChannels = 0;
   for (int c = 0; c < channels; ++c)
@@ -148,12 +154,12 @@ void ConvPass::backwardSample(int n, const float* x, int thread, const ConvGradi
   if (m_weightByBlocks) {
     const int live = beforeActivation(n, sample.dy, m_back.k, thread);
     blocks = gradientBlocksPay(m_context, m_back, m_plan.inputGradient, live);
-    if (blocks) m_gradientDensity.add(live, std::int64_t{m_context.outputPixels()} * m_back.k);
+    if (blocks) m_counts.gradients.add(live, std::int64_t{m_context.outputPixels()} * m_back.k);
   }
   const LiveCount multiplied = (blocks ? *m_weightByBlocks : *m_weightByLists).add(sample, sum, thread);
-  ++(blocks ? m_backByBlocks : m_backByLists);
-  if (!blocks) m_gradientDensity.add(multiplied.live, multiplied.of);
-  m_weightGradientDensity.add(multiplied.live, multiplied.of);
+  ++(blocks ? m_counts.backByBlocks : m_counts.backByLists);
+  if (!blocks) m_counts.gradients.add(multiplied.live, multiplied.of);
+  m_counts.weightGradients.add(multiplied.live, multiplied.of);
   if (m_plan.inputGradient) writeInputGradient(sample, n, blocks, thread);
 }
 
@@ -162,10 +168,10 @@ bool ConvPass::weightGradientFromInputs(GradientSample sample, int n, int thread
   if (!m_weightByInputs->look(sample.x, thread)) return false;
   sample.dy = m_weightByInputs->room(thread);
   const int passed = beforeActivation(n, sample.dy, m_context.shape.kWidth(m_context.lanes()), thread);
-  m_gradientDensity.add(passed, std::int64_t{m_context.outputPixels()} * m_context.shape.k);
+  m_counts.gradients.add(passed, std::int64_t{m_context.outputPixels()} * m_context.shape.k);
   const LiveCount multiplied = m_weightByInputs->add(sample, sum, thread);
-  m_weightGradientDensity.add(multiplied.live, multiplied.of);
-  ++m_backByInputs;
+  m_counts.weightGradients.add(multiplied.live, multiplied.of);
+  ++m_counts.backByInputs;
   return true;
 }
 
@@ -203,38 +209,29 @@ PassWork ConvPass::work() const {
   work.name = m_plan.name;
   work.macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   work.inputGradient = m_plan.inputGradient, work.weightGradient = true;
-  work.inputLive = g.planes || m_forwardSparse > m_forwardWhole ? m_inputDensity.share() : 1;
-  work.gradientLive = mostlyBlocks() ? 1 : m_gradientDensity.share();
-  work.weightGradientLive = m_weightGradientDensity.share();
-  work.inputChannels = m_inputChannelShare.share(), work.outputChannels = m_outputChannelShare.share();
+  work.inputLive = g.planes || m_counts.mostlySparse() ? m_counts.inputs.share() : 1;
+  work.gradientLive = m_counts.mostlyBlocks() ? 1 : m_counts.gradients.share();
+  work.weightGradientLive = m_counts.weightGradients.share();
+  work.inputChannels = m_counts.inputChannels.share(), work.outputChannels = m_counts.outputChannels.share();
   work.forward = forwardText();
   work.backward = backwardText();
   return work;
 }
 
-namespace {
-
-std::string leftOut(double share, const char* which) {
-  if (share >= 1) return "";
-  return ", without the " + std::to_string(std::lround(100 * (1 - share))) + " % of channels that " + which;
-}
-
-}  // namespace
-
 std::string ConvPass::forwardText() const {
-  std::string text = m_forwardSparse > m_forwardWhole ? m_sparse->how() : m_whole->how();
-  if (!m_context.shape.planes && m_forwardSparse <= m_forwardWhole)
+  std::string text = m_counts.mostlySparse() ? m_sparse->how() : m_whole->how();
+  if (!m_context.shape.planes && !m_counts.mostlySparse())
     text += m_sparse ? ": too few zeros in the input" : ": the input has no zeros";
-  return text + leftOut(m_outputChannelShare.share(), "no input can bring to life");
+  return text + leftOut(m_counts.outputChannels.share(), "no input can bring to life");
 }
 
 std::string ConvPass::backwardText() const {
   std::string text = m_context.window() > 1 ? "lists of the largest of each window" : "lists of live gradients";
-  if (m_backByInputs > 0) text = "lists of live inputs";
-  else if (mostlyBlocks())
+  if (m_counts.backByInputs > 0) text = "lists of live inputs";
+  else if (m_counts.mostlyBlocks())
     text = std::string("register blocks: too few zeros in the gradient") +
-           (m_weightGradientDensity.share() < 1 ? ", patches of zeros left out" : "");
-  return text + leftOut(m_inputChannelShare.share(), "a whole batch leaves dead");
+           (m_counts.weightGradients.share() < 1 ? ", patches of zeros left out" : "");
+  return text + leftOut(m_counts.inputChannels.share(), "a whole batch leaves dead");
 }
 
 }  // namespace strata

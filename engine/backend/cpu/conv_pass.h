@@ -41,6 +41,14 @@ class ConvPass : public Pass {
   PassWork work() const override;
 
  private:
+  /// Since the start, for work(): shares, and samples by each way.
+  struct Counts {
+    Density inputs, gradients, weightGradients, inputChannels, outputChannels;
+    std::atomic<std::int64_t> forwardSparse{0}, forwardWhole{0}, backByInputs{0}, backByLists{0}, backByBlocks{0};
+    bool mostlySparse() const { return forwardSparse > forwardWhole; }
+    bool mostlyBlocks() const { return backByInputs == 0 && backByBlocks > backByLists; }
+  };
+
   void makeForward();
   void makeGradients();
 
@@ -60,7 +68,6 @@ class ConvPass : public Pass {
   int beforeActivation(int n, Frame to, int pixel, int thread);
   void writeInputGradient(const GradientSample& sample, int n, bool blocks, int thread);
 
-  bool mostlyBlocks() const { return m_backByInputs == 0 && m_backByBlocks > m_backByLists; }
   std::string forwardText() const;
   std::string backwardText() const;
 
@@ -80,17 +87,14 @@ class ConvPass : public Pass {
   std::optional<LiveInputs> m_liveInputs;    ///< where dead ones may be left out of the backward pass
   ConvShape m_back;                          ///< of this batch's backward pass: without dead input channels
   std::vector<Array<float>> m_gradientSums;  ///< [kWidth], one a thread
-  std::unique_ptr<WeightGradientByInputs> m_weightByInputs;  ///< null where it does not suit
-  std::unique_ptr<ConvWeightGradient> m_weightByLists, m_weightByBlocks;
-  std::unique_ptr<ConvInputGradient> m_inputByLists, m_inputByBlocks;  ///< null where it is not wanted
+  std::unique_ptr<WeightGradientByInputs> m_weightByInputs;               ///< null where it does not suit
+  std::unique_ptr<ConvWeightGradient> m_weightByLists, m_weightByBlocks;  ///< the latter null after max pooling
+  std::unique_ptr<ConvInputGradient> m_inputByLists, m_inputByBlocks;     ///< null where it is not wanted
 
   /// Of this batch.
   std::atomic<bool> m_finite{true};
   std::atomic<std::int64_t> m_deadPixels{0};
-  /// Since the start, for work(): shares, and samples by each way.
-  Density m_inputDensity, m_gradientDensity, m_weightGradientDensity, m_inputChannelShare, m_outputChannelShare;
-  std::atomic<std::int64_t> m_forwardSparse{0}, m_forwardWhole{0};
-  std::atomic<std::int64_t> m_backByInputs{0}, m_backByLists{0}, m_backByBlocks{0};
+  Counts m_counts;
 };
 
 }  // namespace strata
