@@ -371,7 +371,7 @@ std::unique_ptr<Pass> Pipeline::convPass(const Group& group, Buffer& y) {
     tail = std::make_unique<AveragePoolPass>(name, poolGeometry(siteOf(group.last, true)), *out, y);
   }
   plan.shape.outH = out->shape.h, plan.shape.outW = out->shape.w;
-  ConvPass::plan(plan.shape, inputGradient, m_kernels);
+  planConv(plan.shape, inputGradient, m_kernels);
   return std::make_unique<ConvPass>(plan, x, *out, std::move(tail), m_kernels, m_pool.threads());
 }
 
