@@ -1187,6 +1187,10 @@ class TestCudaSim : public QObject {
                      {{conv("a", 2), pool}, {conv("b", 3), layer("max_pool2d", {{"padding", "same"}}, "p")}}, none,
                      "way")},
           image}},
+        {"one channel read twice",  // where a net begins with a convolution and its pool, and with more
+         {{container("branches", {{conv("a", 2), pool}, {layer("avg_pool2d", {{"padding", "same"}}, "mean")}}, none,
+                     "way")},
+          Shape::image(6, 5, 1)}},
         {"flattened in branches",
          {{container("branches", {{layer("flatten", none, "f")}, {conv("a", 2), layer("flatten", none, "g")}}, none,
                      "way")},

@@ -25,17 +25,21 @@ struct PlannedNet {
 };
 
 /// The layer at one of its examples, behind a trained layer, so that its input gradient is wanted too; null where the
-/// two do not fit.
+/// two do not fit, and for what only containers make.
 std::optional<PlannedNet> netAround(const LayerDef& def, const Example& example) {
   constexpr int kBatch = 5;
-  PlannedNet net{def.type + " " + compactJson(example.fields), {}, kBatch};
+  if (def.hidden) return std::nullopt;
+  Json tested = parseJson(example.fields, def.type);
+  PlannedNet net{def.type + " " + compactJson(tested), {}, kBatch};
   net.network.input = example.in;
   net.network.classes = 2;
   const auto add = [&](const std::string& type, const Json& values, const std::string& name) {
     net.network.layers.push_back({type, name, fieldsFromJson(findLayer(type)->fields, values, name, {})});
   };
   if (example.in.isImage()) add("conv2d", {{"filters", example.in.c}, {"kernel_size", 1}}, "before");
-  add(def.type, example.fields, "tested");
+  tested["type"] = def.type;
+  tested["name"] = "tested";
+  net.network.layers.push_back(networkFromJson({{"layers", Json::array({tested})}}, def.type).layers.front());
   add("flatten", Json::object(), "flatten");
   add("dense", {{"units", net.network.classes}}, "top");
   for (const Issue& issue : analyse(net.network).issues)
