@@ -32,8 +32,8 @@ struct ChainResult {
 };
 
 inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch,
-                            double labelSmoothing = 0) {
-  const Analysis analysis = analyse(spec);
+                            const LossSpec& loss = {}) {
+  const Analysis analysis = analyse(spec, nullptr);
   const std::size_t layers = spec.layers.size();
   const std::vector<double> values(weights.values.begin(), weights.values.end());
   ChainResult result;
@@ -56,9 +56,14 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
     ops[i]->forward(io[i]);
   }
   dx[layers].resize(x[layers].size());
-  result.lossSum =
-      softmaxCrossEntropy(x[layers].data(), batch.labels, batch.size, spec.classes, dx[layers].data(), labelSmoothing)
-          .lossSum;
+  BasicLossIo<double> lossIo;
+  lossIo.count = batch.size;
+  lossIo.size = std::int64_t(x[layers].size()) / batch.size;
+  lossIo.outputs = x[layers].data();
+  lossIo.labels = batch.labels;
+  lossIo.targets = x[0].data();
+  lossIo.gradients = dx[layers].data();
+  result.lossSum = loss.def().compute64(loss.fields, lossIo);
   for (std::size_t i = layers; i-- > 0;) {
     dx[i].resize(x[i].size());
     io[i].dy = dx[i + 1].data();

@@ -7,6 +7,11 @@
 
 namespace strata {
 
+std::int64_t outputSize(const NetworkSpec& network) {
+  const Analysis analysis = analyse(network, nullptr);
+  return analysis.layers.empty() ? network.input.size() : analysis.layers.back().out.size();
+}
+
 std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                                   std::uint64_t step) {
   std::vector<LossResult> results;

@@ -56,7 +56,12 @@ struct Analysis {
   std::int64_t inferenceBytes(int batch) const;
 };
 
-Analysis analyse(const NetworkSpec& spec);
+/// What a loss asks of the net's output: adds an issue where `out` is not fit for it.
+using OutputRule = void (*)(const NetworkSpec& spec, const Shape& out, std::vector<Issue>& issues);
+/// One value for each class, as they are: no activation behind them.
+void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Issue>& issues);
+
+Analysis analyse(const NetworkSpec& spec, OutputRule rule = classifierOutput);
 
 /// Carries out one of the fixes of an issue that analyse(spec) reported.
 void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix);

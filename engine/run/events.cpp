@@ -2,9 +2,17 @@
 #include "engine/run/events.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace strata {
+
+double EpochRecord::value(const std::string& key) const {
+  if (key == "loss") return loss;
+  if (key == "val_loss") return valLoss;
+  const auto found = metrics.find(key);
+  return found == metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+}
 
 void EventQueue::push(TrainEvent event) {
   const std::lock_guard lock(m_mutex);

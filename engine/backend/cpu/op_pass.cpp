@@ -10,28 +10,6 @@ bool samplesAreIndependent(const std::string& type) {
   return type == "max_pool2d" || type == "avg_pool2d" || type == "activation" || type == "flatten";
 }
 
-/// Copies samples [begin, end) out of a buffer, or into it.
-template <bool Into>
-void copySamples(const Buffer& buffer, const Array<float>& of, float* plain, int begin, int end) {
-  const auto copy = [](float* inside, float* outside, std::int64_t n) {
-    Into ? std::copy_n(outside, n, inside) : std::copy_n(inside, n, outside);
-  };
-  const Shape& shape = buffer.shape;
-  for (int n = begin; n < end; ++n) {
-    float* sample = plain + n * shape.size();
-    if (buffer.panel) {
-      for (int at = 0; at < shape.c; at += buffer.panel)
-        copy(of.data() + (std::int64_t{at / buffer.panel} * buffer.batch + n) * buffer.panel, sample + at,
-             std::min(buffer.panel, shape.c - at));
-    } else {
-      const Frame frame = buffer.inside(n, of);
-      for (int row = 0; row < shape.h; ++row)
-        copy(frame.data + std::int64_t{row} * frame.rowStride, sample + std::int64_t{row} * shape.w * shape.c,
-             std::int64_t{shape.w} * shape.c);
-    }
-  }
-}
-
 }  // namespace
 
 OpPass::OpPass(const LayerDef& def, const Site& site, std::int64_t weightsOffset, int stateSlots, bool training,

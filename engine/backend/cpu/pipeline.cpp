@@ -33,7 +33,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
-  void forward(const Batch& batch, float* logits) override;
+  void forward(const Batch& batch, float* outputs) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override {
     exact().activations(batch, out);
   }
@@ -62,6 +62,8 @@ class Pipeline : public CompiledNetwork, public Profiled {
 
   const CompileRequest m_request;
   const Analysis m_analysis;
+  const Scorer m_scorer;
+  const std::int64_t m_outputSize;
   const Kernels& m_kernels;
   ThreadPool m_pool;
   std::vector<std::unique_ptr<Buffer>> m_buffers;  ///< [0] the input, [i + 1] the output of pass i
@@ -69,7 +71,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   std::vector<std::unique_ptr<Pass>> m_passes;
   Weights m_layout;
   bool m_weightsFinite = true;
-  std::vector<float> m_logits, m_dlogits;
+  std::vector<float> m_outputs, m_outputGradients;  ///< [maxBatch, m_outputSize]
   std::unique_ptr<Backend> m_reference;
   std::unique_ptr<Network> m_exact;
   bool m_profiling = false;
@@ -92,9 +94,10 @@ class Stopwatch {
 };
 
 Pipeline::Pipeline(const CompileRequest& request, int threads)
-    : m_request(request), m_analysis(analyseWithinMemory(request)), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
-      m_layout(layoutFor(request.network)), m_logits(std::size_t(request.maxBatch) * request.network.classes),
-      m_dlogits(m_logits.size()) {
+    : m_request(request), m_analysis(analyseWithinMemory(request)), m_scorer(request.loss, request.metrics),
+      m_outputSize(m_analysis.layers.back().out.size()), m_kernels(kernelsFor(chosenIsa())), m_pool(threads),
+      m_layout(layoutFor(request.network)), m_outputs(std::size_t(request.maxBatch * m_outputSize)),
+      m_outputGradients(m_outputs.size()) {
   const std::vector<Group> parts = groups();
   makeBuffers(parts);
   makePasses(parts);
@@ -300,12 +303,7 @@ bool Pipeline::runForward(const Step& step, const Batch& batch) {
     const Stopwatch watch(m_profiling ? &m_profile.passes[i].forward : nullptr);
     m_passes[i]->forward(step);
   }
-  const Buffer& last = *m_buffers.back();
-  const int classes = m_request.network.classes;
-  for (int n = 0; n < step.batch; ++n)
-    for (int j = 0; j < classes; ++j)
-      m_logits[std::size_t(n) * classes + j] =
-          last.values[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)];
+  copySamples<false>(*m_buffers.back(), m_buffers.back()->values, m_outputs.data(), 0, step.batch);
   return m_weightsFinite && passesFinite();
 }
 
@@ -315,30 +313,21 @@ bool Pipeline::passesFinite() const {
 
 LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   const Stopwatch watch(timesOf(m_profile.loss));
-  const int classes = m_request.network.classes;
+  m_scorer.checkTargets(batch, m_outputSize);  // tasks of the pool must not throw
   std::array<LossResult, kMostParts> parts;
   Buffer& last = *m_buffers.back();
-  const bool labelsFine =
-      std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
-  // Throws and says which.
-  if (!labelsFine) softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
-    float* gradients = m_dlogits.data() + std::int64_t{begin} * classes;
-    parts[std::size_t(part)] =
-        softmaxCrossEntropy(m_logits.data() + std::int64_t{begin} * classes, batch.labels + begin, count, classes,
-                            gradients, m_request.labelSmoothing);
+    const std::int64_t first = begin * m_outputSize, values = count * m_outputSize;
+    float* gradients = m_outputGradients.data() + first;
+    parts[std::size_t(part)] = m_scorer(batch, begin, count, m_outputSize, m_outputs.data() + first, gradients);
     const float share = float(count) / float(step.batch);  // gradients are of the part's mean; the batch's is wanted
-    for (int n = begin; n < begin + count; ++n)
-      for (int j = 0; j < classes; ++j)
-        last.gradients[std::size_t((std::int64_t{j / last.panel} * last.batch + n) * last.panel + j % last.panel)] =
-            *gradients++ * share;
+    for (std::int64_t i = 0; i < values; ++i) gradients[i] *= share;
+    if (last.gradients.size() > 0)
+      copySamples<true>(last, last.gradients, m_outputGradients.data(), begin, begin + count);
   });
   LossResult result;
-  for (int part = 0; part < step.parts(); ++part) {
-    result.lossSum += parts[std::size_t(part)].lossSum;
-    result.hits += parts[std::size_t(part)].hits;
-  }
+  for (int part = 0; part < step.parts(); ++part) result += parts[std::size_t(part)];
   return result;
 }
 
@@ -391,10 +380,10 @@ bool Pipeline::update(const Step& step, double learningRate) {
   return true;
 }
 
-void Pipeline::forward(const Batch& batch, float* logits) {
+void Pipeline::forward(const Batch& batch, float* outputs) {
   const FlushToZero flush;
-  if (!runForward(stepFor(batch, false, 0), batch)) return exact().forward(batch, logits);
-  std::copy_n(m_logits.data(), std::int64_t{batch.size} * m_request.network.classes, logits);
+  if (!runForward(stepFor(batch, false, 0), batch)) return exact().forward(batch, outputs);
+  std::copy_n(m_outputs.data(), batch.size * m_outputSize, outputs);
 }
 
 Network& Pipeline::exact() {
@@ -438,7 +427,7 @@ NetProfile Pipeline::profile() const {
 }  // namespace
 
 std::unique_ptr<CompiledNetwork> makePipeline(const CompileRequest& request, int threads) {
-  const Analysis analysis = analyse(request.network);
+  const Analysis analysis = analyse(request.network, nullptr);
   for (const LayerAnalysis& layer : analysis.layers) {
     // With the widest frame.
     const std::int64_t row =

@@ -18,7 +18,7 @@ bool allFinite(std::span<const float> values) {
 }  // namespace
 
 Analysis analyseWithinMemory(const CompileRequest& request) {
-  Analysis analysis = analyse(request.network);
+  Analysis analysis = analyse(request.network, nullptr);
   requireMemory(request.training ? analysis.trainingBytes(request.maxBatch, request.optimizer.slotsPerWeight())
                                  : analysis.inferenceBytes(request.maxBatch),
                 "network", "computing " + std::to_string(request.maxBatch) + " samples at once",
@@ -27,7 +27,8 @@ Analysis analyseWithinMemory(const CompileRequest& request) {
 }
 
 Network::Network(Backend& backend, const CompileRequest& request)
-    : m_request(request), m_analysis(analyseWithinMemory(request)), m_weights(layoutFor(request.network)) {
+    : m_request(request), m_analysis(analyseWithinMemory(request)), m_scorer(request.loss, request.metrics),
+      m_weights(layoutFor(request.network)) {
   if (request.training) {
     m_gradients.resize(m_weights.values.size());
     m_state.resize(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight()));
@@ -83,9 +84,9 @@ LossResult Network::trainBatch(const Batch& batch, double learningRate, std::uin
   return loss;
 }
 
-void Network::forward(const Batch& batch, float* logits) {
+void Network::forward(const Batch& batch, float* outputs) {
   runForward(batch, false, 0);
-  std::copy_n(m_activations.back().data(), static_cast<std::int64_t>(batch.size) * m_request.network.classes, logits);
+  std::copy_n(m_activations.back().data(), batch.size * m_analysis.layers.back().out.size(), outputs);
 }
 
 void Network::activations(const Batch& batch, std::vector<std::vector<float>>& out) {
@@ -107,8 +108,9 @@ NonFinite Network::findNonFinite(const Batch& batch, std::uint64_t step) {
     if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_analysis.layers[i].out.size())}))
       return {layers[i].name, "output"};
   }
-  if (batch.labels) runBackward(batch, step);
-  for (std::size_t i = m_ops.size(); batch.labels && i-- > 0;)  // gradients flow from the last layer to the first
+  const bool trained = m_scorer.hasTargets(batch);
+  if (trained) runBackward(batch, step);
+  for (std::size_t i = m_ops.size(); trained && i-- > 0;)  // gradients flow from the last layer to the first
     if (!allFinite(ioFor(i, batch.size, true, step).gradients)) return {layers[i].name, "gradient"};
   return {};
 }
@@ -138,9 +140,8 @@ void Network::runForward(const Batch& batch, bool training, std::uint64_t step) 
 
 // After runForward(). Gradients are left as they were when the loss is not finite.
 LossResult Network::runBackward(const Batch& batch, std::uint64_t step) {
-  const LossResult loss =
-      softmaxCrossEntropy(m_activations.back().data(), batch.labels, batch.size, m_request.network.classes,
-                          m_activationGrads.back().data(), m_request.labelSmoothing);
+  const LossResult loss = m_scorer(batch, 0, batch.size, m_analysis.layers.back().out.size(),
+                                   m_activations.back().data(), m_activationGrads.back().data());
   if (!std::isfinite(loss.lossSum)) return loss;
   for (std::size_t i = m_ops.size(); i-- > 0;) m_ops[i]->backward(ioFor(i, batch.size, true, step));
   return loss;
