@@ -103,7 +103,7 @@ void TestCheckpoint::newerOnesAreRefused() {
   file.state["version"] = 4;
   writeText(m_path, file.bytes());
   const QString message = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
-  QVERIFY2(message.contains("newer Strata (checkpoint version 3"), qPrintable(message));
+  QVERIFY2(message.contains("newer Strata (checkpoint version 4"), qPrintable(message));
 }
 
 void TestCheckpoint::weightsAloneAreRead() {

@@ -11,7 +11,7 @@ namespace strata {
 namespace {
 
 Analysis soundAnalysis(const NetworkSpec& spec) {
-  Analysis analysis = analyse(spec);
+  Analysis analysis = analyse(spec, nullptr);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)
       throw Error(Error::Kind::Input,
@@ -43,7 +43,7 @@ Weights layoutFor(const NetworkSpec& spec) {
 
 Weights initialWeights(const NetworkSpec& spec, std::uint64_t seed) {
   Weights weights = layoutFor(spec);
-  const Analysis analysis = analyse(spec);
+  const Analysis analysis = analyse(spec, nullptr);
   float* values = weights.values.data();
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     Rng rng(seed, Stream::Weights, i);
