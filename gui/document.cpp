@@ -59,7 +59,7 @@ Document::Document(QObject* parent) : QObject(parent), m_state(stateOf({})) {
 }
 
 std::shared_ptr<const Document::State> Document::stateOf(Project project) {
-  Analysis analysis = analyse(project.network);
+  Analysis analysis = analyse(project);
   return std::make_shared<const State>(State{std::move(project), std::move(analysis)});
 }
 

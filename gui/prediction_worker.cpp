@@ -88,15 +88,17 @@ void PredictionWorker::load(const WeightSource& source) {
   m_loaded = source;
 }
 
+bool namesClasses(const NetworkSpec& network) { return outputSize(network) == network.classes; }
+
 std::vector<Verdict> judge(Predictor& predictor, const Samples& samples, const std::vector<int>& indices,
                            const Preprocessing& preprocessing) {
   const auto evaluation = predictor.evaluate(samples, indices, preprocessing);
-  const auto classes = std::size_t(predictor.network().classes);
+  const auto classes = indices.empty() ? 0 : evaluation.predictions.size() / indices.size();
   std::vector<Verdict> verdicts;
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const int predicted = evaluation.predicted[i];
     verdicts.push_back({indices[i], samples.labels[std::size_t(indices[i])], predicted,
-                        evaluation.probabilities[i * classes + std::size_t(predicted)]});
+                        evaluation.predictions[i * classes + std::size_t(predicted)]});
   }
   return verdicts;
 }

@@ -76,6 +76,8 @@ class PredictionWorker : public QObject {
   std::jthread m_thread;
 };
 
+/// Whether the net puts out one value for each class.
+bool namesClasses(const NetworkSpec& network);
 /// What the net says of some of `samples`. Error::Input when one has a label that the net does not know.
 std::vector<Verdict> judge(Predictor& predictor, const Samples& samples, const std::vector<int>& indices,
                            const Preprocessing& preprocessing);

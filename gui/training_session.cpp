@@ -73,7 +73,7 @@ QString TrainingSession::startBlockedReason() const {
     const auto where = named ? tr(" in %1").arg(text(project.network.layers[std::size_t(layer)].name)) : QString();
     return errors == 1 ? tr("Fix 1 error%1 first").arg(where) : tr("Fix %1 errors first").arg(errors);
   }
-  const QString unfit = text(misfit(project.network, *m_dataset));
+  const QString unfit = text(misfit(project.network, *m_dataset, project.training.loss.def().target));
   return unfit.isEmpty() ? splitBlockedReason() : unfit;
 }
 
@@ -191,8 +191,9 @@ QString TrainingSession::stateFacts() const {
 
 QString TrainingSession::timeFacts() const {
   if (state() == Trainer::State::Finished && m_run.bestEpoch > 0) {
+    const auto monitor = monitorOf(m_run.project.training);
     return tr("best %1 at epoch %2")
-        .arg(percent(m_run.epochs[std::size_t(m_run.bestEpoch - 1)].valAccuracy))
+        .arg(figureText(monitor, m_run.epochs[std::size_t(m_run.bestEpoch - 1)].value(monitor)))
         .arg(m_run.bestEpoch);
   }
   if (!active() || m_progress.secondsPerStep <= 0) return {};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/learn/metric.h"
 #include "gui/theme.h"
 
 namespace strata::gui {
@@ -42,6 +43,16 @@ QString plainNumber(double value, int digits) {
 QString lossText(double loss) {
   if (!(std::abs(loss) < 1e5)) return plainNumber(loss);
   return QString::number(loss, 'f', loss < 1 ? 4 : 3);
+}
+
+QString figureText(const std::string& key, double value) {
+  const MetricDef* metric = findMetric(withoutVal(key));
+  return metric && metric->format == MetricDef::Format::Percent ? percent(value) : lossText(value);
+}
+
+QString figureName(const std::string& key) {
+  const MetricDef* metric = findMetric(withoutVal(key));
+  return metric ? QString::fromStdString(metric->title).toLower() : QCoreApplication::translate("Words", "loss");
 }
 
 }  // namespace strata::gui

@@ -10,5 +10,9 @@ QString counted(qint64 count, const QString& one, const QString& many);
 /// Any real number in that many significant digits: "0.5", "30", "1.2e7"; words for what is no number.
 QString plainNumber(double value, int digits = 4);
 QString lossText(double loss);  ///< "0.0123", "2.303"
+/// A figure of an epoch by its history key, as its metric is read: "98.17 %", or as a loss.
+QString figureText(const std::string& key, double value);
+/// "accuracy", "top 5", "loss": within a sentence, of a key with "val_" or without.
+QString figureName(const std::string& key);
 
 }  // namespace strata::gui

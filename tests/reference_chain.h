@@ -33,7 +33,7 @@ struct ChainResult {
 
 /// The plainest way there is: every tensor an array of its own, gradients added up.
 inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, const Batch& batch,
-                            double labelSmoothing = 0) {
+                            const LossSpec& loss = {}) {
   const Graph graph = lower(spec);
   const std::vector<double> values(weights.values.begin(), weights.values.end());
   ChainResult result;
@@ -61,9 +61,14 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
     io[i].training = true;
     ops[i]->forward(io[i]);
   }
-  result.lossSum =
-      softmaxCrossEntropy(x.back().data(), batch.labels, batch.size, spec.classes, dx.back().data(), labelSmoothing)
-          .lossSum;
+  BasicLossIo<double> lossIo;
+  lossIo.count = batch.size;
+  lossIo.size = graph.output().size();
+  lossIo.outputs = x.back().data();
+  lossIo.labels = batch.labels;
+  lossIo.targets = x[0].data();
+  lossIo.gradients = dx.back().data();
+  result.lossSum = loss.def().compute64(loss.fields, lossIo);
   for (std::size_t i = graph.nodes.size(); i-- > 0;) {
     std::vector<std::vector<double>> found;
     std::vector<double*> dxs;

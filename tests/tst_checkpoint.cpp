@@ -23,7 +23,7 @@ Checkpoint example() {
   checkpoint.step = 12345678901;
   checkpoint.epoch = 9;
   checkpoint.epochLossSum = 1.0 / 3;
-  checkpoint.epochHits = 17;
+  checkpoint.epochMetrics = {{"accuracy", 17}, {"top_5", 30}};
   checkpoint.epochSamples = 32;
   checkpoint.epochSeconds = 0.1 + 0.2;
   return checkpoint;
@@ -63,7 +63,8 @@ void TestCheckpoint::comesBack() {
   QCOMPARE(back.step, checkpoint.step);
   QCOMPARE(back.epoch, checkpoint.epoch);
   QVERIFY(back.epochLossSum == checkpoint.epochLossSum);  // the very same bits
-  QCOMPARE(back.epochHits, checkpoint.epochHits);
+  QVERIFY(back.epochMetrics == checkpoint.epochMetrics);
+  QVERIFY(back.loss == checkpoint.loss);
   QCOMPARE(back.epochSamples, checkpoint.epochSamples);
   QVERIFY(back.epochSeconds == checkpoint.epochSeconds);
 }
@@ -99,10 +100,10 @@ void TestCheckpoint::plainFilesAreNoCheckpoints() {
 
 void TestCheckpoint::newerOnesAreRefused() {
   CheckpointFile file(example());
-  file.state["version"] = 3;
+  file.state["version"] = 4;
   writeText(m_path, file.bytes());
   const QString message = refusedWith(Error::Kind::Input, [&] { readCheckpoint(m_path); });
-  QVERIFY2(message.contains("newer Strata (checkpoint version 3"), qPrintable(message));
+  QVERIFY2(message.contains("newer Strata (checkpoint version 4"), qPrintable(message));
 }
 
 void TestCheckpoint::weightsAloneAreRead() {

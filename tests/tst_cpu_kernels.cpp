@@ -32,6 +32,8 @@ class TestCpuKernels : public QObject {
   void deadChannels();
   void optimizersAgreeWithTheReference_data();
   void optimizersAgreeWithTheReference();
+  void lossesAgreeWithTheReference_data();
+  void lossesAgreeWithTheReference();
   void weightsAndStateComeBack();
   void zeroTimesInfinityIsSeen();
   void unknownIsaIsNamed();
@@ -388,10 +390,15 @@ void TestCpuKernels::optimizersAgreeWithTheReference_data() {
   QTest::addColumn<double>("momentum");
   QTest::addColumn<bool>("nesterov");
   QTest::addColumn<double>("labelSmoothing");
-  QTest::addRow("sgd") << QByteArray("sgd") << 0.0 << false << 0.1;
-  QTest::addRow("momentum") << QByteArray("sgd") << 0.9 << false << 0.0;
-  QTest::addRow("nesterov") << QByteArray("sgd") << 0.9 << true << 0.0;
-  QTest::addRow("adam") << QByteArray("adam") << 0.0 << false << 0.1;
+  QTest::addColumn<double>("weightDecay");
+  QTest::addRow("sgd") << QByteArray("sgd") << 0.0 << false << 0.1 << 0.0;
+  QTest::addRow("sgd, decay") << QByteArray("sgd") << 0.0 << false << 0.0 << 0.1;
+  QTest::addRow("momentum") << QByteArray("sgd") << 0.9 << false << 0.0 << 0.0;
+  QTest::addRow("nesterov") << QByteArray("sgd") << 0.9 << true << 0.0 << 0.0;
+  QTest::addRow("nesterov, decay") << QByteArray("sgd") << 0.9 << true << 0.0 << 0.1;
+  QTest::addRow("adam") << QByteArray("adam") << 0.0 << false << 0.1 << 0.0;
+  QTest::addRow("adam, decay") << QByteArray("adam") << 0.0 << false << 0.0 << 0.1;
+  QTest::addRow("adamw") << QByteArray("adamw") << 0.0 << false << 0.0 << 0.1;
 }
 
 namespace {
@@ -411,6 +418,7 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
   QFETCH(double, momentum);
   QFETCH(bool, nesterov);
   QFETCH(double, labelSmoothing);
+  QFETCH(double, weightDecay);
   CompileRequest request = requestFor(smallNet());
   for (const ChoiceDef& def : allOptimizers())
     if (def.type == optimizer.toStdString()) request.optimizer = {def.type, Fields(def.fields)};
@@ -418,7 +426,8 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
     request.optimizer.fields.set("momentum", momentum);
     request.optimizer.fields.set("nesterov", nesterov);
   }
-  request.labelSmoothing = labelSmoothing;
+  request.loss.fields.set("label_smoothing", labelSmoothing);
+  request.optimizer.fields.set("weight_decay", weightDecay);
   const auto reference = createBackend("reference", 1), cpu = createBackend("cpu", 2);
   const auto expected = reference->compile(request), got = cpu->compile(request);
   const Weights start = initialWeights(request.network, 3);
@@ -434,6 +443,46 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
   const std::vector<float> states[] = {expected->optimizerState(), got->optimizerState()};
   QCOMPARE(states[1].size(), states[0].size());
   for (std::size_t i = 0; i < states[0].size(); ++i) QVERIFY(std::abs(states[0][i] - states[1][i]) < 1e-4);
+}
+
+void TestCpuKernels::lossesAgreeWithTheReference_data() {
+  QTest::addColumn<QByteArray>("loss");
+  QTest::addColumn<bool>("image");  // the net puts out an image, not a vector
+  QTest::addRow("cross-entropy") << QByteArray("softmax_cross_entropy") << false;
+  QTest::addRow("squares of a vector") << QByteArray("mean_squared_error") << false;
+  QTest::addRow("squares of an image") << QByteArray("mean_squared_error") << true;
+}
+
+void TestCpuKernels::lossesAgreeWithTheReference() {
+  QFETCH(QByteArray, loss);
+  QFETCH(bool, image);
+  CompileRequest request = requestFor(smallNet());
+  request.loss.type = loss.toStdString();
+  request.loss.fields = Fields(request.loss.def().fields);
+  request.metrics = {"accuracy", "top_5"};
+  NetworkSpec& net = request.network;
+  if (image)
+    net.layers = {layer("conv2d", "conv1", {{"filters", 5}, {"padding", "same"}, {"activation", "tanh"}}),
+                  layer("conv2d", "conv2", {{"filters", 2}, {"padding", "same"}})};
+  else if (loss == "mean_squared_error") net.layers.back() = layer("dense", "back", {{"units", 180}});
+  QVERIFY(analyse(net, request.loss.def().outputRule).ok());
+  const auto reference = createBackend("reference", 1), cpu = createBackend("cpu", 2);
+  const auto expected = reference->compile(request), got = cpu->compile(request);
+  const Weights start = initialWeights(net, 3);
+  expected->setWeights(start);
+  got->setWeights(start);
+  Rng rng(5, Stream::Test);
+  for (std::uint64_t step = 0; step < 4; ++step) {
+    const MadeBatch made(net, step == 3 ? 9 : 32, Inputs::Sparse, rng);
+    const LossResult a = expected->trainBatch(made.batch, 0.05, step), b = got->trainBatch(made.batch, 0.05, step);
+    QVERIFY2(std::abs(a.lossSum - b.lossSum) < 1e-4 * a.lossSum,
+             qPrintable(QString("step %1: %2, expected %3").arg(step).arg(b.lossSum).arg(a.lossSum)));
+    QCOMPARE(b.metrics, a.metrics);
+    std::vector<float> outputs(std::size_t(made.batch.size * outputSize(net))), own(outputs.size());
+    expected->forward(made.batch, outputs.data());
+    got->forward(made.batch, own.data());
+    for (std::size_t i = 0; i < own.size(); ++i) QVERIFY(std::abs(own[i] - outputs[i]) < 1e-4);
+  }
 }
 
 void TestCpuKernels::weightsAndStateComeBack() {

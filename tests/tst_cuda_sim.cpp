@@ -471,6 +471,32 @@ class TestCudaSim : public QObject {
     compare(net, precision);
   }
 
+  // A loss without a kernel: the host computes it, and says so.
+  void aLossOnTheHost_data() {
+    QTest::addColumn<bool>("rounded");
+    QTest::newRow("float32") << false;
+    QTest::newRow("bfloat16") << true;
+  }
+  void aLossOnTheHost() {
+    QFETCH(bool, rounded);
+    Net net =
+        netAround({layer("dense", {{"units", 9}, {"activation", "tanh"}}, "code")}, Shape::vector(24), false, "adamw");
+    net.request.network.layers.back() = layer("dense", {{"units", 24}}, "top");
+    net.request.loss = {"mean_squared_error", {}};
+    net.request.precision = rounded ? Precision::Bfloat16 : Precision::Float32;
+    net.weights = initialWeights(net.request.network, 3);
+    Twins pair(net);
+    QVERIFY(pair.cuda.explain().find("mean_squared_error runs on the host") != std::string::npos);
+    for (std::uint64_t step = 0; step < 6; ++step) {  // as launches, captured, and as graphs
+      const Batch batch = net.batch(step == 5 ? 2 : 3);
+      const LossResult got = pair.cuda.trainBatch(batch, 0.01, step),
+                       wanted = pair.reference.trainBatch(batch, 0.01, step);
+      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < (rounded ? 0.05 : 1e-4) * wanted.lossSum,
+               qPrintable(QString("%1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
+    }
+    QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < (rounded ? 0.05 : 1e-4));
+  }
+
   void optimizers_data() {
     QTest::addColumn<QString>("type");
     QTest::addColumn<double>("momentum");
@@ -479,6 +505,7 @@ class TestCudaSim : public QObject {
     QTest::newRow("momentum") << "sgd" << 0.9 << false;
     QTest::newRow("nesterov") << "sgd" << 0.9 << true;
     QTest::newRow("adam") << "adam" << 0.0 << false;
+    QTest::newRow("adamw") << "adamw" << 0.0 << false;
   }
   void optimizers() {
     QFETCH(QString, type);
@@ -489,7 +516,8 @@ class TestCudaSim : public QObject {
       net.request.optimizer.fields.set("momentum", momentum);
       net.request.optimizer.fields.set("nesterov", nesterov);
     }
-    net.request.labelSmoothing = 0.1;
+    net.request.loss.fields.set("label_smoothing", 0.1);
+    net.request.metrics = {"accuracy", "top_5"};
     compare(net, Precision::Float32);
     Twins pair(net);  // the state comes back as it was put in, and counts
     std::vector<float> state = pair.cuda.optimizerState();
@@ -678,7 +706,7 @@ class TestCudaSim : public QObject {
         for (std::size_t i = 0; i < got.size(); ++i) {
           QVERIFY2(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum,
                    qPrintable(QString("step %1").arg(step + i)));
-          QCOMPARE(got[i].hits, wanted[i].hits);
+          QCOMPARE(got[i].metrics, wanted[i].metrics);
         }
         step += rates.size();
       }
@@ -720,7 +748,7 @@ class TestCudaSim : public QObject {
         QCOMPARE(got.size(), rates.size());
         for (std::size_t i = 0; i < got.size(); ++i) {
           QCOMPARE(got[i].lossSum, wanted[i].lossSum);
-          QCOMPARE(got[i].hits, wanted[i].hits);
+          QCOMPARE(got[i].metrics, wanted[i].metrics);
         }
         QCOMPARE(std::ranges::count(small.device->log, "copy in (side)"), 2 * chunks);
         if (step > 0) QCOMPARE(small.device->counts.waits, chunks + 1);
@@ -1287,7 +1315,7 @@ class TestCudaSim : public QObject {
                        wanted = pair.reference.trainBatch(batch, 0.01, step);
       QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < tolerance * wanted.lossSum,
                qPrintable(QString("loss %1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
-      QCOMPARE(got.hits, wanted.hits);
+      QCOMPARE(got.metrics, wanted.metrics);
       std::vector<float> gradients = pair.reference.gradients();  // also of what is frozen
       eachFrozen(net.request.network, [&](std::size_t offset, std::size_t size) {
         std::fill_n(gradients.begin() + static_cast<std::ptrdiff_t>(offset), size, 0.0f);

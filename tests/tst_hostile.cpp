@@ -259,7 +259,11 @@ void TestHostile::runs_data() {
   for (const char* value : {"0", "4294967297", "-1"}) number("version", value);
   number("epoch_seconds", "-1e308");
   number("epoch_loss_sum", "1e308");
-  number("epoch_hits", "18446744073709551615");
+  number("epoch_hits", "18446744073709551615");  // as version 2 had it
+  for (const char* value : {"{\"accuracy\": 1e300}", "{\"accuracy\": -1}", "{\"accuracy\": \"1\"}", "[]"})
+    number("epoch_metrics", value);
+  for (const char* value : {"{}", "5", "{\"type\": \"no such\"}", "{\"type\": \"softmax_cross_entropy\", \"x\": 1}"})
+    number("loss", value);
   QTest::newRow("more classes than the net has") << Change([](CheckpointFile& file) {
     for (int i = 0; i < 200000; ++i) file.state["classes"].push_back(std::to_string(i));
   });

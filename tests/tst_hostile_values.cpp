@@ -2,6 +2,7 @@
 // Every value in every file that a run leaves behind, replaced by each of a list of bad ones: the file is refused in
 // one sentence, or what was read makes sense. Checksums are right: they are no proof of good will.
 #include <QTest>
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -71,7 +72,7 @@ Checkpoint soundCheckpoint() {
   checkpoint.step = 30;
   checkpoint.epoch = 2;
   checkpoint.epochLossSum = 70.5;
-  checkpoint.epochHits = 17;
+  checkpoint.epochMetrics = {{"accuracy", 17}};
   checkpoint.epochSamples = 64;
   checkpoint.epochSeconds = 1.5;
   return checkpoint;
@@ -129,7 +130,8 @@ void TestHostileValues::refusedOrSane_data() {
     if (run.threads < 0 || run.parameters < 0) return "a count below 0";
     int number = 0;
     for (const EpochRecord& epoch : run.epochs)
-      if (epoch.epoch != ++number || !inUnit(epoch.accuracy) || !inUnit(epoch.valAccuracy) || epoch.epochSeconds < 0)
+      if (epoch.epoch != ++number || !inUnit(epoch.value("accuracy")) || !inUnit(epoch.value("val_accuracy")) ||
+          epoch.epochSeconds < 0)
         return QString("epoch %1").arg(number);
     return run.bestEpoch <= number ? QString() : QString("best epoch %1").arg(run.bestEpoch);
   };
@@ -137,8 +139,9 @@ void TestHostileValues::refusedOrSane_data() {
     const Checkpoint read = readCheckpoint(folder / "checkpoints/last.safetensors");
     const bool sane = read.epoch >= 0 && read.step >= static_cast<std::uint64_t>(read.epoch) &&
                       read.step <= std::uint64_t{1} << 53 && read.epochSamples >= 0 &&
-                      read.epochHits <= read.epochSamples && std::isfinite(read.epochLossSum) &&
-                      read.epochSeconds >= 0 && analyse(read.network).ok() &&
+                      std::ranges::all_of(read.epochMetrics,
+                                          [&](const auto& sum) { return sum.second <= double(read.epochSamples); }) &&
+                      std::isfinite(read.epochLossSum) && read.epochSeconds >= 0 && analyse(read.network).ok() &&
                       read.classes.size() <= static_cast<std::size_t>(read.network.classes) &&
                       read.weights == soundCheckpoint().weights;
     return sane ? QString() : QStringLiteral("a checkpoint without sense");

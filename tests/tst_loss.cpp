@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Softmax cross-entropy: closed forms, gradient, label smoothing, ties, extreme and non-finite logits.
+// Losses and metrics: closed forms, gradients, label smoothing, ties, extreme and non-finite outputs, parts of a batch.
 #include <QTest>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "engine/base/error.h"
-#include "engine/learn/loss.h"
+#include "engine/base/rng.h"
+#include "engine/learn/scorer.h"
 
 using namespace strata;
 
@@ -15,22 +16,47 @@ class TestLoss : public QObject {
  private slots:
   void equalLogitsCostLogK();
   void handComputed();
+  void squaresByHand();
   void gradientIsTheSlope_data();
   void gradientIsTheSlope();
   void largeLogitsDoNotOverflow();
   void nonFiniteComesThrough_data();
   void nonFiniteComesThrough();
   void firstWinsATie();
+  void ranksByHand();
   void labelOutsideIsRefused();
-  void softmaxSumsToOne();
+  void predictions();
+  void partsAddUp_data();
+  void partsAddUp();
+  void whatDoesNotFitIsPassedOver();
+  void theOutputIsAskedFor();
 };
 
+namespace {
+
+LossSpec lossOf(const std::string& type, double smoothing = 0) {
+  LossSpec loss{type, Fields(findChoice(allLosses(), type)->fields)};
+  if (smoothing > 0) loss.fields.set("label_smoothing", smoothing);
+  return loss;
+}
+
+LossSpec crossEntropy(double smoothing = 0) { return lossOf("softmax_cross_entropy", smoothing); }
+
+/// Loss and metrics of logits [N,K] with labels [N].
+LossResult score(const std::vector<float>& logits, const std::vector<std::int32_t>& labels,
+                 const MetricIds& metrics = {"accuracy"}, double smoothing = 0) {
+  Batch batch;
+  batch.size = static_cast<int>(labels.size());
+  batch.labels = labels.data();
+  return Scorer(crossEntropy(smoothing), metrics)(
+      batch, 0, batch.size, static_cast<std::int64_t>(logits.size() / labels.size()), logits.data());
+}
+
+}  // namespace
+
 void TestLoss::equalLogitsCostLogK() {
-  const std::vector<float> logits(20, 3.0f);
-  const std::vector<std::int32_t> labels{4, 9};
   for (const double smoothing : {0.0, 0.1})
-    QVERIFY(std::abs(softmaxCrossEntropy<float>(logits.data(), labels.data(), 2, 10, nullptr, smoothing).lossSum -
-                     2 * std::log(10)) < 1e-12);
+    QVERIFY(std::abs(score(std::vector<float>(20, 3.0f), {4, 9}, {}, smoothing).lossSum - 2 * std::log(10)) < 1e-12);
 }
 
 // logits 0 and log 3: probabilities 1/4 and 3/4.
@@ -38,44 +64,77 @@ void TestLoss::handComputed() {
   const double logits[] = {0, std::log(3)};
   const std::int32_t label = 0;
   double gradient[2];
-  const LossResult plain = softmaxCrossEntropy(logits, &label, 1, 2, gradient);
-  QVERIFY(std::abs(plain.lossSum - std::log(4)) < 1e-15);
-  QCOMPARE(plain.hits, 0);
+  BasicLossIo<double> io;
+  io.count = 1;
+  io.size = 2;
+  io.outputs = logits;
+  io.labels = &label;
+  io.gradients = gradient;
+  const auto lossWith = [&](double smoothing) {
+    const LossSpec loss = crossEntropy(smoothing);
+    return loss.def().compute64(loss.fields, io);
+  };
+  QVERIFY(std::abs(lossWith(0) - std::log(4)) < 1e-15);
   QVERIFY(std::abs(gradient[0] + 0.75) < 1e-15 && std::abs(gradient[1] - 0.75) < 1e-15);
-  const LossResult smooth = softmaxCrossEntropy(logits, &label, 1, 2, gradient, 0.2);  // target 0.9, 0.1
-  QVERIFY(std::abs(smooth.lossSum - (0.9 * std::log(4) + 0.1 * std::log(4.0 / 3))) < 1e-15);
+  QVERIFY(std::abs(lossWith(0.2) - (0.9 * std::log(4) + 0.1 * std::log(4.0 / 3))) < 1e-15);  // target 0.9, 0.1
   QVERIFY(std::abs(gradient[0] - (0.25 - 0.9)) < 1e-15 && std::abs(gradient[1] - (0.75 - 0.1)) < 1e-15);
 }
 
+// Two samples of two values, off by 1, 2, 0 and -4: squares 21 / 4 values; gradient 2 * off / 4.
+void TestLoss::squaresByHand() {
+  const double outputs[] = {2, 5, 1, -1}, targets[] = {1, 3, 1, 3};
+  double gradient[4];
+  BasicLossIo<double> io;
+  io.count = 2;
+  io.size = 2;
+  io.outputs = outputs;
+  io.targets = targets;
+  io.gradients = gradient;
+  const LossSpec loss = lossOf("mean_squared_error");
+  QCOMPARE(loss.def().compute64(loss.fields, io) / 2, 21.0 / 4);
+  const double expected[] = {0.5, 1, 0, -2};
+  QVERIFY(std::equal(gradient, gradient + 4, expected));
+}
+
 void TestLoss::gradientIsTheSlope_data() {
+  QTest::addColumn<QString>("type");
   QTest::addColumn<double>("smoothing");
-  QTest::newRow("plain") << 0.0;
-  QTest::newRow("smoothed") << 0.15;
+  for (const LossDef& def : allLosses()) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type) << 0.0;
+  QTest::newRow("smoothed") << "softmax_cross_entropy" << 0.15;
 }
 
 void TestLoss::gradientIsTheSlope() {
-  QFETCH(const double, smoothing);
-  std::vector<double> logits{0.3, -1.2, 2.0, 0.1, 0.7, -0.4};
+  QFETCH(QString, type);
+  QFETCH(double, smoothing);
+  const LossSpec loss = lossOf(type.toStdString(), smoothing);
+  std::vector<double> outputs{0.3, -1.2, 2.0, 0.1, 0.7, -0.4}, gradient(6);
+  const std::vector<double> targets{0.1, -0.4, 1.2, 0.6, 0.5, -0.9};
   const std::vector<std::int32_t> labels{2, 0};
-  std::vector<double> gradient(6);
-  softmaxCrossEntropy(logits.data(), labels.data(), 2, 3, gradient.data(), smoothing);
+  BasicLossIo<double> io;
+  io.count = 2;
+  io.size = 3;
+  io.outputs = outputs.data();
+  io.labels = labels.data();
+  io.targets = targets.data();
+  io.gradients = gradient.data();
+  loss.def().compute64(loss.fields, io);
+  io.gradients = nullptr;
   const double h = 1e-6;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
     const auto lossAt = [&](double shift) {
-      std::vector<double> moved = logits;
-      moved[i] += shift;
-      return softmaxCrossEntropy<double>(moved.data(), labels.data(), 2, 3, nullptr, smoothing).lossSum / 2;
+      const double before = std::exchange(outputs[i], outputs[i] + shift);
+      const double found = loss.def().compute64(loss.fields, io) / io.count;
+      outputs[i] = before;
+      return found;
     };
     QVERIFY(std::abs((lossAt(h) - lossAt(-h)) / (2 * h) - gradient[i]) < 1e-9);
   }
 }
 
 void TestLoss::largeLogitsDoNotOverflow() {
-  const std::vector<float> logits{10000, -10000, 0};
-  const std::vector<std::int32_t> labels{0};
-  const LossResult loss = softmaxCrossEntropy<float>(logits.data(), labels.data(), 1, 3, nullptr);
+  const LossResult loss = score({10000, -10000, 0}, {0});
   QCOMPARE(loss.lossSum, 0.0);
-  QCOMPARE(loss.hits, 1);
+  QCOMPARE(loss.metrics[0], 1.0);
 }
 
 void TestLoss::nonFiniteComesThrough_data() {
@@ -94,29 +153,109 @@ void TestLoss::nonFiniteComesThrough() {
   QFETCH(const int, place);
   std::vector<float> logits{1, 2, 3};
   logits[static_cast<std::size_t>(place)] = value;
-  const std::int32_t label = 1;
-  QVERIFY(!std::isfinite(softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr).lossSum));
+  QVERIFY(!std::isfinite(score(logits, {1}).lossSum));
+  if (std::isnan(value)) QCOMPARE(score(logits, {1}).metrics[0], 0.0);  // what is not a number is never right
 }
 
 void TestLoss::firstWinsATie() {
-  const std::vector<float> logits{1, 5, 5, 0};
-  for (const std::int32_t label : {0, 1, 2})
-    QCOMPARE(softmaxCrossEntropy<float>(logits.data(), &label, 1, 4, nullptr).hits, label == 1 ? 1 : 0);
+  for (const std::int32_t label : {0, 1, 2}) QCOMPARE(score({1, 5, 5, 0}, {label}).metrics[0], label == 1 ? 1.0 : 0.0);
+}
+
+void TestLoss::ranksByHand() {
+  const std::vector<float> outputs{3, 9, 9, 1, 7, 3, 8};
+  const int ranks[] = {4, 0, 1, 6, 3, 5, 2};
+  for (std::int32_t label = 0; label < 7; ++label) QCOMPARE(rankOf(outputs.data(), 7, label), ranks[label]);
+  const LossResult result = score({3, 9, 9, 1, 7, 3, 8, 3, 9, 9, 1, 7, 3, 8}, {0, 5}, {"accuracy", "top_5"});
+  QCOMPARE(result.metrics[0], 0.0);
+  QCOMPARE(result.metrics[1], 1.0);  // rank 4 is among the five, rank 5 is not
 }
 
 void TestLoss::labelOutsideIsRefused() {
-  const std::vector<float> logits(3);
-  for (const std::int32_t label : {-1, 3})
-    QVERIFY_THROWS_EXCEPTION(Error, softmaxCrossEntropy<float>(logits.data(), &label, 1, 3, nullptr));
+  for (const std::int32_t label : {-1, 3}) {
+    QVERIFY_THROWS_EXCEPTION(Error, score({0, 0, 0}, {label}));
+    Batch batch;
+    batch.size = 1;
+    batch.labels = &label;
+    QVERIFY_THROWS_EXCEPTION(Error, Scorer(crossEntropy(), {}).checkTargets(batch, 3));
+  }
 }
 
-void TestLoss::softmaxSumsToOne() {
-  const std::vector<float> logits{1, 2, 3, 100, -100, 0};
-  std::vector<float> probabilities(6);
-  softmax(logits.data(), 2, 3, probabilities.data());
-  QVERIFY(std::abs(probabilities[0] + probabilities[1] + probabilities[2] - 1) < 1e-6f);
-  QVERIFY(std::abs(probabilities[2] / probabilities[1] - std::exp(1.0f)) < 1e-5f);
-  QCOMPARE(probabilities[3], 1.0f);
+void TestLoss::predictions() {
+  std::vector<float> values{1, 2, 3, 100, -100, 0};
+  const std::vector<float> outputs = values;
+  crossEntropy().def().predict(values.data(), 2, 3, values.data());
+  QVERIFY(std::abs(values[0] + values[1] + values[2] - 1) < 1e-6f);
+  QVERIFY(std::abs(values[2] / values[1] - std::exp(1.0f)) < 1e-5f);
+  QCOMPARE(values[3], 1.0f);
+  lossOf("mean_squared_error").def().predict(outputs.data(), 2, 3, values.data());
+  QCOMPARE(values, outputs);
+}
+
+void TestLoss::partsAddUp_data() {
+  QTest::addColumn<QString>("type");
+  QTest::addColumn<bool>("bytes");
+  for (const LossDef& def : allLosses())
+    for (const bool bytes : {false, true})
+      QTest::addRow("%s, %s", def.type.c_str(), bytes ? "bytes" : "floats")
+          << QString::fromStdString(def.type) << bytes;
+}
+
+// Any cut of a batch gives the same sums, and gradients that differ by the part's share.
+void TestLoss::partsAddUp() {
+  QFETCH(QString, type);
+  QFETCH(bool, bytes);
+  constexpr int kCount = 7, kSize = 6;
+  Rng rng(3, Stream::Test);
+  std::vector<float> outputs(kCount * kSize), samples(outputs.size()), gradients(outputs.size()), part(outputs.size());
+  std::vector<std::uint8_t> pixels(outputs.size());
+  for (float& value : outputs) value = rng.uniform(-2, 2);
+  for (float& value : samples) value = rng.uniform(-2, 2);
+  for (auto& value : pixels) value = static_cast<std::uint8_t>(rng.below(256));
+  const std::vector<std::int32_t> labels{0, 5, 2, 2, 1, 4, 3};
+  Batch batch;
+  batch.size = kCount;
+  if (bytes) batch.bytes = pixels.data();
+  else batch.floats = samples.data();
+  batch.scale = 1.0f / 255;
+  batch.labels = labels.data();
+  const Scorer scorer(lossOf(type.toStdString()), {"accuracy", "top_5"});
+  const LossResult whole = scorer(batch, 0, kCount, kSize, outputs.data(), gradients.data());
+  LossResult sum;
+  for (const auto& [begin, count] : {std::pair{0, 3}, std::pair{3, 1}, std::pair{4, 3}}) {
+    sum += scorer(batch, begin, count, kSize, outputs.data() + begin * kSize, part.data());
+    for (int i = 0; i < count * kSize; ++i)
+      QVERIFY(std::abs(part[std::size_t(i)] * float(count) / kCount - gradients[std::size_t(begin * kSize + i)]) <
+              1e-6);
+  }
+  QVERIFY(std::abs(sum.lossSum - whole.lossSum) < 1e-9);
+  QCOMPARE(sum.metrics, whole.metrics);
+}
+
+void TestLoss::whatDoesNotFitIsPassedOver() {
+  QVERIFY(fittingMetrics({"accuracy", "top_5"}, lossOf("mean_squared_error")).empty());
+  QCOMPARE(fittingMetrics({"top_5", "no such", "top_5", "accuracy"}, crossEntropy()), (MetricIds{"top_5", "accuracy"}));
+  QVERIFY(higherIsBetter("val_accuracy") && higherIsBetter("top_5"));
+  QVERIFY(!higherIsBetter("val_loss") && !higherIsBetter("loss"));
+  NetworkSpec ten;
+  QCOMPARE(guessingLoss(crossEntropy(), ten), std::log(10));
+  QVERIFY(std::isnan(guessingLoss(lossOf("mean_squared_error"), ten)));
+  QVERIFY_THROWS_EXCEPTION(Error, (LossSpec{"no such", {}}.def()));
+}
+
+// An autoencoder ends with as many values as its input has; the fix says how many.
+void TestLoss::theOutputIsAskedFor() {
+  NetworkSpec net;
+  net.input = Shape::image(4, 4, 1);
+  net.layers = {newLayer(net, *findLayer("flatten"))};
+  net.layers.push_back(newLayer(net, *findLayer("dense")));
+  net.layers[1].fields.set("units", std::int64_t{10});
+  const OutputRule rule = lossOf("mean_squared_error").def().outputRule;
+  QVERIFY(analyse(net).ok());
+  const Analysis found = analyse(net, rule);
+  QVERIFY(!found.ok());
+  QCOMPARE(found.issues.at(0).fixes.at(0).title, std::string("Use 16 units"));
+  applyFix(net, found.issues[0], found.issues[0].fixes[0]);
+  QVERIFY(analyse(net, rule).ok() && !analyse(net).ok());
 }
 
 QTEST_GUILESS_MAIN(TestLoss)

@@ -225,7 +225,7 @@ class TestMainWindow : public QObject {
     QCOMPARE(templates->count(), 5);
     m_document->edit("Regularise", [](Project& project) {
       project.data.augmentation = {3, 10};
-      project.training.labelSmoothing = 0.2;
+      project.training.loss.fields.set("label_smoothing", 0.2);
     });
     for (int row = 0; row < templates->count(); ++row) {
       emit templates->itemActivated(templates->item(row));
@@ -233,7 +233,7 @@ class TestMainWindow : public QObject {
     }
     QVERIFY(names().isEmpty());
     QVERIFY(!m_document->project().data.augmentation.any());  // nothing of the training before is left
-    QCOMPARE(m_document->project().training.labelSmoothing, 0.0);
+    QCOMPARE(m_document->project().training.loss.fields.real("label_smoothing"), 0.0);
     QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);
     QCOMPARE(names().size(), 10);  // the small VGG
   }

@@ -401,7 +401,7 @@ void TestNumbers::theRunSetupShowsTheDocument_data() {
                                << "optimizer.learning_rate"
                                << "1e-09";
   QTest::newRow("label smoothing") << "training.label_smoothing=0.15"
-                                   << "label_smoothing"
+                                   << "loss.label_smoothing"
                                    << "0.15";
   QTest::newRow("kept epochs") << "training.keep_epochs=3"
                                << "keep_epochs"

@@ -105,7 +105,7 @@ void TestOptimizer::asPyTorch_data() {
     QTest::newRow(qPrintable(each["name"].toString())) << each.toObject();
 }
 
-// PyTorch adds epsilon to the corrected root, Keras to the root itself: 1e-7 is too small to tell.
+// PyTorch adds epsilon to the corrected root, Keras to the root itself: the cases' epsilon is too small to tell.
 void TestOptimizer::asPyTorch() {
   QFETCH(const QJsonObject, found);
   OptimizerSpec spec = specOf(found["type"].toString().toStdString());

@@ -20,7 +20,7 @@ EpochRecord epochWith(int number, double valLoss) {
   EpochRecord record;
   record.epoch = number;
   record.valLoss = valLoss;
-  record.valAccuracy = 0.1;
+  record.metrics["val_accuracy"] = 0.1;
   record.epochSeconds = 2;
   return record;
 }

@@ -22,8 +22,10 @@ Project unusual() {
   project.network.classes = 3;
   for (const LayerDef& def : allLayers()) project.network.layers.push_back(newLayer(project.network, def));
   project.network.layers[0].fields.set("filters", std::int64_t{7});
-  project.training.labelSmoothing = 0.1;
-  project.training.optimizer.type = "adam";
+  project.training.loss.fields.set("label_smoothing", 0.1);
+  project.training.metrics = {"top_5", "accuracy"};
+  project.training.monitor = "val_top_5";
+  project.training.optimizer.type = allOptimizers().back().type;
   project.training.optimizer.fields = Fields(allOptimizers().back().fields);
   project.training.optimizer.fields.set("learning_rate", 0.0123);
   project.training.schedule.type = allSchedules().back().type;
@@ -47,6 +49,9 @@ class TestProject : public QObject {
   void refuses_data();
   void refuses();
   void passesOverMarksOfEditors();
+  void earlierVersionsMigrate();
+  void everyProjectHereOpens();
+  void whatDoesNotFitTheLoss();
   void settings_data();
   void settings();
   void settingsOverASetValue();
@@ -85,8 +90,21 @@ void TestProject::refuses_data() {
   QTest::newRow("empty") << QByteArray("") << "not valid JSON";
   QTest::newRow("list") << QByteArray("[]") << "must be an object";
   QTest::newRow("no version") << QByteArray("{}") << "has no \"version\"";
-  QTest::newRow("newer") << QByteArray("{\"version\": 2, \"anything\": 1}")
-                         << "written by a newer Strata (project version 2, this one reads up to 1). Update Strata";
+  QTest::newRow("newer") << QByteArray("{\"version\": 3, \"anything\": 1}")
+                         << "written by a newer Strata (project version 3, this one reads up to 2). Update Strata";
+  const auto training = [](const char* name, const char* text, const char* says) {
+    QTest::newRow(name) << QByteArray("{\"version\": 2, \"training\": {") + text + "}}" << says;
+  };
+  training("loss by its name alone", R"("loss": "softmax_cross_entropy")", "training.loss must be an object");
+  training("loss of no such type", R"("loss": {"type": "mse"})", "one of softmax_cross_entropy, mean_squared_error");
+  training("field of another loss", R"("loss": {"type": "mean_squared_error", "label_smoothing": 0})",
+           "label_smoothing");
+  training("smoothing beside the loss", R"("label_smoothing": 0.1)", "\"training.label_smoothing\" is not known");
+  training("metric of no such name", R"("metrics": ["f1"])", "training.metrics must be a list of some of accuracy");
+  training("one metric", R"("metrics": "accuracy")", "training.metrics must be a list");
+  training("monitor of no such name", R"("monitor": "val_f1")", "training.monitor must be one of loss, accuracy");
+  QTest::newRow("target") << QByteArray(R"({"version": 2, "data": {"target": "values"}})")
+                          << "data.target must be \"class\" or \"sample\"";
   QTest::newRow("far newer") << QByteArray("{\"version\": 18446744073709551615}") << "newer Strata";
   QTest::newRow("version 0") << QByteArray("{\"version\": 0}") << "version must be a whole number";
   QTest::newRow("version text") << QByteArray("{\"version\": \"1\"}") << "version must be a whole number";
@@ -125,6 +143,50 @@ void TestProject::refuses() {
   QVERIFY2(message.contains("p.strata") && message.contains(says), qPrintable(message));
 }
 
+// Version 1 had the loss by its name and its smoothing beside it.
+void TestProject::earlierVersionsMigrate() {
+  const auto read = [](const char* training) {
+    return projectFromJson(parseJson(std::string(R"({"version": 1, "training": )") + training + "}", "v1"), "v1");
+  };
+  for (const char* plain : {"{}", R"({"loss": "softmax_cross_entropy"})"}) QVERIFY(read(plain) == Project());
+  Project smooth;
+  smooth.training.loss.fields.set("label_smoothing", 0.25);
+  QVERIFY(read(R"({"loss": "softmax_cross_entropy", "label_smoothing": 0.25})") == smooth);
+  QVERIFY(read(R"({"label_smoothing": 0.25})") == smooth);
+  const Json written = projectToJson(read("{}"));
+  QVERIFY(written["version"] == Json(2));
+  QVERIFY(written["data"]["target"] == Json("class"));
+  QVERIFY(written["training"]["loss"] == (Json{{"type", "softmax_cross_entropy"}}));
+  QVERIFY(written["training"]["metrics"] == Json::array({"accuracy"}));
+  QVERIFY(written["training"]["monitor"] == Json("val_accuracy"));
+  QVERIFY(migrate(written) == written);
+}
+
+// Every project and run that is kept here, of any version, is what its migrated file says.
+void TestProject::everyProjectHereOpens() {
+  int read = 0;
+  for (const char* folder : {STRATA_SOURCE_DIR "/resources/projects", STRATA_SOURCE_DIR "/tests/golden/earlier_run"})
+    for (const Path& file : entriesOf(folder)) {
+      if (file.extension() != ".strata" && file.filename() != "project.json") continue;
+      const Project project = readProject(file);
+      QVERIFY(projectFromJson(projectToJson(project), "again") == project);
+      ++read;
+    }
+  QVERIFY(read >= 4);
+}
+
+// A metric of classes says nothing of an autoencoder: it is passed over, and the smallest loss is the best.
+void TestProject::whatDoesNotFitTheLoss() {
+  Project project;
+  QCOMPARE(metricsOf(project.training), MetricIds{"accuracy"});
+  QCOMPARE(monitorOf(project.training), std::string("val_accuracy"));
+  applySetting(project, "training.loss.type=mean_squared_error");
+  QVERIFY(metricsOf(project.training).empty());
+  QCOMPARE(monitorOf(project.training), std::string("val_loss"));
+  applySetting(project, "training.loss.type=softmax_cross_entropy");
+  QCOMPARE(monitorOf(project.training), std::string("val_accuracy"));
+}
+
 // Editors of other systems put a mark before the text, or end lines with two characters.
 void TestProject::passesOverMarksOfEditors() {
   const ScratchFolder folder;
@@ -159,7 +221,14 @@ void TestProject::settings_data() {
   add("network.conv1.filters=33", "/network/layers/0/filters", "33");
   add("network.dense1.activation=tanh", "/network/layers/5/activation", "\"tanh\"");
   add("network.conv1.padding=same", "/network/layers/0/padding", "\"same\"");
-  add("training.label_smoothing=0.1", "/training/label_smoothing", "0.1");
+  add("training.label_smoothing=0.1", "/training/loss/label_smoothing", "0.1");  // the name of version 1
+  add("training.loss.label_smoothing=0.1", "/training/loss/label_smoothing", "0.1");
+  add("training.loss.type=mean_squared_error", "/training/loss/type", "\"mean_squared_error\"");
+  add("training.loss.type=\"mean_squared_error\"", "/data/target", "\"sample\"");
+  add("training.metrics=[\"top_5\"]", "/training/metrics", "[\"top_5\"]");
+  add("training.monitor=val_loss", "/training/monitor", "\"val_loss\"");
+  add("training.optimizer.weight_decay=0.01", "/training/optimizer/weight_decay", "0.01");
+  add("training.optimizer.type=adamw", "/training/optimizer/type", "\"adamw\"");
   add("training.optimizer.learning_rate=0.05", "/training/optimizer/learning_rate", "0.05");
   add("training.optimizer.momentum=0.9", "/training/optimizer/momentum", "0.9");
   add("training.optimizer.type=adam", "/training/optimizer/type", "\"adam\"");
@@ -231,6 +300,10 @@ void TestProject::badSettings_data() {
                               "training.optimizer.type=lion",
                               "training.schedule.type=7",
                               "training.loss=mse",
+                              "training.loss.type=mse",
+                              "training.loss.smoothing=1",
+                              "training.monitor=val_f1",
+                              "data.target=sample",
                               "data.validation=none",
                               "network.conv1.activation=3",
                               "network.conv1.padding=sam",

@@ -22,7 +22,7 @@ EpochRecord epoch(int number, double valAccuracy) {
   e.epoch = number;
   e.loss = 0.5 / number;
   e.valLoss = 0.6 / number;
-  e.accuracy = e.valAccuracy = valAccuracy;
+  e.metrics = {{"accuracy", valAccuracy}, {"val_accuracy", valAccuracy}};
   e.epochSeconds = 4;
   e.valSeconds = 1;
   return e;
@@ -94,7 +94,7 @@ void TestRunModels::metricsSmoothAndMerge() {
   QVERIFY(std::is_sorted(model.batchX().begin(), model.batchX().end()));
   QCOMPARE(model.loss().raw.size(), model.loss().rawX.size());
   QCOMPARE(*std::max_element(model.loss().raw.begin(), model.loss().raw.end()), 50.0);  // one batch in 40,000
-  QCOMPARE(model.accuracy().smooth.size(), model.batchX().size());
+  QCOMPARE(model.metric().smooth.size(), model.batchX().size());
   QVERIFY(std::abs(model.loss().smooth.last() - 1) < 1e-6);
   model.clear();
   QVERIFY(model.batchX().isEmpty());
@@ -109,7 +109,7 @@ void TestRunModels::valuesThatAreNoNumbersAreGaps() {
   QCOMPARE(model.lossesWithoutNumber(), quint64(1));
   QVERIFY(std::isnan(model.loss().raw[1]) && std::isnan(model.loss().smooth[1]));
   QCOMPARE(model.loss().smooth[2], 2.0);
-  QCOMPARE(model.accuracy().raw, (QVector<double>{0, 0, 1}));
+  QCOMPARE(model.metric().raw, (QVector<double>{0, 0, 1}));
 }
 
 void TestRunModels::elapsedFollowsEpochs() {
@@ -159,7 +159,7 @@ void TestRunModels::metricsRows() {
   model.appendEpoch(epoch(3, 0.94), false);
   QCOMPARE(model.rowCount(), 3);
   QCOMPARE(model.bestEpoch(), 2);
-  QCOMPARE(model.index(1, MetricsModel::ValAccuracy).data().toString(), QString("95.00 %"));
+  QCOMPARE(model.index(1, MetricsModel::ValMetric).data().toString(), QString("95.00 %"));
   QVERIFY(model.index(1, MetricsModel::Epoch).data().toString().contains("★"));
   QVERIFY(!model.index(0, MetricsModel::Epoch).data().toString().contains("★"));
 }

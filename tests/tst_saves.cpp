@@ -90,7 +90,8 @@ std::string contentOf(const Path& folder) {
   const RunRecord record = readRun(folder);
   content += record.state + " best " + std::to_string(record.bestEpoch) + "\n";
   for (const EpochRecord& epoch : record.epochs)
-    for (const double value : {epoch.loss, epoch.accuracy, epoch.valLoss, epoch.valAccuracy, epoch.learningRate})
+    for (const double value :
+         {epoch.loss, epoch.value("accuracy"), epoch.valLoss, epoch.value("val_accuracy"), epoch.learningRate})
       content += std::to_string(value) + " ";
   content += "history " + std::to_string(QString::fromStdString(readText(folder / "history.csv")).count('\n'));
   return content;

@@ -218,7 +218,8 @@ void TestTestPage::aRunIsJudgedOnItsOwnData() {
   const auto weights = readWeightsOf(first.bestEpoch, weightsFile(first.folder, first.bestEpoch));
   QVERIFY(shownMatrix(*m_page) == matrixOf(weights.network, weights.weights, *loadDataset(m_digits.string(), {})));
   const double right = 1 - double(m_page->testSet()->matrix().wrong()) / 2600;
-  QCOMPARE(right, first.epochs[std::size_t(first.bestEpoch - 1)].valAccuracy);  // validated on the same images
+  QCOMPARE(right,
+           first.epochs[std::size_t(first.bestEpoch - 1)].value("val_accuracy"));  // validated on the same images
   choose(second);
   QTRY_COMPARE_WITH_TIMEOUT(judged(), 700, 20000);
 }

@@ -73,6 +73,9 @@ class TestTrainer : public QObject {
   void foldersThatCannotBeReadAreListed();
   void aFolderRemovedUnderTheRunIsMadeAnew();
   void aRunInUseIsTrainingWhateverItsSummarySays();
+  void anAutoencoder_data();
+  void anAutoencoder();
+  void severalMetrics();
   void predictsAsItValidated();
 };
 
@@ -198,7 +201,7 @@ void TestTrainer::trainsAndRecords() {
   const auto epochs = events.epochs();
   QCOMPARE(epochs.size(), std::size_t{3});
   QVERIFY(epochs[2].loss < epochs[0].loss);
-  QVERIFY(epochs[2].valAccuracy > 0.6 && epochs[2].valAccuracy == finished[0].bestValAccuracy);
+  QVERIFY(epochs[2].value("val_accuracy") > 0.6 && epochs[2].value("val_accuracy") == finished[0].bestValue);
   QVERIFY(epochs[0].epochSeconds > 0 && epochs[0].samplesPerSecond > 0);
 
   const RunRecord run = readRun(scratch / "run");
@@ -232,7 +235,8 @@ void TestTrainer::bestAndKeptEpochs() {
   const RunEvents events = runToEnd(job);
   const RunRecord run = readRun(scratch / "run");
   QCOMPARE(readCheckpoint(scratch / "run" / "checkpoints" / "best.safetensors").epoch, run.bestEpoch);
-  for (const EpochRecord& epoch : run.epochs) QVERIFY(epoch.valAccuracy <= run.epochs[run.bestEpoch - 1].valAccuracy);
+  for (const EpochRecord& epoch : run.epochs)
+    QVERIFY(epoch.value("val_accuracy") <= run.epochs[run.bestEpoch - 1].value("val_accuracy"));
   QVERIFY(!std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0004.safetensors"));
   QVERIFY(std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0005.safetensors"));
   QVERIFY(std::filesystem::exists(scratch / "run" / "checkpoints" / "epoch-0006.safetensors"));
@@ -433,9 +437,8 @@ void TestTrainer::resumesExactly() {
   const RunRecord left = readRun(scratch / "whole"), right = readRun(scratch / "broken");
   QCOMPARE(right.epochs.size(), left.epochs.size());
   for (std::size_t i = 0; i < left.epochs.size(); ++i) {
-    QVERIFY(left.epochs[i].loss == right.epochs[i].loss && left.epochs[i].accuracy == right.epochs[i].accuracy);
-    QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss &&
-            left.epochs[i].valAccuracy == right.epochs[i].valAccuracy);
+    QVERIFY(left.epochs[i].loss == right.epochs[i].loss && left.epochs[i].metrics == right.epochs[i].metrics);
+    QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss);
   }
   QCOMPARE(right.bestEpoch, left.bestEpoch);
 }
@@ -832,6 +835,72 @@ void TestTrainer::aRunInUseIsTrainingWhateverItsSummarySays() {
   QCOMPARE(readRun(back).epochs.size(), std::size_t{0});
 }
 
+// What is compared with the sample itself trains, resumes and is predicted on every backend; its best epoch is that of
+// the smallest loss.
+void TestTrainer::anAutoencoder_data() {
+  QTest::addColumn<QString>("backend");
+  QTest::newRow("reference") << "reference";
+  QTest::newRow("cpu") << "cpu";
+  QTest::newRow("check") << "check:reference,cpu";
+}
+
+void TestTrainer::anAutoencoder() {
+  QFETCH(QString, backend);
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.backend = backend.toStdString();
+  NetworkSpec& network = job.project.network;
+  network.layers = {tinyLayer(network, "flatten")};
+  network.layers.push_back(
+      tinyLayer(network, "dense", {{"units", std::int64_t{9}}, {"activation", std::string("tanh")}}));
+  network.layers.push_back(tinyLayer(network, "dense", {{"units", std::int64_t{64}}}));
+  job.project.training.loss = {"mean_squared_error", {}};
+  job.project.training.optimizer.fields.set("learning_rate", 0.5);
+  QVERIFY(analyse(job.project).ok());
+  const RunEvents events = runToEnd(job);
+  QVERIFY(events.of<FailedEvent>().empty());
+  const std::vector<EpochRecord> epochs = events.epochs();
+  QCOMPARE(epochs.size(), std::size_t{3});
+  QVERIFY2(epochs[2].valLoss < 0.8 * epochs[0].valLoss, qPrintable(QString::number(epochs[2].valLoss)));
+  QVERIFY(epochs[0].metrics.empty());
+  const FinishedEvent finished = events.of<FinishedEvent>().at(0);
+  QCOMPARE(finished.monitor, std::string("val_loss"));
+  QCOMPARE(finished.bestValue, epochs[std::size_t(finished.bestEpoch - 1)].valLoss);
+  QVERIFY(readText(scratch / "run" / "history.csv").starts_with("epoch,loss,val_loss,epoch_seconds,"));
+  const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
+  QVERIFY(last.loss == job.project.training.loss);
+  Predictor predictor(last.network, last.loss);
+  predictor.setWeights(last.weights);
+  QVERIFY(
+      std::abs(predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing).loss -
+               epochs[2].valLoss) < 1e-6);
+  QCOMPARE(predictor.predict(std::vector<float>(64, 0.5f)).size(), std::size_t{64});
+}
+
+// More metrics than accuracy: in the events, the record and the history, and one of them decides the best epoch.
+void TestTrainer::severalMetrics() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.project.training.metrics = {"accuracy", "top_5"};
+  job.project.training.monitor = "val_loss";
+  const RunEvents events = runToEnd(job);
+  for (const EpochRecord& epoch : events.epochs()) {
+    QCOMPARE(epoch.value("top_5"), 1.0);  // there are three classes
+    QCOMPARE(epoch.value("val_top_5"), 1.0);
+  }
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(run.epochs.at(0).metrics, events.epochs().at(0).metrics);
+  QVERIFY(readText(scratch / "run" / "history.csv")
+              .starts_with("epoch,loss,accuracy,top_5,val_loss,val_accuracy,val_top_5,epoch_seconds,"));
+  for (const EpochRecord& epoch : run.epochs)
+    QVERIFY(run.epochs[std::size_t(run.bestEpoch - 1)].valLoss <= epoch.valLoss);
+  const RunEvents plain = runToEnd(tinyJob());
+  for (std::size_t i = 0; i < 3; ++i) {
+    QCOMPARE(events.epochs()[i].loss, plain.epochs()[i].loss);
+    QCOMPARE(events.epochs()[i].value("val_accuracy"), plain.epochs()[i].value("val_accuracy"));
+  }
+}
+
 void TestTrainer::predictsAsItValidated() {
   const TrainJob job = tinyJob();
   const RunEvents events = runToEnd(job);
@@ -839,7 +908,7 @@ void TestTrainer::predictsAsItValidated() {
   predictor.setWeights(events.of<SnapshotEvent>().back().snapshot->weights);
   const Evaluation evaluation =
       predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing);
-  QVERIFY(std::abs(evaluation.accuracy - events.epochs().back().valAccuracy) < 1e-9);
+  QVERIFY(std::abs(evaluation.metrics.at("accuracy") - events.epochs().back().value("val_accuracy")) < 1e-9);
   QVERIFY(std::abs(evaluation.loss - events.epochs().back().valLoss) < 1e-5);
   QCOMPARE(evaluation.predicted.size(), std::size_t{60});
   int counted = 0;

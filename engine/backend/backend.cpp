@@ -7,6 +7,8 @@
 
 namespace strata {
 
+std::int64_t outputSize(const NetworkSpec& network) { return lower(network).output().size(); }
+
 std::vector<LossResult> CompiledNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                                   std::uint64_t step) {
   std::vector<LossResult> results;

@@ -12,8 +12,8 @@
 
 #include "engine/backend/precision.h"
 #include "engine/data/batches.h"
-#include "engine/learn/loss.h"
 #include "engine/learn/optimizer.h"
+#include "engine/learn/scorer.h"
 #include "engine/net/weights.h"
 
 namespace strata {
@@ -22,12 +22,16 @@ namespace strata {
 struct CompileRequest {
   NetworkSpec network;  ///< accepted by analyse()
   OptimizerSpec optimizer;
-  double labelSmoothing = 0;
+  LossSpec loss;
+  MetricIds metrics{"accuracy"};  ///< those that do not fit the loss are passed over
   int maxBatch = 128;
   std::uint64_t seed = 1;                   ///< of dropout
   std::optional<Precision> precision = {};  ///< one of Backend::precisions(); open: the first of them
   bool training = true;  ///< false: for forward() and activations() alone, without room for gradients
 };
+
+/// Values that the net puts out for one sample.
+std::int64_t outputSize(const NetworkSpec& network);
 
 /// Which layer showed it first, when a loss is not finite.
 struct NonFinite {
@@ -55,8 +59,8 @@ class CompiledNetwork {
   /// this lives.
   virtual std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                            std::uint64_t step);
-  /// logits [N, classes]; no dropout. Weights are not changed.
-  virtual void forward(const Batch& batch, float* logits) = 0;
+  /// The net's output [N, outputSize()]; no dropout. Weights are not changed.
+  virtual void forward(const Batch& batch, float* outputs) = 0;
   /// The output of every node of the graph for one batch: out[i] is [N, node i's shape]. For looking inside; may be
   /// slow.
   virtual void activations(const Batch& batch, std::vector<std::vector<float>>& out) = 0;

@@ -97,7 +97,8 @@ CompileRequest requestFor(const Project& project, const BenchOptions& options, i
   CompileRequest request;
   request.network = project.network;
   request.optimizer = project.training.optimizer;
-  request.labelSmoothing = project.training.labelSmoothing;
+  request.loss = project.training.loss;
+  request.metrics = metricsOf(project.training);
   request.maxBatch = batch;
   request.seed = project.training.seed;
   request.precision = options.precision;
@@ -105,9 +106,9 @@ CompileRequest requestFor(const Project& project, const BenchOptions& options, i
 }
 
 /// Seconds that predictions take, `pause` apart, as those of a drawing that is being made.
-std::vector<double> timePredictions(CompiledNetwork& net, const Batch& one, int classes, int count,
+std::vector<double> timePredictions(CompiledNetwork& net, const Batch& one, std::int64_t outputs, int count,
                                     std::chrono::microseconds pause) {
-  std::vector<float> logits(static_cast<std::size_t>(classes));
+  std::vector<float> logits(static_cast<std::size_t>(outputs));
   std::vector<double> times;
   for (int i = 0; i < count; ++i) {
     std::this_thread::sleep_for(pause);
@@ -127,7 +128,7 @@ void benchPrediction(const Project& project, const BenchOptions& options, const 
   request.training = false;
   const auto net = backend->compile(request);
   net->setWeights(initialWeights(project.network, project.training.seed));
-  const int classes = project.network.classes;
+  const std::int64_t outputs = outputSize(project.network);
   std::vector<float> sample(static_cast<std::size_t>(project.network.input.size()));
   Batch one = batches.at(0);
   for (std::size_t i = 0; i < sample.size(); ++i)
@@ -135,15 +136,15 @@ void benchPrediction(const Project& project, const BenchOptions& options, const 
   one.size = 1;
   one.bytes = nullptr;
   one.floats = sample.data();
-  timePredictions(*net, one, classes, kWarmUp, {});
-  result.predictions = timePredictions(*net, one, classes, kPredictions, {});
+  timePredictions(*net, one, outputs, kWarmUp, {});
+  result.predictions = timePredictions(*net, one, outputs, kPredictions, {});
   const std::jthread training([&](std::stop_token stop) {
     const std::vector<double> rates(std::size_t(std::min(trainer.runLength(), batches.count())),
                                     project.training.optimizer.learningRate());
     for (std::uint64_t step = 0; !stop.stop_requested(); step += rates.size())
       trainer.trainRun(batches, 0, rates, step);
   });
-  result.predictionsBeside = timePredictions(*net, one, classes, kBeside, std::chrono::milliseconds(2));
+  result.predictionsBeside = timePredictions(*net, one, outputs, kBeside, std::chrono::milliseconds(2));
 }
 
 BenchResult benchBatch(const Project& project, const BenchData& data, const BenchOptions& options,
@@ -289,7 +290,7 @@ int bench(const BenchOptions& options, bool json) {
   if (options.project.empty()) throw Error(Error::Kind::Usage, "bench", "got no project, needed a file (*.strata)");
   Project project = readProject(options.project);
   project.data.source = resolveSource(project.data.source, options.project);
-  const Analysis analysis = analyse(project.network);
+  const Analysis analysis = analyse(project);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)
       throw Error(Error::Kind::Input, options.project, issue.text.substr(0, issue.text.size() - 1));

@@ -17,8 +17,8 @@
 namespace strata {
 namespace {
 
-void printNetwork(const NetworkSpec& network) {
-  const Analysis analysis = analyse(network);
+void printNetwork(const NetworkSpec& network, const LossSpec& loss) {
+  const Analysis analysis = analyse(network, loss.def().outputRule);
   std::cout << "Input " << network.input.text() << ", " << counted(network.classes, "class") << ", "
             << counted(analysis.parameters, "parameter") << ", " << counted(analysis.macs, "multiply-add")
             << " a sample\n";
@@ -42,8 +42,9 @@ void printProject(const Path& path) {
             << (project.data.validation == ValidationSource::TestSet ? "the test set"
                                                                      : "a held-out part of the training set")
             << "\n";
-  printNetwork(project.network);
+  printNetwork(project.network, project.training.loss);
   const TrainingSpec& training = project.training;
+  if (training.loss.type != LossSpec().type) std::cout << "Loss " << training.loss.type << "\n";
   std::cout << "Training " << counted(training.epochs, "epoch") << ", batches of " << training.batchSize << ", "
             << training.optimizer.type << " at " << training.optimizer.learningRate() << ", seed " << training.seed
             << "\n";
@@ -53,7 +54,7 @@ void printCheckpoint(const Path& path) {
   const Checkpoint checkpoint = readCheckpoint(path);
   std::cout << "Strata checkpoint after step " << checkpoint.step << ", epoch " << checkpoint.epoch
             << (checkpoint.optimizerState.empty() ? "" : ", with the optimizer's state") << "; checksum right\n";
-  printNetwork(checkpoint.network);
+  printNetwork(checkpoint.network, checkpoint.loss);
 }
 
 /// False for a checkpoint, which says more about itself.
@@ -96,12 +97,17 @@ void printImage(const Path& path) {
 void printEpochs(const RunRecord& run) {
   constexpr std::size_t kMost = 200;
   const std::size_t every = run.epochs.size() / kMost + 1;
+  const MetricIds metrics = metricsOf(run.project.training);
   for (const EpochRecord& epoch : run.epochs) {
     const bool best = epoch.epoch == run.bestEpoch, last = epoch.epoch == run.epochs.back().epoch;
     if (static_cast<std::size_t>(epoch.epoch) % every != 0 && !best && !last) continue;
-    std::cout << "  epoch " << epoch.epoch << "  loss " << fixed(epoch.loss, 4) << "  accuracy "
-              << fixed(epoch.accuracy, 4) << "  val_loss " << fixed(epoch.valLoss, 4) << "  val_accuracy "
-              << fixed(epoch.valAccuracy, 4) << (best ? "  best" : "") << "\n";
+    const auto print = [&](const std::string& key) { std::cout << "  " << key << " " << fixed(epoch.value(key), 4); };
+    std::cout << "  epoch " << epoch.epoch;
+    print("loss");
+    for (const std::string& id : metrics) print(id);
+    print("val_loss");
+    for (const std::string& id : metrics) print(withVal(id));
+    std::cout << (best ? "  best" : "") << "\n";
   }
   if (every > 1)
     std::cout << "  (one epoch in " << every << " is shown, the best and the last; history.csv has all "

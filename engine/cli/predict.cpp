@@ -92,7 +92,10 @@ int predict(const PredictOptions& options, bool json) {
   if (!readsPictures(model.network.input))
     throw Error(Error::Kind::Input, options.model,
                 "the net reads samples of " + model.network.input.text() + ", needed pictures of 1 or 3 channels");
-  Predictor predictor(model.network);
+  if (model.loss.def().target != TargetKind::ClassIndex)
+    throw Error(Error::Kind::Input, options.model, "the net was trained to give back its samples, not to name a class",
+                "Use a net whose loss compares with classes");
+  Predictor predictor(model.network, model.loss);
   predictor.setWeights(model.weights);
   predictor.reserve(1);  // before a picture of the net's size is made
   return forEachInput(options.images, "image", json, [&](const std::string& image) {

@@ -71,7 +71,7 @@ class JsonReport : public TrainReport {
            {"reason", reasonWord(event.reason)},
            {"step", step},
            {"best_epoch", event.bestEpoch},
-           {"best_val_accuracy", event.bestEpoch > 0 ? numberOrNull(event.bestValAccuracy) : Json(nullptr)},
+           {"best_" + event.monitor, numberOrNull(event.bestValue)},
            {"run", folder.string()}});
   }
 
@@ -83,6 +83,7 @@ class PlainReport : public TrainReport {
  public:
   void started(const TrainJob& job, const StartedEvent& event) override {
     const Dataset& data = *job.data.dataset;
+    m_metrics = metricsOf(job.project.training);
     std::cout << job.project.name << ": " << counted(analyse(job.project.network).parameters, "parameter")
               << ", backend " << job.backend << "\n"
               << "Training on " << counted(static_cast<std::int64_t>(job.data.train.size()), "sample") << " of "
@@ -101,18 +102,28 @@ class PlainReport : public TrainReport {
   void failed(const FailedEvent&) override {}
   void finished(const FinishedEvent& event, std::uint64_t step, const Path& folder) override {
     std::cout << (event.reason == FinishedEvent::Reason::Completed ? "Finished" : "Stopped") << " after step " << step;
-    if (event.bestEpoch > 0 && std::isfinite(event.bestValAccuracy))
-      std::cout << "; best epoch " << event.bestEpoch << " with val_accuracy " << fixed(event.bestValAccuracy, 4);
+    if (std::isfinite(event.bestValue))
+      std::cout << "; best epoch " << event.bestEpoch << " with " << event.monitor << " " << fixed(event.bestValue, 4);
     std::cout << "\nCheckpoint: " << (folder / "checkpoints" / "last.safetensors").string() << std::endl;
   }
 
  protected:
-  static std::string figures(const EpochRecord& record) {
-    std::string text = "loss: " + fixed(record.loss, 4) + " - accuracy: " + fixed(record.accuracy, 4);
-    if (std::isfinite(record.valAccuracy))
-      text += " - val_loss: " + fixed(record.valLoss, 4) + " - val_accuracy: " + fixed(record.valAccuracy, 4);
+  std::string figures(const EpochRecord& record) const {
+    std::string text;
+    const auto add = [&](const std::string& key) {
+      text += (text.empty() ? "" : " - ") + key + ": " + fixed(record.value(key), 4);
+    };
+    add("loss");
+    for (const std::string& id : m_metrics) add(id);
+    if (std::isfinite(record.valLoss)) {
+      add("val_loss");
+      for (const std::string& id : m_metrics) add(withVal(id));
+    }
     return text + " - " + grouped(std::llround(record.samplesPerSecond)) + " samples/s";
   }
+
+ private:
+  MetricIds m_metrics;  ///< of the run
 };
 
 class TerminalReport : public PlainReport {

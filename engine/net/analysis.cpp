@@ -19,7 +19,7 @@ constexpr std::uint64_t kNestedStreams = 1 << 12;
 /// Walks down the net once; each step finds one layer's issues, shape and costs and adds its nodes.
 class Analyst {
  public:
-  explicit Analyst(const NetworkSpec& spec) : m_spec(spec), m_used(namesIn(spec)) {}
+  Analyst(const NetworkSpec& spec, OutputRule rule) : m_spec(spec), m_rule(rule), m_used(namesIn(spec)) {}
 
   Analysis run() {
     checkWhole();
@@ -29,7 +29,7 @@ class Analyst {
     std::set<std::string> names;
     const int output = walkStack(m_spec.layers, names, {}, sound ? 0 : kUnknown);
     checkTotals();
-    if (m_analysis.ok()) checkOutput(shapeOf(output));
+    if (m_analysis.ok() && m_rule) m_rule(m_spec, shapeOf(output), m_analysis.issues);
     return std::move(m_analysis);
   }
 
@@ -201,30 +201,8 @@ class Analyst {
               grouped(kMaxElements) + " are allowed.");
   }
 
-  void checkOutput(Shape out) {
-    const LayerSpec& layer = m_spec.layers.back();
-    const int last = numberAt(m_spec, {-1, 0, static_cast<int>(m_spec.layers.size()) - 1});
-    const std::string classes = std::to_string(m_spec.classes);
-    if (out != Shape::vector(m_spec.classes)) {
-      if (layer.type == "dense")
-        add(last, "units",
-            "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
-            {{"Use " + classes + " units", "units", std::int64_t{m_spec.classes}, {}}});
-      else
-        add(last, "",
-            "The last layer puts out " + out.text() + ", but the data have " + classes +
-                " classes. End with a Dense layer of " + classes + " units.");
-    } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
-      add(last, "activation",
-          "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
-          {{"Set activation to Linear", "activation", std::string("linear"), {}}}, Issue::Level::Warning);
-    } else if (layer.type == "dropout") {
-      add(last, "", "Dropout after the last Dense layer drops answers. Move it before that layer.", {},
-          Issue::Level::Warning);
-    }
-  }
-
   const NetworkSpec& m_spec;
+  const OutputRule m_rule;
   Analysis m_analysis;
   const std::set<std::string> m_used;  ///< names of all layers
   std::uint64_t m_nested = 0;          ///< layers in containers walked so far
@@ -311,10 +289,36 @@ std::int64_t Analysis::inferenceBytes(int batch) const {
   return saturatingMul(saturatingAdd(saturatingMul(activations, batch), parameters), 2 * sizeof(float));
 }
 
-Analysis analyse(const NetworkSpec& spec) { return Analyst(spec).run(); }
+void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Issue>& issues) {
+  const int last = numberAt(spec, {-1, 0, static_cast<int>(spec.layers.size()) - 1});
+  const auto add = [&](const std::string& field, Issue::Level level, const std::string& text,
+                       std::vector<Fix> fixes = {}) {
+    issues.push_back({last, field, level, text, std::move(fixes)});
+  };
+  const LayerSpec& layer = spec.layers.back();
+  const std::string classes = std::to_string(spec.classes);
+  if (out != Shape::vector(spec.classes)) {
+    if (layer.type == "dense")
+      add("units", Issue::Level::Error,
+          "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
+          {{"Use " + classes + " units", "units", std::int64_t{spec.classes}, {}}});
+    else
+      add("", Issue::Level::Error,
+          "The last layer puts out " + out.text() + ", but the data have " + classes +
+              " classes. End with a Dense layer of " + classes + " units.");
+  } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
+    add("activation", Issue::Level::Warning,
+        "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
+        {{"Set activation to Linear", "activation", std::string("linear"), {}}});
+  } else if (layer.type == "dropout") {
+    add("", Issue::Level::Warning, "Dropout after the last Dense layer drops answers. Move it before that layer.");
+  }
+}
+
+Analysis analyse(const NetworkSpec& spec, OutputRule rule) { return Analyst(spec, rule).run(); }
 
 Graph lower(const NetworkSpec& spec) {
-  Analysis analysis = analyse(spec);
+  Analysis analysis = analyse(spec, nullptr);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)
       throw Error(Error::Kind::Input, issue.layer < 0 ? "network" : pathOf(spec, issue.layer),

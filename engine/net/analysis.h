@@ -38,9 +38,14 @@ struct Analysis {
   std::int64_t inferenceBytes(int batch) const;
 };
 
-Analysis analyse(const NetworkSpec& spec);
+/// What a loss asks of the net's output: adds an issue where `out` is not fit for it.
+using OutputRule = void (*)(const NetworkSpec& spec, const Shape& out, std::vector<Issue>& issues);
+/// One value for each class, as they are: no activation behind them.
+void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Issue>& issues);
 
-/// The graph of a net that analyse() accepts; else Error::Input with the first error.
+Analysis analyse(const NetworkSpec& spec, OutputRule rule = classifierOutput);
+
+/// The graph of a net that analyse() accepts whatever its output; else Error::Input with the first error.
 Graph lower(const NetworkSpec& spec);
 
 }  // namespace strata

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The file holds records of 16 bytes in the machine's own order: the step as 64 bits, loss and accuracy as floats.
+// The file holds records of 16 bytes in the machine's own order: the step as 64 bits, loss and first metric as floats.
 #include "engine/run/batch_history.h"
 
 #include <algorithm>
@@ -17,28 +17,28 @@ constexpr std::size_t kChunk = 4096;              ///< records read at once
 
 std::array<char, kRecord> packed(const BatchPoint& point) {
   std::array<char, kRecord> bytes;
-  const float loss = static_cast<float>(point.loss), accuracy = static_cast<float>(point.accuracy);
+  const float loss = static_cast<float>(point.loss), metric = static_cast<float>(point.metric);
   std::memcpy(bytes.data(), &point.step, 8);
   std::memcpy(bytes.data() + 8, &loss, 4);
-  std::memcpy(bytes.data() + 12, &accuracy, 4);
+  std::memcpy(bytes.data() + 12, &metric, 4);
   return bytes;
 }
 
 BatchPoint unpacked(const char* bytes) {
   BatchPoint point;
-  float loss = 0, accuracy = 0;
+  float loss = 0, metric = 0;
   std::memcpy(&point.step, bytes, 8);
   std::memcpy(&loss, bytes + 8, 4);
-  std::memcpy(&accuracy, bytes + 12, 4);
+  std::memcpy(&metric, bytes + 12, 4);
   point.loss = loss;
-  point.accuracy = accuracy;
+  point.metric = metric;
   return point;
 }
 
 BatchBucket bucketOf(const BatchPoint& point) {
   BatchBucket bucket{point.step, point.step, 1, {}, {}};
   bucket.loss.take(point.loss);
-  bucket.accuracy.take(point.accuracy);
+  bucket.metric.take(point.metric);
   return bucket;
 }
 
@@ -46,7 +46,7 @@ void extend(BatchBucket& bucket, const BatchBucket& next) {
   bucket.last = next.last;
   bucket.batches += next.batches;
   bucket.loss.take(next.loss);
-  bucket.accuracy.take(next.accuracy);
+  bucket.metric.take(next.metric);
 }
 
 }  // namespace

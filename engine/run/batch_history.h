@@ -27,7 +27,7 @@ struct BatchBucket {
   };
   std::uint64_t first = 0, last = 0;  ///< steps
   std::uint64_t batches = 0;
-  Range loss, accuracy;
+  Range loss, metric;
 };
 
 class BatchHistory {

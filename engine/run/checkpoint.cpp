@@ -17,14 +17,17 @@
 #include "engine/base/memory.h"
 #include "engine/base/safetensors.h"
 #include "engine/base/text.h"
+#include "engine/learn/metric.h"
 #include "engine/run/run_record.h"
 
 namespace strata {
 namespace {
 
-constexpr int kCheckpointVersion = 2;                    ///< 1 had the optimizer's state in one tensor, kUnnamedState
+/// 1 had the optimizer's state in one tensor, kUnnamedState; 2 no loss, and of metrics "epoch_hits" alone.
+constexpr int kCheckpointVersion = 3;
 constexpr std::string_view kStatePrefix = "optimizer/";  ///< a layer's tensors have a dot, never a slash
 constexpr const char* kUnnamedState = "optimizer/state";
+static_assert(kMostSlots <= 4);
 constexpr std::size_t kMaxSlots = 4;
 constexpr std::string_view kBeforeChecksum = R"({"__metadata__":{"checksum":")";
 constexpr std::size_t kChecksumAt = 8 + kBeforeChecksum.size(), kChecksumSize = 8;
@@ -91,17 +94,34 @@ void checkStart(const RegularFile& file, const std::string& where) {
 
 // ---- the description
 
+Json lossToJson(const LossSpec& loss) {
+  Json json = {{"type", loss.type}};
+  fieldsToJson(loss.def().fields, loss.fields, json);
+  return json;
+}
+
+LossSpec lossFromJson(const Json& json, const std::string& where) {
+  LossSpec loss;
+  const auto type = json.is_object() ? json.find("type") : json.end();
+  if (type == json.end() || !type->is_string() || !findChoice(allLosses(), type->get<std::string>()))
+    throw damaged(where, "must be a loss with a type that is known, got " + shownValue(json));
+  loss.type = type->get<std::string>();
+  loss.fields = fieldsFromJson(loss.def().fields, json, where, {"type"});
+  return loss;
+}
+
 std::string stateJson(const Checkpoint& checkpoint) {
   const std::vector<std::string> noSlots;
   Json json = {{"version", kCheckpointVersion},
                {"network", networkToJson(checkpoint.network)},
+               {"loss", lossToJson(checkpoint.loss)},
                {"preprocessing", preprocessingToJson(checkpoint.preprocessing)},
                {"classes", checkpoint.classes},
                {"optimizer_slots", checkpoint.optimizerState.empty() ? noSlots : checkpoint.optimizerSlots},
                {"step", checkpoint.step},
                {"epoch", checkpoint.epoch},
                {"epoch_loss_sum", checkpoint.epochLossSum},
-               {"epoch_hits", checkpoint.epochHits},
+               {"epoch_metrics", checkpoint.epochMetrics},
                {"epoch_samples", checkpoint.epochSamples},
                {"epoch_seconds", checkpoint.epochSeconds}};
   if (checkpoint.data) json["data"] = fingerprintToJson(*checkpoint.data);
@@ -136,6 +156,27 @@ void readVersion(const Json& json, const std::string& where) {
                 "Update Strata to open it");
 }
 
+/// After the number of samples. A metric that is a share cannot count more than those.
+void readMetrics(const Json& json, Checkpoint& checkpoint, const std::string& where) {
+  const auto samples = static_cast<double>(checkpoint.epochSamples);
+  if (const auto hits = json.find("epoch_hits"); hits != json.end())
+    checkpoint.epochMetrics["accuracy"] =
+        static_cast<double>(wholeNumber<std::int64_t>(*hits, where + ": epoch_hits", 0, checkpoint.epochSamples));
+  const auto metrics = json.find("epoch_metrics");
+  if (metrics == json.end()) {
+    if (checkpoint.epochMetrics.empty()) throw damaged(where, "its description lacks \"epoch_metrics\"");
+    return;
+  }
+  if (!metrics->is_object()) throw damaged(where, "epoch_metrics must be an object in braces");
+  for (const MetricDef& metric : allMetrics())
+    if (const auto sum = metrics->find(metric.id); sum != metrics->end()) {
+      const bool share = metric.format == MetricDef::Format::Percent;
+      checkpoint.epochMetrics[metric.id] =
+          realNumber(*sum, where + ": epoch_metrics." + metric.id, share ? 0 : -kMaxLoss * samples,
+                     share ? samples : kMaxLoss * samples);
+    }
+}
+
 void readPosition(const Json& json, Checkpoint& checkpoint, const std::string& where) {
   const auto at = [&](const char* key) -> const Json& { return member(json, key, where); };
   const auto named = [&](const char* key) { return where + ": " + key; };
@@ -143,7 +184,7 @@ void readPosition(const Json& json, Checkpoint& checkpoint, const std::string& w
   checkpoint.epoch = wholeNumber<int>(at("epoch"), named("epoch"), 0, kMaxEpoch);
   constexpr std::int64_t kMaxSamples = std::numeric_limits<int>::max();  // of a data set
   checkpoint.epochSamples = wholeNumber<std::int64_t>(at("epoch_samples"), named("epoch_samples"), 0, kMaxSamples);
-  checkpoint.epochHits = wholeNumber<std::int64_t>(at("epoch_hits"), named("epoch_hits"), 0, checkpoint.epochSamples);
+  readMetrics(json, checkpoint, where);
   const double mostLoss = kMaxLoss * static_cast<double>(checkpoint.epochSamples);
   checkpoint.epochLossSum = realNumber(at("epoch_loss_sum"), named("epoch_loss_sum"), -mostLoss, mostLoss);
   checkpoint.epochSeconds = realNumber(at("epoch_seconds"), named("epoch_seconds"), 0, kMaxSeconds);
@@ -157,6 +198,7 @@ void readPosition(const Json& json, Checkpoint& checkpoint, const std::string& w
 void readState(const Json& json, Checkpoint& checkpoint, const std::string& where) {
   readVersion(json, where);
   checkpoint.network = networkFromJson(member(json, "network", where), where + ": network");
+  if (const auto loss = json.find("loss"); loss != json.end()) checkpoint.loss = lossFromJson(*loss, where + ": loss");
   checkpoint.preprocessing = preprocessingFromJson(member(json, "preprocessing", where), where + ": preprocessing");
   checkpoint.classes = readNames(member(json, "classes", where), static_cast<std::size_t>(checkpoint.network.classes),
                                  where + ": classes");
@@ -174,8 +216,8 @@ void readState(const Json& json, Checkpoint& checkpoint, const std::string& wher
 
 // ---- the tensors
 
-void refuseUnsound(const NetworkSpec& network, const std::string& where) {
-  for (const Issue& issue : analyse(network).issues)
+void refuseUnsound(const Checkpoint& checkpoint, const std::string& where) {
+  for (const Issue& issue : analyse(checkpoint.network, checkpoint.loss.def().outputRule).issues)
     if (issue.level == Issue::Level::Error)
       throw Error(Error::Kind::Input, where, "the network in it is not sound: " + issue.text);
 }
@@ -321,7 +363,7 @@ Checkpoint readCheckpoint(const Path& path) {
   SafeTensorsHeader header = readSafeTensorsHeader(file, &start);
   Checkpoint checkpoint;
   readState(parseJson(header.metadata["strata"], where + ", description"), checkpoint, where);
-  refuseUnsound(checkpoint.network, where);
+  refuseUnsound(checkpoint, where);
   TensorReader reader(file, header);
   expectWeights(reader, checkpoint.network, checkpoint.weights);
   expectState(reader, header, checkpoint, where);

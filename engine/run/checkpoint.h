@@ -3,11 +3,13 @@
 // metadata the network, the preprocessing, the position and a checksum, so that a run resumes exactly and a damaged
 // file is refused. A right checksum is no proof of good will: every number is checked all the same.
 #pragma once
+#include <map>
 #include <optional>
 
 #include "engine/base/file.h"
 #include "engine/data/dataset.h"
 #include "engine/data/fingerprint.h"
+#include "engine/learn/loss.h"
 #include "engine/learn/optimizer.h"
 #include "engine/net/weights.h"
 #include "engine/run/events.h"
@@ -16,6 +18,7 @@ namespace strata {
 
 struct Checkpoint {
   NetworkSpec network;
+  LossSpec loss;  ///< says what the net's output means; of earlier versions: softmax cross-entropy
   Preprocessing preprocessing;
   std::vector<std::string> classes;
   Weights weights;
@@ -25,7 +28,8 @@ struct Checkpoint {
   std::uint64_t step = 0;                   ///< batches trained
   int epoch = 0;                            ///< whole epochs trained
   double epochLossSum = 0;  ///< of the unfinished epoch, so that its means come out the same after a resume
-  std::int64_t epochHits = 0, epochSamples = 0;
+  std::map<std::string, double> epochMetrics;  ///< sums over its samples by id: "accuracy"
+  std::int64_t epochSamples = 0;
   double epochSeconds = 0;
   std::optional<DataFingerprint> data;   ///< what it was trained on; absent in files of earlier versions, as is:
   std::optional<EpochRecord> lastEpoch;  ///< of the last whole epoch: what the record must hold at least

@@ -32,6 +32,13 @@ std::vector<BatchPoint> thinned(const std::vector<BatchPoint>& points) {
 
 }  // namespace
 
+double EpochRecord::value(const std::string& key) const {
+  if (key == "loss") return loss;
+  if (key == "val_loss") return valLoss;
+  const auto found = metrics.find(key);
+  return found == metrics.end() ? std::numeric_limits<double>::quiet_NaN() : found->second;
+}
+
 void EventQueue::push(TrainEvent event) {
   const std::lock_guard lock(m_mutex);
   if (std::holds_alternative<SnapshotEvent>(event)) {

@@ -4,6 +4,7 @@
 // the newest is kept, and of very many batches that nobody drains only the ends and extremes; everything else is kept
 // in order and never dropped.
 #pragma once
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,24 +16,26 @@
 
 namespace strata {
 
-/// One finished epoch. History keys as Keras writes them. Losses are means per sample, accuracies fractions, times
-/// seconds.
+/// One finished epoch. History keys as Keras writes them. Losses are means per sample, times seconds.
 struct EpochRecord {
   int epoch = 0;  ///< from 1
-  double loss = 0, accuracy = 0;
-  double valLoss = 0, valAccuracy = 0;
+  double loss = 0, valLoss = 0;
+  /// By history key: "accuracy" and "val_accuracy", and likewise for every metric of the run.
+  std::map<std::string, double> metrics;
   double epochSeconds = 0;  ///< training alone
   double valSeconds = 0;
   double samplesPerSecond = 0;
   double learningRate = 0;  ///< of the epoch's last batch
   bool operator==(const EpochRecord&) const = default;
+  /// Of a history key, "loss" and "val_loss" too; not a number where there is none.
+  double value(const std::string& key) const;
 };
 
 /// Where a batch stands.
 struct BatchPoint {
   std::uint64_t step = 0;  ///< batches trained, this one included
   double loss = 0;         ///< mean over the batch
-  double accuracy = 0;
+  double metric = 0;       ///< the first metric of the run; not a number in a run without any
 };
 
 struct StartedEvent {
@@ -69,7 +72,8 @@ struct NoteEvent {
 struct FinishedEvent {
   enum class Reason { Completed, Stopped, StepsDone, EarlyStop } reason = Reason::Completed;
   int bestEpoch = 0;
-  double bestValAccuracy = 0;
+  std::string monitor;   ///< what made it the best: "val_accuracy"
+  double bestValue = 0;  ///< and what that was; not a number without a best epoch
 };
 /// The run has failed; the last good weights are kept.
 struct FailedEvent {

@@ -24,8 +24,8 @@ Batch oneSample(const std::vector<float>& sample, const NetworkSpec& network) {
   return batch;
 }
 
-void refuseNonFinite(std::span<const float> probabilities) {
-  if (!std::all_of(probabilities.begin(), probabilities.end(), [](float p) { return std::isfinite(p); }))
+void refuseNonFinite(std::span<const float> predictions) {
+  if (!std::all_of(predictions.begin(), predictions.end(), [](float p) { return std::isfinite(p); }))
     throw Error(Error::Kind::Input, "network", "its answer is not a number: weights or samples are too large for it",
                 "Use weights of an earlier epoch");
 }
@@ -41,8 +41,9 @@ void checkLabels(const Samples& samples, const std::vector<int>& indices, int cl
 
 }  // namespace
 
-Predictor::Predictor(const NetworkSpec& network, const std::string& backend, int threads)
-    : m_network(network), m_weights(layoutFor(network)), m_backend(createBackend(backend, threads)) {}
+Predictor::Predictor(const NetworkSpec& network, const LossSpec& loss, const std::string& backend, int threads)
+    : m_network(network), m_loss(loss), m_outputSize(outputSize(network)), m_weights(layoutFor(network)),
+      m_backend(createBackend(backend, threads)) {}
 
 Predictor::~Predictor() = default;
 
@@ -56,7 +57,7 @@ void Predictor::setWeights(const Weights& weights) {
 int Predictor::samplesAtOnce(std::size_t wanted) const {
   auto samples = static_cast<int>(std::clamp<std::size_t>(wanted, 1, kMostAtOnce));
   if (samples <= m_samples) return samples;
-  const Analysis analysis = analyse(m_network);
+  const Analysis analysis = analyse(m_network, nullptr);
   while (samples > 1 && analysis.inferenceBytes(samples) > availableMemory() / 2) samples /= 2;
   return samples;
 }
@@ -67,6 +68,7 @@ CompiledNetwork& Predictor::netFor(int samples) {
   m_samples = 0;
   CompileRequest request;
   request.network = m_network;
+  request.loss = m_loss;
   request.maxBatch = samples;
   request.training = false;
   m_net = m_backend->compile(request);
@@ -76,11 +78,11 @@ CompiledNetwork& Predictor::netFor(int samples) {
 }
 
 std::vector<float> Predictor::predict(const std::vector<float>& sample) {
-  std::vector<float> probabilities(m_network.classes);
-  netFor(1).forward(oneSample(sample, m_network), probabilities.data());
-  softmax(probabilities.data(), 1, m_network.classes, probabilities.data());
-  refuseNonFinite(probabilities);
-  return probabilities;
+  std::vector<float> values(static_cast<std::size_t>(m_outputSize));
+  netFor(1).forward(oneSample(sample, m_network), values.data());
+  m_loss.def().predict(values.data(), 1, m_outputSize, values.data());
+  refuseNonFinite(values);
+  return values;
 }
 
 std::vector<std::vector<float>> Predictor::activations(const std::vector<float>& sample) {
@@ -91,38 +93,38 @@ std::vector<std::vector<float>> Predictor::activations(const std::vector<float>&
 
 Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& indices,
                                const Preprocessing& preprocessing) {
-  const int classes = m_network.classes;
-  checkLabels(samples, indices, classes);
-  Evaluation result;
-  result.confusion.assign(classes, std::vector<int>(classes, 0));
+  const bool classifies = m_loss.def().target == TargetKind::ClassIndex;
+  const int classes = classifies ? static_cast<int>(m_outputSize) : 0;
+  if (classifies) checkLabels(samples, indices, classes);
+  MetricIds all;
+  for (const MetricDef& metric : allMetrics()) all.push_back(metric.id);
+  const Scorer scorer(m_loss, all);
   const int atOnce = samplesAtOnce(indices.size());
   CompiledNetwork& net = netFor(atOnce);
   Batches batches(samples, indices, m_network.input, preprocessing, atOnce);
   batches.startEpoch(0, false, 0);
-  std::vector<float> logits(static_cast<std::size_t>(atOnce) * classes), probabilities(logits.size());
-  double lossSum = 0;
-  int hits = 0;
+  std::vector<float> values(static_cast<std::size_t>(atOnce * m_outputSize));
+  Evaluation result;
+  result.confusion.assign(classes, std::vector<int>(classes, 0));
+  LossResult sums;
   for (int i = 0; i < batches.count(); ++i) {
     const Batch batch = batches.at(i);
-    net.forward(batch, logits.data());
-    const LossResult loss = softmaxCrossEntropy<float>(logits.data(), batch.labels, batch.size, classes, nullptr);
-    lossSum += loss.lossSum;
-    hits += loss.hits;
-    softmax(logits.data(), batch.size, classes, probabilities.data());
-    refuseNonFinite({probabilities.data(), static_cast<std::size_t>(batch.size) * classes});
-    for (int n = 0; n < batch.size; ++n) {
-      const float* row = probabilities.data() + static_cast<std::size_t>(n) * classes;
-      const int predicted = static_cast<int>(std::max_element(row, row + classes) - row);
-      result.predicted.push_back(predicted);
-      ++result.confusion[batch.labels[n]][predicted];
+    net.forward(batch, values.data());
+    sums += scorer(batch, 0, batch.size, m_outputSize, values.data());
+    m_loss.def().predict(values.data(), batch.size, m_outputSize, values.data());
+    const std::span<const float> made(values.data(), static_cast<std::size_t>(batch.size * m_outputSize));
+    refuseNonFinite(made);
+    for (int n = 0; classifies && n < batch.size; ++n) {
+      const float* row = made.data() + n * m_outputSize;
+      result.predicted.push_back(static_cast<int>(std::max_element(row, row + classes) - row));
+      ++result.confusion[batch.labels[n]][result.predicted.back()];
     }
-    result.probabilities.insert(result.probabilities.end(), probabilities.begin(),
-                                probabilities.begin() + static_cast<std::ptrdiff_t>(batch.size) * classes);
+    result.predictions.insert(result.predictions.end(), made.begin(), made.end());
   }
-  if (!indices.empty()) {
-    result.loss = lossSum / static_cast<double>(indices.size());
-    result.accuracy = static_cast<double>(hits) / static_cast<double>(indices.size());
-  }
+  if (indices.empty()) return result;
+  result.loss = sums.lossSum / static_cast<double>(indices.size());
+  for (std::size_t i = 0; i < scorer.metrics().size(); ++i)
+    result.metrics[scorer.metrics()[i]->id] = sums.metrics[i] / static_cast<double>(indices.size());
   return result;
 }
 

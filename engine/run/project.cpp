@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/run/settings.h"
 
 namespace strata {
 namespace {
@@ -18,6 +19,27 @@ constexpr std::size_t kMaxName = 120;  ///< characters of a project's name
 /// A whole number from 0. JSON read from a text holds it unsigned, JSON made from an int signed.
 bool isCount(const Json& json) {
   return json.is_number_unsigned() || (json.is_number_integer() && json.get<std::int64_t>() >= 0);
+}
+
+/// "a whole number from 1 to 1000000".
+std::string neededText(const Field& field) {
+  const auto from = [](const std::string& low, const std::string& high) { return " from " + low + " to " + high; };
+  switch (field.kind) {
+    case Field::Kind::Bool:
+      return "true or false";
+    case Field::Kind::Int:
+      return "a whole number" + from(std::to_string(static_cast<std::int64_t>(field.low)),
+                                     std::to_string(static_cast<std::int64_t>(field.high)));
+    case Field::Kind::Seed:
+      return "a whole number" + from("0", std::to_string(std::numeric_limits<std::uint64_t>::max()));
+    case Field::Kind::Choice: {
+      std::string ids;
+      for (const Choice& choice : field.choices) ids += (ids.empty() ? "" : " or ") + inQuotes(choice.id);
+      return ids;
+    }
+    default:
+      return "a number" + from(Json(field.low).dump(), Json(field.high).dump());
+  }
 }
 
 /// Takes the known keys out of an object one by one; finish() refuses what is left.
@@ -36,31 +58,22 @@ class ObjectReader {
     const auto found = m_object.find(key);
     return found == m_object.end() ? nullptr : &*found;
   }
-  void read(const std::string& key, bool& value) {
-    if (const Json* json = take(key)) {
-      if (!json->is_boolean()) throw wrong(key, "true or false", *json);
-      value = json->get<bool>();
-    }
-  }
   void read(const std::string& key, std::string& value) {
     if (const Json* json = take(key)) {
       if (!json->is_string()) throw wrong(key, "text in quotes", *json);
       value = json->get<std::string>();
     }
   }
-  void read(const std::string& key, double& value, double low, double high) {
-    if (const Json* json = take(key)) {
-      if (!json->is_number() || !(json->get<double>() >= low && json->get<double>() <= high))
-        throw wrong(key, "a number from " + Json(low).dump() + " to " + Json(high).dump(), *json);
-      value = json->get<double>();
-    }
-  }
-  template <class Integer>
-  void read(const std::string& key, Integer& value, std::uint64_t low, std::uint64_t high) {
-    if (const Json* json = take(key)) {
-      if (!isCount(*json) || json->get<std::uint64_t>() < low || json->get<std::uint64_t>() > high)
-        throw wrong(key, "a whole number from " + std::to_string(low) + " to " + std::to_string(high), *json);
-      value = narrow<Integer>(json->get<std::uint64_t>(), m_where);
+  /// Puts the value that the key has, when it is there, where `setting` says.
+  template <class Spec>
+  void read(const Setting<Spec>& setting, Spec& spec) {
+    const Field& field = setting.field;
+    if (const Json* json = take(field.id)) {
+      try {
+        setting.put(spec, fieldsFromJson({field}, {{field.id, *json}}, m_where, {}).at(field.id));
+      } catch (const Error&) {
+        throw wrong(field.id, neededText(field), *json);
+      }
     }
   }
   void finish() const {
@@ -82,52 +95,74 @@ class ObjectReader {
   std::vector<std::string> m_known;
 };
 
-/// An optimizer or a schedule: {"type": ..., its fields}.
-template <class Spec>
-Json choiceToJson(const ChoiceRows& all, const Spec& spec) {
-  Json json = {{"type", spec.type}};
-  if (const ChoiceDef* def = findChoice(all, spec.type)) fieldsToJson(def->fields, spec.fields, json);
+/// {"type": ..., its fields}.
+Json choiceToJson(const ChoiceSetting& setting, const TrainingSpec& training) {
+  Json json = {{"type", setting.typeOf(training)}};
+  if (const ChoiceDef* def = findChoice(setting.rows, setting.typeOf(training)))
+    fieldsToJson(def->fields, setting.fieldsOf(training), json);
   return json;
 }
 
-template <class Spec>
-void readChoice(const ChoiceRows& all, ObjectReader& from, const std::string& key, const std::string& where,
-                Spec& spec) {
-  const Json* json = from.take(key);
+void readChoice(const ChoiceSetting& setting, ObjectReader& from, const std::string& where, TrainingSpec& training) {
+  const Json* json = from.take(setting.id);
   if (!json) return;
   const auto type = json->is_object() ? json->find("type") : json->end();
   const ChoiceDef* def =
-      type != json->end() && type->is_string() ? findChoice(all, type->template get<std::string>()) : nullptr;
+      type != json->end() && type->is_string() ? findChoice(setting.rows, type->get<std::string>()) : nullptr;
   if (!def) {
     std::string known;
-    for (const ChoiceDef* each : all) known += (known.empty() ? "" : ", ") + each->type;
-    throw from.wrong(key, "an object with a type, one of " + known, *json);
+    for (const ChoiceDef* each : setting.rows) known += (known.empty() ? "" : ", ") + each->type;
+    throw from.wrong(setting.id, "an object with a type, one of " + known, *json);
   }
-  spec.type = def->type;
-  spec.fields = fieldsFromJson(def->fields, *json, where + ": " + from.name(key), {"type"});
+  setting.type(training) = def->type;
+  setting.fields(training) = fieldsFromJson(def->fields, *json, where + ": " + from.name(setting.id), {"type"});
 }
 
-Json dataToJson(const DataSpec& data) {
+/// All settings of a table; those that need not be written only where they are not as they would be without.
+template <class Spec>
+void settingsToJson(const std::vector<Setting<Spec>>& settings, const Spec& spec, Json& json) {
+  for (const Setting<Spec>& setting : settings) {
+    Fields value;
+    value.set(setting.field.id, setting.get(spec));
+    Field field = setting.field;
+    if (setting.alwaysWritten) field.initial = Initializer{};  // of no setting
+    fieldsToJson({field}, value, json);
+  }
+}
+
+const std::string& targetName(const TrainingSpec& training) {
+  return targetKinds()[static_cast<std::size_t>(training.loss.def().target)].id;
+}
+
+Json dataToJson(const Project& project) {
+  const DataSpec& data = project.data;
   const DataSpec initial;
-  Json json = {{"source", data.source},
-               {"validation", data.validation == ValidationSource::TestSet ? "test" : "split"}};
-  if (data.validation == ValidationSource::Split || data.validationFraction != initial.validationFraction)
-    json["validation_fraction"] = data.validationFraction;
+  Json json = {{"source", data.source}};
+  settingsToJson(dataSettings(), data, json);
+  if (data.validation == ValidationSource::Split) json["validation_fraction"] = data.validationFraction;
+  json["target"] = targetName(project.training);
   if (data.preprocessing != initial.preprocessing) json["preprocessing"] = preprocessingToJson(data.preprocessing);
   if (data.augmentation != initial.augmentation) json["augmentation"] = augmentationToJson(data.augmentation);
   return json;
+}
+
+/// What the loss compares with follows from the loss; the file says it for who reads it.
+void checkTarget(ObjectReader& reader) {
+  std::string target = targetKinds().front().id, known;
+  reader.read("target", target);
+  for (const Choice& kind : targetKinds()) {
+    if (kind.id == target) return;
+    known += (known.empty() ? "" : " or ") + inQuotes(kind.id);
+  }
+  throw reader.wrong("target", known, target);
 }
 
 DataSpec dataFromJson(const Json& json, const std::string& where) {
   DataSpec data;
   ObjectReader reader(json, where, "data");
   reader.read("source", data.source);
-  std::string validation = "split";
-  reader.read("validation", validation);
-  if (validation != "split" && validation != "test")
-    throw reader.wrong("validation", "\"split\" or \"test\"", validation);
-  data.validation = validation == "test" ? ValidationSource::TestSet : ValidationSource::Split;
-  reader.read("validation_fraction", data.validationFraction, 0.0, kMaxValidationFraction);
+  for (const auto& setting : dataSettings()) reader.read(setting, data);
+  checkTarget(reader);
   if (const Json* preprocessing = reader.take("preprocessing"))
     data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
   if (const Json* augmentation = reader.take("augmentation"))
@@ -137,34 +172,58 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
 }
 
 Json trainingToJson(const TrainingSpec& training) {
-  const TrainingSpec initial;
-  Json json = {{"loss", training.loss}};
-  if (training.labelSmoothing != initial.labelSmoothing) json["label_smoothing"] = training.labelSmoothing;
-  json["optimizer"] = choiceToJson(rowsOf(allOptimizers()), training.optimizer);
-  json["schedule"] = choiceToJson(rowsOf(allSchedules()), training.schedule);
-  json["batch_size"] = training.batchSize;
-  json["epochs"] = training.epochs;
-  json["seed"] = training.seed;
-  json["shuffle"] = training.shuffle;
-  if (training.keepEpochs != initial.keepEpochs) json["keep_epochs"] = training.keepEpochs;
+  Json json = Json::object();
+  for (const ChoiceSetting& choice : trainingChoices()) json[choice.id] = choiceToJson(choice, training);
+  json["metrics"] = training.metrics;
+  json["monitor"] = training.monitor;
+  settingsToJson(trainingSettings(), training, json);
   return json;
+}
+
+std::string knownMetrics() {
+  std::string known;
+  for (const MetricDef& metric : allMetrics()) known += (known.empty() ? "" : ", ") + metric.id;
+  return known;
+}
+
+void readMetrics(ObjectReader& reader, MetricIds& metrics) {
+  const Json* json = reader.take("metrics");
+  if (!json) return;
+  const auto named = [](const Json& id) { return id.is_string() && findMetric(id.get<std::string>()); };
+  if (!json->is_array() || json->size() > kMostMetrics || !std::all_of(json->begin(), json->end(), named))
+    throw reader.wrong("metrics", "a list of some of " + knownMetrics(), *json);
+  metrics = json->get<MetricIds>();
+}
+
+void readMonitor(ObjectReader& reader, std::string& monitor) {
+  reader.read("monitor", monitor);
+  const std::string id = withoutVal(monitor);
+  if (id != "loss" && !findMetric(id))
+    throw reader.wrong("monitor", "one of loss, " + knownMetrics() + ", or one of these behind val_", monitor);
 }
 
 TrainingSpec trainingFromJson(const Json& json, const std::string& where) {
   TrainingSpec training;
   ObjectReader reader(json, where, "training");
-  reader.read("loss", training.loss);
-  if (training.loss != "softmax_cross_entropy") throw reader.wrong("loss", "\"softmax_cross_entropy\"", training.loss);
-  reader.read("label_smoothing", training.labelSmoothing, 0.0, kMaxLabelSmoothing);
-  readChoice(rowsOf(allOptimizers()), reader, "optimizer", where, training.optimizer);
-  readChoice(rowsOf(allSchedules()), reader, "schedule", where, training.schedule);
-  reader.read("batch_size", training.batchSize, 1, kMaxBatchSize);
-  reader.read("epochs", training.epochs, 1, kMaxEpochs);
-  reader.read("seed", training.seed, 0, std::numeric_limits<std::uint64_t>::max());
-  reader.read("shuffle", training.shuffle);
-  reader.read("keep_epochs", training.keepEpochs, 0, kMaxEpochs);
+  for (const ChoiceSetting& choice : trainingChoices()) readChoice(choice, reader, where, training);
+  readMetrics(reader, training.metrics);
+  readMonitor(reader, training.monitor);
+  for (const auto& setting : trainingSettings()) reader.read(setting, training);
   reader.finish();
   return training;
+}
+
+/// Version 1 knew one loss by its name, with its one field beside it.
+void migrateFrom1(Json& json) {
+  const auto training = json.find("training");
+  if (training == json.end() || !training->is_object()) return;
+  const auto loss = training->find("loss"), smoothing = training->find("label_smoothing");
+  if (loss == training->end() && smoothing == training->end()) return;
+  if (loss != training->end() && !loss->is_string()) return;
+  Json object = {{"type", loss == training->end() ? LossSpec().type : loss->get<std::string>()}};
+  if (smoothing != training->end()) object["label_smoothing"] = *smoothing;
+  (*training)["loss"] = object;
+  training->erase("label_smoothing");
 }
 
 void checkVersion(ObjectReader& reader, const Json& json, const std::string& where) {
@@ -183,14 +242,23 @@ void checkVersion(ObjectReader& reader, const Json& json, const std::string& whe
 // ---- settings on the command line
 // -----------------------------------------------------------------------------------------
 
-/// The project as JSON with every plain key present, so that a setting can be told to exist.
+template <class Spec>
+void addAll(const std::vector<Setting<Spec>>& settings, const Spec& spec, Json& json) {
+  for (Setting<Spec> setting : settings) {
+    setting.alwaysWritten = true;
+    settingsToJson<Spec>({setting}, spec, json);
+  }
+}
+
+/// The project as JSON with every plain key present, so that a setting can be told to exist. What only follows from
+/// others cannot be set.
 Json fullJson(const Project& project) {
   Json json = projectToJson(project);
-  json["data"]["validation_fraction"] = project.data.validationFraction;
+  addAll(dataSettings(), project.data, json["data"]);
+  addAll(trainingSettings(), project.training, json["training"]);
+  json["data"].erase("target");
   json["data"]["preprocessing"] = preprocessingToJson(project.data.preprocessing);
   json["data"]["augmentation"] = augmentationToJson(project.data.augmentation);
-  json["training"]["label_smoothing"] = project.training.labelSmoothing;
-  json["training"]["keep_epochs"] = project.training.keepEpochs;
   return json;
 }
 
@@ -211,7 +279,7 @@ struct Target {
     Nothing,    ///< there is no such setting
     Words,      ///< text of one's own: a name, a folder
     Name,       ///< one of several known names
-    Type,       ///< likewise, of an optimizer or a schedule, whose other fields change with it
+    Type,       ///< likewise, of a row of a table, whose other fields change with it
     Json,       ///< numbers, lists
     NameOrJson  ///< an initializer, by its name or as an object
   };
@@ -251,15 +319,15 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
     object = &*found;
   }
   if (path.size() == 3 && path[0] == "training") {
-    const ChoiceRows choices = path[1] == "optimizer" ? rowsOf(allOptimizers()) : rowsOf(allSchedules());
-    const ChoiceDef* def = findChoice(choices, object->value("type", ""));
-    const Field* field = def ? findField(def->fields, key) : nullptr;
-    return {key == "type" ? Target::Takes::Type : takenBy(field), object, choices};
+    const ChoiceSetting* setting = findTrainingChoice(path[1]);
+    const ChoiceDef* def = setting ? findChoice(setting->rows, object->value("type", "")) : nullptr;
+    if (!def) return {};
+    return {key == "type" ? Target::Takes::Type : takenBy(findField(def->fields, key)), object, setting->rows};
   }
   return {takenByPlainKey(*object, key, path), object, {}};
 }
 
-/// Another optimizer or schedule keeps of the old one what it knows too: the learning rate, mostly.
+/// Another row keeps of the old one what it knows too: the learning rate, mostly.
 void changeType(Json& object, const std::string& type, const ChoiceRows& choices) {
   const ChoiceDef* def = findChoice(choices, type);
   Json changed = {{"type", type}};
@@ -299,15 +367,32 @@ void put(const Target& target, const std::string& key, const std::string& text) 
 
 }  // namespace
 
+MetricIds metricsOf(const TrainingSpec& training) { return fittingMetrics(training.metrics, training.loss); }
+
+std::string monitorOf(const TrainingSpec& training) {
+  const std::string id = withoutVal(training.monitor);
+  return id == "loss" || !fittingMetrics({id}, training.loss).empty() ? training.monitor : "val_loss";
+}
+
+Analysis analyse(const Project& project) { return analyse(project.network, project.training.loss.def().outputRule); }
+
 Json projectToJson(const Project& project) {
   return {{"version", kProjectVersion},
           {"name", project.name},
-          {"data", dataToJson(project.data)},
+          {"data", dataToJson(project)},
           {"network", networkToJson(project.network)},
           {"training", trainingToJson(project.training)}};
 }
 
-Project projectFromJson(const Json& json, const std::string& where) {
+Json migrate(Json json) {
+  const auto version = json.is_object() ? json.find("version") : json.end();
+  if (version == json.end() || *version != 1) return json;
+  migrateFrom1(json);
+  return json;
+}
+
+Project projectFromJson(const Json& written, const std::string& where) {
+  const Json json = migrate(written);
   Project project;
   ObjectReader reader(json, where, "");
   checkVersion(reader, json, where);
@@ -333,7 +418,9 @@ void applySetting(Project& project, const std::string& keyEqualsValue) {
   if (equals == std::string::npos || equals == 0)
     throw Error(Error::Kind::Usage, "--set " + keyEqualsValue, "needed KEY=VALUE",
                 "For example --set training.epochs=5");
-  const std::string key = keyEqualsValue.substr(0, equals), text = keyEqualsValue.substr(equals + 1);
+  const std::string text = keyEqualsValue.substr(equals + 1);
+  std::string key = keyEqualsValue.substr(0, equals);
+  if (key == "training.label_smoothing") key = "training.loss.label_smoothing";  // as version 1 had it
   Json json = fullJson(project);
   const std::vector<std::string> path = split(key, '.');
   const Target target = findTarget(json, path);

@@ -6,15 +6,16 @@
 #include "engine/base/file.h"
 #include "engine/data/augment.h"
 #include "engine/data/dataset.h"
+#include "engine/learn/metric.h"
 #include "engine/learn/optimizer.h"
 #include "engine/learn/schedule.h"
 #include "engine/net/network_spec.h"
 
 namespace strata {
 
-/// Limits of the settings below that are no fields of an optimizer, a schedule or a layer.
+/// Limits of settings; settings.h describes them all.
 inline constexpr int kMaxEpochs = 1'000'000, kMaxBatchSize = 65536;
-inline constexpr double kMaxLabelSmoothing = 0.9, kMaxValidationFraction = 0.9;
+inline constexpr double kMaxValidationFraction = 0.9;
 
 struct DataSpec {
   std::string source = "mnist";  ///< id of the catalogue, "synthetic-digits", or a folder
@@ -26,8 +27,9 @@ struct DataSpec {
 };
 
 struct TrainingSpec {
-  std::string loss = "softmax_cross_entropy";
-  double labelSmoothing = 0;
+  LossSpec loss;
+  MetricIds metrics{"accuracy"};         ///< those that do not fit the loss are passed over: metricsOf()
+  std::string monitor = "val_accuracy";  ///< the history key that makes an epoch the best: monitorOf()
   OptimizerSpec optimizer;
   ScheduleSpec schedule;
   int batchSize = 128;
@@ -38,6 +40,11 @@ struct TrainingSpec {
   bool operator==(const TrainingSpec&) const = default;
 };
 
+/// The metrics of a run with these settings.
+MetricIds metricsOf(const TrainingSpec& training);
+/// What decides its best epoch: `monitor`, or "val_loss" where that does not fit the loss.
+std::string monitorOf(const TrainingSpec& training);
+
 struct Project {
   std::string name = "Untitled";
   DataSpec data;
@@ -46,10 +53,15 @@ struct Project {
   bool operator==(const Project&) const = default;
 };
 
-inline constexpr int kProjectVersion = 1;
+/// The network by what its loss asks of it.
+Analysis analyse(const Project& project);
+
+inline constexpr int kProjectVersion = 2;
 inline constexpr std::uint64_t kMaxProjectBytes = 1 << 20;  ///< of a project's file; a larger one is not read
 
 Json projectToJson(const Project& project);
+/// What an earlier version has written, as this one would have. Damage stays what it is.
+Json migrate(Json json);
 /// Throws Error::Input for anything malformed, unknown or of a newer version. A stack with issues is accepted.
 Project projectFromJson(const Json& json, const std::string& where);
 Project readProject(const Path& path);                        ///< Error::File, Error::Input

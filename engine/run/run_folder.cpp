@@ -20,7 +20,6 @@ namespace fs = std::filesystem;
 constexpr std::uint64_t kMaxOwedBytes = 64 << 20;  ///< of kept epochs; past it training waits for the disk
 constexpr int kFailedPace = 10;                    ///< times as far apart are rounds while nothing comes of them
 constexpr int kLastTries = 3;                      ///< rounds before the end is told as a failure
-constexpr const char* kHistoryHeader = "epoch,loss,accuracy,val_loss,val_accuracy,epoch_seconds,samples_per_second\n";
 
 /// A lock on the whole file that belongs to the open file: asking for it takes nothing, and it dies with its process.
 struct flock wholeFile() {
@@ -40,11 +39,27 @@ std::string holderIn(const Path& lockFile) {
   return pid.empty() || !number ? "another process" : "process " + pid;
 }
 
-std::string historyLine(const EpochRecord& record) {
+/// The columns of history.csv behind the epoch: losses, the run's metrics, times.
+std::vector<std::string> historyKeys(const TrainingSpec& training) {
+  std::vector<std::string> keys{"loss"};
+  for (const std::string& id : metricsOf(training)) keys.push_back(id);
+  keys.push_back("val_loss");
+  for (const std::string& id : metricsOf(training)) keys.push_back(withVal(id));
+  return keys;
+}
+
+std::string historyHeader(const std::vector<std::string>& keys) {
+  std::string line = "epoch";
+  for (const std::string& key : keys) line.append(",").append(key);
+  return line + ",epoch_seconds,samples_per_second\n";
+}
+
+std::string historyLine(const EpochRecord& record, const std::vector<std::string>& keys) {
   std::string line = std::to_string(record.epoch);
-  for (const double value :
-       {record.loss, record.accuracy, record.valLoss, record.valAccuracy, record.epochSeconds, record.samplesPerSecond})
-    line.append(",").append(compactJson(numberOrNull(value)));
+  const auto add = [&](double value) { line.append(",").append(compactJson(numberOrNull(value))); };
+  for (const std::string& key : keys) add(record.value(key));
+  add(record.epochSeconds);
+  add(record.samplesPerSecond);
   return line + "\n";
 }
 
@@ -162,7 +177,8 @@ FolderLock::~FolderLock() { ::close(m_fd); }
 
 RunFolder::RunFolder(const Entry& entry)
     : m_folder(entry.record.folder), m_checkpoints(m_folder / "checkpoints"), m_metrics(m_folder / "metrics.jsonl"),
-      m_history(m_folder / "history.csv"), m_keepEpochs(entry.record.project.training.keepEpochs), m_pace(entry.pace),
+      m_history(m_folder / "history.csv"), m_historyKeys(historyKeys(entry.record.project.training)),
+      m_keepEpochs(entry.record.project.training.keepEpochs), m_pace(entry.pace),
       m_environment(prettyJson(entry.environment)), m_project(prettyJson(projectToJson(entry.record.project))),
       m_epochs(entry.record.epochs), m_newest(entry.start) {
   enter(entry);
@@ -203,8 +219,8 @@ RunFolder::~RunFolder() {
 void RunFolder::beginRecord(const Entry& entry) {
   const std::vector<EpochRecord>& epochs = entry.record.epochs;
   const std::uint64_t step = entry.start->step;
-  std::string history = kHistoryHeader;
-  for (const EpochRecord& record : epochs) history += historyLine(record);
+  std::string history = historyHeader(m_historyKeys);
+  for (const EpochRecord& record : epochs) history += historyLine(record, m_historyKeys);
   m_history.begin(history);
 
   const Path old = entry.resumeFrom / "metrics.jsonl";
@@ -249,7 +265,7 @@ void RunFolder::owe(Change change) {
 void RunFolder::epoch(const EpochRecord& record, bool best, Shared checkpoint) {
   owe([&](Owed& owed) {
     owed.metrics += epochLine(record, checkpoint->step);
-    owed.history += historyLine(record);
+    owed.history += historyLine(record, m_historyKeys);
     m_epochs.push_back(record);
     if (best) owed.best = m_best = checkpoint;
     if (m_keepEpochs > 0) owed.epochs.push_back(checkpoint);
@@ -339,11 +355,11 @@ void RunFolder::summary(const RunRecord& record) {
 /// Somebody has removed the folder under the run. All that is still known of it is owed again.
 void RunFolder::makeAnew(Owed& owed) {
   Owed known;
-  std::string history = kHistoryHeader, metrics;
+  std::string history = historyHeader(m_historyKeys), metrics;
   {
     const std::lock_guard lock(m_mutex);
     for (const EpochRecord& record : m_epochs) {
-      history += historyLine(record);
+      history += historyLine(record, m_historyKeys);
       metrics += epochLine(record, m_newest->step);
     }
     m_owed.history.clear();

@@ -98,6 +98,7 @@ class RunFolder {
 
   Path m_folder, m_checkpoints;
   GrowingFile m_metrics, m_history;  ///< the saver's alone, once it runs
+  const std::vector<std::string> m_historyKeys;
   int m_keepEpochs;
   std::chrono::milliseconds m_pace;
   std::vector<std::string> m_problems;

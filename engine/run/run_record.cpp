@@ -124,9 +124,13 @@ EpochRecord epochFromJson(const Json& json, const std::string& where) {
   EpochRecord record;
   record.epoch = count<int>(json, "epoch", where);
   record.loss = number(json, "loss", -kMostLoss, kMostLoss, where);
-  record.accuracy = number(json, "accuracy", 0, 1, where);
   record.valLoss = number(json, "val_loss", -kMostLoss, kMostLoss, where);
-  record.valAccuracy = number(json, "val_accuracy", 0, 1, where);
+  for (const MetricDef& metric : allMetrics())
+    for (const std::string& key : {metric.id, withVal(metric.id)}) {
+      const bool share = metric.format == MetricDef::Format::Percent;
+      if (json.contains(key))
+        record.metrics[key] = number(json, key.c_str(), share ? 0 : -kMostLoss, share ? 1 : kMostLoss, where);
+    }
   record.epochSeconds = number(json, "epoch_seconds", 0, kMostSeconds, where);
   record.valSeconds = number(json, "val_seconds", 0, kMostSeconds, where);
   record.samplesPerSecond = number(json, "samples_per_second", 0, kMostRate, where);
@@ -136,18 +140,20 @@ EpochRecord epochFromJson(const Json& json, const std::string& where) {
 
 EpochRecord missingEpoch(int epoch) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-  return {epoch, kNone, kNone, kNone, kNone, 0, 0, kNone, kNone};
+  return {epoch, kNone, kNone, {}, 0, 0, kNone, kNone};
 }
 
 bool isMissing(const EpochRecord& record) { return std::isnan(record.loss); }
 
-int bestEpochOf(const std::vector<EpochRecord>& epochs) {
+int bestEpochOf(const std::vector<EpochRecord>& epochs, const std::string& monitor) {
+  const double sign = higherIsBetter(monitor) ? 1 : -1;
   int best = 0;
-  double highest = -1;
+  double highest = -std::numeric_limits<double>::infinity();
   for (const EpochRecord& record : epochs) {
-    const double accuracy = std::isnan(record.valAccuracy) ? record.accuracy : record.valAccuracy;
-    if (accuracy > highest) {
-      highest = accuracy;
+    double value = record.value(monitor);
+    if (std::isnan(value)) value = record.value(withoutVal(monitor));
+    if (sign * value > highest) {
+      highest = sign * value;
       best = record.epoch;
     }
   }
@@ -155,16 +161,20 @@ int bestEpochOf(const std::vector<EpochRecord>& epochs) {
 }
 
 Json epochToJson(const EpochRecord& record) {
-  return {{"event", "epoch"},
-          {"epoch", record.epoch},
-          {"loss", numberOrNull(record.loss)},
-          {"accuracy", numberOrNull(record.accuracy)},
-          {"val_loss", numberOrNull(record.valLoss)},
-          {"val_accuracy", numberOrNull(record.valAccuracy)},
-          {"epoch_seconds", numberOrNull(record.epochSeconds)},
-          {"val_seconds", numberOrNull(record.valSeconds)},
-          {"samples_per_second", numberOrNull(record.samplesPerSecond)},
-          {"learning_rate", numberOrNull(record.learningRate)}};
+  Json json{{"event", "epoch"}, {"epoch", record.epoch}};
+  const auto addMetrics = [&](bool validated) {
+    for (const auto& [key, value] : record.metrics)
+      if ((key != withoutVal(key)) == validated) json[key] = numberOrNull(value);
+  };
+  json["loss"] = numberOrNull(record.loss);
+  addMetrics(false);
+  json["val_loss"] = numberOrNull(record.valLoss);
+  addMetrics(true);
+  json["epoch_seconds"] = numberOrNull(record.epochSeconds);
+  json["val_seconds"] = numberOrNull(record.valSeconds);
+  json["samples_per_second"] = numberOrNull(record.samplesPerSecond);
+  json["learning_rate"] = numberOrNull(record.learningRate);
+  return json;
 }
 
 Path runsDir() { return userDataDir() / "runs"; }
@@ -185,7 +195,7 @@ Path newRunFolder(const Path& parent) {
 RunRecord readRun(const Path& folder, std::vector<std::string>* problems) {
   RunRecord run = describeRun(folder);
   run.epochs = readEpochs(folder / "metrics.jsonl", problems);
-  run.bestEpoch = bestEpochOf(run.epochs);
+  run.bestEpoch = bestEpochOf(run.epochs, monitorOf(run.project.training));
   return run;
 }
 

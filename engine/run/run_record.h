@@ -33,9 +33,9 @@ struct RunRecord {
   std::vector<std::string> problems;  ///< of files that the record can do without, a sentence each
 };
 
-/// The epoch with the highest validation accuracy (training accuracy where nothing is validated); the earliest of
-/// equals; 0 for none.
-int bestEpochOf(const std::vector<EpochRecord>& epochs);
+/// The epoch with the best value of `monitor`, a history key (where nothing is validated, the best of the same in
+/// training); the earliest of equals; 0 for none.
+int bestEpochOf(const std::vector<EpochRecord>& epochs, const std::string& monitor = "val_accuracy");
 /// As in metrics.jsonl and with `strata train --json`; null for what is not a number.
 Json epochToJson(const EpochRecord& record);
 /// As epochToJson() has written it; what is missing becomes NaN, or 0 for `epoch`. `where` names it in messages.

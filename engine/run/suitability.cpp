@@ -13,10 +13,11 @@ std::string classCounts(const NetworkSpec& network, const Dataset& dataset) {
 
 }  // namespace
 
-std::string misfit(const NetworkSpec& network, const Dataset& dataset) {
+std::string misfit(const NetworkSpec& network, const Dataset& dataset, TargetKind target) {
   if (dataset.shape != network.input)
     return dataset.title + " has samples of " + dataset.shape.text() + ", the net's input is " + network.input.text();
-  if (static_cast<int>(dataset.classes.size()) > network.classes) return classCounts(network, dataset);
+  if (target == TargetKind::ClassIndex && static_cast<int>(dataset.classes.size()) > network.classes)
+    return classCounts(network, dataset);
   return {};
 }
 
@@ -35,9 +36,9 @@ std::vector<std::string> remarks(const Dataset& dataset) {
   return sentences;
 }
 
-std::vector<std::string> remarks(const NetworkSpec& network, const Dataset& dataset) {
+std::vector<std::string> remarks(const NetworkSpec& network, const Dataset& dataset, TargetKind target) {
   std::vector<std::string> sentences = remarks(dataset);
-  if (static_cast<int>(dataset.classes.size()) < network.classes)
+  if (target == TargetKind::ClassIndex && static_cast<int>(dataset.classes.size()) < network.classes)
     sentences.push_back(classCounts(network, dataset) + ": it only learns that the others never come.");
   return sentences;
 }

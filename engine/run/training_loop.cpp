@@ -70,7 +70,7 @@ TrainEvent TrainingLoop::run() {
 
 void TrainingLoop::checkJob() const {
   const Project& project = m_job.project;
-  const Analysis analysis = analyse(project.network);
+  const Analysis analysis = analyse(project);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error) {
       const std::string layer = issue.layer >= 0 ? ", layer " + pathOf(project.network, issue.layer) : "";
@@ -80,7 +80,7 @@ void TrainingLoop::checkJob() const {
     }
   if (!m_job.data.dataset) throw badJob("data", "no data set is loaded", "Choose one first");
   const Dataset& dataset = *m_job.data.dataset;
-  if (const std::string reason = misfit(project.network, dataset); !reason.empty())
+  if (const std::string reason = misfit(project.network, dataset, project.training.loss.def().target); !reason.empty())
     throw badJob("network", reason, "Fit the net's input and classes to the data, or choose other data");
   if (m_job.data.train.empty())
     throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
@@ -96,14 +96,16 @@ void TrainingLoop::prepare() {
   m_job.project.data.preprocessing = resolved(m_job.project.data.preprocessing, *data.dataset);
   m_backend = m_job.makeBackend ? m_job.makeBackend() : createBackend(m_job.backend, m_job.threads);
   checkPrecision(*m_backend, m_job.precision);
-  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.labelSmoothing, training.batchSize,
+  const MetricIds metrics = metricsOf(training);
+  m_scorer.emplace(training.loss, metrics);
+  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.loss, metrics, training.batchSize,
                               training.seed, m_job.precision});
   m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing,
                      training.batchSize, m_job.project.data.augmentation);
   m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing,
                        training.batchSize);
   m_validation->startEpoch(0, false, 0);
-  m_logits.resize(static_cast<std::size_t>(training.batchSize) * m_job.project.network.classes);
+  m_outputs.resize(static_cast<std::size_t>(training.batchSize * outputSize(m_job.project.network)));
 
   m_fingerprint = fingerprintOf(data, m_job.project.data.validationFraction, training.seed, training.shuffle);
 
@@ -119,7 +121,7 @@ void TrainingLoop::prepare() {
   m_mark = m_lastSave = Clock::now();
   m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count(), m_record.epochs,
                              m_record.bestEpoch});
-  for (const std::string& remark : remarks(m_job.project.network, *m_job.data.dataset))
+  for (const std::string& remark : remarks(m_job.project.network, *m_job.data.dataset, m_scorer->loss().target))
     note(NoteEvent::Level::Warning, remark);
   if (const std::string warning = polarityWarning(m_job.project.data.preprocessing); !warning.empty())
     note(NoteEvent::Level::Warning, warning);
@@ -143,7 +145,7 @@ void TrainingLoop::resume() {
 
   const RunRecord old = readRun(folder, &problems);
   m_record.epochs = epochsUpTo(from, old, problems);
-  m_record.bestEpoch = bestEpochOf(m_record.epochs);
+  m_record.bestEpoch = bestEpochOf(m_record.epochs, monitor());
   if (folder == m_job.runFolder) {
     m_record.name = old.name;
     if (!old.started.empty()) m_record.started = old.started;
@@ -192,7 +194,10 @@ void TrainingLoop::takePosition(const Checkpoint& from, const TrainingSpec& befo
   m_epoch = from.epoch;
   m_batch = static_cast<int>((from.epochSamples + batchSize - 1) / batchSize);
   m_lossSum = from.epochLossSum;
-  m_hits = from.epochHits;
+  for (std::size_t i = 0; i < m_scorer->metrics().size(); ++i) {
+    const auto sum = from.epochMetrics.find(m_scorer->metrics()[i]->id);
+    m_metricSums[i] = sum == from.epochMetrics.end() ? 0 : sum->second;
+  }
   m_samples = from.epochSamples;
   m_epochSeconds = from.epochSeconds;
   if (m_step > 0) m_rate = rateAt(before, m_step - 1);
@@ -292,7 +297,7 @@ void TrainingLoop::trainRun() {
 void TrainingLoop::record(const LossResult& result, int samples, double rate, double seconds) {
   m_rate = rate;
   m_lossSum += result.lossSum;
-  m_hits += result.hits;
+  for (std::size_t i = 0; i < m_metricSums.size(); ++i) m_metricSums[i] += result.metrics[i];
   m_samples += samples;
   ++m_step;
   ++m_batch;
@@ -300,7 +305,8 @@ void TrainingLoop::record(const LossResult& result, int samples, double rate, do
   m_epochSeconds += seconds;
   m_secondsPerStep =
       m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
-  sendProgress(result.lossSum / samples, static_cast<double>(result.hits) / samples, rate);
+  const bool measured = !m_scorer->metrics().empty();
+  sendProgress(result.lossSum / samples, measured ? result.metrics[0] / samples : std::nan(""), rate);
   watchForCollapse(m_batch - 1, result.lossSum / samples);
 }
 
@@ -328,40 +334,45 @@ void TrainingLoop::watchForCollapse(int batch, double loss) {
 }
 
 bool TrainingLoop::validate() {
-  const auto& training = m_job.project.training;
-  double lossSum = 0;
-  std::int64_t hits = 0;
+  LossResult sums;
+  const std::int64_t size = outputSize(m_job.project.network);
   lap();
   for (int i = 0; i < m_validation->count(); ++i) {
     if (m_control.stopWanted()) return false;
     const Batch batch = m_validation->at(i);
-    m_net->forward(batch, m_logits.data());
-    const LossResult result = softmaxCrossEntropy<float>(
-        m_logits.data(), batch.labels, batch.size, m_job.project.network.classes, nullptr, training.labelSmoothing);
-    lossSum += result.lossSum;
-    hits += result.hits;
+    m_net->forward(batch, m_outputs.data());
+    sums += (*m_scorer)(batch, 0, batch.size, size, m_outputs.data());
   }
   const auto count = static_cast<double>(m_job.data.validation.size());
-  m_validated.valLoss = lossSum / count;  // nothing to validate on: not a number
-  m_validated.valAccuracy = static_cast<double>(hits) / count;
+  m_validated.valLoss = sums.lossSum / count;  // nothing to validate on: not a number
+  putMetrics(m_validated, sums.metrics, count, true);
   m_validated.valSeconds = lap();
   return true;
+}
+
+void TrainingLoop::putMetrics(EpochRecord& record, const std::array<double, kMostMetrics>& sums, double samples,
+                              bool validated) const {
+  for (std::size_t i = 0; i < m_scorer->metrics().size(); ++i) {
+    const std::string& id = m_scorer->metrics()[i]->id;
+    record.metrics[validated ? withVal(id) : id] = sums[i] / samples;
+  }
 }
 
 void TrainingLoop::endEpoch() {
   EpochRecord record = m_validated;
   record.epoch = ++m_epoch;
   record.loss = m_lossSum / static_cast<double>(m_samples);
-  record.accuracy = static_cast<double>(m_hits) / static_cast<double>(m_samples);
+  putMetrics(record, m_metricSums, static_cast<double>(m_samples), false);
   record.epochSeconds = m_epochSeconds;
   record.samplesPerSecond = m_epochSeconds > 0 ? static_cast<double>(m_samples) / m_epochSeconds : 0;
   record.learningRate = m_rate;
   m_batch = 0;
   m_lossSum = m_epochSeconds = 0;
-  m_hits = m_samples = 0;
+  m_metricSums = {};
+  m_samples = 0;
   m_record.epochs.push_back(record);
   m_good = makeCheckpoint();
-  m_record.bestEpoch = bestEpochOf(m_record.epochs);
+  m_record.bestEpoch = bestEpochOf(m_record.epochs, monitor());
   const bool best = m_record.bestEpoch == record.epoch;
   if (m_folder) {
     m_folder->epoch(record, best, m_good);
@@ -374,9 +385,9 @@ void TrainingLoop::endEpoch() {
 }
 
 void TrainingLoop::changeRate(double rate) {
-  for (const ChoiceDef& def : allOptimizers())
-    for (const Field& field : def.fields)
-      if (def.type == m_job.project.training.optimizer.type && field.id == "learning_rate")
+  if (const auto* def = findChoice(allOptimizers(), m_job.project.training.optimizer.type))
+    for (const Field& field : def->fields)
+      if (field.id == "learning_rate")
         if (const auto problem = problemWith(field, rate)) return note(NoteEvent::Level::Warning, *problem);
   m_job.project.training.optimizer.fields.set("learning_rate", rate);
   m_record.project = m_job.project;
@@ -406,6 +417,7 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
   checkpoint->weights = m_net->weights();
   if (const std::string layer = firstNonFinite(checkpoint->weights); !layer.empty()) diverge(layer, "weights");
   checkpoint->network = m_job.project.network;
+  checkpoint->loss = m_job.project.training.loss;
   checkpoint->preprocessing = m_job.project.data.preprocessing;
   checkpoint->classes = m_job.data.dataset->classes;
   checkpoint->optimizerState = m_net->optimizerState();
@@ -414,7 +426,8 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
   checkpoint->step = m_step;
   checkpoint->epoch = m_epoch;
   checkpoint->epochLossSum = m_lossSum;
-  checkpoint->epochHits = m_hits;
+  for (std::size_t i = 0; i < m_scorer->metrics().size(); ++i)
+    checkpoint->epochMetrics[m_scorer->metrics()[i]->id] = m_metricSums[i];
   checkpoint->epochSamples = m_samples;
   checkpoint->epochSeconds = m_epochSeconds;
   checkpoint->data = m_fingerprint;
@@ -430,7 +443,7 @@ void TrainingLoop::sendSnapshot(const Checkpoint* checkpoint) {
                      checkpoint ? checkpoint->epoch : m_epoch})});
 }
 
-void TrainingLoop::sendProgress(double loss, double accuracy, double rate) {
+void TrainingLoop::sendProgress(double loss, double metric, double rate) {
   ProgressEvent event;
   event.epoch = m_epoch + 1;
   event.epochs = m_job.project.training.epochs;
@@ -440,7 +453,7 @@ void TrainingLoop::sendProgress(double loss, double accuracy, double rate) {
   event.secondsPerStep = m_secondsPerStep;
   event.samplesPerSecond = m_job.project.training.batchSize / m_secondsPerStep;
   event.learningRate = rate;
-  event.points.push_back({m_step, loss, accuracy});
+  event.points.push_back({m_step, loss, metric});
   m_events.push(std::move(event));
 }
 
@@ -463,8 +476,8 @@ Error TrainingLoop::divergence(const std::string& why) const {
 }
 
 TrainEvent TrainingLoop::finished(Reason reason) {
-  FinishedEvent event{reason, m_record.bestEpoch, 0};
-  if (m_record.bestEpoch > 0) event.bestValAccuracy = m_record.epochs[m_record.bestEpoch - 1].valAccuracy;
+  FinishedEvent event{reason, m_record.bestEpoch, monitor(), std::nan("")};
+  if (m_record.bestEpoch > 0) event.bestValue = m_record.epochs[m_record.bestEpoch - 1].value(event.monitor);
   if (m_good->step != m_step) m_good = makeCheckpoint();
   sendSnapshot(m_good.get());
   if (!m_folder) return event;

@@ -2,8 +2,8 @@
 // One run from start to end, in the thread that calls it: batches, epochs, validation, checkpoints. Knows nothing of
 // threads and pauses; between two batches it asks for orders, and whoever gives them may take their time.
 #pragma once
+#include <array>
 #include <chrono>
-#include <cmath>
 #include <functional>
 #include <optional>
 
@@ -54,16 +54,19 @@ class TrainingLoop {
   void record(const LossResult& result, int samples, double rate, double seconds);
   bool validate();  ///< false: left because of a stop
   void endEpoch();
+  void putMetrics(EpochRecord& record, const std::array<double, kMostMetrics>& sums, double samples,
+                  bool validated) const;
+  std::string monitor() const { return monitorOf(m_job.project.training); }
   void changeRate(double rate);
   void changeEpochs(int epochs);
 
   std::shared_ptr<const Checkpoint> makeCheckpoint();
   void sendSnapshot(const Checkpoint* checkpoint = nullptr);
-  void sendProgress(double loss, double accuracy, double rate);
+  void sendProgress(double loss, double metric, double rate);
   void note(NoteEvent::Level level, const std::string& text);
   [[noreturn]] void diverge(const std::string& layer, const std::string& what);
   Error divergence(const std::string& why) const;
-  double guessingLoss() const { return std::log(m_job.project.network.classes); }  ///< of equal probabilities
+  double guessingLoss() const { return strata::guessingLoss(m_job.project.training.loss, m_job.project.network); }
   bool hasLearned() const;
   /// Diverges when a net that had learned, or that is dead, only guesses.
   void watchForCollapse(int batch, double loss);
@@ -81,7 +84,8 @@ class TrainingLoop {
   std::unique_ptr<CompiledNetwork> m_net;
   std::optional<Batches> m_training, m_validation;
   DataFingerprint m_fingerprint;
-  std::vector<float> m_logits;
+  std::optional<Scorer> m_scorer;
+  std::vector<float> m_outputs;  ///< [batch, outputSize()]
   std::unique_ptr<RunFolder> m_folder;
   RunRecord m_record;
   std::shared_ptr<const Checkpoint> m_good;  ///< the last weights known to be finite, with all that belongs to them
@@ -91,7 +95,8 @@ class TrainingLoop {
   std::uint64_t m_step = 0;
   int m_epoch = 0, m_batch = 0;  ///< whole epochs, batches of the present one
   double m_lossSum = 0, m_epochSeconds = 0;
-  std::int64_t m_hits = 0, m_samples = 0;
+  std::array<double, kMostMetrics> m_metricSums{};  ///< as in a LossResult
+  std::int64_t m_samples = 0;
   EpochRecord m_validated;  ///< what validate() found
 
   std::uint64_t m_stepsHere = 0;  ///< since this start, a resume being one

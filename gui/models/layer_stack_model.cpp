@@ -75,8 +75,10 @@ LayerCard LayerStackModel::outputCard() const {
   card.title = tr("Output");
   card.icon = "target";
   card.category = "io";
-  card.summary = tr("softmax, cross-entropy loss");
-  card.out = Shape::vector(m_document.project().network.classes);
+  const auto& project = m_document.project();
+  const auto& loss = project.training.loss.def();
+  card.summary = QString::fromStdString(loss.answer);
+  card.out = loss.target == TargetKind::ClassIndex ? Shape::vector(project.network.classes) : project.network.input;
   return card;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/learn/metric.h"
 #include "gui/theme.h"
 #include "gui/words.h"
 
@@ -16,8 +17,13 @@ void MetricsModel::clear() {
   m_buckets.clear();
   m_lossesWithoutNumber = 0;
   m_x.clear();
-  m_loss = m_accuracy = {};
+  m_loss = m_metric = {};
   endResetModel();
+}
+
+void MetricsModel::setMetric(const std::string& id) {
+  m_metricId = id;
+  emit headerDataChanged(Qt::Horizontal, Metric, ValMetric);
 }
 
 void MetricsModel::setBatches(const std::vector<BatchBucket>& buckets, int batchesPerEpoch) {
@@ -29,7 +35,7 @@ void MetricsModel::setBatches(const std::vector<BatchBucket>& buckets, int batch
     m_lossesWithoutNumber += bucket.batches - bucket.loss.numbers;
   }
   fill(m_loss, &BatchBucket::loss);
-  fill(m_accuracy, &BatchBucket::accuracy);
+  fill(m_metric, &BatchBucket::metric);
 }
 
 /// The smooth line is an exponential moving mean; in the beginning a plain mean, so that the first value does not hang
@@ -63,7 +69,7 @@ void MetricsModel::fill(Curve& curve, BatchBucket::Range BatchBucket::*figure) c
 void MetricsModel::setSmoothing(double weight) {
   m_smoothing = weight;
   fill(m_loss, &BatchBucket::loss);
-  fill(m_accuracy, &BatchBucket::accuracy);
+  fill(m_metric, &BatchBucket::metric);
 }
 
 void MetricsModel::appendEpoch(const EpochRecord& record, bool best) {
@@ -89,12 +95,12 @@ QVariant MetricsModel::data(const QModelIndex& index, int role) const {
       return e.epoch == m_bestEpoch ? tr("★ %1").arg(e.epoch) : QString::number(e.epoch);
     case Loss:
       return lossText(e.loss);
-    case Accuracy:
-      return percent(e.accuracy);
+    case Metric:
+      return figureText(m_metricId, e.value(m_metricId));
     case ValLoss:
       return lossText(e.valLoss);
-    case ValAccuracy:
-      return percent(e.valAccuracy);
+    case ValMetric:
+      return figureText(m_metricId, e.value(withVal(m_metricId)));
     case Seconds:
       return tr("%1 s").arg(e.epochSeconds, 0, 'f', 1);
     case Speed:
@@ -109,8 +115,11 @@ QVariant MetricsModel::headerData(int section, Qt::Orientation orientation, int 
   if (orientation != Qt::Horizontal) return {};
   if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
   if (role != Qt::DisplayRole || section >= ColumnCount) return {};
-  const QString titles[] = {tr("Epoch"),         tr("Loss"), tr("Accuracy"),  tr("Val. loss"),
-                            tr("Val. accuracy"), tr("Time"), tr("Samples/s"), tr("Rate")};
+  const MetricDef* metric = findMetric(m_metricId);
+  const QString title = metric ? QString::fromStdString(metric->title) : tr("Metric"),
+                titles[] = {
+                    tr("Epoch"), tr("Loss"),      title,     tr("Val. loss"), tr("Val. %1").arg(title.toLower()),
+                    tr("Time"),  tr("Samples/s"), tr("Rate")};
   return titles[section];
 }
 

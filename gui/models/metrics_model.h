@@ -14,7 +14,7 @@ namespace strata::gui {
 class MetricsModel : public QAbstractTableModel {
   Q_OBJECT
  public:
-  enum Column { Epoch, Loss, Accuracy, ValLoss, ValAccuracy, Seconds, Speed, Rate, ColumnCount };
+  enum Column { Epoch, Loss, Metric, ValLoss, ValMetric, Seconds, Speed, Rate, ColumnCount };
   using QAbstractTableModel::QAbstractTableModel;
 
   void clear();
@@ -35,7 +35,10 @@ class MetricsModel : public QAbstractTableModel {
   const QVector<double>& batchX() const { return m_x; }  ///< of the smooth lines
   quint64 lossesWithoutNumber() const { return m_lossesWithoutNumber; }
   const Curve& loss() const { return m_loss; }
-  const Curve& accuracy() const { return m_accuracy; }
+  const Curve& metric() const { return m_metric; }  ///< of the id
+  /// The metric that is shown beside the loss, by its id; empty in a run without any.
+  void setMetric(const std::string& id);
+  const std::string& metricId() const { return m_metricId; }
 
   int rowCount(const QModelIndex& parent = {}) const override;
   int columnCount(const QModelIndex& parent = {}) const override;
@@ -51,7 +54,8 @@ class MetricsModel : public QAbstractTableModel {
   std::vector<BatchBucket> m_buckets;
   quint64 m_lossesWithoutNumber = 0;
   QVector<double> m_x;
-  Curve m_loss, m_accuracy;
+  Curve m_loss, m_metric;
+  std::string m_metricId = "accuracy";
 };
 
 /// Seconds of training and validating until a position in epochs, and back; past the last finished epoch at its pace,

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "gui/theme.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -73,11 +74,10 @@ QString startedText(const RunRecord& run) {
 }
 
 std::pair<double, int> bestOf(const RunRecord& run) {
-  std::pair<double, int> best{-1, 0};
-  for (const auto& e : run.epochs) {
-    if (e.valAccuracy > best.first) best = {e.valAccuracy, e.epoch};
-  }
-  return best;
+  const auto monitor = monitorOf(run.project.training);
+  const int best = bestEpochOf(run.epochs, monitor);
+  const double value = best > 0 ? run.epochs[std::size_t(best - 1)].value(monitor) : std::nan("");
+  return std::isnan(value) ? std::pair{-1.0, 0} : std::pair{value, best};
 }
 
 QString RunsModel::key(const RunRecord& run) {
@@ -181,7 +181,7 @@ QString RunsModel::text(const RunRecord& run, int column) const {
     case Parameters:
       return run.parameters > 0 ? number(run.parameters) : QString();
     case Best:
-      return bestEpoch > 0 ? percent(best) : QString("—");
+      return bestEpoch > 0 ? figureText(monitorOf(run.project.training), best) : QString("—");
     case BestEpoch:
       return bestEpoch > 0 ? QString::number(bestEpoch) : QString();
     case Epochs:
@@ -271,7 +271,8 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
       return run.state == "training" ? double(run.epochs.size()) / std::max(1, run.project.training.epochs) : -1.0;
     case CurveRole: {
       QVector<double> curve;
-      for (const auto& e : run.epochs) curve.push_back(e.valAccuracy);
+      const auto monitor = monitorOf(run.project.training);
+      for (const auto& e : run.epochs) curve.push_back(e.value(monitor));
       return QVariant::fromValue(curve);
     }
     default:

@@ -21,7 +21,7 @@ QString runTitle(const RunRecord& run);        ///< as renamed, or the project's
 QString netText(const NetworkSpec& network);   ///< "C24 P C48 P D512 D10"
 QString validationText(const RunRecord& run);  ///< "test set" or "held-out 10 %": what best was chosen on
 QString startedText(const RunRecord& run);     ///< "today 14:40", in local time
-/// Highest validation accuracy and its epoch; -1 and 0 without epochs.
+/// The best value of what the run monitors, and its epoch; -1 and 0 without epochs.
 std::pair<double, int> bestOf(const RunRecord& run);
 
 class RunsModel : public QAbstractTableModel {

@@ -8,7 +8,7 @@ import torch
 START = [1.0, -0.5, 0.25]
 GRADIENTS = [[2.0, -1.0, 0.01], [-1.0, 0.5, 0.02], [0.5, 0.0, -0.03], [0.0, 3.0, 0.04], [1.5, -2.0, 0.0],
              [-0.25, 1.0, 0.5]]
-ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+ADAM = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-10}
 
 
 def sgd(parameters, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
@@ -33,7 +33,7 @@ CASES = [
     ("adam, weight decay", "adam", adam, {"learning_rate": 0.01, "weight_decay": 0.1, **ADAM}),
     ("adamw", "adamw", adamw, {"learning_rate": 0.01, "weight_decay": 0.1, **ADAM}),
     ("adamw, short memory", "adamw", adamw,
-     {"learning_rate": 0.05, "weight_decay": 0.5, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 1e-7}),
+     {"learning_rate": 0.05, "weight_decay": 0.5, "beta_1": 0.5, "beta_2": 0.8, "epsilon": 1e-10}),
 ]
 
 

@@ -80,7 +80,7 @@ class CheckedNetwork : public CompiledNetwork {
  public:
   CheckedNetwork(std::unique_ptr<CompiledNetwork> expected, std::unique_ptr<CompiledNetwork> checked,
                  const CompileRequest& request, const std::string& backends)
-      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_classes(request.network.classes),
+      : m_expected(std::move(expected)), m_checked(std::move(checked)), m_output(lower(request.network).output()),
         m_where("the whole net (" + backends + ")") {}
 
   void setWeights(const Weights& weights) override { m_expected->setWeights(weights); }
@@ -96,12 +96,12 @@ class CheckedNetwork : public CompiledNetwork {
   Precision precision() const override { return m_checked->precision(); }
   std::string explain() const override { return m_checked->explain(); }
 
-  void forward(const Batch& batch, float* logits) override {
+  void forward(const Batch& batch, float* outputs) override {
     m_checked->setWeights(m_expected->weights());
-    m_expected->forward(batch, logits);
-    std::vector<float> own(static_cast<std::size_t>(batch.size) * static_cast<std::size_t>(m_classes));
+    m_expected->forward(batch, outputs);
+    std::vector<float> own(static_cast<std::size_t>(batch.size * m_output.size()));
     m_checked->forward(batch, own.data());
-    compare<float>("output", own, {logits, own.size()}, {batch.size, m_classes});
+    compare<float>("output", own, {outputs, own.size()}, batchShape(batch.size, m_output));
   }
 
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override {
@@ -147,7 +147,7 @@ class CheckedNetwork : public CompiledNetwork {
   }
 
   std::unique_ptr<CompiledNetwork> m_expected, m_checked;
-  int m_classes;
+  Shape m_output;
   std::string m_where;
 };
 

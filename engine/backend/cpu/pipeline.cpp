@@ -75,7 +75,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
-  void forward(const Batch& batch, float* logits) override;
+  void forward(const Batch& batch, float* outputs) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override {
     exact().activations(batch, out);
   }
@@ -113,6 +113,8 @@ class Pipeline : public CompiledNetwork, public Profiled {
 
   const CompileRequest m_request;
   const Graph m_graph;
+  const Scorer m_scorer;
+  const std::int64_t m_outputSize;
   const std::vector<bool> m_gradientsNeeded;  ///< of each value
   const Kernels& m_kernels;
   ThreadPool m_pool;
@@ -123,7 +125,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   std::vector<bool> m_learns;  ///< of each pass
   Weights m_layout;
   bool m_weightsFinite = true;
-  std::vector<float> m_logits, m_dlogits;
+  std::vector<float> m_outputs, m_outputGradients;  ///< [maxBatch, m_outputSize]
   std::unique_ptr<Backend> m_reference;
   std::unique_ptr<Network> m_exact;
   bool m_profiling = false;
@@ -152,10 +154,10 @@ std::vector<bool> gradientsNeeded(const Graph& graph, bool training) {
 }
 
 Pipeline::Pipeline(const CompileRequest& request, int threads)
-    : m_request(request), m_graph(analyseWithinMemory(request).graph),
-      m_gradientsNeeded(gradientsNeeded(m_graph, request.training)), m_kernels(kernelsFor(chosenIsa())),
-      m_pool(threads), m_layout(layoutFor(m_graph)), m_logits(std::size_t(request.maxBatch * m_graph.output().size())),
-      m_dlogits(m_logits.size()) {
+    : m_request(request), m_graph(analyseWithinMemory(request).graph), m_scorer(request.loss, request.metrics),
+      m_outputSize(m_graph.output().size()), m_gradientsNeeded(gradientsNeeded(m_graph, request.training)),
+      m_kernels(kernelsFor(chosenIsa())), m_pool(threads), m_layout(layoutFor(m_graph)),
+      m_outputs(std::size_t(request.maxBatch * m_outputSize)), m_outputGradients(m_outputs.size()) {
   std::vector<Group> parts = groups();
   makeBuffers(parts);
   makePasses(parts);
@@ -462,7 +464,7 @@ bool Pipeline::runForward(const Step& step, const Batch& batch) {
     m_passes[i]->forward(step);
   }
   const Buffer& last = *m_written.back();
-  copySamples<Copy::Out>(last, last.values, m_logits.data(), 0, step.batch);
+  copySamples<Copy::Out>(last, last.values, m_outputs.data(), 0, step.batch);
   return m_weightsFinite && passesFinite();
 }
 
@@ -472,28 +474,20 @@ bool Pipeline::passesFinite() const {
 
 LossResult Pipeline::loss(const Step& step, const Batch& batch) {
   const Stopwatch watch(timesOf(m_profile.loss));
-  const int classes = m_request.network.classes;
+  m_scorer.checkTargets(batch, m_outputSize);  // tasks of the pool must not throw
   std::array<LossResult, kMostParts> parts;
   Buffer& last = *m_written.back();
-  const bool labelsFine =
-      std::all_of(batch.labels, batch.labels + batch.size, [&](int label) { return label >= 0 && label < classes; });
-  // Throws and says which.
-  if (!labelsFine) softmaxCrossEntropy<float>(m_logits.data(), batch.labels, batch.size, classes, nullptr);
   step.pool.run(step.parts(), [&](int part, int) {
     const int begin = step.begin(part), count = step.end(part) - begin;
-    float* gradients = m_dlogits.data() + std::int64_t{begin} * classes;
-    parts[std::size_t(part)] =
-        softmaxCrossEntropy(m_logits.data() + std::int64_t{begin} * classes, batch.labels + begin, count, classes,
-                            gradients, m_request.labelSmoothing);
+    const std::int64_t first = begin * m_outputSize, values = count * m_outputSize;
+    float* gradients = m_outputGradients.data() + first;
+    parts[std::size_t(part)] = m_scorer(batch, begin, count, m_outputSize, m_outputs.data() + first, gradients);
     const float share = float(count) / float(step.batch);  // gradients are of the part's mean; the batch's is wanted
-    for (std::int64_t i = 0; i < std::int64_t{count} * classes; ++i) gradients[i] *= share;
-    copySamples<Copy::In>(last, last.gradients, m_dlogits.data(), begin, begin + count);
+    for (std::int64_t i = 0; i < values; ++i) gradients[i] *= share;
+    copySamples<Copy::In>(last, last.gradients, m_outputGradients.data(), begin, begin + count);
   });
   LossResult result;
-  for (int part = 0; part < step.parts(); ++part) {
-    result.lossSum += parts[std::size_t(part)].lossSum;
-    result.hits += parts[std::size_t(part)].hits;
-  }
+  for (int part = 0; part < step.parts(); ++part) result += parts[std::size_t(part)];
   return result;
 }
 
@@ -548,10 +542,10 @@ bool Pipeline::update(const Step& step, double learningRate) {
   return true;
 }
 
-void Pipeline::forward(const Batch& batch, float* logits) {
+void Pipeline::forward(const Batch& batch, float* outputs) {
   const FlushToZero flush;
-  if (!runForward(stepFor(batch, false, 0), batch)) return exact().forward(batch, logits);
-  std::copy_n(m_logits.data(), std::int64_t{batch.size} * m_request.network.classes, logits);
+  if (!runForward(stepFor(batch, false, 0), batch)) return exact().forward(batch, outputs);
+  std::copy_n(m_outputs.data(), batch.size * m_outputSize, outputs);
 }
 
 Network& Pipeline::exact() {

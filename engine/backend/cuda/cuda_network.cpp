@@ -20,6 +20,13 @@ Precision precisionFor(const CompileRequest& request, const Device& device) {
   return wanted == Precision::Bfloat16 && device.capability() < kBfloat16Capability ? Precision::Float32 : wanted;
 }
 
+/// Whether the kernel SoftmaxCrossEntropy computes this loss and all these metrics.
+bool deviceScores(const Scorer& scorer) {
+  static_assert(StepResult::kCounts == kMostMetrics);
+  const auto counted = [](const MetricDef* metric) { return metric->withinTop > 0; };
+  return scorer.loss().softmaxSmoothing && std::ranges::all_of(scorer.metrics(), counted);
+}
+
 std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MB"; }
 
 }  // namespace
@@ -40,7 +47,8 @@ CudaNetwork::Control::Control(int maxBatch) {
 
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
                          const std::set<std::string>& types)
-    : m_device(std::move(device)), m_request(request), m_analysis(analyse(request.network)),
+    : m_device(std::move(device)), m_request(request), m_scorer(request.loss, request.metrics),
+      m_fusedLoss(deviceScores(m_scorer)), m_analysis(analyse(request.network, nullptr)),
       m_layout(layoutFor(m_analysis.graph)), m_offsets(request.maxBatch),
       m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
       m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),
@@ -65,7 +73,11 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_shared.gradients = Buffer<float>(*m_device, m_shared.arena.size());
   m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
   m_losses = Buffer<float>(*m_device, m_request.maxBatch);
-  m_hits = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
+  m_ranks = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
+  if (!m_fusedLoss) {  // the host fills in what these would say
+    m_device->clear(Lane::Main, m_losses.data(), m_losses.bytes());
+    m_device->clear(Lane::Main, m_ranks.data(), m_ranks.bytes());
+  }
   for (const Buffer<float>* buffer : {&m_shared.weights, &m_shared.gradients, &m_state})
     if (*buffer) m_device->clear(Lane::Main, buffer->data(), buffer->bytes());
   if (m_shared.storage() == Storage::Bfloat16)
@@ -149,14 +161,47 @@ void CudaNetwork::setOptimizerState(const std::vector<float>& state) {
 
 LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std::uint64_t step) {
   upload(batch, learningRate, step);
-  run({batch.size, 1, true, batch.floats ? Key::Source::Floats : Key::Source::Bytes, batch.scale, batch.offset});
+  const Key key{batch.size,  1,           true, batch.floats ? Key::Source::Floats : Key::Source::Bytes,
+                batch.scale, batch.offset};
+  if (!m_fusedLoss) return trainWithHostLoss(batch, key);
+  run(key);
   return results(1).front();
+}
+
+/// The output goes to the host and its gradient comes back; the rest is as ever.
+LossResult CudaNetwork::trainWithHostLoss(const Batch& batch, Key key) {
+  const Tensor& top = m_stages.back()->out;
+  m_scorer.checkTargets(batch, top.size);
+  key.part = Key::Part::Forward;
+  run(key);
+  std::vector<float> outputs(static_cast<std::size_t>(batch.size * top.size)), gradients(outputs.size());
+  copyOutputs(batch.size, outputs.data());
+  LossResult result = m_scorer(batch, 0, batch.size, top.size, outputs.data(), gradients.data());
+  if (!std::isfinite(result.lossSum)) return result;
+  const Access to = top.gradients.out(batch.size * top.size).access();
+  std::vector<std::uint16_t> rounded;
+  if (top.gradients.storage() == Storage::Bfloat16)
+    std::ranges::transform(gradients, std::back_inserter(rounded), toBfloat16);
+  m_device->copyIn(Lane::Main, const_cast<void*>(to.data),
+                   rounded.empty() ? static_cast<const void*>(gradients.data()) : rounded.data(), to.bytes);
+  key.part = Key::Part::Backward;
+  run(key);
+  if (!std::isfinite(results(1).front().lossSum)) result.lossSum = std::nan("");
+  return result;
+}
+
+void CudaNetwork::copyOutputs(int batch, float* outputs) {
+  const Tensor& top = m_stages.back()->out;
+  const Access values = top.values.in(batch * top.size).access();
+  m_device->copyOut(Lane::Main, outputs, values.data, values.bytes);
+  m_device->synchronize();
 }
 
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                               std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  const Key::Source source = steps > kRun || m_onHost ? Key::Source::Bytes : placeSamples(batches.samples());
+  const Key::Source source =
+      steps > kRun || m_onHost || !m_fusedLoss ? Key::Source::Bytes : placeSamples(batches.samples());
   if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
@@ -208,7 +253,9 @@ std::vector<LossResult> CudaNetwork::results(int steps) {
   m_device->synchronize(Lane::Main);  // not for samples that are on their way
   std::vector<LossResult> results;
   for (int i = 0; i < steps; ++i) {
-    results.push_back({m_results[i].spoiled ? std::nan("") : m_results[i].lossSum, m_results[i].hits});
+    LossResult& result = results.emplace_back();
+    result.lossSum = m_results[i].spoiled ? std::nan("") : m_results[i].lossSum;
+    std::ranges::copy(m_results[i].counts, result.metrics.begin());
     if (!std::isfinite(results.back().lossSum)) break;
   }
   return results;
@@ -285,13 +332,10 @@ void CudaNetwork::sendChunk(const Batches& batches, int chunk) {
   half.numbers.assign(numbers.begin(), numbers.end());
 }
 
-void CudaNetwork::forward(const Batch& batch, float* logits) {
+void CudaNetwork::forward(const Batch& batch, float* outputs) {
   upload(batch, 0, 0);
   run({batch.size, 1, false, batch.floats ? Key::Source::Floats : Key::Source::Bytes, batch.scale, batch.offset});
-  const Tensor& top = m_stages.back()->out;
-  const Access values = top.values.in(batch.size * top.size).access();
-  m_device->copyOut(Lane::Main, logits, values.data, values.bytes);
-  m_device->synchronize();
+  copyOutputs(batch.size, outputs);
 }
 
 void CudaNetwork::checkLabel(std::int32_t label) const {
@@ -322,7 +366,7 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   for (int n = 0; n < batch.size; ++n) {
     hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
     hostAt<std::int32_t>(m_offsets.labels)[n] = batch.labels ? batch.labels[n] : 0;
-    checkLabel(hostAt<std::int32_t>(m_offsets.labels)[n]);
+    if (m_fusedLoss) checkLabel(hostAt<std::int32_t>(m_offsets.labels)[n]);
   }
   sendControl(1);
 
@@ -380,9 +424,11 @@ void CudaNetwork::execute(const Key& key) {
 }
 
 void CudaNetwork::executeStep(const Key& key, const Pass& pass) {
-  if (key.moved()) moveSamples(key, pass);
-  for (const auto& stage : m_stages) stage->forward(pass);
-  if (key.training) executeBackward(key, pass);
+  if (key.part != Key::Part::Backward) {
+    if (key.moved()) moveSamples(key, pass);
+    for (const auto& stage : m_stages) stage->forward(pass);
+  }
+  if (key.training && key.part != Key::Part::Forward) executeBackward(key, pass);
 }
 
 /// The batch's samples out of those on the device into m_bytes, each by its own draw.
@@ -402,7 +448,7 @@ void CudaNetwork::moveSamples(const Key& key, const Pass& pass) {
          key.batch * shape.size());
 }
 
-void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
+void CudaNetwork::launchLoss(const Key& key, const Pass& pass) {
   const Tensor& logits = m_stages.back()->out;
   const Index count = key.batch * logits.size;
   SoftmaxCrossEntropy loss;
@@ -413,13 +459,16 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   loss.batch = key.batch;
   loss.maxBatch = m_request.maxBatch;
   loss.classes = static_cast<int>(logits.size);
-  loss.smoothing = static_cast<float>(m_request.labelSmoothing);
+  loss.smoothing = static_cast<float>(m_scorer.loss().softmaxSmoothing(m_request.loss.fields));
   loss.logits = logits.values.in(count);
   loss.dlogits = logits.gradients.out(count);
   loss.losses = m_losses.out(key.batch);
-  loss.hits = m_hits.out(key.batch);
+  loss.ranks = m_ranks.out(key.batch);
   launch(*m_device, Lane::Main, loss, key.batch);
+}
 
+void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
+  if (key.part == Key::Part::Whole) launchLoss(key, pass);
   m_shared.reductions.clear();
   m_device->wait(Lane::Side, Lane::Main);  // a capture must see the side lane leave before it comes back
   for (auto stage = m_stages.rbegin(); stage != m_stages.rend(); ++stage) {
@@ -446,7 +495,8 @@ void CudaNetwork::reduce(const Key& key) {
       if (m_shared.arena.early() > 0) reduce.finished = m_shared.gradients.in(m_shared.arena.early());
       reduce.params = m_shared.params;
       reduce.losses = m_losses.in(key.batch);
-      reduce.hits = m_hits.in(key.batch);
+      reduce.ranks = m_ranks.in(key.batch);
+      for (const MetricDef* metric : m_scorer.metrics()) reduce.within[reduce.metricCount++] = metric->withinTop;
     }
     launch(*m_device, Lane::Main, reduce, reduce.items());
   } while (next < jobs.size());
@@ -499,6 +549,8 @@ std::string CudaNetwork::explain() const {
   if (m_onHost) text += ", launch by launch, for some layers run on the host";
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
+  if (!m_fusedLoss)
+    text += "loss  " + m_scorer.loss().type + " runs on the host: the output is copied there and its gradient back\n";
   return text;
 }
 

@@ -32,7 +32,7 @@ class CudaNetwork : public CompiledNetwork {
   std::vector<LossResult> trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                    std::uint64_t step) override;
   int runLength() const override { return m_onHost ? 1 : kRun; }
-  void forward(const Batch& batch, float* logits) override;
+  void forward(const Batch& batch, float* outputs) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
   Precision precision() const override { return m_shared.precision; }
@@ -56,6 +56,8 @@ class CudaNetwork : public CompiledNetwork {
     double rotate = 0;
     std::uint64_t augmentSeed = 0;
     std::uint8_t ground = 0;
+    /// A loss that the host computes stands between the two halves of a step.
+    enum class Part { Whole, Forward, Backward } part = Part::Whole;
     bool moved() const { return shift > 0 || rotate > 0; }
     bool onDevice() const { return source == Source::Resident || source == Source::Streamed; }
     auto operator<=>(const Key&) const = default;
@@ -90,6 +92,8 @@ class CudaNetwork : public CompiledNetwork {
   }
 
   void checkMemory() const;
+  LossResult trainWithHostLoss(const Batch& batch, Key key);
+  void copyOutputs(int batch, float* outputs);
   void upload(const Batch& batch, double rate, std::uint64_t step);
   void checkLabel(std::int32_t label) const;
   void setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch = 0);
@@ -102,6 +106,7 @@ class CudaNetwork : public CompiledNetwork {
   void execute(const Key& key);
   void executeStep(const Key& key, const Pass& pass);
   void moveSamples(const Key& key, const Pass& pass);
+  void launchLoss(const Key& key, const Pass& pass);
   void executeBackward(const Key& key, const Pass& pass);
   void reduce(const Key& key);
   void update();
@@ -109,6 +114,8 @@ class CudaNetwork : public CompiledNetwork {
 
   std::shared_ptr<Device> m_device;
   CompileRequest m_request;
+  Scorer m_scorer;
+  bool m_fusedLoss;  ///< else the host computes it
   Analysis m_analysis;
   Weights m_layout;  ///< places alone
   Control m_offsets;
@@ -138,7 +145,7 @@ class CudaNetwork : public CompiledNetwork {
   std::vector<std::unique_ptr<Stage>> m_stages;
   bool m_onHost = false;  ///< some stage is
   Buffer<float> m_state, m_losses;
-  Buffer<std::int32_t> m_hits;
+  Buffer<std::int32_t> m_ranks;
   std::map<Key, Program> m_programs;
 };
 

@@ -20,9 +20,10 @@ struct StepParams {
 };
 /// What one step tells the host. All zero before the step.
 struct StepResult {
+  static constexpr int kCounts = 8;  ///< metrics at most
   double lossSum = 0;
-  std::int32_t hits = 0;
-  std::int32_t spoiled = 0;  ///< a gradient was not finite
+  std::int32_t spoiled = 0;           ///< a gradient was not finite
+  std::int32_t counts[kCounts] = {};  ///< of each metric: samples whose class was among its best
 };
 /// Where a run of steps stands on the device; the optimizer moves it on at the end of each step.
 struct StepCursor {
@@ -744,7 +745,7 @@ struct MoveSamples {
   }
 };
 
-/// Softmax, cross-entropy, its gradient and the hit, one sample an item.
+/// Softmax, cross-entropy, its gradient and the rank of the sample's class (rankOf() of metric.h), one sample an item.
 struct SoftmaxCrossEntropy {
   static constexpr const char* kName = "SoftmaxCrossEntropy";
   In<StepCursor> cursor;
@@ -752,10 +753,10 @@ struct SoftmaxCrossEntropy {
   int batch = 1, maxBatch = 1, classes = 1;
   float smoothing = 0;
   In<Real> logits;
-  Out<Real> dlogits;       ///< [N, classes]
-  Out<float> losses;       ///< [N]
-  Out<std::int32_t> hits;  ///< [N]
-  std::vector<Access> buffers() const { return accesses(cursor, numbers, labels, logits, dlogits, losses, hits); }
+  Out<Real> dlogits;        ///< [N, classes]
+  Out<float> losses;        ///< [N]
+  Out<std::int32_t> ranks;  ///< [N]
+  std::vector<Access> buffers() const { return accesses(cursor, numbers, labels, logits, dlogits, losses, ranks); }
   STRATA_DEVICE void operator()(Index item) const {
     const int label = labels[numbers[Index{cursor[0].slot} * maxBatch + item]];
     const Index row = item * classes;
@@ -771,7 +772,11 @@ struct SoftmaxCrossEntropy {
     const float logSum = logf(sum);
     losses[item] =
         logSum - (1 - smoothing) * (logits[row + label] - top) - smoothing / static_cast<float>(classes) * mean;
-    hits[item] = largest == label;
+    const float own = logits[row + label];
+    int before = 0;
+    for (int j = 0; j < classes; ++j)
+      before += j < label ? !(logits[row + j] < own) : j > label && !(logits[row + j] <= own);
+    ranks[item] = before;
     for (int j = 0; j < classes; ++j) {
       const float target = (j == label ? 1 - smoothing : 0.0f) + smoothing / static_cast<float>(classes);
       dlogits[row + j] = (expf(logits[row + j] - top) / sum - target) / static_cast<float>(batch);
@@ -795,11 +800,13 @@ struct Reduce {
   Update<StepCursor> cursor;
   Update<StepResult> results;  ///< [ring]
   In<float> finished;
-  In<StepParams> params;  ///< set in the last launch of a step, with losses and hits
+  In<StepParams> params;  ///< set in the last launch of a step, with all below
   In<float> losses;
-  In<std::int32_t> hits;
+  In<std::int32_t> ranks;
+  int within[StepResult::kCounts] = {};  ///< of each metric: how many classes are its best
+  int metricCount = 0;
   std::vector<Access> buffers() const {
-    std::vector<Access> list = accesses(cursor, results, finished, params, losses, hits);
+    std::vector<Access> list = accesses(cursor, results, finished, params, losses, ranks);
     for (int j = 0; j < jobCount; ++j) {
       list.push_back(jobs[j].from.access());
       list.push_back(jobs[j].to.access());
@@ -818,15 +825,15 @@ struct Reduce {
     results[cursor[0].slot].spoiled = 1;
   }
   STRATA_DEVICE void finishLoss() const {
-    double sum = 0;
-    std::int32_t right = 0;
-    for (Index n = 0; n < losses.count; ++n) {
-      sum += static_cast<double>(losses[n]);
-      right += hits[n];
-    }
     StepResult& result = results[cursor[0].slot];
+    double sum = 0;
+    for (Index n = 0; n < losses.count; ++n) sum += static_cast<double>(losses[n]);
     result.lossSum = sum;
-    result.hits = right;
+    for (int metric = 0; metric < metricCount; ++metric) {
+      std::int32_t count = 0;
+      for (Index n = 0; n < ranks.count; ++n) count += ranks[n] < within[metric];
+      result.counts[metric] = count;
+    }
     if (!(sum - sum == 0)) cursor[0].healthy = 0;  // NaN or infinity
     cursor[0].rule = params[cursor[0].slot].rule;
   }

@@ -18,7 +18,7 @@ bool allFinite(std::span<const float> values) {
 }  // namespace
 
 Analysis analyseWithinMemory(const CompileRequest& request) {
-  Analysis analysis = analyse(request.network);
+  Analysis analysis = analyse(request.network, nullptr);
   requireMemory(request.training ? analysis.trainingBytes(request.maxBatch, request.optimizer.slotsPerWeight())
                                  : analysis.inferenceBytes(request.maxBatch),
                 "network", "computing " + std::to_string(request.maxBatch) + " samples at once",
@@ -27,7 +27,8 @@ Analysis analyseWithinMemory(const CompileRequest& request) {
 }
 
 Network::Network(Backend& backend, const CompileRequest& request)
-    : m_request(request), m_graph(analyseWithinMemory(request).graph), m_weights(layoutFor(m_graph)) {
+    : m_request(request), m_graph(analyseWithinMemory(request).graph), m_scorer(request.loss, request.metrics),
+      m_weights(layoutFor(m_graph)) {
   if (request.training) {
     m_gradients.resize(m_weights.values.size());
     m_state.resize(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight()));
@@ -101,9 +102,9 @@ void Network::update(double learningRate, std::uint64_t step) {
   }
 }
 
-void Network::forward(const Batch& batch, float* logits) {
+void Network::forward(const Batch& batch, float* outputs) {
   runForward(batch, false, 0);
-  std::copy_n(m_values.back().data(), batch.size * m_graph.output().size(), logits);
+  std::copy_n(m_values.back().data(), batch.size * m_graph.output().size(), outputs);
 }
 
 void Network::activations(const Batch& batch, std::vector<std::vector<float>>& out) {
@@ -123,8 +124,9 @@ NonFinite Network::findNonFinite(const Batch& batch, std::uint64_t step) {
     if (!allFinite({io.y, static_cast<std::size_t>(batch.size * m_graph.outputOf(i).size())}))
       return {m_graph.nodes[i].path, "output"};
   }
-  if (batch.labels) runBackward(batch, step);
-  for (std::size_t i = m_ops.size(); batch.labels && i-- > 0;)  // gradients flow from the last node to the first
+  const bool trained = m_scorer.hasTargets(batch);
+  if (trained) runBackward(batch, step);
+  for (std::size_t i = m_ops.size(); trained && i-- > 0;)  // gradients flow from the last node to the first
     if (!allFinite(ioFor(i, batch.size, true, step).gradients)) return {m_graph.nodes[i].path, "gradient"};
   return {};
 }
@@ -155,8 +157,7 @@ void Network::runForward(const Batch& batch, bool training, std::uint64_t step) 
 // After runForward(). Gradients are left as they were when the loss is not finite.
 LossResult Network::runBackward(const Batch& batch, std::uint64_t step) {
   const LossResult loss =
-      softmaxCrossEntropy(m_values.back().data(), batch.labels, batch.size, m_request.network.classes,
-                          m_valueGradients.back().data(), m_request.labelSmoothing);
+      m_scorer(batch, 0, batch.size, m_graph.output().size(), m_values.back().data(), m_valueGradients.back().data());
   if (!std::isfinite(loss.lossSum)) return loss;
   std::fill(m_gradientBegun.begin(), m_gradientBegun.end(), 0);
   for (std::size_t i = m_ops.size(); i-- > 0;) runNodeBackward(i, batch.size, step);

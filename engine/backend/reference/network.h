@@ -23,7 +23,7 @@ class Network : public CompiledNetwork {
   std::vector<float> optimizerState() const override;
   void setOptimizerState(const std::vector<float>& state) override;
   LossResult trainBatch(const Batch& batch, double learningRate, std::uint64_t step) override;
-  void forward(const Batch& batch, float* logits) override;
+  void forward(const Batch& batch, float* outputs) override;
   void activations(const Batch& batch, std::vector<std::vector<float>>& out) override;
   NonFinite findNonFinite(const Batch& batch, std::uint64_t step) override;
   std::string explain() const override;
@@ -41,6 +41,7 @@ class Network : public CompiledNetwork {
 
   CompileRequest m_request;
   Graph m_graph;
+  Scorer m_scorer;
   Weights m_weights;
   std::vector<float> m_gradients, m_state;
   std::vector<std::unique_ptr<Op>> m_ops;

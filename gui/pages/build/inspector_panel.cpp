@@ -215,10 +215,9 @@ void InspectorPanel::showNothing() {
                          .arg(QString::fromStdString(network.input.text())));
   } else if (m_shown.row() == last) {
     m_header->setTitle(tr("Output"));
-    m_empty->setText(tr("Softmax turns the last layer’s %1 values into probabilities, and cross-entropy measures how "
-                        "wrong they are. "
-                        "Both belong to the loss, so the stack ends with plain values.")
-                         .arg(network.classes));
+    const auto& loss = m_document.project().training.loss.def();
+    m_empty->setText(QString::fromStdString(loss.story)
+                         .arg(loss.target == TargetKind::ClassIndex ? network.classes : network.input.size()));
   } else {
     m_header->setTitle(tr("No layer selected"));
     m_empty->setText(tr("Select a card to see its settings."));

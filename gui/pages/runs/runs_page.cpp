@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "engine/base/error.h"
+#include "gui/models/metrics_model.h"
 #include "gui/widgets/diff_delegate.h"
 #include "gui/widgets/elided_text.h"
 #include "gui/widgets/empty_state.h"
@@ -311,7 +312,7 @@ void RunsPage::refreshPlot() {
     const ElapsedTime elapsed(run.epochs);
     for (const auto& e : run.epochs) {
       x << (byTime ? elapsed.at(e.epoch) : e.epoch);
-      y << (loss ? e.valLoss : e.valAccuracy);
+      y << e.value(loss ? "val_loss" : "val_accuracy");
       const bool counts = std::isfinite(y.last());
       if (counts) sorted.push_back(y.last());
       if (counts && (e.epoch > 1 || run.epochs.size() < 4)) all.push_back(y.last());
@@ -360,9 +361,10 @@ void RunsPage::refreshDifferences() {
   const auto seconds = [](const RunRecord& run) { return QString::number(meanSeconds(run), 'f', 2); };
   const auto onA = validationText(runA), onB = validationText(runB);
   m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7")
-                       .arg(runTitle(runA), runTitle(runB), bestA < 0 ? "—" : percent(bestA),
-                            bestB < 0 ? "—" : percent(bestB), seconds(runA), seconds(runB),
-                            onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
+                       .arg(runTitle(runA), runTitle(runB),
+                            bestA < 0 ? "—" : figureText(monitorOf(runA.project.training), bestA),
+                            bestB < 0 ? "—" : figureText(monitorOf(runB.project.training), bestB), seconds(runA),
+                            seconds(runB), onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
 }
 
 int RunsPage::currentRow() const {

@@ -12,6 +12,7 @@
 
 #include "gui/models/runs_model.h"
 #include "gui/widgets/label.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
@@ -313,18 +314,20 @@ void TestPage::showWeightsText(const RunRecord& run, int epoch, const WeightSnap
                           : tr("Epoch %1").arg(epoch));
   m_badge->show();
   m_accuracy->setText({});
+  const auto monitor = monitorOf(run.project.training);
   for (const auto& e : run.epochs) {
     if (e.epoch != epoch) continue;
     const auto figure =
-        tr("%1 accuracy %2")
+        tr("%1 %2 %3")
             .arg(run.project.data.validation == ValidationSource::TestSet ? tr("test set") : tr("validation"),
-                 percent(e.valAccuracy));
+                 figureName(monitor), figureText(monitor, e.value(monitor)));
     m_accuracy->setText(live ? tr("epoch %1: %2").arg(epoch).arg(figure) : figure);  // the badge is further on
   }
 }
 
 QString TestPage::unfit() const {
   const auto& input = m_subject->network.input;
+  if (!namesClasses(m_subject->network)) return tr("This net was trained to give back its samples; it names no class.");
   if (readsPictures(input)) return {};
   return tr("This net reads samples of %1; a picture has one grey channel or three of colour.")
       .arg(QString::fromStdString(input.text()));
@@ -335,6 +338,7 @@ QString TestPage::unfitData() const {
   if (!data)
     return m_data.remark().isEmpty() ? tr("The data that the run trained on are being loaded.") : m_data.remark();
   const QString title = QString::fromStdString(data->title);
+  if (!namesClasses(network)) return tr("This net was trained to give back its samples; it names no class.");
   if (data->test.count == 0) return tr("%1 has no test images.").arg(title);
   if (!(data->shape == network.input))
     return tr("The net reads samples of %1, those of %2 are %3.")

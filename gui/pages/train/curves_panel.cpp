@@ -39,30 +39,28 @@ CurvesPanel::CurvesPanel(const Theme& theme, TrainingSession& session, MetricsMo
     : QWidget(parent), m_session(session), m_metrics(metrics), m_references(referenceRuns()) {
   m_loss = new Plot(theme, tr("Loss"), this);
   m_loss->setObjectName("lossPlot");
-  m_accuracy = new Plot(theme, tr("Accuracy"), this);
-  m_accuracy->setObjectName("accuracyPlot");
+  m_metric = new Plot(theme, tr("Accuracy"), this);
+  m_metric->setObjectName("accuracyPlot");
   m_loss->setScale(Plot::Scale::Log);
-  m_accuracy->setScale(Plot::Scale::Percent);
-  auto* accuracyHead = new PanelHeader(theme, tr("Accuracy"), this);
-  accuracyHead->setHint(tr("share of samples right"));
-  m_accuracyHint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
-  accuracyHead->addWidget(m_accuracyHint);
+  m_metric->setScale(Plot::Scale::Percent);
+  m_metricHead = new PanelHeader(theme, tr("Accuracy"), this);
+  m_metricHint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
+  m_metricHead->addWidget(m_metricHint);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
   column->addWidget(makeControls(theme));
   column->addWidget(m_loss, 6);
-  column->addWidget(accuracyHead);
-  column->addWidget(m_accuracy, 5);
-  link(m_loss, m_accuracy);
-  link(m_accuracy, m_loss);
-  for (auto* plot : {m_loss, m_accuracy}) connect(plot, &Plot::xViewChanged, this, &CurvesPanel::refresh);
+  column->addWidget(m_metricHead);
+  column->addWidget(m_metric, 5);
+  link(m_loss, m_metric);
+  link(m_metric, m_loss);
+  for (auto* plot : {m_loss, m_metric}) connect(plot, &Plot::xViewChanged, this, &CurvesPanel::refresh);
   newRun();
 }
 
 QWidget* CurvesPanel::makeControls(const Theme& theme) {
-  auto* header = new PanelHeader(theme, tr("Loss"), this);
-  header->setHint(tr("cross-entropy per sample"));
+  auto* header = m_lossHead = new PanelHeader(theme, tr("Loss"), this);
   m_smooth = new QSlider(Qt::Horizontal, this);
   m_smooth->setRange(0, 999);
   m_smooth->setFixedWidth(84);
@@ -142,12 +140,26 @@ bool CurvesPanel::comparable() const {
 
 bool CurvesPanel::referencesShown() const { return comparable() && m_showReferences->isChecked(); }
 
+/// The first metric of the run beside its loss.
+void CurvesPanel::showWords() {
+  const auto& training = m_session.hasRun() ? m_session.run().project.training : TrainingSpec();
+  m_lossHead->setHint(tr("%1 per sample").arg(QString::fromStdString(training.loss.def().title).toLower()));
+  const MetricDef* metric = findMetric(m_metrics.metricId());
+  for (QWidget* part : {static_cast<QWidget*>(m_metricHead), static_cast<QWidget*>(m_metric)})
+    part->setVisible(metric != nullptr);
+  if (!metric) return;
+  m_metricHead->setTitle(QString::fromStdString(metric->title));
+  m_metricHead->setHint(metric->id == allMetrics().front().id ? tr("share of samples right")
+                                                              : QString::fromStdString(metric->help));
+}
+
 void CurvesPanel::newRun() {
+  showWords();
   m_showReferences->setEnabled(comparable());
   m_showReferences->setToolTip(comparable()
                                    ? tr("Three systems on the lesson's net and MNIST, measured on the test set (R)")
                                    : tr("The reference systems trained on MNIST; this run trains on other data"));
-  for (auto* plot : {m_loss, m_accuracy}) makeLines(plot);
+  for (auto* plot : {m_loss, m_metric}) makeLines(plot);
   fillReferences();
   refresh();
   m_loss->refit();
@@ -170,25 +182,25 @@ double CurvesPanel::pace() const { return m_session.batchesPerEpoch() * m_sessio
 void CurvesPanel::fillReferences() {
   const bool shown = referencesShown();
   for (std::size_t i = 0; i < m_references.size(); ++i) {
-    QVector<double> x, loss, accuracy;
+    QVector<double> x, loss, metric;
     const ElapsedTime elapsed(m_references[i].epochs);
     for (const auto& e : m_references[i].epochs) {
       x << (byTime() ? elapsed.at(e.epoch) : e.epoch);
       loss << e.valLoss;
-      accuracy << e.valAccuracy;
+      metric << e.value(withVal(m_metrics.metricId()));
     }
     const int line = LineCount + int(i);
     m_loss->setPoints(line, x, loss);
-    m_accuracy->setPoints(line, x, accuracy);
-    for (auto* plot : {m_loss, m_accuracy}) plot->setLineShown(line, shown);
+    m_metric->setPoints(line, x, metric);
+    for (auto* plot : {m_loss, m_metric}) plot->setLineShown(line, shown);
   }
   int room = 0;
   for (const auto& run : m_references)
     room = std::max(room, fontMetrics().horizontalAdvance(QString::fromStdString(run.name)) + 10);
-  for (auto* plot : {m_loss, m_accuracy}) plot->setEndLabelRoom(shown ? room : 52);
+  for (auto* plot : {m_loss, m_metric}) plot->setEndLabelRoom(shown ? room : 52);
 }
 
-void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation) {
+void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, const std::string& validation) {
   const auto placed = [this](QVector<double> x) {
     if (byTime()) std::transform(x.begin(), x.end(), x.begin(), [this](double at) { return xOf(at); });
     return x;
@@ -199,31 +211,31 @@ void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, double E
   plot->setBest(Validation, NAN, NAN);
   for (const auto& e : m_metrics.epochs()) {
     at << xOf(e.epoch);
-    value << e.*validation;
-    if (e.epoch == m_metrics.bestEpoch()) plot->setBest(Validation, xOf(e.epoch), e.*validation);
+    value << e.value(validation);
+    if (e.epoch == m_metrics.bestEpoch()) plot->setBest(Validation, xOf(e.epoch), value.last());
   }
   plot->setPoints(Validation, at, value);
 }
 
 void CurvesPanel::fillMarks() {
-  std::vector<Plot::Mark> loss, accuracy;
+  std::vector<Plot::Mark> loss, metric;
   const int best = m_metrics.bestEpoch();
   if (best > 0 && best <= int(m_metrics.epochs().size())) {
-    const auto value = m_metrics.epochs()[std::size_t(best - 1)].valAccuracy;
+    const auto key = withVal(m_metrics.metricId());
+    const auto value = figureText(key, m_metrics.epochs()[std::size_t(best - 1)].value(key));
     loss.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1").arg(best), false});
-    accuracy.push_back(
-        {Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1 · %2").arg(best).arg(percent(value)), true});
+    metric.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1 · %2").arg(best).arg(value), true});
   }
   for (const auto& change : m_session.changes()) {
     loss.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), change.text, false});
-    accuracy.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), {}, false});
+    metric.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), {}, false});
   }
   if (m_session.active() && !m_metrics.batchX().isEmpty()) {
-    for (auto* marks : {&loss, &accuracy})
+    for (auto* marks : {&loss, &metric})
       marks->push_back({Plot::Mark::Kind::Now, xOf(m_metrics.batchX().last()), {}, false});
   }
   m_loss->setMarks(std::move(loss));
-  m_accuracy->setMarks(std::move(accuracy));
+  m_metric->setMarks(std::move(metric));
 }
 
 /// Where one has zoomed in, single batches are drawn, as far as the run's record of them goes.
@@ -243,14 +255,14 @@ void CurvesPanel::takeBatches() {
                           : counted(qint64(missing), tr("1 loss is not a number"), tr("%1 losses are not numbers")));
   m_lossHint->setVisible(missing != 0);  // without a text it would still take its gap in the header
   const double finest = 8.0 / perEpoch;  // batches
-  for (auto* plot : {m_loss, m_accuracy}) plot->setFinest(xOf(finest));
+  for (auto* plot : {m_loss, m_metric}) plot->setFinest(xOf(finest));
 }
 
 void CurvesPanel::refresh() {
   m_elapsed = ElapsedTime(m_metrics.epochs(), pace());
   takeBatches();
-  fillRun(m_loss, m_metrics.loss(), &EpochRecord::valLoss);
-  fillRun(m_accuracy, m_metrics.accuracy(), &EpochRecord::valAccuracy);
+  fillRun(m_loss, m_metrics.loss(), "val_loss");
+  fillRun(m_metric, m_metrics.metric(), withVal(m_metrics.metricId()));
   fillMarks();
   fit();
 }
@@ -258,9 +270,9 @@ void CurvesPanel::refresh() {
 void CurvesPanel::fit() {
   const int planned = m_session.hasRun() ? m_session.run().project.training.epochs : 30;
   const double end = byTime() ? std::max(1.0, niceAbove(xOf(planned) / 1.5) * 1.5) : planned;
-  for (auto* plot : {m_loss, m_accuracy}) plot->setXTitle(byTime() ? tr("min:s") : tr("epoch"), byTime());
+  for (auto* plot : {m_loss, m_metric}) plot->setXTitle(byTime() ? tr("min:s") : tr("epoch"), byTime());
   fitLoss(end);
-  fitAccuracy(end);
+  fitMetric(end);
 }
 
 void CurvesPanel::fitLoss(double xEnd) {
@@ -286,12 +298,11 @@ void CurvesPanel::fitLoss(double xEnd) {
 }
 
 /// The axis starts at the highest of a few round values that lies under what validation and references reach.
-void CurvesPanel::fitAccuracy(double xEnd) {
+void CurvesPanel::fitMetric(double xEnd) {
   std::vector<double> values;
   for (const auto& e : m_metrics.epochs())
-    if (std::isfinite(e.valAccuracy)) values.push_back(e.valAccuracy);
-  if (values.empty() && !m_metrics.accuracy().smooth.isEmpty())
-    values.push_back(m_metrics.accuracy().smooth.last() - 0.1);
+    if (const double value = e.value(withVal(m_metrics.metricId())); std::isfinite(value)) values.push_back(value);
+  if (values.empty() && !m_metrics.metric().smooth.isEmpty()) values.push_back(m_metrics.metric().smooth.last() - 0.1);
   std::sort(values.begin(), values.end());
   // One bad epoch in ten may lie under the axis; the plot says so with an arrow and its value.
   const double lowest = values.empty() ? 0.0 : values[values.size() / 10];
@@ -299,8 +310,8 @@ void CurvesPanel::fitAccuracy(double xEnd) {
   for (const double step : {0.5, 0.8, 0.9, 0.95, 0.98}) {
     if (lowest > step) low = step;
   }
-  m_accuracyHint->setText(low > 0 ? tr("axis starts at %1 %").arg(low * 100) : QString());
-  m_accuracy->setFull(0, xEnd, low, 1);
+  m_metricHint->setText(low > 0 ? tr("axis starts at %1 %").arg(low * 100) : QString());
+  m_metric->setFull(0, xEnd, low, 1);
 }
 
 int CurvesPanel::shownPoints() const { return m_loss->pointCount(Smooth); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Loss and accuracy of a run over epochs or seconds, in two plots with one x axis, beside the three reference systems.
+// Loss and first metric of a run over epochs or seconds, in two plots with one x axis, beside the three reference
+// systems.
 #pragma once
 #include <QLabel>
 #include <QSlider>
@@ -23,7 +24,7 @@ class CurvesPanel : public QWidget {
   void newRun();
   void setNarrow(bool narrow);  ///< in a small window the smoothing keeps its setting but not its place
   Plot* lossPlot() const { return m_loss; }
-  Plot* accuracyPlot() const { return m_accuracy; }
+  Plot* metricPlot() const { return m_metric; }
   int shownPoints() const;  ///< of the smoothed loss
 
  protected:
@@ -38,11 +39,12 @@ class CurvesPanel : public QWidget {
   bool referencesShown() const;
   void fillReferences();
   void takeBatches();
-  void fillRun(Plot* plot, const MetricsModel::Curve& curve, double EpochRecord::*validation);
+  void fillRun(Plot* plot, const MetricsModel::Curve& curve, const std::string& validation);
   void fillMarks();
   void fit();
   void fitLoss(double xEnd);
-  void fitAccuracy(double xEnd);
+  void fitMetric(double xEnd);
+  void showWords();
   double xOf(double position) const { return byTime() ? m_elapsed.at(position) : position; }
   bool byTime() const { return m_axis->current() == 1; }
   double pace() const;  ///< seconds an epoch
@@ -50,12 +52,13 @@ class CurvesPanel : public QWidget {
   TrainingSession& m_session;
   MetricsModel& m_metrics;
   std::vector<RunRecord> m_references;
-  Plot *m_loss, *m_accuracy;
+  Plot *m_loss, *m_metric;
+  class PanelHeader *m_lossHead = nullptr, *m_metricHead = nullptr;
   Segment *m_scale, *m_axis;
   QSlider* m_smooth;
   QWidget* m_smoothing;
   QToolButton* m_showReferences;
-  QLabel *m_accuracyHint, *m_lossHint;
+  QLabel *m_metricHint, *m_lossHint;
   ElapsedTime m_elapsed{std::vector<EpochRecord>()};  ///< of the run
 };
 

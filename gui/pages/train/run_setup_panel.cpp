@@ -7,6 +7,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
+#include "engine/run/settings.h"
 #include "gui/models/runs_model.h"
 #include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
@@ -15,112 +16,104 @@
 namespace strata::gui {
 namespace {
 
-/// A field of the optimizer or the schedule, under an id of its own on the form.
-constexpr char kOptimizer[] = "optimizer.", kSchedule[] = "schedule.";
+/// A metric among the fields, a box to tick.
+constexpr std::string_view kMetric = "metric.";
 
-template <class Def>
-std::vector<Choice> choicesOf(const std::vector<Def>& defs) {
+std::vector<Choice> choicesOf(const ChoiceRows& rows) {
   std::vector<Choice> choices;
-  for (const auto& def : defs) choices.push_back({def.type, def.title, def.help});
+  for (const auto* row : rows) choices.push_back({row->type, row->title, row->help});
   return choices;
 }
 
-template <class Def>
-const Def& defOf(const std::vector<Def>& defs, const std::string& type) {
-  const Def* found = findChoice(defs, type);
-  return found ? *found : defs.front();
+/// A field of a chosen row, under an id of its own on the form: "optimizer.momentum". The learning rate stands apart:
+/// it can change while a run goes on.
+std::string idOf(const ChoiceSetting& choice, const Field& field) { return choice.id + "." + field.id; }
+bool isLive(const Field& field) { return field.id == "learning_rate" || field.id == "epochs"; }
+
+Field onForm(Field field, const std::string& id) {
+  field.id = id;
+  field.advanced = false;
+  return field;
 }
 
-void append(std::vector<Field>& fields, const ChoiceDef& def, const char* prefix, bool rate) {
-  for (auto f : def.fields) {
-    if ((f.id == "learning_rate") != rate) continue;
-    f.id = prefix + f.id;
-    f.advanced = false;
-    fields.push_back(f);
-  }
+void appendRow(std::vector<Field>& fields, const ChoiceSetting& choice, const TrainingSpec& spec, bool live) {
+  if (!live)
+    fields.push_back(
+        choiceField(choice.id, choice.title, choicesOf(choice.rows), choice.rows.front()->type, choice.help));
+  for (const auto& field : choice.defOf(spec).fields)
+    if (isLive(field) == live) fields.push_back(onForm(field, idOf(choice, field)));
 }
 
-using Panel = RunSetupPanel;
-std::string words(const QString& text) { return text.toStdString(); }
+void appendMetrics(std::vector<Field>& fields, const TrainingSpec& spec) {
+  for (const auto& metric : allMetrics())
+    if (metric.target == spec.loss.def().target)
+      fields.push_back(boolField(std::string(kMetric) + metric.id, metric.title, false, metric.help));
+  fields.push_back(monitorField(spec.loss));
+}
 
 /// `firstEpoch`: the least that the run can be given, as it cannot end before the epoch it is in.
 std::vector<Field> liveFields(const TrainingSpec& spec, int firstEpoch) {
   std::vector<Field> fields;
-  append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, true);
-  fields.push_back(intField("epochs", words(Panel::tr("Epochs")), 30, firstEpoch, kMaxEpochs,
-                            words(Panel::tr("How often the net sees every training sample. A run goes on at least to "
-                                            "the end of the epoch it is in; Stop ends it at once."))));
+  for (const auto& choice : trainingChoices()) appendRow(fields, choice, spec, true);
+  for (const auto& setting : trainingSettings())
+    if (isLive(setting.field)) {
+      fields.push_back(setting.field);
+      fields.back().low = firstEpoch;
+    }
   return fields;
 }
 
 std::vector<Field> fixedFields(const TrainingSpec& spec) {
-  const auto optimizers = choicesOf(allOptimizers()), schedules = choicesOf(allSchedules());
-  std::vector<Field> fields{choiceField("optimizer", words(Panel::tr("Optimizer")), optimizers, optimizers.front().id,
-                                        words(Panel::tr("The rule by which gradients move the weights.")))};
-  append(fields, defOf(allOptimizers(), spec.optimizer.type), kOptimizer, false);
-  fields.push_back(choiceField("schedule", words(Panel::tr("Rate falls")), schedules, schedules.front().id,
-                               words(Panel::tr("How the learning rate changes over the run."))));
-  append(fields, defOf(allSchedules(), spec.schedule.type), kSchedule, false);
-  fields.push_back(intField("batch_size", words(Panel::tr("Batch size")), 128, 1, kMaxBatchSize,
-                            words(Panel::tr("Samples per step."))));
-  fields.push_back(boolField("shuffle", words(Panel::tr("Shuffle")), true,
-                             words(Panel::tr("A new order of the samples every epoch; else as in the file."))));
-  fields.push_back(
-      seedField("seed", words(Panel::tr("Seed")), 1,
-                words(Panel::tr("The same seed, device and thread count give the same run, to the bit."))));
-  fields.push_back(realField("label_smoothing", words(Panel::tr("Smooth labels")), 0, 0, kMaxLabelSmoothing,
-                             words(Panel::tr("The share of each label that is spread over all classes, so that the net "
-                                             "is not pressed to be certain. 0 takes labels as they are."))));
-  fields.push_back(choiceField(
-      "validation", words(Panel::tr("Validate on")),
-      {{"split", words(Panel::tr("Split")), words(Panel::tr("A held-out part of the training samples."))},
-       {"test_set", words(Panel::tr("Test set")), {}}},
-      "split",
-      words(Panel::tr("Split holds out a part of the training samples; its size is set on the Data page. The test set "
-                      "makes figures comparable with the references, but the best epoch is then chosen on it."))));
-  fields.push_back(intField("keep_epochs", words(Panel::tr("Keep epochs")), 30, 0, kMaxEpochs,
-                            words(Panel::tr("The weights of so many epochs are kept on disk, the newest first. The "
-                                            "best and the last are always kept."))));
+  std::vector<Field> fields;
+  for (const auto& choice : trainingChoices()) appendRow(fields, choice, spec, false);
+  for (const auto& setting : trainingSettings())
+    if (!isLive(setting.field)) fields.push_back(setting.field);
+  appendMetrics(fields, spec);
+  fields.push_back(findSetting(dataSettings(), "validation")->field);
   return fields;
 }
 
-Fields valuesOf(const Project& project, const std::vector<Field>& described) {
+/// The value that stands for the form's field in the project.
+Value valueOf(const Project& project, const std::string& id) {
   const auto& t = project.training;
+  if (const auto* setting = findSetting(trainingSettings(), id)) return setting->get(t);
+  if (const auto* setting = findSetting(dataSettings(), id)) return setting->get(project.data);
+  if (id == "monitor") return withVal(withoutVal(monitorOf(t)));
+  if (id.starts_with(kMetric)) return std::ranges::find(t.metrics, id.substr(kMetric.size())) != t.metrics.end();
+  const auto dot = id.find('.');
+  const auto* choice = findTrainingChoice(id.substr(0, dot));
+  return dot == id.npos ? Value(choice->typeOf(t)) : choice->fieldsOf(t).at(id.substr(dot + 1));
+}
+
+Fields valuesOf(const Project& project, const std::vector<Field>& described) {
   Fields values;
-  for (const auto& f : described) {
-    if (f.id.starts_with(kOptimizer)) values.set(f.id, t.optimizer.fields.at(f.id.substr(sizeof kOptimizer - 1)));
-    else if (f.id.starts_with(kSchedule)) values.set(f.id, t.schedule.fields.at(f.id.substr(sizeof kSchedule - 1)));
-    else if (f.id == "optimizer") values.set(f.id, t.optimizer.type);
-    else if (f.id == "schedule") values.set(f.id, t.schedule.type);
-    else if (f.id == "epochs") values.set(f.id, std::int64_t{t.epochs});
-    else if (f.id == "batch_size") values.set(f.id, std::int64_t{t.batchSize});
-    else if (f.id == "shuffle") values.set(f.id, t.shuffle);
-    else if (f.id == "seed") values.set(f.id, t.seed);
-    else if (f.id == "label_smoothing") values.set(f.id, t.labelSmoothing);
-    else if (f.id == "keep_epochs") values.set(f.id, std::int64_t{t.keepEpochs});
-    else values.set(f.id, std::string(project.data.validation == ValidationSource::TestSet ? "test_set" : "split"));
-  }
+  for (const auto& field : described) values.set(field.id, valueOf(project, field.id));
   return values;
+}
+
+/// In the order of the table, however they are ticked.
+void tick(MetricIds& metrics, const std::string& id, bool on) {
+  MetricIds ticked;
+  for (const auto& metric : allMetrics()) {
+    const bool was = std::ranges::find(metrics, metric.id) != metrics.end();
+    if (metric.id == id ? on : was) ticked.push_back(metric.id);
+  }
+  metrics = std::move(ticked);
 }
 
 void put(Project& project, const std::string& id, const Value& value) {
   auto& t = project.training;
-  const auto integer = [&] { return int(std::get<std::int64_t>(value)); };
-  if (id.starts_with(kOptimizer)) t.optimizer.fields.set(id.substr(sizeof kOptimizer - 1), value);
-  else if (id.starts_with(kSchedule)) t.schedule.fields.set(id.substr(sizeof kSchedule - 1), value);
-  else if (id == "optimizer")
-    t.optimizer = {std::get<std::string>(value), Fields(defOf(allOptimizers(), std::get<std::string>(value)).fields)};
-  else if (id == "schedule")
-    t.schedule = {std::get<std::string>(value), Fields(defOf(allSchedules(), std::get<std::string>(value)).fields)};
-  else if (id == "epochs") t.epochs = integer();
-  else if (id == "batch_size") t.batchSize = integer();
-  else if (id == "shuffle") t.shuffle = std::get<bool>(value);
-  else if (id == "seed") t.seed = std::get<std::uint64_t>(value);
-  else if (id == "label_smoothing") t.labelSmoothing = std::get<double>(value);
-  else if (id == "keep_epochs") t.keepEpochs = integer();
-  else if (id == "validation")
-    project.data.validation =
-        std::get<std::string>(value) == "split" ? ValidationSource::Split : ValidationSource::TestSet;
+  if (const auto* setting = findSetting(trainingSettings(), id)) return setting->put(t, value);
+  if (const auto* setting = findSetting(dataSettings(), id)) return setting->put(project.data, value);
+  if (id == "monitor") {
+    t.monitor = std::get<std::string>(value);
+    return;
+  }
+  if (id.starts_with(kMetric)) return tick(t.metrics, id.substr(kMetric.size()), std::get<bool>(value));
+  const auto dot = id.find('.');
+  const auto* choice = findTrainingChoice(id.substr(0, dot));
+  if (dot == id.npos) choice->choose(t, std::get<std::string>(value));
+  else choice->fields(t).set(id.substr(dot + 1), value);
 }
 
 /// The look of one curve, for the legend.

@@ -93,6 +93,7 @@ void SamplesPanel::setNarrow(bool narrow) {
 void SamplesPanel::takeSnapshot() {
   const auto& data = m_session.runDataset();
   if (!isVisible() || !m_session.snapshot() || !data || data->test.count == 0) return;
+  if (!namesClasses(m_session.snapshot()->network)) return;
   if (m_ranked.empty() || m_rankedAt.hasExpired(kRankAgainMs) || m_session.state() != Trainer::State::Running) rank();
   else refreshTiles();
 }

@@ -105,7 +105,7 @@ QWidget* TrainPage::makeTiles(const Theme& theme) {
   };
   add(m_trainLoss, tr("Training loss"), "train", "tileTrainLoss", 4);
   add(m_valLoss, tr("Validation loss"), "val", "tileValLoss", 4);
-  add(m_valAccuracy, tr("Validation accuracy"), "val", "tileValAccuracy", 5);
+  add(m_valMetric, tr("Validation accuracy"), "val", "tileValAccuracy", 5);
   add(m_best, tr("Best so far"), "text", "tileBest", 5);
   add(m_epochTime, tr("Time per epoch"), "text", "tileEpochTime", 4);
   return bar;
@@ -188,7 +188,9 @@ void TrainPage::startRun() {
   const auto& run = m_session.run();
   const bool onTestSet = run.project.data.validation == ValidationSource::TestSet;
   m_valLoss->setCaption(onTestSet ? tr("Test set loss") : tr("Validation loss"));
-  m_valAccuracy->setCaption(onTestSet ? tr("Test set accuracy") : tr("Validation accuracy"));
+  const auto metrics = metricsOf(run.project.training);
+  m_metrics.setMetric(metrics.empty() ? std::string() : metrics.front());
+  m_valMetric->setCaption((onTestSet ? tr("Test set %1") : tr("Validation %1")).arg(figureName(m_metrics.metricId())));
   m_best->setCaption(onTestSet ? tr("Best on the test set") : tr("Best so far"));
   m_events.add(EventsModel::Kind::Info,
                tr("Run %1 on %2, %3, seed %4.")
@@ -210,16 +212,24 @@ void TrainPage::takeHistory() {
   refresh();
 }
 
+/// "accuracy 98.00 % and 97.00 %; ", or nothing.
+QString TrainPage::metricWords(const EpochRecord& record) const {
+  const auto& id = m_metrics.metricId();
+  if (id.empty()) return {};
+  return tr("%1 %2 and %3; ")
+      .arg(figureName(id), figureText(id, record.value(id)), figureText(id, record.value(withVal(id))));
+}
+
 void TrainPage::takeEpoch(const EpochRecord& record, bool best) {
   m_metrics.appendEpoch(record, best);
-  m_events.add(EventsModel::Kind::Info, tr("Epoch %1 done: loss %2 training, %3 validation; accuracy %4 and %5; %6 s")
+  m_events.add(EventsModel::Kind::Info, tr("Epoch %1 done: loss %2 training, %3 validation; %4%5 s")
                                             .arg(record.epoch)
-                                            .arg(lossText(record.loss), lossText(record.valLoss),
-                                                 percent(record.accuracy), percent(record.valAccuracy))
+                                            .arg(lossText(record.loss), lossText(record.valLoss), metricWords(record))
                                             .arg(record.epochSeconds, 0, 'f', 1));
+  const auto monitor = monitorOf(m_session.run().project.training);
   if (best)
-    m_events.add(EventsModel::Kind::Best, tr("New best: validation accuracy %1 at epoch %2. Its weights are kept.")
-                                              .arg(percent(record.valAccuracy))
+    m_events.add(EventsModel::Kind::Best, tr("New best: validation %1 %2 at epoch %3. Its weights are kept.")
+                                              .arg(figureName(monitor), figureText(monitor, record.value(monitor)))
                                               .arg(record.epoch));
   if (isVisible()) refresh();
 }
@@ -243,14 +253,17 @@ void TrainPage::refreshTiles() {
   if (!smooth.isEmpty()) m_trainLoss->set(lossText(smooth.last()), tr("smoothed"));
   else m_trainLoss->set("—", {});
   if (epochs.empty()) {
-    for (auto* tile : {m_valLoss, m_valAccuracy, m_best, m_epochTime}) tile->set("—", {});
+    for (auto* tile : {m_valLoss, m_valMetric, m_best, m_epochTime}) tile->set("—", {});
     return;
   }
   const auto& last = epochs.back();
   m_valLoss->set(lossText(last.valLoss), tr("epoch %1").arg(last.epoch));
-  m_valAccuracy->set(percent(last.valAccuracy), tr("epoch %1").arg(last.epoch));
+  const auto shown = m_metrics.metricId().empty() ? std::string("val_loss") : withVal(m_metrics.metricId());
+  m_valMetric->set(figureText(shown, last.value(shown)), tr("epoch %1").arg(last.epoch));
   const int best = m_metrics.bestEpoch();
-  if (best > 0) m_best->set(percent(epochs[std::size_t(best - 1)].valAccuracy), tr("epoch %1, kept").arg(best));
+  const auto monitor = monitorOf(m_session.run().project.training);
+  if (best > 0)
+    m_best->set(figureText(monitor, epochs[std::size_t(best - 1)].value(monitor)), tr("epoch %1, kept").arg(best));
   m_epochTime->set(tr("%1 s").arg(last.epochSeconds, 0, 'f', 1),
                    tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
 }
@@ -263,7 +276,7 @@ void TrainPage::resizeEvent(QResizeEvent* event) {
   if (narrow == m_narrow) return;
   m_narrow = narrow;
   for (auto* tile : {m_valLoss, m_epochTime}) tile->parentWidget()->setVisible(!narrow);
-  for (auto* tile : {m_trainLoss, m_valAccuracy, m_best}) tile->setHintShown(!narrow);
+  for (auto* tile : {m_trainLoss, m_valMetric, m_best}) tile->setHintShown(!narrow);
   m_curves->setNarrow(narrow);
   m_samples->setNarrow(narrow);
   auto sizes = m_splitter->sizes();

@@ -39,6 +39,7 @@ class TrainPage : public QWidget {
   void startRun();
   void takeHistory();  ///< the figures from their beginning: of a new run, or of one that goes on from an older point
   void takeEpoch(const EpochRecord& record, bool best);
+  QString metricWords(const EpochRecord& record) const;
   void finishRun();
   void refresh();  ///< at most 4 Hz
   void refreshTiles();
@@ -53,7 +54,7 @@ class TrainPage : public QWidget {
   QWidget* m_right;
   bool m_narrow = false;
   class EmptyState* m_empty;
-  NumberTile *m_trainLoss, *m_valLoss, *m_valAccuracy, *m_best, *m_epochTime;
+  NumberTile *m_trainLoss, *m_valLoss, *m_valMetric, *m_best, *m_epochTime;
   CurvesPanel* m_curves;
   SamplesPanel* m_samples;
   QLabel* m_warnings;

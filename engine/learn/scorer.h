@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a net's output is worth: loss and metrics of a batch, or of a part of one. Training on every backend, validation
+// and evaluation all ask this.
+#pragma once
+#include <array>
+
+#include "engine/data/batches.h"
+#include "engine/learn/metric.h"
+
+namespace strata {
+
+struct LossResult {
+  double lossSum = 0;                          ///< over the samples
+  std::array<double, kMostMetrics> metrics{};  ///< sums over the samples, by the position in the run's metrics
+  LossResult& operator+=(const LossResult& other);
+};
+
+/// Any thread.
+class Scorer {
+ public:
+  /// Metrics that do not fit the loss are passed over.
+  Scorer(const LossSpec& loss, const MetricIds& metrics);
+
+  const LossDef& loss() const { return *m_loss; }
+  const std::vector<const MetricDef*>& metrics() const { return m_metrics; }
+  /// Whether the batch has what the loss compares with.
+  bool hasTargets(const Batch& batch) const;
+  /// Error::Input when a target is not possible, as a label past the last of `size` classes.
+  void checkTargets(const Batch& batch, std::int64_t size) const;
+  /// Samples [begin, begin + count) of the batch, whose outputs [count, size] begin at `outputs`. `gradients`
+  /// [count, size] are of the mean over these samples, or null.
+  LossResult operator()(const Batch& batch, int begin, int count, std::int64_t size, const float* outputs,
+                        float* gradients = nullptr) const;
+
+ private:
+  const LossDef* m_loss;
+  Fields m_fields;
+  std::vector<const MetricDef*> m_metrics;
+};
+
+}  // namespace strata
