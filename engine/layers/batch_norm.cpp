@@ -101,8 +101,8 @@ class BatchNormOp : public BasicOp<Real> {
     for (double& variance : m_variance) variance /= static_cast<double>(rows);
   }
 
-  void writeGradients(const BasicOpIo<Real>& io, const std::vector<double>& sum, const std::vector<double>& product,
-                      std::int64_t) const {
+  void writeGradients(const BasicOpIo<Real>& io, const std::vector<double>& sum,
+                      const std::vector<double>& product) const {
     for (std::int64_t c = 0; c < m_channels; ++c) {
       if (m_scale) io.gradients[at(c)] = static_cast<Real>(product[at(c)]);
       if (m_center) io.gradients[at(m_scale ? m_channels + c : c)] = static_cast<Real>(sum[at(c)]);

@@ -32,10 +32,7 @@ Pair stridesOf(const Fields& fields) {
 }
 
 // How the window slides down and across.
-struct Slides {
-  Slide y, x;
-};
-Slides slidesOf(const Fields& fields, Shape in) {
+Slides poolSlides(const Fields& fields, Shape in) {
   const Pair window = fields.pair("pool_size"), strides = stridesOf(fields);
   const bool same = fields.text("padding") == "same";
   return {slide(in.h, window.h, strides.h, same), slide(in.w, window.w, strides.w, same)};
@@ -46,7 +43,7 @@ ShapeResult poolShape(const Fields& fields, Shape in) {
   if (!in.isImage()) return {{}, needsImage("A pooling layer", in)};
   if (fields.text("padding") == "valid")
     if (auto issue = windowIssue("Window", "pool_size", fields.pair("pool_size"), 2, in)) return {{}, issue};
-  const Slides slides = slidesOf(fields, in);
+  const Slides slides = poolSlides(fields, in);
   return {Shape::image(slides.y.out, slides.x.out, in.c), {}};
 }
 
@@ -62,7 +59,7 @@ template <class Real>
 class MaxPool2dOp : public BasicOp<Real> {
  public:
   explicit MaxPool2dOp(const Site& site)
-      : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)),
+      : m_in(site.in), m_out(site.out), m_slides(poolSlides(site.fields, site.in)),
         m_winners(site.maxBatch * site.out.size()) {}
 
   void forward(const BasicOpIo<Real>& io) override {
@@ -115,7 +112,7 @@ class MaxPool2dOp : public BasicOp<Real> {
 template <class Real>
 class AvgPool2dOp : public BasicOp<Real> {
  public:
-  explicit AvgPool2dOp(const Site& site) : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)) {}
+  explicit AvgPool2dOp(const Site& site) : m_in(site.in), m_out(site.out), m_slides(poolSlides(site.fields, site.in)) {}
 
   void forward(const BasicOpIo<Real>& io) override {
     std::fill_n(io.y, io.batch * m_out.size(), Real{0});
