@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "engine/base/error.h"
+#include "gui/models/metrics_model.h"
 #include "gui/widgets/diff_delegate.h"
 #include "gui/widgets/empty_state.h"
 #include "gui/widgets/label.h"
