@@ -2,7 +2,7 @@
 #include "gui/document.h"
 
 #include <QUndoCommand>
-
+#include <algorithm>
 #include <filesystem>
 
 #include "datasets/source.h"
@@ -23,6 +23,22 @@ void refuseProtected(const QString& path) {
   if (!absent && allowed != perms::unknown && (allowed & kWrite) == perms::none)
     throw Error(Error::Kind::File, path.toStdString(), "is write-protected",
                 "Save under another name, or allow writing to it");
+}
+
+int depthOf(const std::vector<LayerSpec>& stack) {
+  int depth = 0;
+  for (const LayerSpec& layer : stack)
+    for (const auto& inner : layer.stacks) depth = std::max(depth, 1 + depthOf(inner));
+  return depth;
+}
+
+/// Why no file could hold the net; empty when one can.
+QString unstorable(const NetworkSpec& network) {
+  if (layerCount(network) > kMaxLayers)
+    return Document::tr("A stack holds at most %1 layers. Delete one first.").arg(number(kMaxLayers));
+  if (depthOf(network.layers) > kMaxDepth)
+    return Document::tr("Containers hold each other at most %1 deep.").arg(kMaxDepth);
+  return {};
 }
 
 }  // namespace
@@ -67,8 +83,8 @@ bool Document::edit(const QString& text, const std::function<void(Project&)>& ch
   Project after = project();
   change(after);
   if (after == project()) return false;
-  if (after.network.layers.size() > static_cast<std::size_t>(kMaxLayers)) {
-    emit refused(tr("A stack holds at most %1 layers. Delete one first.").arg(number(kMaxLayers)));
+  if (const QString reason = unstorable(after.network); !reason.isEmpty()) {
+    emit refused(reason);
     return false;
   }
   const QString key = mergeKey.isEmpty() ? QString() : QString("%1/%2").arg(mergeKey).arg(m_mergeGeneration);

@@ -184,14 +184,15 @@ void MainWindow::makeLayerMenu() {
   QMenu* insert = menu->addMenu(tr("&Insert"));
   QHash<QString, QMenu*> categories;
   for (const LayerDef& def : allLayers()) {
-    const QString category = QString::fromStdString(def.category);
+    if (def.hidden) continue;
+    const QString category = paletteCategory(def);
     if (!categories.contains(category)) categories[category] = insert->addMenu(categoryTitle(category));
-    categories[category]->addAction(m_theme.icon(QString::fromStdString(def.icon), category),
-                                    QString::fromStdString(def.title), this,
-                                    [this, type = QString::fromStdString(def.type)] {
-                                      showPage(BuildMode);
-                                      m_build->insertLayer(type);
-                                    });
+    categories[category]->addAction(
+        m_theme.icon(QString::fromStdString(def.icon), QString::fromStdString(def.category)),
+        QString::fromStdString(def.title), this, [this, type = QString::fromStdString(def.type)] {
+          showPage(BuildMode);
+          m_build->insertLayer(type);
+        });
   }
   menu->addSeparator();
   menu->addActions(m_build->layerActions());
@@ -211,6 +212,7 @@ void MainWindow::makeViewMenu() {
   QMenu* menu = menuBar()->addMenu(tr("&View"));
   menu->addActions(m_modes->actions());
   menu->addSeparator();
+  menu->addAction(m_build->compactAction());
   QMenu* themes = menu->addMenu(tr("&Theme"));
   auto* group = new QActionGroup(this);
   const QStringList names{tr("System"), tr("Light"), tr("Dark")};

@@ -69,8 +69,8 @@ QString TrainingSession::startBlockedReason() const {
       if (issue.level != Issue::Level::Error) continue;
       if (!errors++) layer = issue.layer;
     }
-    const bool named = layer >= 0 && layer < int(project.network.layers.size());
-    const auto where = named ? tr(" in %1").arg(text(project.network.layers[std::size_t(layer)].name)) : QString();
+    const bool named = layer >= 0;
+    const auto where = named ? tr(" in %1").arg(text(pathOf(project.network, layer))) : QString();
     return errors == 1 ? tr("Fix 1 error%1 first").arg(where) : tr("Fix %1 errors first").arg(errors);
   }
   const QString unfit = text(misfit(project.network, *m_dataset, project.training.loss.def().target));

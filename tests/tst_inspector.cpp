@@ -140,7 +140,7 @@ class TestInspector : public QObject {
     document.reset(readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata"), {});
     LayerStackModel model(document);
     InspectorPanel panel(*m_theme, document, model);
-    panel.showRow(LayerStackModel::rowOf(2));
+    panel.showIndex(model.indexOf(2));
     auto* problem = panel.findChild<QLabel*>("problem_kernel_size");
     QVERIFY(problem);
     QVERIFY(problem->isHidden());
@@ -163,7 +163,7 @@ class TestInspector : public QObject {
     document.reset(readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata"), {});
     LayerStackModel model(document);
     InspectorPanel panel(*m_theme, document, model);
-    panel.showRow(1);
+    panel.showIndex(model.indexOf(0));
     auto* name = panel.findChild<QLineEdit*>("layerName");
     name->setText("conv2");
     emit name->editingFinished();
@@ -179,7 +179,7 @@ class TestInspector : public QObject {
     LayerStackModel model(document);
     InspectorPanel panel(*m_theme, document, model);
     panel.show();
-    panel.showRow(1);
+    panel.showIndex(model.indexOf(0));
     auto* name = panel.findChild<QLineEdit*>("layerName");
     name->setFocus();
     name->selectAll();
@@ -190,7 +190,7 @@ class TestInspector : public QObject {
     QCOMPARE(name->text(), "conv1");
     name->selectAll();
     QTest::keyClicks(name, "half");
-    panel.showRow(3);
+    panel.showIndex(model.indexOf(2));
     QCOMPARE(name->text(), "conv2");
     name->selectAll();
     QTest::keyClick(name, Qt::Key_Delete);

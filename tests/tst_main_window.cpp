@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The real window with real mouse and key events: nets put together by dragging and by keys, files that are broken,
 // changes not saved, and pictures of every page in both themes in which no text is cut.
+#include <QAccessible>
 #include <QApplication>
 #include <QComboBox>
 #include <QLabel>
@@ -9,6 +10,7 @@
 #include <QMessageBox>
 #include <QProcess>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QSettings>
 #include <QSignalSpy>
 #include <QStandardItemModel>
@@ -24,9 +26,9 @@
 #include "engine/backend/backend.h"
 #include "gui/main_window.h"
 #include "gui/pages/build/build_page.h"
-#include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/number_fields.h"
 #include "gui/widgets/stack_view.h"
+#include "nested_nets.h"
 #include "screenshots.h"
 
 using namespace strata;
@@ -82,7 +84,7 @@ class TestMainWindow : public QObject {
     bool released = false;
     std::function<void(int)> step = [&](int number) {
       constexpr int kMost = 100;
-      const bool there = number >= way.size() && (stack()->dropRow() >= 0 || number > kMost);
+      const bool there = number >= way.size() && (stack()->dropPlace() || number > kMost);
       if (there) {
         QTest::mouseRelease(window, Qt::LeftButton, modifiers, to);
         released = true;
@@ -95,7 +97,7 @@ class TestMainWindow : public QObject {
     QTest::mousePress(window, Qt::LeftButton, modifiers, from);
     QTimer::singleShot(30, this, [&step] { step(0); });
     QTRY_VERIFY_WITH_TIMEOUT(released, 20000);
-    QTRY_COMPARE(stack()->dropRow(), -1);
+    QTRY_VERIFY(!stack()->dropPlace());
   }
 
  private slots:
@@ -192,6 +194,131 @@ class TestMainWindow : public QObject {
     QVERIFY(!row(0).flags().testFlag(Qt::ItemIsDragEnabled));  // the input stays
   }
 
+  void dragsCardsInAndOutOfContainers() {
+    if (QGuiApplication::platformName() != "xcb") QSKIP("Dragging needs the xcb platform; run this under xvfb-run.");
+    m_document->reset(nestedProject(), {});
+    QCoreApplication::processEvents();
+    const auto paths = [this] {
+      QStringList list;
+      for (int layer = 0; layer < layerCount(m_document->project().network); ++layer)
+        list << QString::fromStdString(pathOf(m_document->project().network, layer));
+      return list;
+    };
+    const auto head = [this](int layer) { return inWindow(stack(), stack()->indexOfPlaced(layer)); };
+    const auto place = [this](const QPoint& point) { return stack()->viewport()->mapTo(m_window.get(), point); };
+    const auto gap = [&](const StackPlace& at) {
+      return place(stack()->placed().gapLine(at).center() - QPoint(0, stack()->verticalScrollBar()->value()));
+    };
+    drag(inWindow(find<QTreeView>("palette"), paletteItem("dropout")), gap({1, 0, 1}));
+    QCOMPARE(paths()[3], "res1/dropout1");
+    QCOMPARE(stack()->currentLayer(), 3);
+    drag(head(3), gap({-1, 0, 1}));
+    QCOMPARE(paths()[1], "dropout1");
+    drag(head(1), gap({2, 1, 0}));  // into the lane of the identity
+    QCOMPARE(paths()[4], "res1/dropout1");
+    QCOMPARE(layerAt(m_document->project().network, 1).stacks[1].size(), std::size_t(1));
+    const Project before = m_document->project();
+    drag(head(4), gap({7 + 1, 1, 1}), Qt::ControlModifier);
+    QCOMPARE(paths().filter("mix1/").size(), 4);
+    m_document->undoStack().undo();
+    QVERIFY(m_document->project() == before);
+  }
+
+  void walksAndMovesInContainersByKeys() {
+    m_document->reset(nestedProject(), {});
+    stack()->setFocus();
+    stack()->setCurrentIndex(stack()->indexOfPlaced(StackLayout::kInput));
+    for (int layer = 0; layer < 13; ++layer) {
+      key(Qt::Key_Down);
+      QCOMPARE(stack()->currentLayer(), layer);
+    }
+    key(Qt::Key_Home);
+    key(Qt::Key_Down);
+    key(Qt::Key_Down);
+    key(Qt::Key_Left);
+    QVERIFY(!stack()->isOpen(1));
+    key(Qt::Key_Down);
+    QCOMPARE(stack()->currentLayer(), 4);  // past what is closed
+    key(Qt::Key_Up);
+    key(Qt::Key_Right);
+    QVERIFY(stack()->isOpen(1));
+    key(Qt::Key_Right);
+    QCOMPARE(stack()->currentLayer(), 2);
+    key(Qt::Key_Left);
+    QCOMPARE(stack()->currentLayer(), 1);
+    stack()->selectLayer(0);
+    const NetworkSpec start = m_document->project().network;
+    key(Qt::Key_Down, Qt::AltModifier);
+    QCOMPARE(pathOf(m_document->project().network, 1), std::string("res1/conv3"));  // conv1 was taken there
+    QCOMPARE(stack()->currentLayer(), 1);
+    QTest::keyClick(m_window.get(), Qt::Key_Z, Qt::ControlModifier);
+    QVERIFY(m_document->project().network == start);
+    stack()->selectLayer(11);
+    key(Qt::Key_G, Qt::ControlModifier);
+    QCOMPARE(m_document->project().network.layers[4].type, std::string("residual"));
+    key(Qt::Key_G, Qt::ControlModifier | Qt::ShiftModifier);
+    QVERIFY(m_document->project().network == start);
+    stack()->selectLayer(1);
+    key(Qt::Key_L);
+    QVERIFY(!layerAt(m_document->project().network, 1).trainable);
+    key(Qt::Key_E, Qt::ControlModifier | Qt::ShiftModifier);
+    QVERIFY(!stack()->isOpen(1) && !stack()->isOpen(4) && !stack()->isOpen(7));
+    key(Qt::Key_E, Qt::ControlModifier | Qt::ShiftModifier);
+    QVERIFY(stack()->isOpen(1) && stack()->isOpen(4) && stack()->isOpen(7));
+  }
+
+  void theShortcutIsMendedWithOneClick() {
+    m_document->reset(nestedProject(), {});
+    m_document->edit("Break", [](Project& project) { layerAt(project.network, 4).stacks[1].clear(); });
+    QCOMPARE(find<QLabel>("netBadge")->text(), "1 error in res2");
+    find<QPushButton>("showIssue")->click();
+    QCOMPARE(stack()->currentLayer(), 4);
+    const QRect button = stack()->fixRect(4, 0);
+    QVERIFY(!button.isNull());
+    QTest::mouseClick(stack()->viewport(), Qt::LeftButton, {}, button.center());
+    QVERIFY(m_document->analysis().ok());
+    QCOMPARE(layerAt(m_document->project().network, 4).stacks[1].size(), std::size_t(1));
+  }
+
+  void screenReadersHearTheTree() {
+    m_document->reset(nestedProject(), {});
+    QAccessibleInterface* tree = QAccessible::queryAccessibleInterface(stack());
+    QVERIFY(tree);
+    QCOMPARE(tree->childCount(), 15);
+    QCOMPARE(tree->child(2)->text(QAccessible::Name),
+             "Residual res1, block of 2 layers, 28 by 28 by 4, 164 parameters, open");
+    stack()->setOpen(1, false);
+    QVERIFY(tree->child(2)->text(QAccessible::Name).endsWith("closed"));
+    QVERIFY(tree->child(2)->state().collapsed);
+    QCOMPARE(tree->childCount(), 13);
+    QCOMPARE(tree->child(0)->role(), QAccessible::TreeItem);
+    stack()->selectLayer(4);
+    QCOMPARE(tree->focusChild(), tree->child(3));
+    QCOMPARE(tree->indexOfChild(tree->child(3)), 3);
+  }
+
+  void nestedNetsInBothThemes_data() {
+    QTest::addColumn<QSize>("size");
+    QTest::newRow("1440") << QSize(1440, 900);
+    QTest::newRow("1024") << QSize(1024, 640);
+  }
+  void nestedNetsInBothThemes() {
+    QFETCH(QSize, size);
+    for (const bool deep : {false, true}) {
+      m_document->reset(deep ? deepProject() : nestedProject(), {});
+      stack()->selectLayer(deep ? 3 : 4);
+      for (const ThemeChoice choice : {ThemeChoice::Light, ThemeChoice::Dark}) {
+        m_theme->setChoice(choice);
+        const QString name = QString("%1-%2-%3")
+                                 .arg(deep ? "deep" : "nested", choice == ThemeChoice::Dark ? "dark" : "light")
+                                 .arg(size.width());
+        QVERIFY(takeScreenshot(*m_window, size, name));
+        QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
+      }
+    }
+    m_theme->setChoice(ThemeChoice::Light);
+  }
+
   void aFixOnTheCardMendsIt() {
     m_document->edit("Break", [](Project& project) {
       project.network.layers[2].fields.set("kernel_size", Pair{13, 13});
@@ -207,13 +334,7 @@ class TestMainWindow : public QObject {
       QVERIFY(takeScreenshot(*m_window, {1440, 900}, QString("build-issue-%1").arg(theme)));
     }
     m_theme->setChoice(ThemeChoice::Light);
-    const QModelIndex broken = stack()->model()->index(3, 0);
-    QStyleOptionViewItem option;
-    option.widget = stack();
-    option.rect = stack()->visualRect(broken);
-    option.index = broken;
-    const auto* delegate = qobject_cast<LayerCardDelegate*>(stack()->itemDelegate());
-    const QRect button = delegate->fixRect(option, broken.data(LayerStackModel::CardRole).value<LayerCard>(), 0);
+    const QRect button = stack()->fixRect(2, 0);
     QVERIFY(!button.isNull());
     QTest::mouseClick(stack()->viewport(), Qt::LeftButton, {}, button.center());
     QTRY_VERIFY(m_document->analysis().ok());

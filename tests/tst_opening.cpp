@@ -175,11 +175,11 @@ class TestOpening : public QObject {
     auto& model = *qobject_cast<LayerStackModel*>(find<StackView>("stack")->model());
     const int steps = m_document->undoStack().count();
     const Project before = m_document->project();
-    for (const LayerDef& def : allLayers()) model.insertLayer(QString::fromStdString(def.type), 0);
+    for (const LayerDef& def : allLayers()) model.insertLayer(QString::fromStdString(def.type), {});
     for (const int layer : {0, model.layerCount() / 2, model.layerCount() - 1}) {
       model.duplicateLayer(layer);
-      model.copyLayer(layer, 0);
-      model.moveLayer(layer, 0);
+      model.copyLayer(layer, {});
+      model.moveLayer(layer, {});
       model.removeLayer(layer);
     }
     QMimeData dropped;
@@ -477,8 +477,8 @@ class TestOpening : public QObject {
              find<QLineEdit>("layerName")->text() == QString::fromStdString(name);
     };
     if (edit == "duplicate") model.duplicateLayer(0);
-    if (edit == "insert") model.insertLayer("dense", 1);
-    if (edit == "move") model.moveLayer(0, 5);
+    if (edit == "insert") model.insertLayer("dense", {-1, 0, 1});
+    if (edit == "move") model.moveLayer(0, {-1, 0, 5});
     if (edit == "remove") model.removeLayer(1);
     QUndoStack& undo = m_document->undoStack();
     undo.undo();

@@ -33,7 +33,9 @@ class TestPalette : public QObject {
       }
     }
     QStringList expected;
-    for (const LayerDef& def : allLayers()) expected << QString::fromStdString(def.type);
+    for (const LayerDef& def : allLayers())
+      if (!def.hidden) expected << QString::fromStdString(def.type);
+    QVERIFY(expected.contains("residual") && expected.contains("branches") && !expected.contains("add"));
     found.sort();
     expected.sort();
     QCOMPARE(found, expected);

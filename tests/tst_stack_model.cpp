@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The stack as a list model: every edit with Qt's own model tester watching, rows that tell moves as moves, what a card
-// shows.
+// The stack's model: every edit with Qt's own model tester watching, rows that tell moves as moves, ids that stay, what
+// a card shows.
 #include <QAbstractItemModelTester>
 #include <QMimeData>
 #include <QSignalSpy>
 #include <QTest>
 #include <algorithm>
 #include <functional>
+#include <random>
+#include <set>
 
 #include "engine/base/json.h"
 #include "gui/models/layer_stack_model.h"
 #include "gui/models/palette_model.h"
-#include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/stack_view.h"
+#include "nested_nets.h"
 
 using namespace strata;
 using namespace strata::gui;
@@ -46,18 +48,12 @@ class TestStackModel : public QObject {
 
   /// Clicks a fix where the card offers it; one that only the menu offers is taken as the menu takes it.
   void clickFix(const Issue& issue, std::size_t fix) {
-    const QModelIndex index = m_model->index(LayerStackModel::rowOf(issue.layer));
     m_view->selectLayer(issue.layer);
     QCoreApplication::sendPostedEvents();
     m_view->doItemsLayout();
-    m_view->scrollTo(index);
-    QStyleOptionViewItem option;
-    option.widget = m_view.get();
-    option.rect = m_view->visualRect(index);
-    option.index = index;
-    const auto* delegate = qobject_cast<LayerCardDelegate*>(m_view->itemDelegate());
+    m_view->scrollTo(m_model->indexOf(issue.layer));
     const int before = m_document.undoStack().index();
-    const QRect button = delegate->fixRect(option, index.data(LayerStackModel::CardRole).value<LayerCard>(), fix);
+    const QRect button = m_view->fixRect(issue.layer, fix);
     if (!button.isNull()) QTest::mouseClick(m_view->viewport(), Qt::LeftButton, {}, button.center());
     if (m_document.undoStack().index() == before) m_model->applyFix(issue, issue.fixes[fix]);
   }
@@ -70,10 +66,13 @@ class TestStackModel : public QObject {
   static Project netAround(const LayerDef& def, const Example& example) {
     Project project;
     project.network.input = example.in;
-    project.network.layers = {
-        {def.type, "tested", fieldsFromJson(def.fields, Json::parse(example.fields), "example", {})},
-        layer("flatten", "flatten1"),
-        layer("dense", "dense1")};
+    Json json = Json::parse(example.fields);
+    json["type"] = def.type;
+    json["name"] = "tested";
+    const Json net{{"input", {1}}, {"classes", 10}, {"layers", Json::array({json})}};
+    project.network.layers = networkFromJson(net, "example").layers;
+    project.network.layers.push_back(layer("flatten", "flatten1"));
+    project.network.layers.push_back(layer("dense", "dense1"));
     project.network.layers[2].fields.set("units", std::int64_t{10});
     return project;
   }
@@ -187,28 +186,28 @@ class TestStackModel : public QObject {
     QFETCH(int, result);
     const QStringList start = names();
     QSignalSpy moved(m_model.get(), &QAbstractItemModel::rowsMoved);
-    const QPersistentModelIndex followed = m_model->index(LayerStackModel::rowOf(layer));
-    QCOMPARE(m_model->moveLayer(layer, before), result);
+    const QPersistentModelIndex followed = m_model->indexOf(layer);
+    QCOMPARE(m_model->moveLayer(layer, {-1, 0, before}), result);
     QCOMPARE(moved.count(), result < 0 ? 0 : 1);
     if (result < 0) {
       QCOMPARE(names(), start);
       return;
     }
     QCOMPARE(names()[result], start[layer]);
-    QCOMPARE(followed.row(), LayerStackModel::rowOf(result));
+    QCOMPARE(followed.row(), result + 1);
     m_document.undoStack().undo();
     QCOMPARE(names(), start);
-    QCOMPARE(followed.row(), LayerStackModel::rowOf(layer));
+    QCOMPARE(followed.row(), layer + 1);
   }
 
   void insertsCopiesAndRemoves() {
-    QCOMPARE(m_model->insertLayer("dropout", 6), 6);
+    QCOMPARE(m_model->insertLayer("dropout", {-1, 0, 6}), 6);
     QCOMPARE(m_model->rowCount(), 10);
     QCOMPARE(m_model->duplicateLayer(0), 1);
     QCOMPARE(names().count("conv1"), 1);  // a copy has a name of its own
     QCOMPARE(m_model->removeLayer(0), 0);
-    QCOMPARE(m_model->insertLayer("no such layer", 0), -1);
-    QCOMPARE(m_model->insertLayer("dense", 99), -1);
+    QCOMPARE(m_model->insertLayer("no such layer", {}), -1);
+    QCOMPARE(m_model->insertLayer("dense", {-1, 0, 99}), -1);
     while (m_document.undoStack().canUndo()) m_document.undoStack().undo();
     QCOMPARE(m_model->rowCount(), 9);
     while (m_document.undoStack().canRedo()) m_document.undoStack().redo();
@@ -271,7 +270,8 @@ class TestStackModel : public QObject {
   void everyFixOfEveryIssueByAClick_data() {
     QTest::addColumn<Project>("broken");
     for (const LayerDef& def : allLayers())
-      for (std::size_t i = 0; i < def.examples.size(); ++i) addBrokenForms(def, def.examples[i], static_cast<int>(i));
+      for (std::size_t i = 0; !def.hidden && i < def.examples.size(); ++i)
+        addBrokenForms(def, def.examples[i], static_cast<int>(i));
     addBrokenLessons();
   }
   void everyFixOfEveryIssueByAClick() {
@@ -304,7 +304,7 @@ class TestStackModel : public QObject {
     QVERIFY(card(3).hasError());
     QVERIFY(card(3).blamed.isEmpty());  // the summary shows no name
     QCOMPARE(m_model->duplicateLayer(2), 3);
-    QCOMPARE(m_model->moveLayer(0, 4), 3);
+    QCOMPARE(m_model->moveLayer(0, {-1, 0, 4}), 3);
     QCOMPARE(m_model->removeLayer(0), 0);
     while (m_document.undoStack().canUndo()) m_document.undoStack().undo();
     QVERIFY(m_document.analysis().ok());
@@ -320,7 +320,7 @@ class TestStackModel : public QObject {
     const QStringList full = names();
     QCOMPARE(full.size(), kMaxLayers);
     QCOMPARE(m_model->duplicateLayer(999), -1);
-    QCOMPARE(m_model->insertLayer("dense", 0), -1);
+    QCOMPARE(m_model->insertLayer("dense", {}), -1);
     std::unique_ptr<QMimeData> dragged(m_model->mimeData({m_model->index(1)}));
     QVERIFY(!m_model->dropMimeData(dragged.get(), Qt::CopyAction, 5, 0, {}));
     QCOMPARE(names(), full);
@@ -335,6 +335,161 @@ class TestStackModel : public QObject {
     m_document.edit("Rename", [](Project& project) { project.network.layers[2].name = "middle"; });
     QCOMPARE(card(3).name, "middle");
     QCOMPARE(removed.count(), 0);
+  }
+
+  void containersAreATree() {
+    m_document.reset(nestedProject(), {});
+    QCOMPARE(m_model->rowCount(), 8);
+    const QModelIndex mix = m_model->indexOf(7);
+    QCOMPARE(m_model->rowCount(mix), 2);
+    const QModelIndex lane = m_model->index(0, 0, mix);
+    QVERIFY(!lane.flags().testFlag(Qt::ItemIsSelectable));
+    QCOMPARE(m_model->rowCount(lane), 2);
+    QCOMPARE(m_model->layerAt(m_model->index(1, 0, lane)), 9);
+    for (int layer = 0; layer < 13; ++layer) QCOMPARE(m_model->layerAt(m_model->indexOf(layer)), layer);
+    const auto spoken = [&](int layer) { return m_model->indexOf(layer).data(Qt::AccessibleTextRole).toString(); };
+    QCOMPARE(spoken(1), "Residual res1, block of 2 layers, 28 by 28 by 4, 164 parameters");
+    m_model->setTrainable(2, false);
+    QCOMPARE(spoken(2), "Conv 2D conv1, in res1, 1 of 2, 148 parameters, frozen");
+    QCOMPARE(spoken(6), "Conv 2D match, in res2, 1 of 1, 40 parameters");
+  }
+
+  void idsStay() {
+    m_document.reset(nestedProject(), {});
+    const auto id = [&](const char* path) {
+      for (int layer = 0; layer < m_model->layerCount(); ++layer)
+        if (pathOf(m_document.project().network, layer) == path) return m_model->idOf(layer);
+      return 0;
+    };
+    const int res2 = id("res2"), match = id("res2/match"), pool = id("mix1/pool1"), bn = id("res1/bn1");
+    m_model->insertLayer("dropout", {});
+    m_model->removeLayer(m_model->layerOfId(bn));
+    m_model->renameLayer(m_model->layerOfId(res2), "down");
+    QCOMPARE(id("down"), res2);
+    QCOMPARE(id("down/match"), match);
+    m_model->moveLayer(m_model->layerOfId(pool), {m_model->layerOfId(res2), 0, 1});
+    QCOMPARE(id("down/pool1"), pool);
+    m_model->addStack(m_model->layerOfId(id("mix1")));
+    while (m_document.undoStack().canUndo()) m_document.undoStack().undo();
+    QCOMPARE(id("res2"), res2);
+    QCOMPARE(id("res2/match"), match);
+    QCOMPARE(id("mix1/pool1"), pool);
+    const int conv = id("conv1");
+    m_model->wrapLayer(0, "residual");
+    QCOMPARE(id("res3/conv1"), conv);
+    m_model->takeApart(0);
+    QCOMPARE(id("conv1"), conv);
+  }
+
+  /// Whatever is done to a nested net, by chance and back again, the tester finds the rows sound and they are those of
+  /// the document.
+  void anyEditsAndUndo_data() {
+    QTest::addColumn<unsigned>("seed");
+    for (unsigned seed = 0; seed < 12; ++seed) QTest::addRow("%u", seed) << seed;
+  }
+  void anyEditsAndUndo() {
+    QFETCH(unsigned, seed);
+    m_document.reset(seed % 2 ? deepProject() : nestedProject(), {});
+    std::mt19937 random(seed);
+    const auto any = [&](int below) { return below <= 0 ? 0 : static_cast<int>(random() % unsigned(below)); };
+    const auto anyPlace = [&] {
+      const int container = any(m_model->layerCount() + 1) - 1;
+      StackPlace place{container, any(2), 0};
+      if (container < 0 || !m_model->cardOf(container).isContainer) place = {-1, 0, 0};
+      if (isPlace(m_document.project().network, place))
+        place.at = any(static_cast<int>(m_model->rowCount(m_model->parentOf(place))) + 1);
+      return place;
+    };
+    for (int step = 0; step < 40; ++step) {
+      const int layer = any(m_model->layerCount());
+      switch (any(12)) {
+        case 0:
+          m_model->insertLayer("residual", anyPlace());
+          break;
+        case 1:
+          m_model->insertLayer(step % 2 ? "branches" : "dropout", anyPlace());
+          break;
+        case 2:
+          m_model->copyLayer(layer, anyPlace());
+          break;
+        case 3:
+          m_model->removeLayer(layer);
+          break;
+        case 4:
+          m_model->wrapLayer(layer, "residual");
+          break;
+        case 5:
+          m_model->takeApart(layer);
+          break;
+        case 6:
+          m_model->addStack(layer);
+          break;
+        case 7:
+          m_model->removeStack(layer, any(3));
+          break;
+        case 8:
+          for (int i = any(6); i > 0 && m_document.undoStack().canUndo(); --i) m_document.undoStack().undo();
+          break;
+        case 9:
+          for (int i = any(6); i > 0 && m_document.undoStack().canRedo(); --i) m_document.undoStack().redo();
+          break;
+        case 10:
+          m_model->moveAlong(layer, step % 2 ? 1 : -1, [&](int at) { return m_model->cardOf(at).isContainer; });
+          break;
+        default:
+          m_model->moveLayer(layer, anyPlace());
+      }
+      QCOMPARE(m_model->layerCount(), layerCount(m_document.project().network));
+      std::set<int> ids;
+      for (int at = 0; at < m_model->layerCount(); ++at) {
+        QVERIFY(ids.insert(m_model->idOf(at)).second);
+        QCOMPARE(m_model->cardOf(at).name.toStdString(), layerAt(m_document.project().network, at).name);
+        const StackPlace place = placeOf(m_document.project().network, at);
+        QCOMPARE(m_model->parentOf(place), m_model->indexOf(at).parent());
+        QCOMPARE(LayerStackModel::rowOf(place), m_model->indexOf(at).row());
+      }
+      if (step % 8 == 0) m_view->grab();
+    }
+  }
+
+  void dropsGoIntoContainersButNotIntoThemselves() {
+    m_document.reset(nestedProject(), {});
+    std::unique_ptr<QMimeData> res1(m_model->mimeData({m_model->indexOf(1)}));
+    const QModelIndex inside = m_model->index(0, 0, m_model->indexOf(1));
+    QVERIFY(!m_model->canDropMimeData(res1.get(), Qt::MoveAction, 0, 0, inside));
+    QVERIFY(!m_model->dropMimeData(res1.get(), Qt::MoveAction, 0, 0, inside));
+    QVERIFY(m_model->dropMimeData(res1.get(), Qt::CopyAction, 0, 0, inside));
+    QCOMPARE(pathOf(m_document.project().network, 2), std::string("res1/res3"));
+    QMimeData dense;
+    dense.setData(kLayerMime, "dropout");
+    QVERIFY(m_model->dropMimeData(&dense, Qt::CopyAction, 0, 0, m_model->index(1, 0, m_model->indexOf(1))));
+    QCOMPARE(layerAt(m_document.project().network, 1).stacks[1].size(), std::size_t(1));
+    QVERIFY(!m_model->canDropMimeData(&dense, Qt::CopyAction, 0, 0, m_model->indexOf(1)));  // no stack said
+  }
+
+  void noFileCouldHoldMore() {
+    m_document.reset(nestedProject(), {});
+    QSignalSpy refused(&m_document, &Document::refused);
+    for (int depth = 0; depth < kMaxDepth; ++depth) QVERIFY(m_model->wrapLayer(0, "residual") >= 0);
+    QCOMPARE(m_model->wrapLayer(0, "residual"), -1);
+    QCOMPARE(refused.count(), 1);
+    const Json json = networkToJson(m_document.project().network);
+    QVERIFY(networkFromJson(json, "test") == m_document.project().network);
+  }
+
+  void whatIsOpenStaysWithItsContainer() {
+    m_document.reset(nestedProject(), {});
+    m_view->setOpen(4, false);
+    m_view->selectLayer(0);
+    m_model->insertLayer("residual", {});
+    QVERIFY(m_view->isOpen(0));
+    QVERIFY(!m_view->isOpen(5));
+    m_document.undoStack().undo();
+    QVERIFY(!m_view->isOpen(4));
+    m_view->selectLayer(6);  // what is selected is seen
+    QVERIFY(m_view->isOpen(4));
+    m_view->setOpen(4, false);
+    QCOMPARE(m_view->currentLayer(), 4);
   }
 };
 

@@ -2,13 +2,13 @@
 // The whole studio by real mouse and key events: a net is put together by drag and by keyboard, trained, watched, asked
 // about a drawing while it trains, the window is closed in mid-training, and the run goes on in a new one. Any warning
 // on the way is a failure.
+#include <QAbstractItemView>
 #include <QApplication>
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDrag>
 #include <QLabel>
 #include <QLineEdit>
-#include <QListView>
 #include <QPainter>
 #include <QPushButton>
 #include <QScrollBar>
@@ -142,7 +142,7 @@ void TestStudio::dragBetween(QWidget* from, QPoint start, QWidget* to, QPoint en
 }
 
 void TestStudio::selectCard(int row) {
-  auto* stack = find<QListView>("stack");
+  auto* stack = find<QAbstractItemView>("stack");
   const QRect card = stack->visualRect(stack->model()->index(row, 0));
   QTest::mouseClick(stack->viewport(), Qt::LeftButton, {}, {card.left() + 120, card.center().y()});
   QCOMPARE(stack->currentIndex().row(), row);
@@ -161,7 +161,7 @@ void TestStudio::typeInto(const char* field, const char* text) {
 
 void TestStudio::assemblesByHand() {
   auto* palette = find<QTreeView>("palette");
-  auto* stack = find<QListView>("stack");
+  auto* stack = find<QAbstractItemView>("stack");
   auto* filter = find<QLineEdit>("layerFilter");
   QVERIFY(palette && stack && filter);
   const auto layers = [this] { return m_document->project().network.layers; };

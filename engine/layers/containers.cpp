@@ -50,7 +50,6 @@ int joinBranches(Joining& to) {
 /// Work and variables of a container are those of its nodes, which are counted one by one.
 void makeContainer(LayerDef& def) {
   def.category = "shape";
-  def.icon = "branch";
   def.params = noParams;
   def.macs = noMacs;
 }
@@ -62,6 +61,7 @@ LayerDef residualLayer() {
   def.type = "residual";
   def.title = "Residual";
   def.stem = "res";
+  def.icon = "residual";
   def.help =
       "Adds what comes in to what its stack makes of it, so that the stack only has to learn the difference. Deep "
       "nets train far better that way. A shortcut without layers hands the input on as it is.";
@@ -89,6 +89,7 @@ LayerDef branchesLayer() {
   def.type = "branches";
   def.title = "Branches";
   def.stem = "branch";
+  def.icon = "branches";
   def.help =
       "Gives its input to several stacks side by side and joins what they make of it: windows of several sizes on "
       "one image, say. A stack without layers hands the input on as it is.";

@@ -3,36 +3,59 @@
 
 #include <algorithm>
 
+#include "engine/net/analysis.h"
 #include "gui/theme.h"
 
 namespace strata::gui {
 namespace {
 
+/// A layer of a net that lies flat, as one reads it.
+struct Line {
+  const LayerSpec* spec;
+  const LayerAnalysis* found;
+};
+
+void addLines(const std::vector<LayerSpec>& stack, const Analysis& analysis, std::vector<Line>& lines) {
+  for (const LayerSpec& layer : stack) {
+    lines.push_back({&layer, &analysis.layers[lines.size()]});
+    for (const auto& inner : layer.stacks) addLines(inner, analysis, lines);
+  }
+}
+
+bool alike(const Line& a, const Line& b) { return a.spec->type == b.spec->type && a.found->depth == b.found->depth; }
+
 /// Pairs of positions, -1 where a side has none: the classic table of longest common subsequences, walked from the
-/// start.
-std::vector<std::pair<int, int>> align(const std::vector<LayerSpec>& a, const std::vector<LayerSpec>& b) {
+/// start. Layers are alike when their types are, as deep in containers.
+std::vector<std::pair<int, int>> align(const std::vector<Line>& a, const std::vector<Line>& b) {
   const auto n = a.size(), m = b.size();
   std::vector<std::vector<int>> common(n + 1, std::vector<int>(m + 1, 0));
   for (auto i = n; i-- > 0;) {
     for (auto j = m; j-- > 0;) {
-      common[i][j] = a[i].type == b[j].type ? common[i + 1][j + 1] + 1 : std::max(common[i + 1][j], common[i][j + 1]);
+      common[i][j] = alike(a[i], b[j]) ? common[i + 1][j + 1] + 1 : std::max(common[i + 1][j], common[i][j + 1]);
     }
   }
   std::vector<std::pair<int, int>> pairs;
   std::size_t i = 0, j = 0;
   while (i < n || j < m) {
-    if (i < n && j < m && a[i].type == b[j].type) pairs.push_back({int(i++), int(j++)});
+    if (i < n && j < m && alike(a[i], b[j])) pairs.push_back({int(i++), int(j++)});
     else if (j == m || (i < n && common[i + 1][j] >= common[i][j + 1])) pairs.push_back({int(i++), -1});
     else pairs.push_back({-1, int(j++)});
   }
   return pairs;
 }
 
-QString describe(const LayerAnalysis& layer, const LayerSpec& spec) {
-  if (!layer.def) return QString::fromStdString(spec.type);
-  const auto line = QString::fromStdString(layer.def->summary(spec.fields));
-  if (layer.parameters == 0) return line;
-  return DiffModel::tr("%1, from %2").arg(line, QString::fromStdString(layer.in.text()));
+QString describe(const Line& line) {
+  const LayerAnalysis& layer = *line.found;
+  if (!layer.def) return QString::fromStdString(line.spec->type);
+  const auto text = QString::fromStdString(layer.def->summary(line.spec->fields));
+  if (layer.parameters == 0 || layer.def->isContainer()) return text;
+  return DiffModel::tr("%1, from %2").arg(text, QString::fromStdString(layer.in.text()));
+}
+
+/// Set in for each container around it.
+QString titleOf(const Line& line) {
+  const QString title = QString::fromStdString(line.found->def ? line.found->def->title : line.spec->type);
+  return line.found->depth == 0 ? title : QString(3 * line.found->depth, ' ') + title;
 }
 
 }  // namespace
@@ -41,22 +64,25 @@ void DiffModel::setNets(const NetworkSpec& a, const NetworkSpec& b) {
   beginResetModel();
   m_rows.clear();
   const auto ofA = analyse(a), ofB = analyse(b);
-  for (const auto& [i, j] : align(a.layers, b.layers)) {
+  std::vector<Line> linesA, linesB;
+  addLines(a.layers, ofA, linesA);
+  addLines(b.layers, ofB, linesB);
+  for (const auto& [i, j] : align(linesA, linesB)) {
+    const Line* left = i >= 0 ? &linesA[std::size_t(i)] : nullptr;
+    const Line* right = j >= 0 ? &linesB[std::size_t(j)] : nullptr;
     Row row;
-    const auto* def = i >= 0 ? ofA.layers[std::size_t(i)].def : ofB.layers[std::size_t(j)].def;
-    row.title =
-        QString::fromStdString(def ? def->title : (i >= 0 ? a.layers[std::size_t(i)] : b.layers[std::size_t(j)]).type);
-    if (i >= 0) {
-      row.a = describe(ofA.layers[std::size_t(i)], a.layers[std::size_t(i)]);
-      row.parametersA = ofA.layers[std::size_t(i)].parameters;
+    row.title = titleOf(left ? *left : *right);
+    if (left) {
+      row.a = describe(*left);
+      row.parametersA = left->found->parameters;
     }
-    if (j >= 0) {
-      row.b = describe(ofB.layers[std::size_t(j)], b.layers[std::size_t(j)]);
-      row.parametersB = ofB.layers[std::size_t(j)].parameters;
+    if (right) {
+      row.b = describe(*right);
+      row.parametersB = right->found->parameters;
     }
-    const bool same = i >= 0 && j >= 0 && a.layers[std::size_t(i)].fields == b.layers[std::size_t(j)].fields &&
-                      row.parametersA == row.parametersB;
-    row.change = i < 0 ? Change::Added : j < 0 ? Change::Removed : same ? Change::Same : Change::Changed;
+    const bool same = left && right && left->spec->fields == right->spec->fields &&
+                      left->spec->trainable == right->spec->trainable && row.parametersA == row.parametersB;
+    row.change = !left ? Change::Added : !right ? Change::Removed : same ? Change::Same : Change::Changed;
     m_rows.push_back(row);
   }
   m_rows.push_back({Change::Total, tr("Total"), {}, {}, ofA.parameters, ofB.parameters});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two nets layer by layer: what is the same, changed, added or missing. Layers are aligned by the longest common
-// sequence of types.
+// Two nets layer by layer, those in containers set in: what is the same, changed, added or missing. Layers are aligned
+// by the longest common sequence of types.
 #pragma once
 #include <QAbstractTableModel>
 #include <vector>

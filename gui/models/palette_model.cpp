@@ -14,7 +14,8 @@ constexpr quintptr kTopLevel = 0;  // a layer's internal id is its category's ro
 
 PaletteModel::PaletteModel(const std::vector<LayerDef>& layers, QObject* parent) : QAbstractItemModel(parent) {
   for (const LayerDef& def : layers) {
-    const QString id = QString::fromStdString(def.category);
+    if (def.hidden) continue;
+    const QString id = paletteCategory(def);
     auto found = std::find_if(m_categories.begin(), m_categories.end(),
                               [&](const Category& category) { return category.id == id; });
     if (found == m_categories.end()) found = m_categories.insert(m_categories.end(), {id, categoryTitle(id), {}});
@@ -47,8 +48,10 @@ QVariant PaletteModel::data(const QModelIndex& index, int role) const {
   if (!index.isValid()) return {};
   const LayerDef* layer = layerAt(index);
   if (!layer) {
-    if (role == Qt::DisplayRole) return m_categories[index.row()].title;
-    return role == CategoryRole ? QVariant(m_categories[index.row()].id) : QVariant();
+    const Category& category = m_categories[index.row()];
+    if (role == Qt::DisplayRole) return category.title;
+    if (role == CountRole) return static_cast<int>(category.layers.size());
+    return role == CategoryRole ? QVariant(QString::fromStdString(category.layers.front()->category)) : QVariant();
   }
   switch (role) {
     case Qt::DisplayRole:
@@ -81,11 +84,16 @@ QMimeData* PaletteModel::mimeData(const QModelIndexList& indexes) const {
   return mime;
 }
 
+QString paletteCategory(const LayerDef& def) {
+  return def.isContainer() ? QStringLiteral("combine") : QString::fromStdString(def.category);
+}
+
 QString categoryTitle(const QString& category) {
   static const QHash<QString, QString> titles{
       {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")},
       {"dense", PaletteModel::tr("Dense")},      {"act", PaletteModel::tr("Activation")},
-      {"shape", PaletteModel::tr("Shape")},      {"reg", PaletteModel::tr("Regularise")}};
+      {"shape", PaletteModel::tr("Shape")},      {"reg", PaletteModel::tr("Regularise")},
+      {"combine", PaletteModel::tr("Combine")}};
   return titles.value(category, category);
 }
 

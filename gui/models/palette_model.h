@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The layers there are, as a tree: categories, and under each its layers. Made from allLayers(); nothing is listed
-// twice.
+// twice, and what only containers make is left out.
 #pragma once
 #include <QAbstractItemModel>
 #include <QStringList>
@@ -16,7 +16,8 @@ inline constexpr char kLayerMime[] = "application/x-strata-layer";
 class PaletteModel : public QAbstractItemModel {
   Q_OBJECT
  public:
-  enum Role { TypeRole = Qt::UserRole, CategoryRole, IconRole };
+  /// CategoryRole is the colour of a category and of its layers, CountRole the number of layers in a category.
+  enum Role { TypeRole = Qt::UserRole, CategoryRole, IconRole, CountRole };
 
   explicit PaletteModel(const std::vector<LayerDef>& layers = allLayers(), QObject* parent = nullptr);
 
@@ -38,6 +39,8 @@ class PaletteModel : public QAbstractItemModel {
   std::vector<Category> m_categories;
 };
 
+/// Where a layer stands in the palette: its category, or "combine" for the containers.
+QString paletteCategory(const LayerDef& def);
 /// "conv" -> "Convolution".
 QString categoryTitle(const QString& category);
 

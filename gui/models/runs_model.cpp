@@ -48,16 +48,27 @@ QString runTitle(const RunRecord& run) {
   return renamed || run.reference ? qs(run.name) : qs(run.project.name);
 }
 
-QString netText(const NetworkSpec& network) {
+namespace {
+
+/// "C16 C16", and of a container what it holds in brackets.
+QStringList netWords(const std::vector<LayerSpec>& stack) {
   QStringList words;
-  for (const auto& layer : network.layers) {
+  for (const auto& layer : stack) {
     if (layer.type == "conv2d") words << QString("C%1").arg(layer.fields.integer("filters"));
     else if (layer.type == "dense") words << QString("D%1").arg(layer.fields.integer("units"));
     else if (layer.type.ends_with("pool2d")) words << "P";
     else if (layer.type == "dropout") words << "drop";
+    QStringList inner;
+    for (const auto& each : layer.stacks)
+      if (!each.empty()) inner << netWords(each).join(' ');
+    if (!layer.stacks.empty()) words << '[' + inner.join(" | ") + ']';
   }
-  return words.join(' ');
+  return words;
 }
+
+}  // namespace
+
+QString netText(const NetworkSpec& network) { return netWords(network.layers).join(' '); }
 
 QString validationText(const RunRecord& run) {
   if (run.reference || run.project.data.validation == ValidationSource::TestSet) return RunsModel::tr("test set");

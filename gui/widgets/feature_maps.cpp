@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/net/analysis.h"
+
 namespace strata::gui {
 namespace {
 
@@ -25,15 +27,14 @@ void FeatureMaps::setNetwork(const NetworkSpec& network) {
   m_layers.clear();
   m_activations.clear();
   const auto analysis = analyse(network);
-  for (std::size_t i = 0; i < analysis.layers.size(); ++i) {
-    const auto& layer = analysis.layers[i];
-    const bool last = i + 1 == analysis.layers.size();
-    // The answer is shown as bars.
-    if (!layer.out.known() || last || !layer.def || layer.def->category == "shape") continue;
-    m_layers.push_back({QString::fromStdString(network.layers[i].name),
+  const int answer = static_cast<int>(analysis.graph.values.size()) - 1;
+  for (const LayerAnalysis& layer : analysis.layers) {
+    // The answer is shown as bars; what only moves values shows nothing new.
+    if (!layer.out.known() || !layer.def || layer.value <= 0 || layer.value == answer || layer.def->reshapes) continue;
+    m_layers.push_back({QString::fromStdString(layer.path),
                         QString::fromStdString(layer.out.text()),
                         layer.out,
-                        i,
+                        static_cast<std::size_t>(layer.value - 1),
                         0,
                         0,
                         1,
@@ -125,7 +126,7 @@ void FeatureMaps::paintEvent(QPaintEvent* event) {
     if (layer.top > event->rect().bottom() || layer.top + layer.height < event->rect().top()) continue;
     painter.setFont(m_theme.font(Theme::Text::BodyStrong));
     painter.setPen(m_theme.color("text"));
-    const auto name = painter.fontMetrics().elidedText(layer.name, Qt::ElideRight, kLabel - 8);
+    const auto name = painter.fontMetrics().elidedText(layer.name, Qt::ElideLeft, kLabel - 8);
     painter.drawText(QRectF(0, layer.top, kLabel - 8, 18), Qt::AlignLeft | Qt::AlignVCenter, name);
     painter.setFont(m_theme.font(Theme::Text::Caption));
     painter.setPen(m_theme.color("text2"));

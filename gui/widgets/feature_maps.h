@@ -17,7 +17,7 @@ class FeatureMaps : public QWidget {
   explicit FeatureMaps(const Theme& theme, QWidget* parent = nullptr);
 
   void setNetwork(const NetworkSpec& network);
-  /// Outputs in stack order, [H,W,C] each; empty clears.
+  /// Outputs of the graph's nodes in their order, [H,W,C] each; empty clears.
   void setActivations(std::vector<std::vector<float>> activations);
   QSize sizeHint() const override;
 
@@ -27,9 +27,10 @@ class FeatureMaps : public QWidget {
 
  private:
   struct Layer {
-    QString name, shape;
+    QString name;  ///< its path: "res1/conv1"
+    QString shape;
     Shape out;
-    std::size_t index = 0;  ///< in the stack
+    std::size_t index = 0;  ///< of its node in the graph
     double top = 0, height = 0, cell = 1;
     int perRow = 1;
     QImage maps;  ///< all maps of the layer side by side, one pixel a value

@@ -12,8 +12,8 @@ class QPainter;
 namespace strata::gui {
 
 /// Draws around `centre`. `largestSide` is the side of the largest map in the net; it gets the full height of `room`
-/// pixels. An unknown shape is a dashed box with a question mark.
+/// pixels. An unknown shape is a dashed box with a question mark. `ground` hides what is behind; invalid: nothing does.
 void paintTensor(QPainter& painter, QPointF centre, double room, const Shape& shape, int largestSide,
-                 const QColor& color);
+                 const QColor& color, const QColor& ground = {});
 
 }  // namespace strata::gui

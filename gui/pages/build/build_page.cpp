@@ -5,6 +5,7 @@
 #include <QLabel>
 #include <QPainter>
 #include <QPushButton>
+#include <QSettings>
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
@@ -14,7 +15,6 @@
 #include "gui/pages/build/palette_panel.h"
 #include "gui/widgets/elided_text.h"
 #include "gui/widgets/label.h"
-#include "gui/widgets/layer_card_delegate.h"
 #include "gui/widgets/stack_view.h"
 #include "gui/words.h"
 
@@ -23,19 +23,22 @@ namespace {
 
 constexpr int kNarrow = 1200, kPaletteWidth = 212, kInspectorWidth = 320, kNarrowPalette = 186, kNarrowInspector = 276;
 
+constexpr char kCompactKey[] = "compactCards";
+
 /// The names of the columns, where the cards have them.
 class ColumnHeader : public QWidget {
  public:
   ColumnHeader(const Theme& theme, const StackView& stack, QWidget* parent)
       : QWidget(parent), m_theme(theme), m_stack(stack) {
     setFixedHeight(QFontMetrics(theme.font(Theme::Text::Caption)).height() + 8);
+    connect(&stack, &StackView::columnsMoved, this, qOverload<>(&QWidget::update));
   }
 
  protected:
   void paintEvent(QPaintEvent*) override {
-    const CardGeometry at(QRect(m_stack.x(), 0, m_stack.viewport()->width(), 10),
-                          QFontMetrics(m_theme.font(Theme::Text::Body)), false);
+    const StackColumns& at = m_stack.placed().columns;
     QPainter painter(this);
+    painter.translate(m_stack.x(), 0);
     QFont bold = m_theme.font(Theme::Text::Caption);
     bold.setWeight(QFont::DemiBold);
     painter.setFont(bold);
@@ -43,11 +46,11 @@ class ColumnHeader : public QWidget {
     const auto text = [&](int left, int right, Qt::Alignment side, const QString& words) {
       painter.drawText(QRect(left, 0, right - left, height()), side | Qt::AlignVCenter, words);
     };
-    text(at.textLeft - 22, at.textRight, Qt::AlignLeft, tr("Layer"));
+    text(m_stack.placed().gutter + 25, at.outputLeft - 4, Qt::AlignLeft, tr("Layer"));
     text(at.outputLeft, at.parametersRight, Qt::AlignLeft, tr("Output"));
     text(at.outputLeft, at.parametersRight, Qt::AlignRight, tr("Parameters"));
-    text(at.costLeft, at.costRight + 1, at.costBar ? Qt::AlignLeft : Qt::AlignRight,
-         at.costBar ? tr("Cost, multiply-adds") : tr("Cost"));
+    text(at.costLeft, at.costRight + 1, at.bar ? Qt::AlignLeft : Qt::AlignRight,
+         at.bar ? tr("Cost, multiply-adds") : tr("Cost"));
   }
 
  private:
@@ -78,11 +81,24 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   column->addWidget(m_splitter);
   makeActions();
 
+  makeCompactAction();
+  connectParts();
+  m_title->setText(titleText(m_document.project().name));
+  selectDearest();
+}
+
+void BuildPage::connectParts() {
   connect(m_palette, &PalettePanel::layerChosen, this, &BuildPage::insertLayer);
   connect(m_palette, &PalettePanel::templateChosen, this, &BuildPage::useTemplate);
-  connect(m_stack, &StackView::currentRowChanged, this, &BuildPage::followSelection);
+  connect(m_stack, &StackView::currentMoved, this, &BuildPage::followSelection);
   connect(m_stack, &StackView::fieldsWanted, m_inspector, &InspectorPanel::focusField);
+  connect(m_stack, &StackView::dropPlaceChanged, this, &BuildPage::message);
+  connect(m_stack, &StackView::openChanged, m_inspector, &InspectorPanel::refresh);
+  m_inspector->setOpenTest([this](int layer) { return m_stack->isOpen(layer); });
   connect(m_inspector, &InspectorPanel::leftByEscape, m_stack, qOverload<>(&QWidget::setFocus));
+  connect(m_inspector, &InspectorPanel::layerWanted, this, &BuildPage::selectLayer);
+  connect(m_inspector, &InspectorPanel::toggleWanted, this,
+          [this](int layer) { m_stack->setOpen(layer, !m_stack->isOpen(layer)); });
   connect(m_inspector, &InspectorPanel::duplicateWanted, this,
           [this](int layer) { selectLayer(m_model.duplicateLayer(layer)); });
   connect(m_inspector, &InspectorPanel::removeWanted, this,
@@ -97,8 +113,6 @@ BuildPage::BuildPage(Theme& theme, Document& document, TrainingSession& session,
   connect(&m_session, &TrainingSession::datasetChanged, this, nameData);
   nameData();
   connect(&m_model, &QAbstractItemModel::rowsInserted, m_hint, &QWidget::hide);
-  m_title->setText(titleText(m_document.project().name));
-  selectDearest();
 }
 
 QWidget* BuildPage::makeCentre() {
@@ -171,57 +185,159 @@ QWidget* BuildPage::makeCentre() {
   return centre;
 }
 
+void BuildPage::addAction(const char* name, const QString& text, const char* key, const std::function<int(int)>& act,
+                          const std::function<QString(int)>& blocked) {
+  auto* action = new QAction(text, this);
+  action->setObjectName(name);
+  action->setShortcut(QKeySequence(key));
+  action->setShortcutContext(Qt::WidgetWithChildrenShortcut);
+  connect(action, &QAction::triggered, this, [this, act] { selectLayer(act(m_stack->currentLayer())); });
+  m_stack->QWidget::addAction(action);
+  m_layerActions.push_back({action, blocked});
+}
+
+void BuildPage::addSeparator() {
+  auto* line = new QAction(this);
+  line->setSeparator(true);
+  m_stack->QWidget::addAction(line);
+  m_layerActions.push_back({line, {}});
+}
+
 void BuildPage::makeActions() {
-  const auto add = [this](const QString& name, const QString& text, const QKeySequence& key, auto act) {
-    auto* action = new QAction(text, this);
-    action->setObjectName(name);
-    action->setShortcut(key);
-    action->setShortcutContext(Qt::WidgetWithChildrenShortcut);
-    connect(action, &QAction::triggered, this, [this, act] { selectLayer(act(m_stack->currentLayer())); });
-    m_stack->addAction(action);
-    m_layerActions << action;
+  const auto isOpen = [this](int layer) { return m_stack->isOpen(layer); };
+  const auto noPlace = [this, isOpen](int step) {
+    return [this, isOpen, step](int layer) {
+      NetworkSpec net = m_document.project().network;
+      return moveAlong(net, layer, step, isOpen) >= 0 ? QString() : tr("It stands at the end of the stack");
+    };
   };
-  add("duplicateLayer", tr("Duplicate"), QKeySequence("Ctrl+D"),
-      [this](int layer) { return m_model.duplicateLayer(layer); });
-  add("moveLayerUp", tr("Move up"), QKeySequence("Alt+Up"),
-      [this](int layer) { return m_model.moveLayer(layer, layer - 1); });
-  add("moveLayerDown", tr("Move down"), QKeySequence("Alt+Down"),
-      [this](int layer) { return m_model.moveLayer(layer, layer + 2); });
-  add("deleteLayer", tr("Delete"), QKeySequence::Delete, [this](int layer) { return m_model.removeLayer(layer); });
-  connect(&m_model, &QAbstractItemModel::rowsMoved, this, &BuildPage::updateActions);
+  addAction("duplicateLayer", tr("Duplicate"), "Ctrl+D", [this](int layer) { return m_model.duplicateLayer(layer); });
+  addAction(
+      "moveLayerUp", tr("Move up"), "Alt+Up",
+      [this, isOpen](int layer) { return m_model.moveAlong(layer, -1, isOpen); }, noPlace(-1));
+  addAction(
+      "moveLayerDown", tr("Move down"), "Alt+Down",
+      [this, isOpen](int layer) { return m_model.moveAlong(layer, 1, isOpen); }, noPlace(1));
+  addAction("deleteLayer", tr("Delete"), "Del", [this](int layer) { return m_model.removeLayer(layer); });
+  addSeparator();
+  makeBlockActions();
+}
+
+void BuildPage::makeBlockActions() {
+  const auto isBlock = [this](int layer) { return m_model.cardOf(layer).isContainer; };
+  const auto needsBlock = [this, isBlock](int layer) {
+    return isBlock(layer) ? QString() : tr("Select a block first");
+  };
+  addAction("wrapLayer", tr("Put into a residual"), "Ctrl+G",
+            [this](int layer) { return m_model.wrapLayer(layer, "residual"); });
+  addAction(
+      "takeApart", tr("Take apart"), "Ctrl+Shift+G", [this](int layer) { return m_model.takeApart(layer); },
+      needsBlock);
+  addAction(
+      "addBranch", tr("Add a branch"), "",
+      [this](int layer) {
+        return m_model.addStack(m_model.cardOf(layer).columns ? layer
+                                                              : placeOf(m_document.project().network, layer).container);
+      },
+      [this](int layer) { return branchOf(layer) < 0 ? tr("Select branches or a layer in one first") : QString(); });
+  addAction(
+      "removeBranch", tr("Remove this branch"), "",
+      [this](int layer) {
+        const bool whole = m_model.cardOf(layer).columns;
+        return m_model.removeStack(whole ? layer : placeOf(m_document.project().network, layer).container,
+                                   branchOf(layer));
+      },
+      [this](int layer) { return branchOf(layer) < 0 ? tr("Select branches or a layer in one first") : QString(); });
+  addSeparator();
+  addAction("freezeLayer", tr("Freeze or train"), "L", [this](int layer) {
+    return m_model.setTrainable(layer, trains(layerAt(m_document.project().network, layer)) != Trains::All);
+  });
+  addAction(
+      "toggleBlock", tr("Open or close"), "Space",
+      [this](int layer) {
+        m_stack->setOpen(layer, !m_stack->isOpen(layer));
+        return layer;
+      },
+      needsBlock);
+  addAction("toggleAllBlocks", tr("Open or close all"), "Ctrl+Shift+E", [this](int) {
+    m_stack->toggleAll();
+    return -1;
+  });
+}
+
+/// The branch that the layer is in; of branches themselves the last; -1: none.
+int BuildPage::branchOf(int layer) const {
+  const NetworkSpec& net = m_document.project().network;
+  if (m_model.cardOf(layer).columns) return static_cast<int>(layerAt(net, layer).stacks.size()) - 1;
+  const StackPlace place = placeOf(net, layer);
+  return place.container >= 0 && m_model.cardOf(place.container).columns ? place.stack : -1;
+}
+
+QList<QAction*> BuildPage::layerActions() const {
+  QList<QAction*> actions;
+  for (const LayerAction& each : m_layerActions) actions << each.action;
+  return actions;
 }
 
 void BuildPage::updateActions() {
+  if (m_model.isFollowing()) return;
   const int layer = m_stack->currentLayer();
-  const bool can[] = {layer >= 0, layer > 0, layer >= 0 && layer + 1 < m_model.layerCount(), layer >= 0};
-  for (int i = 0; i < m_layerActions.size(); ++i) {
-    m_layerActions[i]->setEnabled(can[i]);
-    m_layerActions[i]->setStatusTip(layer < 0 ? tr("Select a layer first") : QString());
+  for (const LayerAction& each : m_layerActions) {
+    if (each.action->isSeparator()) continue;
+    const QString reason = layer < 0 ? tr("Select a layer first") : each.blocked ? each.blocked(layer) : QString();
+    each.action->setEnabled(reason.isEmpty());
+    each.action->setStatusTip(reason);
   }
 }
 
-void BuildPage::followSelection(int row) {
-  m_inspector->showRow(row);
+/// Until a choice is made, nets with containers open compact.
+void BuildPage::makeCompactAction() {
+  m_compact = new QAction(tr("&Compact cards"), this);
+  m_compact->setObjectName("compactCards");
+  m_compact->setCheckable(true);
+  const QVariant kept = QSettings().value(kCompactKey);
+  if (kept.isValid()) m_stack->setCompact(kept.toBool());
+  m_compact->setChecked(m_stack->isCompact());
+  connect(m_compact, &QAction::triggered, this, [this](bool compact) {
+    m_stack->setCompact(compact);
+    QSettings().setValue(kCompactKey, compact);
+  });
+  connect(&m_document, &Document::changed, this, [this] { m_compact->setChecked(m_stack->isCompact()); });
+}
+
+void BuildPage::followSelection() {
+  m_inspector->showIndex(m_stack->currentIndex());
   updateActions();
 }
 
 void BuildPage::selectLayer(int layer) {
   m_stack->selectLayer(layer);
-  followSelection(m_stack->currentIndex().row());
+  followSelection();
 }
 
 void BuildPage::selectDearest() {
   const auto& layers = m_document.analysis().layers;
-  const auto dearest = std::max_element(layers.begin(), layers.end(),
-                                        [](const LayerAnalysis& a, const LayerAnalysis& b) { return a.macs < b.macs; });
+  const auto cost = [](const LayerAnalysis& layer) {
+    return layer.def && layer.def->isContainer() ? std::int64_t{-1} : layer.macs;
+  };
+  const auto dearest =
+      std::max_element(layers.begin(), layers.end(), [&](const auto& a, const auto& b) { return cost(a) < cost(b); });
   selectLayer(layers.empty() ? -1 : static_cast<int>(dearest - layers.begin()));
 }
 
-void BuildPage::insertLayer(const QString& type) {
-  const int row = m_stack->currentIndex().row();
-  const int before = row < 0 ? m_model.layerCount() : std::min(row, m_model.layerCount());  // after the selected card
-  selectLayer(m_model.insertLayer(type, before));
+/// Behind the selected card; into a container that is open and empty.
+StackPlace BuildPage::placeAfterSelection() const {
+  const NetworkSpec& net = m_document.project().network;
+  const int layer = m_stack->currentLayer(), end = static_cast<int>(net.layers.size());
+  if (layer < 0) return {-1, 0, m_stack->currentIndex() == m_model.inputIndex() ? 0 : end};
+  const LayerCard& card = m_model.cardOf(layer);
+  if (card.isContainer && card.inside == 0 && m_stack->isOpen(layer)) return {layer, 0, 0};
+  StackPlace place = placeOf(net, layer);
+  ++place.at;
+  return place;
 }
+
+void BuildPage::insertLayer(const QString& type) { selectLayer(m_model.insertLayer(type, placeAfterSelection())); }
 
 void BuildPage::findLayer() { m_palette->focusFilter(); }
 

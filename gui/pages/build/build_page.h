@@ -4,6 +4,8 @@
 #include <QAction>
 #include <QSplitter>
 #include <QWidget>
+#include <functional>
+#include <vector>
 
 #include "gui/models/layer_stack_model.h"
 #include "gui/theme.h"
@@ -23,8 +25,11 @@ class BuildPage : public QWidget {
  public:
   BuildPage(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
 
-  /// Duplicate, move up, move down, delete: for the Layer menu. Their keys work while the stack has the focus.
-  const QList<QAction*>& layerActions() const { return m_layerActions; }
+  /// Duplicate, move, delete, wrap, freeze and the like: for the Layer menu. Their keys work while the stack has the
+  /// focus.
+  QList<QAction*> layerActions() const;
+  /// Compact cards: for the View menu.
+  QAction* compactAction() const { return m_compact; }
   QSplitter& splitter() { return *m_splitter; }
   StackView& stack() { return *m_stack; }
   LayerStackModel& model() { return m_model; }
@@ -46,7 +51,15 @@ class BuildPage : public QWidget {
  private:
   QWidget* makeCentre();
   void makeActions();
-  void followSelection(int row);
+  void addAction(const char* name, const QString& text, const char* key, const std::function<int(int)>& act,
+                 const std::function<QString(int)>& blocked = {});
+  void addSeparator();
+  void makeBlockActions();
+  void makeCompactAction();
+  void connectParts();
+  void followSelection();
+  StackPlace placeAfterSelection() const;
+  int branchOf(int layer) const;
   void updateActions();
   void goToIssue(int layer, const QString& fieldId);
   void useTemplate(const Project& project);
@@ -62,7 +75,12 @@ class BuildPage : public QWidget {
   InspectorPanel* m_inspector;
   ElidedText* m_title;
   QLabel* m_hint;
-  QList<QAction*> m_layerActions;
+  QAction* m_compact;
+  struct LayerAction {
+    QAction* action;
+    std::function<QString(int)> blocked;  ///< why it cannot be done to that layer; empty: it can
+  };
+  std::vector<LayerAction> m_layerActions;
 };
 
 }  // namespace strata::gui

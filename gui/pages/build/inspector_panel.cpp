@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/pages/build/inspector_panel.h"
 
+#include <QCheckBox>
 #include <QGridLayout>
 #include <QKeyEvent>
 #include <QLabel>
@@ -13,6 +14,7 @@
 #include <functional>
 #include <optional>
 
+#include "gui/pages/build/block_section.h"
 #include "gui/widgets/elided_text.h"
 #include "gui/widgets/field_form.h"
 #include "gui/widgets/kernel_picture.h"
@@ -20,9 +22,12 @@
 #include "gui/widgets/panel_header.h"
 #include "gui/widgets/quantity.h"
 #include "gui/widgets/typing_watch.h"
+#include "gui/words.h"
 
 namespace strata::gui {
 namespace {
+
+constexpr int kLabelColumn = 100;  ///< of the form
 
 QToolButton* quietButton(const Theme& theme, const QString& icon, const QString& tip, QWidget* parent) {
   auto* button = new QToolButton(parent);
@@ -132,7 +137,20 @@ QWidget* InspectorPanel::makeBody() {
   m_issue->setContentsMargins(12, 0, 12, 0);
   m_issue->setTextInteractionFlags(Qt::TextSelectableByMouse);
   column->addWidget(m_form);
+  m_trainable = new QCheckBox(body);
+  m_trainable->setObjectName("trainable");
+  m_trainable->setToolTip(tr("Frozen layers stay as they are while the rest trains (L)"));
+  auto* trainableRow = new QHBoxLayout;
+  trainableRow->setContentsMargins(12 + kLabelColumn, 0, 12, 0);
+  trainableRow->addWidget(m_trainable);
+  column->addLayout(trainableRow);
+  connect(m_trainable, &QCheckBox::clicked, this,
+          [this] { m_model.setTrainable(m_layer, m_trainable->checkState() != Qt::Unchecked); });
   column->addWidget(m_issue);
+  m_block = new BlockSection(m_theme, m_document, m_model, body);
+  connect(m_block, &BlockSection::layerWanted, this, &InspectorPanel::layerWanted);
+  connect(m_block, &BlockSection::toggleWanted, this, &InspectorPanel::toggleWanted);
+  column->addWidget(m_block);
 
   m_pictureBox = new QWidget(body);
   auto* pictureColumn = new QVBoxLayout(m_pictureBox);
@@ -153,36 +171,42 @@ QWidget* InspectorPanel::makeBody() {
   column->addWidget(m_pictureBox);
 
   column->addWidget(makeLine(body));
-  QLabel* factsTitle = makeLabel(m_theme, tr("This layer"), Theme::Text::Caption, "text2", body);
-  factsTitle->setFont(bold);
-  factsTitle->setContentsMargins(12, 0, 12, 0);
-  column->addWidget(factsTitle);
-  auto* facts = new QGridLayout;
-  facts->setContentsMargins(12, 0, 12, 0);
-  facts->setHorizontalSpacing(6);
-  facts->setVerticalSpacing(6);
-  facts->setColumnStretch(0, 1);
-  for (const QString& title : {tr("Parameters"), tr("Multiply-adds"), tr("Share of the net"), tr("Activations")})
-    addFact(*facts, title);
-  column->addLayout(facts);
+  column->addWidget(makeFacts(body));
   column->addStretch(1);
   return body;
 }
 
-void InspectorPanel::showRow(int row) {
+QWidget* InspectorPanel::makeFacts(QWidget* body) {
+  auto* box = new QWidget(body);
+  auto* facts = new QGridLayout(box);
+  facts->setContentsMargins(12, 0, 12, 0);
+  facts->setHorizontalSpacing(6);
+  facts->setVerticalSpacing(6);
+  facts->setColumnStretch(0, 1);
+  m_factsTitle = makeLabel(m_theme, {}, Theme::Text::Caption, "text2", box);
+  QFont bold = m_factsTitle->font();
+  bold.setWeight(QFont::DemiBold);
+  m_factsTitle->setFont(bold);
+  facts->addWidget(m_factsTitle, 0, 0, 1, 3);
+  for (const QString& title :
+       {tr("Parameters"), tr("of these running"), tr("Multiply-adds"), tr("Share of the net"), tr("Activations")})
+    addFact(*facts, title);
+  return box;
+}
+
+void InspectorPanel::showIndex(const QModelIndex& index) {
   m_document.endMerge();
-  if (m_shown != m_model.index(row)) {  // what is half typed was meant for the other layer
+  if (m_shown != index) {  // what is half typed was meant for the other layer
     m_form->restore();
     m_nameWatch->end();
   }
-  m_shown = m_model.index(row);
+  m_shown = index;
   refresh();
 }
 
 void InspectorPanel::refresh() {
-  const auto& layers = m_document.project().network.layers;
-  m_layer = m_model.layerAt(m_shown.row());
-  if (m_layer >= static_cast<int>(layers.size())) m_layer = -1;
+  if (m_model.isFollowing()) return;  // what it shows is on its way
+  m_layer = m_model.layerAt(m_shown);
   const LayerAnalysis* found = m_layer < 0 ? nullptr : &m_document.analysis().layers[static_cast<std::size_t>(m_layer)];
   const bool editable = found && found->def;
   m_empty->setVisible(!editable);
@@ -191,29 +215,53 @@ void InspectorPanel::refresh() {
   m_remove->setVisible(m_layer >= 0);
   if (!editable) return showNothing();
 
-  const LayerSpec& spec = layers[static_cast<std::size_t>(m_layer)];
-  m_header->setTitle(QString::fromStdString(found->def->title));
-  m_header->setHint(tr("layer %1 of %2").arg(m_layer + 1).arg(layers.size()));
-  m_header->setIcon(
-      m_theme.icon(QString::fromStdString(found->def->icon), QString::fromStdString(found->def->category)));
+  const LayerSpec& spec = layerAt(m_document.project().network, m_layer);
+  showHead(spec, *found);
   if (!m_nameWatch->typing()) m_name->setText(QString::fromStdString(spec.name));
   m_form->setFields(found->def->fields);
   m_form->setValues(spec.fields);
+  showTrainable(spec, *found);
   showProblems();
+  m_block->setVisible(found->def->isContainer());
+  if (found->def->isContainer()) m_block->show(m_layer, m_isOpen && m_isOpen(m_layer));
   showPicture();
   showFacts();
 }
 
+void InspectorPanel::showHead(const LayerSpec& spec, const LayerAnalysis& found) {
+  const LayerCard& card = m_model.cardOf(m_layer);
+  m_header->setTitle(QString::fromStdString(found.def->title));
+  QString hint = tr("layer %1 of %2").arg(card.place).arg(card.places);
+  if (!card.container.isEmpty()) hint = tr("in %1, %2").arg(card.container, hint);
+  if (card.isContainer) hint = tr("block of %1").arg(counted(sizeOf(spec) - 1, tr("1 layer"), tr("%1 layers")));
+  m_header->setHint(hint);
+  m_header->setIcon(m_theme.icon(card.icon, card.category));
+}
+
+/// Offered where there is something that training could change.
+void InspectorPanel::showTrainable(const LayerSpec& spec, const LayerAnalysis& found) {
+  const bool container = found.def->isContainer();
+  m_trainable->setVisible(container || !found.params.empty() || !spec.trainable);
+  const Trains state = trains(spec);
+  m_trainable->setTristate(state == Trains::Some);
+  m_trainable->setCheckState(state == Trains::All    ? Qt::Checked
+                             : state == Trains::Some ? Qt::PartiallyChecked
+                                                     : Qt::Unchecked);
+  const int inside = sizeOf(spec) - 1;
+  m_trainable->setText(!container || inside == 0 ? tr("Trainable")
+                       : state == Trains::Some   ? tr("Trainable, not all %1 layers").arg(inside)
+                                                 : tr("Trainable, all %1 layers").arg(inside));
+}
+
 void InspectorPanel::showNothing() {
-  const int last = m_model.layerCount() + 1;
   const NetworkSpec& network = m_document.project().network;
   m_header->setIcon({});
   m_header->setHint({});
-  if (m_shown.row() == 0) {
+  if (m_shown == m_model.inputIndex()) {
     m_header->setTitle(tr("Input"));
     m_empty->setText(tr("One sample is %1 values. The data set decides this; choose it on the Data page.")
                          .arg(QString::fromStdString(network.input.text())));
-  } else if (m_shown.row() == last) {
+  } else if (m_shown == m_model.outputIndex()) {
     m_header->setTitle(tr("Output"));
     const auto& loss = m_document.project().training.loss.def();
     m_empty->setText(QString::fromStdString(loss.story)
@@ -238,7 +286,7 @@ void InspectorPanel::showProblems() {
 
 void InspectorPanel::showPicture() {
   const LayerAnalysis& found = m_document.analysis().layers[static_cast<std::size_t>(m_layer)];
-  const LayerSpec& spec = m_document.project().network.layers[static_cast<std::size_t>(m_layer)];
+  const LayerSpec& spec = layerAt(m_document.project().network, m_layer);
   const auto window = windowOf(*found.def, spec.fields);
   const bool drawable = window && found.in.isImage();
   m_pictureBox->setVisible(drawable);
@@ -253,13 +301,38 @@ void InspectorPanel::showPicture() {
 }
 
 void InspectorPanel::addFact(QGridLayout& grid, const QString& title) {
-  const int row = static_cast<int>(m_facts.size());
-  Fact fact{makeLabel(m_theme, {}, Theme::Text::Body), new ElidedText(m_theme, "text2", grid.parentWidget())};
+  const int row = static_cast<int>(m_facts.size()) + 1;
+  Fact fact{makeLabel(m_theme, title, Theme::Text::Body, "text2"), makeLabel(m_theme, {}, Theme::Text::Body),
+            new ElidedText(m_theme, "text2", grid.parentWidget())};
   fact.hint->setFont(m_theme.font(Theme::Text::Caption));
-  grid.addWidget(makeLabel(m_theme, title, Theme::Text::Body, "text2"), row, 0);
+  grid.addWidget(fact.title, row, 0);
   grid.addWidget(fact.value, row, 1, Qt::AlignRight);
   grid.addWidget(fact.hint, row, 2);
   m_facts.push_back(fact);
+}
+
+/// Floats of running variables in the layer and in what it holds.
+std::int64_t InspectorPanel::runningIn(int layer) const {
+  std::int64_t floats = 0;
+  const int behind = layer + sizeOf(layerAt(m_document.project().network, layer));
+  for (const Node& node : m_document.analysis().graph.nodes)
+    if (node.layer >= layer && node.layer < behind)
+      for (const ParamInfo& param : node.params)
+        if (param.role == ParamInfo::Role::Running) floats += param.size();
+  return floats;
+}
+
+/// "5·5·24·48 + 48"; of a container the sums of what it holds.
+QString InspectorPanel::parameterText(int layer) const {
+  const LayerAnalysis& found = m_document.analysis().layers[static_cast<std::size_t>(layer)];
+  if (!found.def->isContainer()) return parameterSum(found.params);
+  QStringList terms;
+  const int behind = layer + sizeOf(layerAt(m_document.project().network, layer));
+  for (int inner = layer + 1; inner < behind; ++inner) {
+    const LayerAnalysis& one = m_document.analysis().layers[static_cast<std::size_t>(inner)];
+    if (one.def && !one.def->isContainer() && one.parameters > 0) terms << number(one.parameters);
+  }
+  return terms.size() > 1 ? terms.join(" + ") : QString();
 }
 
 void InspectorPanel::showFacts() {
@@ -272,28 +345,34 @@ void InspectorPanel::showFacts() {
     m_facts[fact].value->setText(value);
     m_facts[fact].hint->setText(hint);
   };
-  put(0, known ? number(found.parameters) : dash, known ? parameterSum(found.params) : QString());
-  put(1, known ? number(found.macs) : dash, tr("per sample"));
-  put(2, share ? QString::number(100.0 * double(found.macs) / double(analysis.macs), 'f', 1) + " %" : dash,
+  m_factsTitle->setText(found.def->isContainer() ? tr("This block") : tr("This layer"));
+  put(0, known ? number(found.parameters) : dash, known ? parameterText(m_layer) : QString());
+  const std::int64_t running = known ? runningIn(m_layer) : 0;
+  put(1, number(running), tr("statistics"));
+  for (QWidget* part : {static_cast<QWidget*>(m_facts[1].title), static_cast<QWidget*>(m_facts[1].value),
+                        static_cast<QWidget*>(m_facts[1].hint)})
+    part->setVisible(running > 0);
+  put(2, known ? number(found.macs) : dash, tr("per sample"));
+  put(3, share ? QString::number(100.0 * double(found.macs) / double(analysis.macs), 'f', 1) + " %" : dash,
       tr("of multiply-adds"));
-  put(3, known ? byteText(found.out.size() * 4 * batch) : dash, tr("batch of %1").arg(batch));
+  put(4, known ? byteText(found.out.size() * 4 * batch) : dash, tr("batch of %1").arg(batch));
 }
 
 QString InspectorPanel::nameInDocument() const {
-  const auto& layers = m_document.project().network.layers;
-  return m_layer < 0 ? QString() : QString::fromStdString(layers[static_cast<std::size_t>(m_layer)].name);
+  return m_layer < 0 ? QString() : QString::fromStdString(layerAt(m_document.project().network, m_layer).name);
 }
 
+/// A name is taken when another layer of the same container has it.
 void InspectorPanel::renameLayer() {
   m_nameWatch->end();
   if (m_layer < 0) return;
-  const std::string name = m_name->text().toStdString();
-  const auto& layers = m_document.project().network.layers;
-  const bool taken =
-      std::any_of(layers.begin(), layers.end(), [&](const LayerSpec& layer) { return layer.name == name; });
+  const NetworkSpec& net = m_document.project().network;
+  const int container = placeOf(net, m_layer).container;
+  bool taken = false;
+  for (int other = 0; other < layerCount(net); ++other)
+    taken |= layerAt(net, other).name == m_name->text().toStdString() && placeOf(net, other).container == container;
   if (taken || !m_name->hasAcceptableInput()) return m_name->setText(nameInDocument());
-  m_document.edit(tr("Rename layer"),
-                  [&](Project& project) { project.network.layers[static_cast<std::size_t>(m_layer)].name = name; });
+  m_model.renameLayer(m_layer, m_name->text());
 }
 
 void InspectorPanel::focusField(const QString& fieldId) {

@@ -4,10 +4,12 @@
 #pragma once
 #include <QPersistentModelIndex>
 #include <QWidget>
+#include <functional>
 
 #include "gui/models/layer_stack_model.h"
 #include "gui/theme.h"
 
+class QCheckBox;
 class QGridLayout;
 class QLabel;
 class QLineEdit;
@@ -16,6 +18,7 @@ class QToolButton;
 
 namespace strata::gui {
 
+class BlockSection;
 class FieldForm;
 class KernelPicture;
 class PanelHeader;
@@ -26,7 +29,10 @@ class InspectorPanel : public QWidget {
  public:
   InspectorPanel(const Theme& theme, Document& document, LayerStackModel& model, QWidget* parent = nullptr);
 
-  void showRow(int row);
+  void showIndex(const QModelIndex& index);
+  /// Whether the view has the container open: its button says so.
+  void setOpenTest(std::function<bool(int)> isOpen) { m_isOpen = std::move(isOpen); }
+  void refresh();
   /// Focus on a field; the first one when empty.
   void focusField(const QString& fieldId);
   FieldForm& form() const { return *m_form; }
@@ -35,13 +41,17 @@ class InspectorPanel : public QWidget {
   void duplicateWanted(int layer);
   void removeWanted(int layer);
   void leftByEscape();
+  void layerWanted(int layer);   ///< of what a container holds
+  void toggleWanted(int layer);  ///< a container is to be opened or closed
 
  protected:
   void keyPressEvent(QKeyEvent* event) override;
 
  private:
   QWidget* makeBody();
-  void refresh();
+  QWidget* makeFacts(QWidget* body);
+  void showHead(const LayerSpec& spec, const LayerAnalysis& found);
+  void showTrainable(const LayerSpec& spec, const LayerAnalysis& found);
   void showNothing();
   void showProblems();
   void showPicture();
@@ -49,11 +59,13 @@ class InspectorPanel : public QWidget {
   void addFact(QGridLayout& grid, const QString& title);
   QString nameInDocument() const;
   void renameLayer();
+  std::int64_t runningIn(int layer) const;
+  QString parameterText(int layer) const;
 
   const Theme& m_theme;
   Document& m_document;
   LayerStackModel& m_model;
-  QPersistentModelIndex m_shown;  ///< the row shown, wherever edits and undo move it
+  QPersistentModelIndex m_shown;  ///< the card shown, wherever edits and undo move it
   int m_layer = -1;               ///< of that row; -1: none
   PanelHeader* m_header;
   QToolButton *m_copy, *m_remove;
@@ -63,9 +75,13 @@ class InspectorPanel : public QWidget {
   TypingWatch* m_nameWatch;
   FieldForm* m_form;
   KernelPicture* m_picture;
+  BlockSection* m_block;
+  QCheckBox* m_trainable;
+  QLabel* m_factsTitle;
+  std::function<bool(int)> m_isOpen;
   QWidget* m_pictureBox;
   struct Fact {
-    QLabel* value;
+    QLabel *title, *value;
     class ElidedText* hint;  ///< a long one does not push the form out of the panel
   };
   std::vector<Fact> m_facts;

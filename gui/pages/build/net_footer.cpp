@@ -33,6 +33,8 @@ NetFooter::NetFooter(const Theme& theme, Document& document, TrainingSession& se
   m_parameters = addTile(*row, tr("Parameters"));
   row->addWidget(makeLine(this, Qt::Vertical));
   m_macs = addTile(*row, tr("Multiply-adds"));
+  row->addWidget(m_trainedLine = makeLine(this, Qt::Vertical));
+  m_trained = addTile(*row, tr("Trained"));
   row->addWidget(m_memoryLine = makeLine(this, Qt::Vertical));
   m_memory = addTile(*row, tr("Training memory"));
   row->addWidget(m_timeLine = makeLine(this, Qt::Vertical));
@@ -81,7 +83,8 @@ void NetFooter::refresh() {
     tile.value->setText(ok ? value : QStringLiteral("—"));
     tile.hint->setText(ok ? hint : QString());
   };
-  m_layers.value->setText(number(static_cast<qint64>(project.network.layers.size())));
+  refreshLayers();
+  refreshTrained();
   put(m_parameters, number(analysis.parameters), byteText(analysis.parameters * 4));
   put(m_macs, countText(analysis.macs), tr("per sample"));
   const int batch = project.training.batchSize;
@@ -98,20 +101,52 @@ void NetFooter::refresh() {
   fitHints();
 }
 
+/// Containers are counted by themselves: they compute nothing.
+void NetFooter::refreshLayers() {
+  qint64 layers = 0, blocks = 0, splits = 0;
+  for (const LayerAnalysis& layer : m_document.analysis().layers) {
+    if (!layer.def || !layer.def->isContainer()) ++layers;
+    else ++(layer.def->anyStacks ? splits : blocks);
+  }
+  QStringList hint;
+  if (blocks > 0) hint << counted(blocks, tr("1 block"), tr("%1 blocks"));
+  if (splits > 0) hint << counted(splits, tr("1 split"), tr("%1 splits"));
+  m_layers.value->setText(number(layers));
+  m_layers.hint->setText(hint.join(", "));
+}
+
+/// Shown where not all parameters are trained.
+void NetFooter::refreshTrained() {
+  qint64 trained = 0, frozen = 0, running = 0;
+  for (const Node& node : m_document.analysis().graph.nodes)
+    for (const ParamInfo& param : node.params)
+      (param.role == ParamInfo::Role::Running ? running : node.trainable ? trained : frozen) += param.size();
+  const bool told = m_document.analysis().ok() && frozen + running > 0;
+  m_trained.box->setVisible(told);
+  m_trainedLine->setVisible(told);
+  QStringList hint;
+  if (frozen > 0) hint << tr("%1 frozen").arg(number(frozen));
+  if (running > 0) hint << tr("%1 running").arg(number(running));
+  m_trained.value->setText(number(trained));
+  m_trained.hint->setText(hint.join(", "));
+}
+
 /// Where there is little room the hints go first, then the air between the figures, then the memory.
 void NetFooter::fitHints() {
   const auto fits = [this](bool hints, int spacing, bool memory) {
     layout()->setSpacing(spacing);
     m_memory.box->setVisible(memory);
     m_memoryLine->setVisible(memory);
-    for (const Tile& tile : {m_layers, m_parameters, m_macs, m_memory, m_time}) {
-      if (tile.hint != m_layers.hint) tile.hint->setVisible(hints);
+    for (const Tile& tile : {m_layers, m_parameters, m_macs, m_trained, m_memory, m_time}) {
+      tile.hint->setVisible(hints && !tile.hint->text().isEmpty());
       tile.box->layout()->activate();  // new words count at once
     }
     layout()->activate();
     return layout()->sizeHint().width() <= width();
   };
-  fits(true, 16, true) || fits(false, 16, true) || fits(false, 8, true) || fits(false, 8, false);
+  const bool trained = !m_trained.box->isHidden();  // matters more than the memory
+  (trained ? fits(true, 16, true) || fits(true, 16, false) : fits(true, 16, true)) || fits(false, 16, true) ||
+      fits(false, 8, true) || fits(false, 8, false);
 }
 
 void NetFooter::resizeEvent(QResizeEvent*) { fitHints(); }
@@ -126,9 +161,7 @@ void NetFooter::refreshBadge() {
   if (errors > 0) {
     text = counted(errors, tr("1 error"), tr("%1 errors"));
     if (errors == 1 && first->layer >= 0)
-      text = tr("1 error in %1")
-                 .arg(titleText(m_document.project().network.layers[static_cast<std::size_t>(first->layer)].name)
-                          .left(kMostOfName));
+      text = tr("1 error in %1").arg(titleText(pathOf(m_document.project().network, first->layer)).left(kMostOfName));
     m_show->setToolTip(QString::fromStdString(first->text));
   }
   m_badge->setText(text);

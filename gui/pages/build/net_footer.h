@@ -31,14 +31,16 @@ class NetFooter : public QWidget {
   };
   Tile addTile(QHBoxLayout& row, const QString& title);
   void refresh();
+  void refreshLayers();
+  void refreshTrained();
   void refreshBadge();
   void fitHints();  ///< the small print goes when there is no room for it
 
   const Theme& m_theme;
   Document& m_document;
   TrainingSession& m_session;
-  Tile m_layers, m_parameters, m_macs, m_memory, m_time;
-  QWidget *m_memoryLine, *m_timeLine;  ///< at their left
+  Tile m_layers, m_parameters, m_macs, m_trained, m_memory, m_time;
+  QWidget *m_trainedLine, *m_memoryLine, *m_timeLine;  ///< at their left
   QLabel* m_badge;
   QPushButton* m_show;
 };

@@ -2,9 +2,11 @@
 #include "gui/pages/build/palette_panel.h"
 
 #include <QDir>
+#include <QDrag>
 #include <QFile>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QMimeData>
 #include <QPainter>
 #include <QPushButton>
 #include <QStyledItemDelegate>
@@ -13,6 +15,7 @@
 
 #include "engine/base/json.h"
 #include "gui/widgets/label.h"
+#include "gui/widgets/stack_painter.h"
 
 namespace strata::gui {
 namespace {
@@ -42,6 +45,12 @@ class PaletteDelegate : public QStyledItemDelegate {
       painter->setFont(bold);
       painter->setPen(m_theme.color("text2"));
       painter->drawText(row.adjusted(28, 0, -8, 0), Qt::AlignVCenter | Qt::AlignLeft, text);
+      if (!m_view.isExpanded(index)) {
+        bold.setWeight(QFont::Normal);
+        painter->setFont(bold);
+        painter->drawText(row.adjusted(28, 0, -14, 0), Qt::AlignVCenter | Qt::AlignRight,
+                          index.data(PaletteModel::CountRole).toString());
+      }
     } else {
       const bool selected = option.state.testFlag(QStyle::State_Selected) && m_view.hasFocus();
       const bool hovered = option.state.testFlag(QStyle::State_MouseOver);
@@ -64,6 +73,29 @@ class PaletteDelegate : public QStyledItemDelegate {
  private:
   const Theme& m_theme;
   QTreeView& m_view;
+};
+
+/// What is dragged out of it hangs at the pointer as icon and type.
+class PaletteTree : public QTreeView {
+ public:
+  PaletteTree(const Theme& theme, QWidget* parent) : QTreeView(parent), m_theme(theme) {}
+
+ protected:
+  void startDrag(Qt::DropActions supported) override {
+    const QModelIndex index = currentIndex();
+    QMimeData* mime = model()->mimeData({index});
+    if (!mime) return;
+    auto* drag = new QDrag(this);
+    drag->setMimeData(mime);
+    drag->setPixmap(StackPainter::ghost(m_theme, index.data(PaletteModel::IconRole).toString(),
+                                        index.data(PaletteModel::CategoryRole).toString(), index.data().toString(),
+                                        devicePixelRatioF()));
+    drag->setHotSpot(QPoint(-12, -8));
+    drag->exec(supported, Qt::CopyAction);
+  }
+
+ private:
+  const Theme& m_theme;
 };
 
 /// Name at the left, number of parameters at the right.
@@ -120,7 +152,7 @@ PalettePanel::PalettePanel(const Theme& theme, QWidget* parent) : QWidget(parent
   m_proxy.setFilterCaseSensitivity(Qt::CaseInsensitive);
   m_proxy.setRecursiveFilteringEnabled(true);
   m_proxy.setAutoAcceptChildRows(true);
-  m_tree = new QTreeView(this);
+  m_tree = new PaletteTree(theme, this);
   m_tree->setObjectName("palette");
   m_tree->setAccessibleName(tr("Layers to add"));
   m_tree->setModel(&m_proxy);
