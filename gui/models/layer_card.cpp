@@ -222,8 +222,9 @@ LayerCard outputCard(const Project& project) {
   card.title = tr("Output");
   card.icon = "target";
   card.category = "io";
-  card.summary = card.brief = tr("softmax, cross-entropy loss");
-  card.out = Shape::vector(project.network.classes);
+  const LossDef& loss = project.training.loss.def();
+  card.summary = card.brief = text(loss.answer);
+  card.out = loss.target == TargetKind::ClassIndex ? Shape::vector(project.network.classes) : project.network.input;
   return card;
 }
 
