@@ -10,6 +10,7 @@
 #include <QMessageBox>
 #include <QProcess>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QScrollBar>
 #include <QSettings>
 #include <QSignalSpy>
@@ -314,6 +315,12 @@ class TestMainWindow : public QObject {
                                  .arg(size.width());
         QVERIFY(takeScreenshot(*m_window, size, name));
         QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
+        const auto* inspector = find<QScrollArea>("inspectorScroll");
+        QVERIFY2(inspector->widget()->width() <= inspector->viewport()->width(),
+                 qPrintable(QString("%1: %2 in %3")
+                                .arg(name)
+                                .arg(inspector->widget()->minimumSizeHint().width())
+                                .arg(inspector->viewport()->width())));
       }
     }
     m_theme->setChoice(ThemeChoice::Light);

@@ -11,6 +11,7 @@
 #include "gui/models/runs_model.h"
 #include "gui/models/samples_model.h"
 #include "gui/words.h"
+#include "nested_nets.h"
 
 using namespace strata;
 using namespace strata::gui;
@@ -73,6 +74,7 @@ class TestRunModels : public QObject {
   void aRunOfAnotherProcessIsTold();
   void whatOfARunCannotBeReadIsTold();
   void differences();
+  void differencesInContainers();
 };
 
 void TestRunModels::metricsSmoothAndMerge() {
@@ -321,6 +323,23 @@ void TestRunModels::differences() {
   QCOMPARE(change(4), DiffModel::Change::Total);
   model.setNets(a, a);
   QCOMPARE(model.changed() + model.added() + model.removed(), 0);
+}
+
+void TestRunModels::differencesInContainers() {
+  const NetworkSpec a = nestedProject().network;
+  NetworkSpec b = a;
+  layerAt(b, 2).fields.set("kernel_size", Pair{5, 5});
+  DiffModel model;
+  model.setNets(a, b);
+  QCOMPARE(model.rowCount(), 14);
+  const auto title = [&](int row) { return model.index(row, DiffModel::Layer).data().toString(); };
+  QCOMPARE(title(1), "Residual");
+  QVERIFY(title(2).startsWith("   ") && title(2).endsWith("Conv 2D"));
+  QCOMPARE(model.changed(), 2);  // the layer, and the sum of its container
+  layerAt(b, 4).stacks[1].clear();
+  model.setNets(a, b);
+  QCOMPARE(model.removed(), 1);
+  QCOMPARE(netText(a), "C4 [C4] [C8 | C8] [C4 C4 | P] D10");
 }
 
 QTEST_GUILESS_MAIN(TestRunModels)

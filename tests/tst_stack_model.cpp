@@ -490,6 +490,9 @@ class TestStackModel : public QObject {
     QVERIFY(m_view->isOpen(4));
     m_view->setOpen(4, false);
     QCOMPARE(m_view->currentLayer(), 4);
+    m_view->selectLayer(m_model->insertLayer("dropout", {1, 1, 0}));
+    m_document.undoStack().undo();
+    QCOMPARE(m_view->currentLayer(), 1);  // its container, not the lane that held it
   }
 };
 

@@ -86,7 +86,7 @@ QVariant LayerStackModel::data(const QModelIndex& index, int role) const {
 Qt::ItemFlags LayerStackModel::flags(const QModelIndex& index) const {
   if (!index.isValid()) return Qt::ItemIsDropEnabled;
   const StackNode& node = nodeOf(index);
-  if (node.kind == Kind::Lane) return Qt::ItemIsEnabled | Qt::ItemIsDropEnabled;
+  if (node.kind == Kind::Lane) return Qt::ItemIsDropEnabled;  // never the current one
   Qt::ItemFlags flags = Qt::ItemIsEnabled | Qt::ItemIsSelectable;
   if (!node.card.isContainer) flags |= Qt::ItemNeverHasChildren;
   return node.kind == Kind::Layer ? flags | Qt::ItemIsDragEnabled : flags;

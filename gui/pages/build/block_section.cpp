@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/pages/build/block_section.h"
 
+#include <QGridLayout>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
@@ -15,7 +16,7 @@
 namespace strata::gui {
 namespace {
 
-constexpr int kLabel = 100, kMostRows = 6;
+constexpr int kLabel = 100, kNarrowLabel = 86, kMostRows = 6, kLeastRoomy = 300;
 
 /// What a box of the picture says: the window and stride of a layer that has them, else its title.
 QString boxText(const LayerCard& card) {
@@ -36,17 +37,16 @@ BlockSection::BlockSection(const Theme& theme, Document& document, LayerStackMod
   m_shortcutRow = new QWidget(this);
   auto* row = new QHBoxLayout(m_shortcutRow);
   row->setContentsMargins(0, 0, 0, 0);
-  auto* label = makeLabel(theme, tr("Shortcut"), Theme::Text::Body, "text2", m_shortcutRow);
-  label->setFixedWidth(kLabel - 6);
+  m_shortcutLabel = makeLabel(theme, tr("Shortcut"), Theme::Text::Body, "text2", m_shortcutRow);
+  m_shortcutLabel->setFixedWidth(kNarrowLabel);
   m_shortcut = new Segment({tr("Identity"), tr("Layers")}, m_shortcutRow);
   m_shortcut->setObjectName("shortcut");
   m_shortcut->setAccessibleName(tr("Shortcut"));
-  row->addWidget(label);
+  row->addWidget(m_shortcutLabel);
   row->addWidget(m_shortcut, 1);
   column->addWidget(m_shortcutRow);
   m_rowsBox = new QWidget(this);
   m_rows = new QVBoxLayout(m_rowsBox);
-  m_rows->setContentsMargins(kLabel, 0, 0, 0);
   m_rows->setSpacing(4);
   column->addWidget(m_rowsBox);
   m_add = new QPushButton(theme.icon("plus"), tr("Add a branch"), this);
@@ -71,20 +71,21 @@ BlockSection::BlockSection(const Theme& theme, Document& document, LayerStackMod
 
 QWidget* BlockSection::makeButtons() {
   auto* box = new QWidget(this);
-  auto* row = new QHBoxLayout(box);
-  row->setContentsMargins(0, 4, 0, 4);
-  row->setSpacing(6);
+  box->setMinimumWidth(1);  // where they do not fit into one row, they take two
+  m_buttons = new QGridLayout(box);
+  m_buttons->setContentsMargins(0, 4, 0, 4);
+  m_buttons->setSpacing(6);
+  m_buttons->setColumnStretch(3, 1);
   const auto button = [&](const QString& text, const char* name, const QString& tip) {
     auto* made = new QPushButton(text, box);
     made->setObjectName(name);
     made->setToolTip(tip);
-    row->addWidget(made);
     return made;
   };
   m_apart = button(tr("Take apart"), "takeApartButton", tr("Put its layers in its place (Ctrl+Shift+G)"));
   m_freeze = button({}, "freezeButton", tr("Frozen layers stay as they are while the rest trains (L)"));
   m_toggle = button({}, "collapseButton", tr("Show or hide what it holds (Left and Right)"));
-  row->addStretch(1);
+  placeButtons();
   connect(m_apart, &QPushButton::clicked, this, [this] { emit layerWanted(m_model.takeApart(m_layer)); });
   connect(m_freeze, &QPushButton::clicked, this, [this] {
     const bool frozen = trains(layerAt(m_document.project().network, m_layer)) == Trains::None;
@@ -93,6 +94,31 @@ QWidget* BlockSection::makeButtons() {
   connect(m_toggle, &QPushButton::clicked, this, [this] { emit toggleWanted(m_layer); });
   return box;
 }
+
+void BlockSection::placeButtons() {
+  int needed = 2 * m_buttons->spacing();
+  for (QPushButton* button : {m_apart, m_freeze, m_toggle}) {
+    needed += button->sizeHint().width();
+    m_buttons->removeWidget(button);
+  }
+  const bool oneRow = needed <= width() - 24;
+  m_buttons->addWidget(m_apart, 0, 0);
+  m_buttons->addWidget(m_freeze, 0, 1);
+  m_buttons->addWidget(m_toggle, oneRow ? 0 : 1, oneRow ? 2 : 0);
+}
+
+void BlockSection::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  indentRows();
+  placeButtons();
+}
+
+/// The rows stand under the fields, where there is room for that.
+void BlockSection::indentRows() {
+  m_rows->setContentsMargins(rowIndent(), 0, 0, 0);
+  m_shortcutLabel->setFixedWidth(width() < kLeastRoomy ? kNarrowLabel : kLabel - 6);
+}
+int BlockSection::rowIndent() const { return width() < kLeastRoomy ? 0 : kLabel; }
 
 int BlockSection::numberIn(int stack, int at) const {
   return numberAt(m_document.project().network, {m_layer, stack, at});
@@ -127,6 +153,7 @@ void BlockSection::show(int layer, bool open) {
   m_picture->show(card, std::move(ways));
   m_freeze->setText(trains(spec) == Trains::None ? tr("Train all") : tr("Freeze all"));
   m_toggle->setText(open ? tr("Collapse") : tr("Expand"));
+  placeButtons();
 }
 
 void BlockSection::showShortcut(const LayerSpec& spec, const LayerCard& card) {
@@ -170,7 +197,8 @@ void BlockSection::addRow(const QString& title, int layer, int branch, bool remo
   row->setContentsMargins(0, 0, 0, 0);
   row->setSpacing(4);
   auto* go = new QPushButton(box);
-  go->setText(QFontMetrics(go->font()).elidedText(title, Qt::ElideRight, 130));
+  const int room = std::clamp(width() - 24 - rowIndent() - (removable ? 34 : 0) - 60, 60, 200);
+  go->setText(QFontMetrics(go->font()).elidedText(title, Qt::ElideRight, room));
   go->setAccessibleName(title);
   go->setToolTip(layer < 0 ? title : tr("Go to %1").arg(m_model.cardOf(layer).name));
   go->setEnabled(layer >= 0);

@@ -7,6 +7,7 @@
 #include "gui/models/layer_stack_model.h"
 #include "gui/theme.h"
 
+class QGridLayout;
 class QLabel;
 class QPushButton;
 class QVBoxLayout;
@@ -28,8 +29,14 @@ class BlockSection : public QWidget {
   void layerWanted(int layer);   ///< it is to be selected
   void toggleWanted(int layer);  ///< open it, or close it
 
+ protected:
+  void resizeEvent(QResizeEvent* event) override;
+
  private:
   QWidget* makeButtons();
+  void placeButtons();
+  void indentRows();
+  int rowIndent() const;
   void showShortcut(const LayerSpec& spec, const LayerCard& card);
   void showBranches(const LayerSpec& spec);
   void chooseShortcut(int which);
@@ -43,7 +50,8 @@ class BlockSection : public QWidget {
   QWidget *m_shortcutRow, *m_rowsBox;
   Segment* m_shortcut;
   QVBoxLayout* m_rows;
-  QLabel *m_reason, *m_pictureTitle;
+  QGridLayout* m_buttons;
+  QLabel *m_shortcutLabel, *m_reason, *m_pictureTitle;
   BlockPicture* m_picture;
   QPushButton *m_add, *m_apart, *m_freeze, *m_toggle;
 };

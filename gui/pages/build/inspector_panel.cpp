@@ -91,6 +91,7 @@ InspectorPanel::InspectorPanel(const Theme& theme, Document& document, LayerStac
   m_empty->setAlignment(Qt::AlignCenter);
   m_empty->setContentsMargins(24, 24, 24, 24);
   m_scroll = new QScrollArea(this);
+  m_scroll->setObjectName("inspectorScroll");
   m_scroll->setWidgetResizable(true);
   m_scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   m_scroll->setWidget(makeBody());
@@ -248,9 +249,9 @@ void InspectorPanel::showTrainable(const LayerSpec& spec, const LayerAnalysis& f
                              : state == Trains::Some ? Qt::PartiallyChecked
                                                      : Qt::Unchecked);
   const int inside = sizeOf(spec) - 1;
-  m_trainable->setText(!container || inside == 0 ? tr("Trainable")
-                       : state == Trains::Some   ? tr("Trainable, not all %1 layers").arg(inside)
-                                                 : tr("Trainable, all %1 layers").arg(inside));
+  m_trainable->setText(!container || inside == 0 || state == Trains::None ? tr("Trainable")
+                       : state == Trains::Some                            ? tr("Trainable, in part")
+                                                                          : tr("Trainable, all %1").arg(inside));
 }
 
 void InspectorPanel::showNothing() {
