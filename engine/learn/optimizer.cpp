@@ -89,12 +89,12 @@ UpdateRule adamwRule(const Fields& fields, double learningRate, std::uint64_t st
 }
 
 std::vector<Field> adamFields(Field weightDecay) {
-  return {learningRateField(0.001),
-          advanced(realField("beta_1", "Beta 1", 0.9, 0, 0.999999, "How long the mean gradient is remembered.")),
-          advanced(
-              realField("beta_2", "Beta 2", 0.999, 0, 0.999999, "How long the mean squared gradient is remembered.")),
-          advanced(realField("epsilon", "Epsilon", 1e-7, 1e-12, 1, "Keeps the division sound where gradients vanish.")),
-          std::move(weightDecay)};
+  return {
+      learningRateField(0.001),
+      advanced(realField("beta_1", "Beta 1", 0.9, 0, 0.999999, "How long the mean gradient is remembered.")),
+      advanced(realField("beta_2", "Beta 2", 0.999, 0, 0.999999, "How long the mean squared gradient is remembered.")),
+      advanced(realField("epsilon", "Epsilon", 1e-7, 1e-12, 1, "Keeps the division sound where gradients vanish.")),
+      std::move(weightDecay)};
 }
 
 OptimizerDef adamDef() {
@@ -156,8 +156,7 @@ void updateWeights(const OptimizerSpec& spec, double learningRate, std::uint64_t
                    std::span<const float> gradients, std::span<float> state) {
   const UpdateRule rule = makeUpdateRule(spec, learningRate, step);
   SlotPointers slots{};
-  for (int s = 0; s < rule.slotCount(); ++s)
-    slots.at[s] = state.data() + static_cast<std::size_t>(s) * weights.size();
+  for (int s = 0; s < rule.slotCount(); ++s) slots.at[s] = state.data() + static_cast<std::size_t>(s) * weights.size();
   updateWeights(rule, weights, gradients, slots);
 }
 

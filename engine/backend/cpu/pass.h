@@ -47,7 +47,8 @@ struct Density {
   double share() const { return possible ? double(live) / double(possible) : 1; }
 };
 
-/// Where the state of weight `at` and those behind it lies; `state` has one array for each slot, empty where it is not used.
+/// Where the state of weight `at` and those behind it lies; `state` has one array for each slot, empty where it is not
+/// used.
 template <class Values>
 SlotPointers slotsAt(Values (&state)[kMostSlots], std::int64_t at) {
   SlotPointers pointers;
