@@ -35,7 +35,9 @@ static OptimizerSpec sgdSpec(double momentum, bool nesterov) {
   return spec;
 }
 
-static OptimizerSpec specOf(const std::string& type) { return {type, Fields(findChoice(allOptimizers(), type)->fields)}; }
+static OptimizerSpec specOf(const std::string& type) {
+  return {type, Fields(findChoice(allOptimizers(), type)->fields)};
+}
 static OptimizerSpec adamSpec() { return specOf("adam"); }
 
 /// tests/golden/optimizers.json, which optimizers.py has made.
@@ -121,12 +123,11 @@ void TestOptimizer::asPyTorch() {
                   state);
     const std::vector<float> expected = floatsOf(after[step]);
     for (std::size_t i = 0; i < weights.size(); ++i)
-      QVERIFY2(std::abs(weights[i] - expected[i]) < 2e-6,
-               qPrintable(QString("step %1, weight %2: %3, expected %4")
-                              .arg(step)
-                              .arg(i)
-                              .arg(weights[i], 0, 'g', 9)
-                              .arg(expected[i], 0, 'g', 9)));
+      QVERIFY2(std::abs(weights[i] - expected[i]) < 2e-6, qPrintable(QString("step %1, weight %2: %3, expected %4")
+                                                                         .arg(step)
+                                                                         .arg(i)
+                                                                         .arg(weights[i], 0, 'g', 9)
+                                                                         .arg(expected[i], 0, 'g', 9)));
   }
 }
 
