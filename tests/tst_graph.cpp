@@ -192,13 +192,18 @@ class TestGraph : public QObject {
   // What is frozen keeps its bits, on its own and with all that a frozen container holds.
   void frozenLayersStay_data() {
     QTest::addColumn<QString>("backend");
-    QTest::newRow("reference") << "reference";
-    QTest::newRow("cpu") << "cpu";
+    QTest::addColumn<QString>("frozen");  // beginnings of paths
+    for (const char* backend : {"reference", "cpu"})
+      for (const char* frozen : {"res1", "conv1", "conv1 res1", "res1/inner", "last", "conv1 res1 flatten last"})
+        QTest::addRow("%s %s", backend, frozen) << backend << frozen;
   }
   void frozenLayersStay() {
     QFETCH(QString, backend);
+    QFETCH(QString, frozen);
     NetworkSpec spec = nested();
-    spec.layers[1].trainable = false;
+    const QStringList chosen = frozen.split(' ');
+    for (int i = 0; i < layerCount(spec); ++i)
+      layerAt(spec, i).trainable = !chosen.contains(QString::fromStdString(pathOf(spec, i)));
     Rng rng(3, Stream::Test, 1);
     MadeBatch made(spec, 4, Inputs::Dense, rng);
     const auto owner = createBackend(backend.toStdString(), 1);
@@ -208,9 +213,11 @@ class TestGraph : public QObject {
     net->trainBatch(made.batch, 0.1, 0);
     const Weights after = net->weights();
     for (const TensorPlace& place : before.places) {
-      const bool frozen = place.name.starts_with("res1/");
+      const bool kept = std::any_of(chosen.begin(), chosen.end(), [&](const QString& path) {
+        return place.name.starts_with(path.toStdString() + ".") || place.name.starts_with(path.toStdString() + "/");
+      });
       const auto from = before.values.begin() + place.offset, to = after.values.begin() + place.offset;
-      QVERIFY2(std::equal(from, from + place.size, to) == frozen || place.name.ends_with("bias"), place.name.c_str());
+      QVERIFY2(std::equal(from, from + place.size, to) == kept || place.name.ends_with("bias"), place.name.c_str());
     }
     QVERIFY(std::isfinite(net->trainBatch(made.batch, 0.1, 1).lossSum));
   }

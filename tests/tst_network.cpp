@@ -298,10 +298,10 @@ void TestNetwork::badJsonIsRefused_data() {
   row("fractional classes", R"({"classes": 2.5, "layers": []})", "net.classes: must be a whole number of 1 to 65536.");
   row("layer without type", R"({"layers": [{"name": "a"}]})", "net.layers[0]: needs a text \"type\".");
   row("unknown layer", R"({"layers": [{"type": "conv9d", "name": "a"}]})",
-      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, max_pool2d, avg_pool2d, dense, activation, "
-      "flatten, dropout.");
+      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, depthwise_conv2d, max_pool2d, avg_pool2d, "
+      "global_avg_pool, dense, activation, batch_norm, flatten, dropout, residual, branches.");
   row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})",
-      "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, rate.");
+      "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, trainable, rate.");
   row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})",
       "net.layers[0] (\"a\"): \"units\" must be a whole number.");
   row("out of limits", R"({"layers": [{"type": "dense", "name": "a", "units": 99999999999999999999}]})",

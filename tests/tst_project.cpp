@@ -20,7 +20,8 @@ Project unusual() {
   project.data = {"fashion-mnist", ValidationSource::TestSet, 0.25, {0.5, -1, true}, {}};
   project.network.input = Shape::image(8, 9, 1);
   project.network.classes = 3;
-  for (const LayerDef& def : allLayers()) project.network.layers.push_back(newLayer(project.network, def));
+  for (const LayerDef& def : allLayers())
+    if (!def.hidden) project.network.layers.push_back(newLayer(project.network, def));
   project.network.layers[0].fields.set("filters", std::int64_t{7});
   project.training.loss.fields.set("label_smoothing", 0.1);
   project.training.metrics = {"top_5", "accuracy"};

@@ -317,13 +317,15 @@ void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Iss
 
 Analysis analyse(const NetworkSpec& spec, OutputRule rule) { return Analyst(spec, rule).run(); }
 
-Graph lower(const NetworkSpec& spec) {
+Analysis soundAnalysis(const NetworkSpec& spec) {
   Analysis analysis = analyse(spec, nullptr);
   for (const Issue& issue : analysis.issues)
     if (issue.level == Issue::Level::Error)
       throw Error(Error::Kind::Input, issue.layer < 0 ? "network" : pathOf(spec, issue.layer),
                   issue.text.substr(0, issue.text.size() - 1));
-  return std::move(analysis.graph);
+  return analysis;
 }
+
+Graph lower(const NetworkSpec& spec) { return soundAnalysis(spec).graph; }
 
 }  // namespace strata

@@ -45,7 +45,9 @@ void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Iss
 
 Analysis analyse(const NetworkSpec& spec, OutputRule rule = classifierOutput);
 
-/// The graph of a net that analyse() accepts whatever its output; else Error::Input with the first error.
+/// Of a net that is sound whatever its output; else Error::Input with the first error.
+Analysis soundAnalysis(const NetworkSpec& spec);
+/// Its graph, likewise.
 Graph lower(const NetworkSpec& spec);
 
 }  // namespace strata

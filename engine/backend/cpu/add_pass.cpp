@@ -18,7 +18,6 @@ void AddPass::forward(const Step& step) {
 }
 
 void AddPass::backward(const Step& step) {
-  if (m_y.gradients.size() == 0) return;
   step.pool.run(step.batch, [&](int n, int) {
     if (m_activation != Activation::Linear)
       eachRow(n, {&m_y, &m_y}, {&m_y.values, &m_y.gradients}, [&](int, int count, int pixels, float*(&rows)[2]) {

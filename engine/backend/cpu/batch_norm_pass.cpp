@@ -89,7 +89,6 @@ void BatchNormPass::forward(const Step& step) {
 /// With P the sum of dz (x - mean), S that of dz and M the values of a channel: through the batch's statistics
 /// dx = gain (dz - S / M - (x - mean) P / (M (variance + epsilon))).
 void BatchNormPass::backward(const Step& step) {
-  if (m_y.gradients.size() == 0) return;
   sumBatch(step, [&](int n, float* sums) {
     eachRow(n, {&m_y, &m_y, &m_x}, {&m_y.values, &m_y.gradients, &m_x.values},
             [&](int first, int count, int pixels, float*(&rows)[3]) {

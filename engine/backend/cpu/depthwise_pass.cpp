@@ -33,7 +33,6 @@ void DepthwisePass::forward(const Step& step) {
 }
 
 void DepthwisePass::backward(const Step& step) {
-  if (m_y.gradients.size() == 0) return;
   const std::size_t size = m_partGradients.size() / kMostParts;
   step.pool.run(step.parts(), [&](int part, int) {
     float* gradient = m_partGradients.data() + std::size_t(part) * size;

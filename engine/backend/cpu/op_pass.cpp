@@ -71,7 +71,6 @@ void OpPass::forward(const Step& step) {
 }
 
 void OpPass::backward(const Step& step) {
-  if (m_y.gradients.size() == 0) return;  // nothing up to here is trained
   eachPiece(step, [&](Op& op, int begin, int end) {
     copySamples<Copy::Out>(m_y, m_y.gradients, m_dyPlain.data(), begin, end);
     op.backward(callFor(step, begin, end).io);

@@ -62,7 +62,7 @@ class Pass {
   virtual ~Pass() = default;
 
   virtual void forward(const Step& step) = 0;
-  /// From the output's gradient: the input's, and what update needs.
+  /// From the output's gradient: the input's, and what update needs. Not called where the output has no gradient.
   virtual void backward(const Step& step) = 0;
   /// False when a value met since the last call of forward() was not finite: skipping zeros is then not exact.
   virtual bool finite() const { return true; }

@@ -49,7 +49,6 @@ class ForkPass : public Pass {
     });
   }
   void backward(const Step& step) override {
-    if (m_from.gradients.size() == 0) return;
     step.pool.run(step.batch, [&](int n, int) {
       for (Buffer* copy : m_copies)
         eachRow(n, {copy, &m_from}, {&copy->gradients, &m_from.gradients},
@@ -122,7 +121,8 @@ class Pipeline : public CompiledNetwork, public Profiled {
   std::vector<Buffer*> m_written;                  ///< by value: where it is written; null where no pass writes it
   std::vector<std::unique_ptr<ForkPass>> m_forks;  ///< by value: what comes behind it; moved into m_passes
   std::vector<std::unique_ptr<Pass>> m_passes;
-  std::vector<bool> m_learns;  ///< of each pass
+  std::vector<bool> m_learns;    ///< of each pass
+  std::vector<bool> m_backward;  ///< of each pass: something up to it learns, so its output has a gradient
   Weights m_layout;
   bool m_weightsFinite = true;
   std::vector<float> m_outputs, m_outputGradients;  ///< [maxBatch, m_outputSize]
@@ -303,6 +303,7 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
     if (!m_forks[std::size_t(value)]) return;
     m_passes.push_back(std::move(m_forks[std::size_t(value)]));
     m_learns.push_back(false);
+    m_backward.push_back(m_written[std::size_t(value)]->gradients.size() > 0);
   };
   fork(0);
   for (const Group& group : parts) {
@@ -339,6 +340,7 @@ void Pipeline::makePasses(const std::vector<Group>& parts) {
         m_passes.push_back(std::make_unique<OpPass>(node, site, slots, m_request.training, group.buffers, y));
     }
     m_learns.push_back(node.learns());
+    m_backward.push_back(y.gradients.size() > 0);
     fork(group.output());
   }
 }
@@ -507,6 +509,7 @@ LossResult Pipeline::trainBatch(const Batch& batch, double learningRate, std::ui
   LossResult result = loss(step, batch);
   if (!std::isfinite(result.lossSum)) return result;
   for (std::size_t i = m_passes.size(); i-- > 0;) {
+    if (!m_backward[i]) continue;
     const Stopwatch watch(m_profiling ? &m_profile.passes[i].backward : nullptr);
     m_passes[i]->backward(step);
   }

@@ -48,7 +48,7 @@ CudaNetwork::Control::Control(int maxBatch) {
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
                          const std::set<std::string>& types)
     : m_device(std::move(device)), m_request(request), m_scorer(request.loss, request.metrics),
-      m_fusedLoss(deviceScores(m_scorer)), m_analysis(analyse(request.network, nullptr)),
+      m_fusedLoss(deviceScores(m_scorer)), m_analysis(soundAnalysis(request.network)),
       m_layout(layoutFor(m_analysis.graph)), m_offsets(request.maxBatch),
       m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
       m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),

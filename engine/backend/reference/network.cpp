@@ -18,7 +18,7 @@ bool allFinite(std::span<const float> values) {
 }  // namespace
 
 Analysis analyseWithinMemory(const CompileRequest& request) {
-  Analysis analysis = analyse(request.network, nullptr);
+  Analysis analysis = soundAnalysis(request.network);
   requireMemory(request.training ? analysis.trainingBytes(request.maxBatch, request.optimizer.slotsPerWeight())
                                  : analysis.inferenceBytes(request.maxBatch),
                 "network", "computing " + std::to_string(request.maxBatch) + " samples at once",
