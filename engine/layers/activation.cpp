@@ -46,6 +46,7 @@ LayerDef activationLayer() {
       {R"({"activation": "tanh"})", Shape::vector(11)},
       {R"({"activation": "sigmoid"})", Shape::vector(16)},
       {R"({"activation": "linear"})", Shape::image(2, 2, 2)},
+      {R"({"activation": "leaky_relu"})", Shape::vector(9)},
   };
   return def;
 }

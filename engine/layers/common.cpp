@@ -66,37 +66,37 @@ std::int64_t noMacs(const Fields&, Shape) { return 0; }
 
 std::string pairText(Pair pair) { return std::to_string(pair.h) + " × " + std::to_string(pair.w); }
 
+const std::vector<ActivationDef>& allActivations() {
+  static const std::vector<ActivationDef> activations{
+      {Activation::Linear, {"linear", "Linear", "Leaves every output as it is."}},
+      {Activation::Relu, {"relu", "ReLU", "Cuts off below zero."}},
+      {Activation::LeakyRelu, {"leaky_relu", "Leaky ReLU", "Takes three tenths of what lies below zero."}},
+      {Activation::Tanh, {"tanh", "Tanh", "Squeezes to -1..1."}},
+      {Activation::Sigmoid, {"sigmoid", "Sigmoid", "Squeezes to 0..1."}},
+  };
+  return activations;
+}
+
 Field activationField(const std::string& initial) {
-  return choiceField("activation", "Activation",
-                     {{"linear", "Linear", "Leaves every output as it is."},
-                      {"relu", "ReLU", "Cuts off below zero."},
-                      {"tanh", "Tanh", "Squeezes to -1..1."},
-                      {"sigmoid", "Sigmoid", "Squeezes to 0..1."}},
-                     initial,
+  std::vector<Choice> choices;
+  for (const ActivationDef& def : allActivations()) choices.push_back(def.choice);
+  return choiceField("activation", "Activation", choices, initial,
                      "What is done to every output: Linear leaves it, ReLU cuts off below zero, Tanh squeezes to "
                      "-1..1, Sigmoid to 0..1.");
 }
 
-Activation activationOf(const Fields& fields) {
+namespace {
+
+const ActivationDef& chosenActivation(const Fields& fields) {
   const std::string& id = fields.text("activation");
-  return id == "relu"      ? Activation::Relu
-         : id == "tanh"    ? Activation::Tanh
-         : id == "sigmoid" ? Activation::Sigmoid
-                           : Activation::Linear;
+  for (const ActivationDef& def : allActivations())
+    if (def.choice.id == id) return def;
+  return allActivations().front();
 }
 
-std::string activationTitle(const Fields& fields) {
-  switch (activationOf(fields)) {
-    case Activation::Linear:
-      return "Linear";
-    case Activation::Relu:
-      return "ReLU";
-    case Activation::Tanh:
-      return "Tanh";
-    case Activation::Sigmoid:
-      return "Sigmoid";
-  }
-  return {};
-}
+}  // namespace
+
+Activation activationOf(const Fields& fields) { return chosenActivation(fields).kind; }
+std::string activationTitle(const Fields& fields) { return chosenActivation(fields).choice.title; }
 
 }  // namespace strata

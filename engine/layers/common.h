@@ -45,45 +45,37 @@ Field biasField();
 Field initializerField();
 std::string pairText(Pair pair);  ///< "5 × 5"
 
+/// An activation that can be chosen.
+struct ActivationDef {
+  Activation kind;
+  Choice choice;  ///< id as in files, title, help
+};
+const std::vector<ActivationDef>& allActivations();
 Field activationField(const std::string& initial);
 Activation activationOf(const Fields& fields);
 std::string activationTitle(const Fields& fields);  ///< "ReLU"; "Linear"
 
+/// tanh and sigmoid of one number, for activated().
+template <class Real>
+struct PlainMath {
+  Real tanh(Real z) const { return std::tanh(z); }
+  Real sigmoid(Real z) const { return 1 / (1 + std::exp(-z)); }
+};
+
 /// y = act(y), in place. NaN stays NaN.
 template <class Real>
-void activate(Activation kind, Real* y, std::int64_t count) {
-  switch (kind) {
-    case Activation::Linear:
-      break;
-    case Activation::Relu:
-      for (std::int64_t i = 0; i < count; ++i) y[i] = y[i] < 0 ? 0 : y[i];
-      break;
-    case Activation::Tanh:
-      for (std::int64_t i = 0; i < count; ++i) y[i] = std::tanh(y[i]);
-      break;
-    case Activation::Sigmoid:
-      for (std::int64_t i = 0; i < count; ++i) y[i] = 1 / (1 + std::exp(-y[i]));
-      break;
-  }
+void activate(Activation activation, Real* y, std::int64_t count) {
+  withActivation(activation, [&](auto kind) {
+    for (std::int64_t i = 0; i < count; ++i) y[i] = activated<decltype(kind)::value>(y[i], PlainMath<Real>{});
+  });
 }
 
 /// dz = dy * act'(z), told from y = act(z) alone.
 template <class Real>
-void activationGradient(Activation kind, const Real* y, const Real* dy, Real* dz, std::int64_t count) {
-  switch (kind) {
-    case Activation::Linear:
-      std::copy_n(dy, count, dz);
-      break;
-    case Activation::Relu:
-      for (std::int64_t i = 0; i < count; ++i) dz[i] = y[i] <= 0 ? 0 : dy[i];
-      break;
-    case Activation::Tanh:
-      for (std::int64_t i = 0; i < count; ++i) dz[i] = dy[i] * (1 - y[i] * y[i]);
-      break;
-    case Activation::Sigmoid:
-      for (std::int64_t i = 0; i < count; ++i) dz[i] = dy[i] * y[i] * (1 - y[i]);
-      break;
-  }
+void activationGradient(Activation activation, const Real* y, const Real* dy, Real* dz, std::int64_t count) {
+  withActivation(activation, [&](auto kind) {
+    for (std::int64_t i = 0; i < count; ++i) dz[i] = gradientBefore<decltype(kind)::value>(y[i], dy[i]);
+  });
 }
 
 /// y[cols] += x[rows] · w[rows, cols], the inner loop of every layer with weights. x and the rows of w may lie apart by

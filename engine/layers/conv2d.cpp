@@ -186,6 +186,7 @@ LayerDef conv2dLayer() {
       {R"({"filters": 3, "kernel_size": [2, 3], "strides": [1, 2], "activation": "tanh"})", Shape::image(5, 8, 2)},
       {R"({"filters": 7, "kernel_size": 1, "use_bias": false, "activation": "sigmoid"})", Shape::image(4, 3, 5)},
       {R"({"filters": 2, "kernel_size": 5, "padding": "same", "strides": 3})", Shape::image(2, 3, 1)},
+      {R"({"filters": 4, "kernel_size": 3, "activation": "leaky_relu"})", Shape::image(5, 6, 3)},
       {R"({"filters": 9, "kernel_size": 3, "strides": 2, "kernel_initializer": {"type": "uniform", "limit": 0.1}})",
        Shape::image(8, 8, 17)},
   };

@@ -105,6 +105,7 @@ LayerDef denseLayer() {
       {R"({"units": 32, "activation": "relu"})", Shape::vector(27)},
       {R"({"units": 7, "activation": "tanh", "use_bias": false})", Shape::vector(13)},
       {R"({"units": 1, "activation": "sigmoid"})", Shape::vector(1)},
+      {R"({"units": 8, "activation": "leaky_relu"})", Shape::vector(11)},
       {R"({"units": 33, "activation": "relu", "kernel_initializer": "he_normal"})", Shape::vector(65)},
   };
   return def;

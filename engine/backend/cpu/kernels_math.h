@@ -19,7 +19,7 @@ STRATA_INLINE Vec exponential(Vec x) {
 
 /// tanh x = (e^2x - 1) / (e^2x + 1), within 3 units in the last place. At 9.02 it is 1. e^2r - 1 - 2r is r^2 times a
 /// polynomial for |r| up to ln 2 / 4, fitted for the least largest relative error, 1.4e-8.
-STRATA_INLINE Vec tanhOf(Vec x) {
+Vec tanhOf(Vec x) {
   x = clamp(x, -9.02f, 9.02f);
   const auto [n, power] = wholePower(x * 2.88539008f);
   const Vec r = x - n * 0.346573591f, square = r * r;
@@ -41,33 +41,15 @@ STRATA_INLINE void eachInPlace(float* x, std::int64_t n, Function function) {
     storeSome(x, function(loadSome(x, some)), some);
   }
 }
+struct VectorMath {
+  STRATA_INLINED Vec tanh(Vec x) const { return tanhOf(x); }
+  STRATA_INLINED Vec sigmoid(Vec x) const { return sigmoidOf(x); }
+};
 inline void activate(Activation activation, float* x, std::int64_t n) {
-  if (activation == Activation::Relu) eachInPlace(x, n, [](Vec v) { return v < Vec{} ? Vec{} : v; });
-  if (activation == Activation::Tanh) eachInPlace(x, n, [](Vec v) { return tanhOf(v); });
-  if (activation == Activation::Sigmoid) eachInPlace(x, n, [](Vec v) { return sigmoidOf(v); });
-}
-
-/// The gradient before an activation, from its output and the gradient behind it.
-template <Activation kActivation>
-STRATA_INLINE Vec gradientBefore(Vec y, Vec g) {
-  if constexpr (kActivation == Activation::Relu) return y <= Vec{} ? Vec{} : g;
-  if constexpr (kActivation == Activation::Tanh) return g * (1.f - y * y);
-  if constexpr (kActivation == Activation::Sigmoid) return g * y * (1.f - y);
-  return g;
-}
-/// Calls body(Constant<Activation>()).
-template <class Body>
-STRATA_INLINE void withActivation(Activation activation, Body&& body) {
-  switch (activation) {
-    case Activation::Linear:
-      return body(Constant<Activation::Linear>());
-    case Activation::Relu:
-      return body(Constant<Activation::Relu>());
-    case Activation::Tanh:
-      return body(Constant<Activation::Tanh>());
-    case Activation::Sigmoid:
-      return body(Constant<Activation::Sigmoid>());
-  }
+  if (activation == Activation::Linear) return;
+  withActivation(activation, [&](auto kind) {
+    eachInPlace(x, n, [](Vec v) { return activated<decltype(kind)::value>(v, VectorMath{}); });
+  });
 }
 
 inline float activationGradient(Activation activation, const float* y, float* g, std::int64_t n) {

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "engine/backend/cuda/views.h"
+#include "engine/layers/activation.h"
 #include "engine/learn/update_rule.h"
 
 namespace strata::cuda {
@@ -42,32 +43,18 @@ struct Window {
   STRATA_DEVICE bool hasX(int x) const { return x >= 0 && x < inW; }
 };
 
-enum class Act : int { Linear, Relu, Tanh, Sigmoid };
+using Act = Activation;
 
+struct DeviceMath {
+  STRATA_DEVICE float tanh(float z) const { return tanhf(z); }
+  STRATA_DEVICE float sigmoid(float z) const { return 1 / (1 + expf(-z)); }
+};
 STRATA_DEVICE float activated(Act act, float z) {
-  switch (act) {
-    case Act::Relu:
-      return z < 0 ? 0.0f : z;
-    case Act::Tanh:
-      return tanhf(z);
-    case Act::Sigmoid:
-      return 1 / (1 + expf(-z));
-    default:
-      return z;
-  }
+  return withActivation(act, [z](auto kind) { return strata::activated<decltype(kind)::value>(z, DeviceMath{}); });
 }
 /// dz from y = act(z) and dy.
 STRATA_DEVICE float activationGradient(Act act, float y, float dy) {
-  switch (act) {
-    case Act::Relu:
-      return y <= 0 ? 0.0f : dy;
-    case Act::Tanh:
-      return dy * (1 - y * y);
-    case Act::Sigmoid:
-      return dy * y * (1 - y);
-    default:
-      return dy;
-  }
+  return withActivation(act, [y, dy](auto kind) { return gradientBefore<decltype(kind)::value>(y, dy); });
 }
 
 /// The samples of the current batch as the net reads them: bytes of a data set by sample number, or bytes or floats in

@@ -2,7 +2,6 @@
 #include "engine/backend/cuda/stages.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "engine/backend/cuda/host_stage.h"
 #include "engine/backend/cuda/plain_stages.h"
@@ -11,21 +10,6 @@
 
 namespace strata::cuda {
 namespace {
-
-/// Nothing for an activation that the kernels do not know.
-std::optional<Act> actOf(const Fields& fields) {
-  switch (activationOf(fields)) {
-    case Activation::Linear:
-      return Act::Linear;
-    case Activation::Relu:
-      return Act::Relu;
-    case Activation::Tanh:
-      return Act::Tanh;
-    case Activation::Sigmoid:
-      return Act::Sigmoid;
-  }
-  return std::nullopt;
-}
 
 Window windowOf(Shape in, Pair kernel, Pair strides, bool same) {
   const Slide y = slide(in.h, kernel.h, strides.h, same), x = slide(in.w, kernel.w, strides.w, same);
@@ -200,30 +184,29 @@ class Lowering {
   }
 
   std::size_t addConv(std::size_t i) {
-    const std::optional<Act> act = actOf(fields(i));
-    if (!act) return 0;
+    const Act act = activationOf(fields(i));
     const ConvShape shape = convShape(i);
     auto stage = std::make_unique<ConvStage>(m_shared, shape, read(node(i).inputs.front()));
     addVariables(i, {stage->reduced(), true, !stage->own()});
     append(std::move(stage), shape.pool ? node(i).path + " + " + node(i + 1).path : node(i).path,
            outputOf(shape.pool ? i + 1 : i));
     if (shape.pool) return 2;
-    appendActivation(*act, i);
+    appendActivation(act, i);
     return 1;
   }
 
   std::size_t addDense(std::size_t i) {
-    const std::optional<Act> act = actOf(fields(i));
-    if (!act || inOf(i).isImage()) return 0;
+    const Act act = activationOf(fields(i));
+    if (inOf(i).isImage()) return 0;
     const int units = m_graph.outputOf(i).c, from = source(node(i).inputs.front());
     addVariables(i, {false, true, false});
-    auto stage = std::make_unique<DenseStage>(m_shared, read(from), units, fields(i).flag("use_bias"),
-                                              *act == Act::Relu, i, node(i).trainable);
+    auto stage = std::make_unique<DenseStage>(m_shared, read(from), units, fields(i).flag("use_bias"), act == Act::Relu,
+                                              i, node(i).trainable);
     if (m_reluDense[at(from)] && m_readings[at(from)] == 1 && units <= DenseStage::kNarrow)
       m_reluDense[at(from)]->takeAlong(*stage);
-    if (*act == Act::Relu) m_reluDense[at(outputOf(i))] = stage.get();
+    if (act == Act::Relu) m_reluDense[at(outputOf(i))] = stage.get();
     append(std::move(stage), node(i).path, outputOf(i));
-    appendActivation(*act, i);
+    appendActivation(act, i);
     return 1;
   }
 
@@ -235,9 +218,8 @@ class Lowering {
   }
 
   std::size_t addActivation(std::size_t i) {
-    const std::optional<Act> act = actOf(fields(i));
-    if (!act) return 0;
-    append(makeActivationStage(m_shared, read(node(i).inputs.front()), *act), node(i).path, outputOf(i));
+    const Act act = activationOf(fields(i));
+    append(makeActivationStage(m_shared, read(node(i).inputs.front()), act), node(i).path, outputOf(i));
     return 1;
   }
 
@@ -252,10 +234,11 @@ class Lowering {
     static const std::map<std::string, Merge> merges{
         {"add", Merge::Add}, {"average", Merge::Average}, {"multiply", Merge::Multiply}, {"max", Merge::Max}};
     if (node(i).inputs.size() > kMostJoined) return 0;
-    const std::optional<Act> act = onlyNext(i, "activation") ? actOf(fields(i + 1)) : std::nullopt;
-    append(makeJoinStage(m_shared, readAll(i), merges.at(node(i).def->type), act.value_or(Act::Linear)),
-           act ? node(i).path + " + " + node(i + 1).path : node(i).path, outputOf(act ? i + 1 : i));
-    return act ? 2 : 1;
+    const bool bent = onlyNext(i, "activation");
+    append(makeJoinStage(m_shared, readAll(i), merges.at(node(i).def->type),
+                         bent ? activationOf(fields(i + 1)) : Act::Linear),
+           bent ? node(i).path + " + " + node(i + 1).path : node(i).path, outputOf(bent ? i + 1 : i));
+    return bent ? 2 : 1;
   }
 
   std::size_t addConcat(std::size_t i) {
