@@ -101,7 +101,7 @@ void BlockSection::placeButtons() {
     needed += button->sizeHint().width();
     m_buttons->removeWidget(button);
   }
-  const bool oneRow = needed <= width() - 24;
+  const bool oneRow = width() >= kLeastRoomy && needed <= width() - 24;
   m_buttons->addWidget(m_apart, 0, 0);
   m_buttons->addWidget(m_freeze, 0, 1);
   m_buttons->addWidget(m_toggle, oneRow ? 0 : 1, oneRow ? 2 : 0);
