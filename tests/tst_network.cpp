@@ -314,7 +314,7 @@ void TestNetwork::badJsonIsRefused_data() {
       R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
       "net: unknown key \"an exceedingly long key that goes on\uFFFD...\"; known here: input, classes, layers.");
   row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "gelu"}]})",
-      "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, tanh, sigmoid; got \"gelu\".");
+      "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, leaky_relu, tanh, sigmoid; got \"gelu\".");
   row("unknown initializer", R"({"layers": [{"type": "dense", "name": "a", "kernel_initializer": "magic"}]})",
       "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, "
       "zeros; got \"magic\".");
