@@ -195,7 +195,7 @@ class TestGraph : public QObject {
     QTest::addColumn<QString>("frozen");  // beginnings of paths
     for (const char* backend : {"reference", "cpu"})
       for (const char* frozen : {"res1", "conv1", "conv1 res1", "res1/inner", "last", "conv1 res1 flatten last"})
-        QTest::addRow("%s %s", backend, frozen) << backend << frozen;
+        QTest::newRow(qPrintable(QString("%1 %2").arg(backend, frozen))) << backend << frozen;
   }
   void frozenLayersStay() {
     QFETCH(QString, backend);
