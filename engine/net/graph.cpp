@@ -5,8 +5,9 @@
 
 namespace strata {
 
-std::vector<bool> Graph::gradientsNeeded() const {
+std::vector<bool> Graph::gradientsNeeded(bool training) const {
   std::vector<bool> needed(values.size());
+  if (!training) return needed;
   for (std::size_t i = 0; i < nodes.size(); ++i)
     needed[i + 1] = nodes[i].learns() || std::any_of(nodes[i].inputs.begin(), nodes[i].inputs.end(), [&](int input) {
                       return needed[static_cast<std::size_t>(input)];

@@ -42,8 +42,8 @@ struct Graph {
   const Shape& inputOf(const Node& node) const { return values[static_cast<std::size_t>(node.inputs.front())].shape; }
   const Shape& outputOf(std::size_t node) const { return values[node + 1].shape; }
   const Shape& output() const { return values.back().shape; }
-  /// Of each value: whether training needs its gradient, for something before it learns.
-  std::vector<bool> gradientsNeeded() const;
+  /// Of each value: whether its gradient is needed, for something before it learns; none without `training`.
+  std::vector<bool> gradientsNeeded(bool training) const;
   /// Where node `index` runs, for its op. `inputGradient`: dx is asked for.
   Site siteOf(std::size_t index, int maxBatch, bool inputGradient) const;
 };

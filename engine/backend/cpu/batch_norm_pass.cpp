@@ -8,12 +8,10 @@
 namespace strata {
 
 BatchNormPass::BatchNormPass(const Node& node, int stateSlots, Buffer& x, Buffer& y)
-    : m_node(node), m_x(x), m_y(y), m_channels(x.shape.c), m_scale(node.fields.flag("scale")),
+    : WeightedPass(node, stateSlots), m_x(x), m_y(y), m_channels(x.shape.c), m_scale(node.fields.flag("scale")),
       m_center(node.fields.flag("center")), m_momentum(node.fields.real("momentum")),
       m_epsilon(node.fields.real("epsilon")), m_activation(activationOf(node.fields)),
-      m_weights(std::size_t(node.parameters)), m_gradients(std::size_t(node.parameters)),
       m_variance(std::size_t(m_channels)), m_sums(2 * m_variance.size()), m_partSums(kMostParts * m_sums.size()) {
-  for (int slot = 0; slot < stateSlots; ++slot) m_state[slot] = Array<float>(m_weights.size());
   for (Array<float>* array : {&m_center0, &m_mean, &m_gain, &m_shift, &m_ofGradient, &m_ofInput, &m_fixed})
     *array = Array<float>(m_variance.size());
   m_sample = Array<float>(m_partSums.size());
@@ -128,25 +126,6 @@ void BatchNormPass::backward(const Step& step) {
               step.kernels.channelGradient(m_activation, at[0], at[1], at[2], pixels, count, slopes, at[3]);
             });
   });
-}
-
-void BatchNormPass::gradientTask(const Step& step, int) {
-  if (step.kernels.probe(m_gradients.data(), std::int64_t(m_gradients.size())) != 0) m_finite = false;
-}
-
-float BatchNormPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  const std::int64_t trained = std::int64_t{m_scale + m_center} * m_channels;
-  std::copy_n(m_gradients.data() + trained, 2 * m_channels, m_weights.data() + trained);
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), slotsAt(m_state, 0), trained);
-}
-
-void BatchNormPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
-void BatchNormPass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
-void BatchNormPass::setState(int slot, const float* canonical) {
-  std::copy_n(canonical, m_state[slot].size(), m_state[slot].data());
-}
-void BatchNormPass::getState(int slot, float* canonical) const {
-  std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical);
 }
 
 PassWork BatchNormPass::work() const {

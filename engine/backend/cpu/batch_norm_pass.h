@@ -2,27 +2,17 @@
 // Batch norm with its activation: one reading of the input for the statistics, one for the output; likewise backwards.
 // The sums are taken around the moving mean, which keeps the variance exact where the mean is large beside it.
 #pragma once
-#include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/weighted_pass.h"
 
 namespace strata {
 
-class BatchNormPass : public Pass {
+class BatchNormPass : public WeightedPass {
  public:
   /// `node` must outlive this.
   BatchNormPass(const Node& node, int stateSlots, Buffer& x, Buffer& y);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
-  bool finite() const override { return m_finite; }
-  int gradientTasks(const Step&) const override { return 1; }
-  void gradientTask(const Step& step, int task) override;
-  int updateTasks(const Step&) const override { return 1; }
-  float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
-  void setWeights(const float* canonical) override;
-  void getWeights(float* canonical) const override;
-  void setState(int slot, const float* canonical) override;
-  void getState(int slot, float* canonical) const override;
-  std::int64_t weightsOffset() const override { return m_node.weightsOffset; }
   PassWork work() const override;
 
  private:
@@ -34,15 +24,12 @@ class BatchNormPass : public Pass {
     return slice.data() + (m_scale + m_center + which) * m_channels;
   }
 
-  const Node& m_node;
   Buffer &m_x, &m_y;
   const int m_channels;
   const bool m_scale, m_center;
   const double m_momentum, m_epsilon;
   const Activation m_activation;
-  bool m_finite = true, m_byBatch = false;
-  Array<float> m_weights, m_gradients;  ///< canonical: gamma, beta, moving_mean, moving_variance
-  Array<float> m_state[kMostSlots];
+  bool m_byBatch = false;
   Array<float> m_center0, m_mean, m_gain, m_shift;          ///< [c], of this batch
   std::vector<double> m_variance, m_sums;                   ///< [c]; [2][c]
   std::vector<double> m_partSums;                           ///< [parts][2][c]

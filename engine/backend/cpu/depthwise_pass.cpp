@@ -12,12 +12,10 @@ bool DepthwisePass::takes(const Site& site) {
 }
 
 DepthwisePass::DepthwisePass(const Node& node, const Site& site, int stateSlots, Buffer& x, Buffer& y)
-    : m_node(node), m_x(x), m_y(y), m_bias(node.fields.flag("use_bias")), m_weights(std::size_t(node.parameters)),
-      m_gradients(std::size_t(node.parameters)) {
+    : WeightedPass(node, stateSlots), m_x(x), m_y(y), m_bias(node.fields.flag("use_bias")) {
   const WindowGeometry g = convGeometry(site);
   m_shape = {
       g.in.c, x.cols, g.out.h, g.out.w, g.y.kernel, g.x.kernel, g.y.stride, g.x.stride, activationOf(node.fields)};
-  for (int slot = 0; slot < stateSlots; ++slot) m_state[slot] = Array<float>(m_weights.size());
   m_partGradients = Array<float>(std::size_t(kMostParts) * (g.y.kernel * g.x.kernel + 1) * g.in.c);
 }
 
@@ -54,24 +52,6 @@ void DepthwisePass::backward(const Step& step) {
   for (int part = 0; part < step.parts(); ++part)
     step.kernels.addInPlace(m_gradients.data(), m_partGradients.data() + std::size_t(part) * size,
                             std::int64_t(m_gradients.size()));
-}
-
-void DepthwisePass::gradientTask(const Step& step, int) {
-  if (step.kernels.probe(m_gradients.data(), std::int64_t(m_gradients.size())) != 0) m_finite = false;
-}
-
-float DepthwisePass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  return step.kernels.update(rule, m_weights.data(), m_gradients.data(), slotsAt(m_state, 0),
-                             std::int64_t(m_weights.size()));
-}
-
-void DepthwisePass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
-void DepthwisePass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
-void DepthwisePass::setState(int slot, const float* canonical) {
-  std::copy_n(canonical, m_state[slot].size(), m_state[slot].data());
-}
-void DepthwisePass::getState(int slot, float* canonical) const {
-  std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical);
 }
 
 PassWork DepthwisePass::work() const {

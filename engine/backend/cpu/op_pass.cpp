@@ -4,15 +4,13 @@
 #include <algorithm>
 
 namespace strata {
+
 OpPass::OpPass(const Node& node, const Site& site, int stateSlots, bool training, std::vector<Buffer*> xs, Buffer& y)
-    : m_node(node), m_out(site.out.size()), m_y(y) {
+    : WeightedPass(node, stateSlots), m_out(site.out.size()), m_y(y) {
   const int ops = node.parameters == 0 && node.def->samplesIndependent ? kMostParts : 1;
   Site own = site;
   own.maxBatch = ops > 1 ? largestPart(site.maxBatch) : site.maxBatch;
   for (int i = 0; i < ops; ++i) m_ops.push_back(node.def->makeOp(own));
-  m_weights.resize(std::size_t(node.parameters));
-  if (training) m_gradients.resize(m_weights.size());
-  for (int slot = 0; slot < stateSlots; ++slot) m_state[slot].resize(m_weights.size());
   for (std::size_t i = 0; i < xs.size(); ++i) {
     Input& input = m_inputs.emplace_back(Input{xs[i], site.ins[i].size(), {}, {}});
     input.values.resize(std::size_t(input.size * site.maxBatch));
@@ -43,8 +41,8 @@ OpPass::Call OpPass::callFor(const Step& step, int begin, int end) {
   io.dxs = call.dxs;
   io.y = m_yPlain.data() + begin * m_out;
   io.dy = m_dyPlain.empty() ? nullptr : m_dyPlain.data() + begin * m_out;
-  io.weights = m_weights;
-  io.gradients = m_gradients;
+  io.weights = {m_weights.data(), m_weights.size()};
+  io.gradients = {m_gradients.data(), m_gradients.size()};
   io.training = step.training;
   io.seed = step.seed;
   io.step = step.index;
@@ -78,31 +76,6 @@ void OpPass::backward(const Step& step) {
       if (!input.gradients.empty())
         copySamples<Copy::In>(*input.buffer, input.buffer->gradients, input.gradients.data(), begin, end);
   });
-}
-
-void OpPass::gradientTask(const Step& step, int) {
-  m_finite = step.kernels.probe(m_gradients.data(), std::int64_t(m_gradients.size())) == 0;
-}
-
-float OpPass::updateTask(const Step& step, int, int, const UpdateRule& rule) {
-  float probe = 0;
-  std::int64_t at = 0;
-  for (const ParamInfo& param : m_node.params) {
-    const std::int64_t size = param.size();
-    if (param.role == ParamInfo::Role::Running) std::copy_n(m_gradients.data() + at, size, m_weights.data() + at);
-    else probe += step.kernels.update(rule, m_weights.data() + at, m_gradients.data() + at, slotsAt(m_state, at), size);
-    at += size;
-  }
-  return probe;
-}
-
-void OpPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
-void OpPass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
-void OpPass::setState(int slot, const float* canonical) {
-  std::copy_n(canonical, m_state[slot].size(), m_state[slot].data());
-}
-void OpPass::getState(int slot, float* canonical) const {
-  std::copy_n(m_state[slot].data(), m_state[slot].size(), canonical);
 }
 
 PassWork OpPass::work() const {

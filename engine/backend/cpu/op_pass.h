@@ -2,27 +2,17 @@
 // Any layer that has no pass of its own, by its op: correct for every layer there is or will be. Layers that treat
 // every sample by itself run in parts, the rest in one piece.
 #pragma once
-#include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/weighted_pass.h"
 
 namespace strata {
 
-class OpPass : public Pass {
+class OpPass : public WeightedPass {
  public:
   /// `node` must outlive this; one buffer in `xs` for each of its inputs.
   OpPass(const Node& node, const Site& site, int stateSlots, bool training, std::vector<Buffer*> xs, Buffer& y);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
-  bool finite() const override { return m_finite; }
-  int gradientTasks(const Step&) const override { return m_weights.empty() ? 0 : 1; }
-  void gradientTask(const Step& step, int task) override;
-  int updateTasks(const Step&) const override { return m_weights.empty() ? 0 : 1; }
-  float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
-  void setWeights(const float* canonical) override;
-  void getWeights(float* canonical) const override;
-  void setState(int slot, const float* canonical) override;
-  void getState(int slot, float* canonical) const override;
-  std::int64_t weightsOffset() const override { return m_node.weightsOffset; }
   PassWork work() const override;
 
  private:
@@ -38,13 +28,10 @@ class OpPass : public Pass {
   template <class Body>
   void eachPiece(const Step& step, Body body);
 
-  const Node& m_node;
   const std::int64_t m_out;
   std::vector<Input> m_inputs;
   Buffer& m_y;
-  bool m_finite = true;
   std::vector<std::unique_ptr<Op>> m_ops;  ///< one a part, or one for all
-  std::vector<float> m_weights, m_gradients, m_state[kMostSlots];
   std::vector<float> m_yPlain, m_dyPlain;  ///< [N, shape], without frames and panels
 };
 

@@ -147,15 +147,9 @@ class Stopwatch {
   Clock::time_point m_start;
 };
 
-std::vector<bool> gradientsNeeded(const Graph& graph, bool training) {
-  std::vector<bool> needed = graph.gradientsNeeded();
-  if (!training) needed.assign(needed.size(), false);
-  return needed;
-}
-
 Pipeline::Pipeline(const CompileRequest& request, int threads)
     : m_request(request), m_graph(analyseWithinMemory(request).graph), m_scorer(request.loss, request.metrics),
-      m_outputSize(m_graph.output().size()), m_gradientsNeeded(gradientsNeeded(m_graph, request.training)),
+      m_outputSize(m_graph.output().size()), m_gradientsNeeded(m_graph.gradientsNeeded(request.training)),
       m_kernels(kernelsFor(chosenIsa())), m_pool(threads), m_layout(layoutFor(m_graph)),
       m_outputs(std::size_t(request.maxBatch * m_outputSize)), m_outputGradients(m_outputs.size()) {
   std::vector<Group> parts = groups();
@@ -284,7 +278,7 @@ Buffer& Pipeline::bufferIn(const Group* reader, int value, const Buffer* like) {
   }
   buffer->hasZeros = buffer->framed() || (like && like->hasZeros);
   const bool last = source(int(m_graph.values.size()) - 1) == value;
-  buffer->allocate(m_request.maxBatch, m_request.training && (m_gradientsNeeded[std::size_t(value)] || last));
+  buffer->allocate(m_request.maxBatch, m_gradientsNeeded[std::size_t(value)] || (last && m_request.training));
   return *m_buffers.emplace_back(std::move(buffer));
 }
 

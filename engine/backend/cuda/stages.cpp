@@ -30,7 +30,7 @@ Window poolWindow(const Fields& fields, Shape in) {
 class Lowering {
  public:
   Lowering(const Graph& graph, const std::set<std::string>& types, Shared& shared)
-      : m_graph(graph), m_types(types), m_shared(shared), m_needed(graph.gradientsNeeded()),
+      : m_graph(graph), m_types(types), m_shared(shared), m_needed(graph.gradientsNeeded(true)),
         m_output(static_cast<int>(graph.values.size()) - 1), m_tensors(graph.values.size()),
         m_reluDense(graph.values.size()), m_readings(graph.values.size()), m_read(graph.values.size()) {
     for (const Node& node : graph.nodes)

@@ -34,9 +34,8 @@ Network::Network(Backend& backend, const CompileRequest& request)
     m_state.resize(m_weights.values.size() * static_cast<std::size_t>(request.optimizer.slotsPerWeight()));
   }
   const auto batch = static_cast<std::size_t>(request.maxBatch);
-  std::vector<bool> needed = m_graph.gradientsNeeded();
-  if (!request.training) std::fill(needed.begin(), needed.end(), false);
-  else needed.back() = true;  // the loss writes it
+  std::vector<bool> needed = m_graph.gradientsNeeded(request.training);
+  needed.back() = request.training;  // the loss writes it
   m_valueGradients.resize(m_graph.values.size());
   m_gradientBegun.resize(m_graph.values.size());
   for (std::size_t i = 0; i < m_graph.values.size(); ++i) {
