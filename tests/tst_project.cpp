@@ -56,6 +56,7 @@ class TestProject : public QObject {
   void settings_data();
   void settings();
   void settingsOverASetValue();
+  void settingsOfLayersInContainers();
   void badSettings_data();
   void badSettings();
   void mutatedTextNeverCrashes();
@@ -258,6 +259,19 @@ void TestProject::settings_data() {
 }
 
 // Each form may follow the other.
+void TestProject::settingsOfLayersInContainers() {
+  Project project = readProject(STRATA_SOURCE_DIR "/resources/projects/small-resnet.strata");
+  applySetting(project, "network.res1/bn2.momentum=0.5");
+  applySetting(project, "network.res2/conv3.filters=7");  // in the shortcut
+  applySetting(project, "network.res3.trainable=false");
+  const auto& layers = project.network.layers;
+  QCOMPARE(layers[3].stacks[0][3].fields.real("momentum"), 0.5);
+  QCOMPARE(layers[4].stacks[1][0].fields.integer("filters"), 7);
+  QVERIFY(!layers[5].trainable);
+  for (const char* wrong : {"network.res1/conv9.filters=1", "network.conv1/conv1.filters=1", "network.res1/.filters=1"})
+    QVERIFY_THROWS_EXCEPTION(Error, applySetting(project, wrong));
+}
+
 void TestProject::settingsOverASetValue() {
   Project project = readProject(kLesson);
   for (const char* value : {"zeros", "{\"type\":\"uniform\",\"limit\":0.25}", "{\"type\":\"zeros\"}", "he_normal",

@@ -302,17 +302,39 @@ Target::Takes takenByPlainKey(const Json& object, const std::string& key, const 
   return path.size() == 1 || key == "source" ? Target::Takes::Words : Target::Takes::Name;
 }
 
+/// The layer of that path, "res1/conv1", in a list of layers; null where there is none.
+Json* findLayerJson(Json& layers, const std::string& path) {
+  const std::size_t slash = path.find('/');
+  const std::string name = path.substr(0, slash);
+  const auto layer =
+      std::find_if(layers.begin(), layers.end(), [&](const Json& each) { return each.value("name", "") == name; });
+  if (layer == layers.end() || slash == std::string::npos) return layer == layers.end() ? nullptr : &*layer;
+  const LayerDef* def = findLayer(layer->value("type", ""));
+  if (!def) return nullptr;
+  const std::string rest = path.substr(slash + 1);
+  for (const StackDef& stack : def->stacks) {
+    const auto held = layer->find(stack.key);
+    if (held == layer->end()) continue;
+    if (!def->anyStacks) {
+      if (Json* found = findLayerJson(*held, rest)) return found;
+      continue;
+    }
+    for (Json& one : *held)
+      if (Json* found = findLayerJson(one, rest)) return found;
+  }
+  return nullptr;
+}
+
 Target findTarget(Json& json, const std::vector<std::string>& path) {
   const std::string& key = path.back();
   Json* object = &json;
   for (std::size_t i = 0; i + 1 < path.size(); ++i) {
     if (i == 1 && path[0] == "network") {
-      Json& layers = (*object)["layers"];
-      const auto layer = std::find_if(layers.begin(), layers.end(),
-                                      [&](const Json& each) { return each.value("name", "") == path[1]; });
-      if (layer == layers.end() || path.size() != 3) return {};
+      Json* layer = findLayerJson((*object)["layers"], path[1]);
+      if (!layer || path.size() != 3) return {};
       const LayerDef* def = findLayer(layer->value("type", ""));
-      return {takenBy(def ? findField(def->fields, key) : nullptr), &*layer, {}};
+      if (def && key == "trainable") return {Target::Takes::Json, layer, {}};
+      return {takenBy(def ? findField(def->fields, key) : nullptr), layer, {}};
     }
     const auto found = object->find(path[i]);
     if (found == object->end() || !found->is_object()) return {};

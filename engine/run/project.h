@@ -68,7 +68,8 @@ Project readProject(const Path& path);                        ///< Error::File, 
 void writeProject(const Path& path, const Project& project);  ///< durable; Error::File
 
 /// Overrides one value by its path, as `--set training.optimizer.learning_rate=0.05`. Layers by name:
-/// network.conv1.filters=32. Throws Error::Usage for a path that does not exist, Error::Input for a bad value.
+/// network.conv1.filters=32, in containers by path, network.res1/conv1.filters=32. Throws Error::Usage for a path that
+/// does not exist, Error::Input for a bad value.
 void applySetting(Project& project, const std::string& keyEqualsValue);
 
 }  // namespace strata
