@@ -467,8 +467,14 @@ void TestTrainer::resumesAfterAStopInValidation() {
     orders.train = true;
     return orders;
   };
-  TrainingLoop loop(job, queue, {goOn, [] { return true; }});
+  const auto longer = [] {
+    Orders orders;
+    orders.epochs = 7;
+    return orders;
+  };
+  TrainingLoop loop(job, queue, {goOn, [] { return true; }, longer});
   QCOMPARE(std::get<FinishedEvent>(loop.run()).reason, FinishedEvent::Reason::Stopped);
+  QCOMPARE(readRun(scratch / "run").project.training.epochs, 7);  // asked for before the stop, so it is kept
   const Checkpoint last = readCheckpoint(scratch / "run" / "checkpoints" / "last.safetensors");
   QCOMPARE(last.epoch, 0);
   QCOMPARE(last.epochSamples, std::int64_t{200});

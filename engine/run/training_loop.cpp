@@ -52,10 +52,12 @@ TrainEvent TrainingLoop::run() {
     prepare();
     while (m_epoch < m_job.project.training.epochs) {
       if (const auto reason = trainEpoch()) return finished(*reason);
-      if (!validate()) return finished(Reason::Stopped);
-      endEpoch();
-      // Whoever made the run longer while its last epoch was validated gets what was asked for.
-      if (m_epoch == m_job.project.training.epochs) change(m_control.changes());
+      // Orders are taken between batches; what was asked for during a validation that is stopped, or that was to be the
+      // last, is taken here.
+      const bool validated = validate();
+      if (validated) endEpoch();
+      if (!validated || m_epoch == m_job.project.training.epochs) change(m_control.changes());
+      if (!validated) return finished(Reason::Stopped);
       if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0) return finished(Reason::StepsDone);
     }
     return finished(Reason::Completed);
