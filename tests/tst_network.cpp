@@ -164,7 +164,8 @@ void TestNetwork::issues_data() {
   row("pool too large", 3, R"({"pool_size": 9})", 3, "pool_size",
       "Window 9 × 9 does not fit the 8 × 8 input. Largest that fits: 8.", {"Use 2 × 2", "Set padding to Same"});
   row("no flatten", -1, "drop flatten", 4, "",
-      "Dense needs a vector, but its input is a 4 × 4 × 48 image. Put a Flatten layer before it.", {"Add Flatten"});
+      "Dense sees each pixel of the 4 × 4 × 48 image by itself. To look at all of it, put a Flatten layer before it.",
+      {"Add Flatten"});
   row("conv after flatten", -1, "conv after flatten", 5, "",
       "A convolution needs an image, but its input is a vector of 768. Move it before the Flatten layer, or remove "
       "it.");

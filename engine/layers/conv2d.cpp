@@ -176,6 +176,8 @@ LayerDef conv2dLayer() {
   def.params = convParams;
   def.macs = convMacs;
   def.summary = convSummary;
+  def.width = "filters";
+  def.shortText = [](const Fields& fields) { return "C" + std::to_string(fields.integer("filters")); };
   def.makeOp = makeReferenceOp<Conv2dOp, float>;
   def.makeOp64 = makeReferenceOp<Conv2dOp, double>;
   def.samplesIndependent = true;

@@ -138,6 +138,7 @@ LayerDef depthwiseConv2dLayer() {
   def.params = depthwiseParams;
   def.macs = depthwiseMacs;
   def.summary = depthwiseSummary;
+  def.shortText = [](const Fields&) { return std::string("DW"); };
   def.makeOp = makeReferenceOp<DepthwiseConv2dOp, float>;
   def.makeOp64 = makeReferenceOp<DepthwiseConv2dOp, double>;
   def.examples = {

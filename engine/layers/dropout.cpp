@@ -51,6 +51,8 @@ LayerDef dropoutLayer() {
              "overfits less. When the net is used it does nothing. Usually placed before the last Dense layers.";
   def.fields = {realField("rate", "Rate", 0.5, 0, 0.99, "The share of values set to zero in each training step.")};
   def.inferShape = [](const Fields&, Shape in) { return ShapeResult{in, {}}; };
+  def.onlyInTraining = true;
+  def.shortText = [](const Fields&) { return std::string("drop"); };
   def.params = noParams;
   def.macs = noMacs;
   def.summary = [](const Fields& fields) { return "rate " + numberText(fields.real("rate")); };

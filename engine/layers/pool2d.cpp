@@ -174,6 +174,7 @@ LayerDef poolDef() {
   def.params = noParams;
   def.macs = noMacs;
   def.summary = poolSummary;
+  def.shortText = [](const Fields&) { return std::string("P"); };
   def.samplesIndependent = true;
   def.examples = poolExamples();
   return def;

@@ -114,9 +114,10 @@ void sampleOutput(const NetworkSpec& spec, const Shape& out, std::vector<Issue>&
               "The last layer puts out " + out.text() + ", but the loss compares it with the sample, which is " +
                   spec.input.text() + ". End with a layer of " + units + " values.",
               {}};
-  if (const LayerSpec& layer = spec.layers.back(); layer.type == "dense" && spec.input.size() <= kMaxChannels) {
-    issue.field = "units";
-    issue.fixes = {{"Use " + units + " units", "units", std::int64_t{spec.input.size()}, {}}};
+  const LayerDef* def = findLayer(spec.layers.back().type);
+  if (def && out.isVector() && !def->width.empty() && spec.input.size() <= kMaxChannels) {
+    issue.field = def->width;
+    issue.fixes = {{"Use " + units + " " + def->width, def->width, std::int64_t{spec.input.size()}, {}}};
   }
   issues.push_back(std::move(issue));
 }

@@ -55,8 +55,8 @@ class Analyst {
 
   void checkWhole() {
     const Shape in = m_spec.input;
-    const bool sane = in.rank == 3 ? in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide
-                                   : in.rank == 1 && in.h == 1 && in.w == 1;
+    const bool sane = in.known() && in.rank <= 3 && in.h >= 1 && in.h <= kMaxSide && in.w >= 1 && in.w <= kMaxSide &&
+                      (in.isImage() || in.w == 1) && (!in.isVector() || in.h == 1);
     if (!sane || in.c < 1 || in.c > kMaxChannels || in.size() > kMaxElements)
       add(-1, "input", "An input of " + in.text() + " is not possible.");
     if (m_spec.classes < 2 || m_spec.classes > kMaxClasses)
@@ -296,23 +296,28 @@ void classifierOutput(const NetworkSpec& spec, const Shape& out, std::vector<Iss
     issues.push_back({last, field, level, text, std::move(fixes)});
   };
   const LayerSpec& layer = spec.layers.back();
-  const std::string classes = std::to_string(spec.classes);
-  if (out != Shape::vector(spec.classes)) {
-    if (layer.type == "dense")
-      add("units", Issue::Level::Error,
-          "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
-          {{"Use " + classes + " units", "units", std::int64_t{spec.classes}, {}}});
-    else
-      add("", Issue::Level::Error,
-          "The last layer puts out " + out.text() + ", but the data have " + classes +
-              " classes. End with a Dense layer of " + classes + " units.");
-  } else if ((layer.type == "activation" || layer.type == "dense") && layer.fields.text("activation") != "linear") {
+  const LayerDef* def = findLayer(layer.type);
+  const std::string classes = std::to_string(spec.classes), width = def ? def->width : "";
+  if (!out.isVector() && width == "units")
+    add("", Issue::Level::Error,
+        "The last layer answers at each place of its input; an answer is one vector of " + classes +
+            " classes. Put a Flatten layer before it.",
+        {{"Add Flatten", {}, {}, "flatten"}});
+  else if (out != Shape::vector(spec.classes) && width == "units")
+    add(width, Issue::Level::Error,
+        "The last layer has " + counted(out.c, "unit") + ", but the data have " + classes + " classes.",
+        {{"Use " + classes + " units", width, std::int64_t{spec.classes}, {}}});
+  else if (out != Shape::vector(spec.classes))
+    add("", Issue::Level::Error,
+        "The last layer puts out " + out.text() + ", but the data have " + classes +
+            " classes. End with a Dense layer of " + classes + " units.");
+  else if (layer.fields.has("activation") && layer.fields.text("activation") != "linear")
     add("activation", Issue::Level::Warning,
         "The last layer bends its output, but the loss takes it as it is and adds the softmax itself.",
         {{"Set activation to Linear", "activation", std::string("linear"), {}}});
-  } else if (layer.type == "dropout") {
-    add("", Issue::Level::Warning, "Dropout after the last Dense layer drops answers. Move it before that layer.");
-  }
+  else if (def && def->onlyInTraining)
+    add("", Issue::Level::Warning,
+        def->title + " after the last Dense layer drops answers. Move it before that layer.");
 }
 
 Analysis analyse(const NetworkSpec& spec, OutputRule rule) { return Analyst(spec, rule).run(); }

@@ -83,6 +83,7 @@ class Fields {
   Pair pair(const std::string& id) const;
   Initializer initializer(const std::string& id) const;
 
+  bool has(const std::string& id) const { return m_values.contains(id); }
   const Value& at(const std::string& id) const;
   void set(const std::string& id, Value value) { m_values[id] = std::move(value); }
   bool operator==(const Fields&) const = default;

@@ -144,6 +144,8 @@ struct LayerDef {
   bool hidden = false;              ///< only containers make it: it is not in the palette
   bool reshapes = false;            ///< in memory nothing moves: the output's values are the input's
   bool samplesIndependent = false;  ///< each sample's output depends on that sample alone, in training too
+  bool onlyInTraining = false;      ///< it does nothing when the net is used
+  std::string width;  ///< id of the field that says how many channels come out: "filters"; empty where none does
 
   bool isContainer() const { return join != nullptr; }
   bool joins() const { return inferJoin != nullptr; }
@@ -157,6 +159,8 @@ struct LayerDef {
   std::int64_t (*macs)(const Fields& fields, Shape in) = nullptr;  ///< multiply-adds of one sample's forward pass
   std::string (*summary)(const Fields& fields) =
       nullptr;  ///< the card's second line: "24 filters · 5 × 5 · stride 1 · ReLU"
+  /// A few letters for a line that holds a whole net: "C24", "P"; null where the layer is left out there.
+  std::string (*shortText)(const Fields& fields) = nullptr;
   std::unique_ptr<Op> (*makeOp)(const Site& site) = nullptr;  ///< reference op
   /// The same code in double, for gradient checks.
   std::unique_ptr<BasicOp<double>> (*makeOp64)(const Site& site) = nullptr;

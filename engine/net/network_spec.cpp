@@ -70,10 +70,12 @@ int sizeFromJson(const Json& json, int high, const std::string& where) {
 }
 
 Shape inputFromJson(const Json& json, const std::string& where) {
-  if (!json.is_array() || (json.size() != 1 && json.size() != 3))
-    throw Error(Error::Kind::Input, where, "must be [height, width, channels], or [length] for vectors");
+  if (!json.is_array() || json.empty() || json.size() > 3)
+    throw Error(Error::Kind::Input, where,
+                "must be [height, width, channels] of an image, [steps, length] of a sequence or [length] of a vector");
   const int channels = sizeFromJson(json.back(), kMaxChannels, where);
   if (json.size() == 1) return Shape::vector(channels);
+  if (json.size() == 2) return Shape::sequence(sizeFromJson(json[0], kMaxSide, where), channels);
   return Shape::image(sizeFromJson(json[0], kMaxSide, where), sizeFromJson(json[1], kMaxSide, where), channels);
 }
 
@@ -241,8 +243,10 @@ LayerSpec newLayer(const NetworkSpec& spec, const LayerDef& def) {
 
 Json networkToJson(const NetworkSpec& spec) {
   Json json;
-  json["input"] =
-      spec.input.isImage() ? Json::array({spec.input.h, spec.input.w, spec.input.c}) : Json::array({spec.input.c});
+  const Shape& in = spec.input;
+  json["input"] = in.isImage()      ? Json::array({in.h, in.w, in.c})
+                  : in.isSequence() ? Json::array({in.h, in.c})
+                                    : Json::array({in.c});
   json["classes"] = spec.classes;
   json["layers"] = stackToJson(spec.layers);
   return json;

@@ -6,7 +6,8 @@ namespace strata {
 
 std::string Shape::text() const {
   if (!known()) return "?";
-  if (!isImage()) return std::to_string(c);
+  if (isVector()) return std::to_string(c);
+  if (isSequence()) return std::to_string(h) + " × " + std::to_string(c);
   return std::to_string(h) + " × " + std::to_string(w) + " × " + std::to_string(c);
 }
 

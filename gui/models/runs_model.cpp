@@ -54,10 +54,7 @@ namespace {
 QStringList netWords(const std::vector<LayerSpec>& stack) {
   QStringList words;
   for (const auto& layer : stack) {
-    if (layer.type == "conv2d") words << QString("C%1").arg(layer.fields.integer("filters"));
-    else if (layer.type == "dense") words << QString("D%1").arg(layer.fields.integer("units"));
-    else if (layer.type.ends_with("pool2d")) words << "P";
-    else if (layer.type == "dropout") words << "drop";
+    if (const LayerDef* def = findLayer(layer.type); def && def->shortText) words << qs(def->shortText(layer.fields));
     QStringList inner;
     for (const auto& each : layer.stacks)
       if (!each.empty()) inner << netWords(each).join(' ');

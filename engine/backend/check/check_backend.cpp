@@ -10,6 +10,7 @@ namespace {
 
 std::vector<int> batchShape(int batch, const Shape& shape) {
   if (shape.isImage()) return {batch, shape.h, shape.w, shape.c};
+  if (shape.isSequence()) return {batch, shape.h, shape.c};
   return {batch, shape.c};
 }
 

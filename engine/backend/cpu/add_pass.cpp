@@ -5,6 +5,11 @@
 
 namespace strata {
 
+AddPass::AddPass(std::string name, Activation activation, std::vector<Buffer*> xs, Buffer& y)
+    : m_name(std::move(name)), m_activation(activation), m_xs(std::move(xs)), m_y(y) {
+  m_y.hasZeros |= activation == Activation::Relu;
+}
+
 void AddPass::forward(const Step& step) {
   step.pool.run(step.batch, [&](int n, int) {
     for (std::size_t i = 0; i < m_xs.size(); ++i)
@@ -29,6 +34,16 @@ void AddPass::backward(const Step& step) {
           std::copy_n(rows[0], std::int64_t{pixels} * count, rows[1]);
         });
   });
+}
+
+PassKind addPassKind() {
+  PassKind kind{"add"};
+  kind.fuses = [](const Site&, const Node& next, const Site&) { return next.def->type == "activation"; };
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    const Activation activation = place.fused() ? activationOf(place.tail().fields) : Activation::Linear;
+    return std::make_unique<AddPass>(place.node().path, activation, place.xs, place.y);
+  };
+  return kind;
 }
 
 }  // namespace strata

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The sum of several values, with the activation behind it: the end of a residual block.
 #pragma once
-#include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/pass_kind.h"
 
 namespace strata {
 
 class AddPass : public Pass {
  public:
-  AddPass(std::string name, Activation activation, std::vector<Buffer*> xs, Buffer& y)
-      : m_name(std::move(name)), m_activation(activation), m_xs(std::move(xs)), m_y(y) {}
+  AddPass(std::string name, Activation activation, std::vector<Buffer*> xs, Buffer& y);
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
@@ -20,5 +19,7 @@ class AddPass : public Pass {
   const std::vector<Buffer*> m_xs;
   Buffer& m_y;
 };
+
+PassKind addPassKind();
 
 }  // namespace strata

@@ -15,6 +15,7 @@ BatchNormPass::BatchNormPass(const Node& node, int stateSlots, Buffer& x, Buffer
   for (Array<float>* array : {&m_center0, &m_mean, &m_gain, &m_shift, &m_ofGradient, &m_ofInput, &m_fixed})
     *array = Array<float>(m_variance.size());
   m_sample = Array<float>(m_partSums.size());
+  m_y.hasZeros |= m_activation == Activation::Relu;
 }
 
 template <class Sum>
@@ -130,6 +131,14 @@ void BatchNormPass::backward(const Step& step) {
 
 PassWork BatchNormPass::work() const {
   return {m_node.path, "vectors of channels, twice", "vectors of channels, twice", 0, true, true, 1, 1, 1};
+}
+
+PassKind batchNormPassKind() {
+  PassKind kind{"batch_norm"};
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    return std::make_unique<BatchNormPass>(place.node(), place.stateSlots(), place.x(), place.y);
+  };
+  return kind;
 }
 
 }  // namespace strata

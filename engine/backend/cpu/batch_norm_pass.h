@@ -2,6 +2,7 @@
 // Batch norm with its activation: one reading of the input for the statistics, one for the output; likewise backwards.
 // The sums are taken around the moving mean, which keeps the variance exact where the mean is large beside it.
 #pragma once
+#include "engine/backend/cpu/pass_kind.h"
 #include "engine/backend/cpu/weighted_pass.h"
 
 namespace strata {
@@ -35,5 +36,7 @@ class BatchNormPass : public WeightedPass {
   std::vector<double> m_partSums;                           ///< [parts][2][c]
   Array<float> m_ofGradient, m_ofInput, m_fixed, m_sample;  ///< slopes [c]; [parts][2][c]
 };
+
+PassKind batchNormPassKind();
 
 }  // namespace strata

@@ -234,4 +234,79 @@ std::string ConvPass::backwardText() const {
   return text + leftOut(m_counts.inputChannels.share(), "a whole batch leaves dead");
 }
 
+namespace {
+
+/// Max pooling can ride on a convolution when its windows lie side by side inside the image, so that each output has
+/// one place.
+bool maxPoolFuses(const WindowGeometry& pool, Activation before) {
+  const bool sideBySide = pool.kernel() == pool.stride() && pool.y.before == 0 && pool.x.before == 0 &&
+                          pool.after(pool.y) <= 0 && pool.after(pool.x) <= 0;
+  return sideBySide && pool.y.kernel * pool.x.kernel <= 255 &&
+         (before == Activation::Relu || before == Activation::Linear);
+}
+
+bool poolFuses(const Site& site, const Node& next, const Site& nextSite) {
+  const std::string& type = next.def->type;
+  return type == "avg_pool2d" ||
+         (type == "max_pool2d" && maxPoolFuses(poolGeometry(nextSite), activationOf(site.fields)));
+}
+
+/// A bare image of the batch and its gradient.
+Buffer& bufferBetween(const PassPlace& place, const Shape& shape) {
+  auto buffer = std::make_unique<Buffer>();
+  buffer->shape = shape;
+  buffer->rows = shape.h, buffer->cols = shape.w;
+  buffer->allocate(place.request.maxBatch, place.request.training);
+  return *place.buffers.emplace_back(std::move(buffer));
+}
+
+std::unique_ptr<Pass> makeConvPass(const PassPlace& place, const WindowGeometry& g) {
+  const Site site = place.site();
+  const bool average = place.fused() && place.tail().def->type == "avg_pool2d";
+  const bool relu = activationOf(site.fields) == Activation::Relu;
+  place.y.hasZeros |= relu;
+  place.y.rectified = relu && place.readOnce && !average;
+  ConvPass::Plan plan;
+  plan.name = place.fused() ? site.name + " + " + place.tail().path : site.name;
+  plan.hasBias = site.fields.flag("use_bias");
+  plan.inputGradient = site.needsInputGradient;
+  plan.training = place.request.training;
+  plan.stateSlots = place.stateSlots();
+  plan.weightsOffset = place.node().weightsOffset;
+  ConvShape& shape = plan.shape;
+  shape.c = site.in.c, shape.k = site.out.c;
+  shape.r = g.y.kernel, shape.s = g.x.kernel, shape.sy = g.y.stride, shape.sx = g.x.stride;
+  shape.rows = place.x().rows, shape.cols = place.x().cols;
+  shape.activation = activationOf(site.fields);
+  std::unique_ptr<AveragePoolPass> tail;
+  Buffer* out = &place.y;
+  if (average) {
+    out = &bufferBetween(place, site.out);
+    tail = std::make_unique<AveragePoolPass>(plan.name, poolGeometry(place.tailSite()), *out, place.y);
+  } else if (place.fused()) {
+    const Pair window = poolGeometry(place.tailSite()).kernel();
+    shape.poolH = window.h, shape.poolW = window.w;
+  }
+  shape.outH = out->shape.h, shape.outW = out->shape.w;
+  planConv(shape, plan.inputGradient, place.kernels);
+  return std::make_unique<ConvPass>(plan, place.x(), *out, std::move(tail), place.kernels, place.threads);
+}
+
+}  // namespace
+
+PassKind convPassKind() {
+  PassKind kind{"conv2d"};
+  kind.framed = true;
+  kind.fuses = poolFuses;
+  kind.make = [](const PassPlace& place) { return makeConvPass(place, convGeometry(place.site())); };
+  return kind;
+}
+
+PassKind pointwisePassKind() {
+  PassKind kind{"dense"};
+  kind.takes = [](const Site& site) { return !site.in.isVector(); };
+  kind.make = [](const PassPlace& place) { return makeConvPass(place, pointGeometry(place.site())); };
+  return kind;
+}
+
 }  // namespace strata

@@ -7,6 +7,7 @@
 #include "engine/backend/cpu/conv_channels.h"
 #include "engine/backend/cpu/conv_gradient.h"
 #include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/pass_kind.h"
 #include "engine/backend/cpu/pool_pass.h"
 
 namespace strata {
@@ -96,5 +97,9 @@ class ConvPass : public Pass {
   std::atomic<std::int64_t> m_deadPixels{0};
   Counts m_counts;
 };
+
+PassKind convPassKind();
+/// A dense layer at each place of an image or a sequence: a convolution of one pixel.
+PassKind pointwisePassKind();
 
 }  // namespace strata

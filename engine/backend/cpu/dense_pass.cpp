@@ -327,4 +327,24 @@ PassWork DensePass::work() const {
   return work;
 }
 
+PassKind densePassKind() {
+  PassKind kind{"dense"};
+  kind.takes = [](const Site& site) { return site.in.isVector(); };
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    const Site site = place.site();
+    const bool relu = activationOf(site.fields) == Activation::Relu;
+    place.y.hasZeros |= relu;
+    place.y.rectified = relu && place.readOnce;
+    const DensePass::Plan plan{site.name,
+                               activationOf(site.fields),
+                               site.fields.flag("use_bias"),
+                               site.needsInputGradient,
+                               relu || place.readByOp,
+                               place.stateSlots(),
+                               place.node().weightsOffset};
+    return std::make_unique<DensePass>(plan, place.x(), place.y, place.kernels, place.threads);
+  };
+  return kind;
+}
+
 }  // namespace strata

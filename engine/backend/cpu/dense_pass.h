@@ -5,6 +5,7 @@
 #include "engine/backend/cpu/channel_marks.h"
 #include "engine/backend/cpu/geometry.h"
 #include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/pass_kind.h"
 
 namespace strata {
 
@@ -95,5 +96,7 @@ class DensePass : public Pass {
   /// Batches by register blocks [0] and by lists [1].
   std::atomic<std::int64_t> m_forwardBy[2]{}, m_gradientBy[2]{}, m_weightsBy[2]{};
 };
+
+PassKind densePassKind();
 
 }  // namespace strata

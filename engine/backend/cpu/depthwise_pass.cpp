@@ -6,16 +6,12 @@
 
 namespace strata {
 
-bool DepthwisePass::takes(const Site& site) {
-  const Pair kernel = site.fields.pair("kernel_size");
-  return site.fields.integer("depth_multiplier") == 1 && std::int64_t{kernel.h} * kernel.w <= kDepthwiseTaps;
-}
-
 DepthwisePass::DepthwisePass(const Node& node, const Site& site, int stateSlots, Buffer& x, Buffer& y)
     : WeightedPass(node, stateSlots), m_x(x), m_y(y), m_bias(node.fields.flag("use_bias")) {
   const WindowGeometry g = convGeometry(site);
   m_shape = {
       g.in.c, x.cols, g.out.h, g.out.w, g.y.kernel, g.x.kernel, g.y.stride, g.x.stride, activationOf(node.fields)};
+  m_y.hasZeros |= m_shape.activation == Activation::Relu;
   m_partGradients = Array<float>(std::size_t(kMostParts) * (g.y.kernel * g.x.kernel + 1) * g.in.c);
 }
 
@@ -57,6 +53,19 @@ void DepthwisePass::backward(const Step& step) {
 PassWork DepthwisePass::work() const {
   const double macs = double(m_shape.outH) * m_shape.outW * m_shape.c * m_shape.kernelH * m_shape.kernelW;
   return {m_node.path, "vectors of channels", "vectors of channels", macs, m_x.gradients.size() > 0, true, 1, 1, 1};
+}
+
+PassKind depthwisePassKind() {
+  PassKind kind{"depthwise_conv2d"};
+  kind.framed = true;
+  kind.takes = [](const Site& site) {  // one kernel a channel, and not too large
+    const Pair kernel = site.fields.pair("kernel_size");
+    return site.fields.integer("depth_multiplier") == 1 && std::int64_t{kernel.h} * kernel.w <= kDepthwiseTaps;
+  };
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    return std::make_unique<DepthwisePass>(place.node(), place.site(), place.stateSlots(), place.x(), place.y);
+  };
+  return kind;
 }
 
 }  // namespace strata

@@ -3,14 +3,13 @@
 // padding, so that no window has an edge.
 #pragma once
 #include "engine/backend/cpu/geometry.h"
+#include "engine/backend/cpu/pass_kind.h"
 #include "engine/backend/cpu/weighted_pass.h"
 
 namespace strata {
 
 class DepthwisePass : public WeightedPass {
  public:
-  /// Whether there are kernels for the site: one a channel, and not too large.
-  static bool takes(const Site& site);
   /// `node` must outlive this.
   DepthwisePass(const Node& node, const Site& site, int stateSlots, Buffer& x, Buffer& y);
 
@@ -24,5 +23,7 @@ class DepthwisePass : public WeightedPass {
   const bool m_bias;
   Array<float> m_partGradients;  ///< [parts][taps + 1][c]
 };
+
+PassKind depthwisePassKind();
 
 }  // namespace strata

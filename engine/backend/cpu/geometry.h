@@ -26,6 +26,11 @@ inline WindowGeometry convGeometry(const Site& site) {
   return windowGeometry(site, site.fields.pair("kernel_size"), site.fields.pair("strides"));
 }
 
+/// A window of one pixel: a dense layer at each place of an image or a sequence.
+inline WindowGeometry pointGeometry(const Site& site) {
+  return {site.in, site.out, slide(site.in.h, 1, 1, false), slide(site.in.w, 1, 1, false)};
+}
+
 inline WindowGeometry poolGeometry(const Site& site) {
   const Pair window = site.fields.pair("pool_size"),
              stride = site.fields.pair("strides");  // a stride of 0 means: as the window

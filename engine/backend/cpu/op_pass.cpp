@@ -83,4 +83,17 @@ PassWork OpPass::work() const {
   return {m_node.path, how, how, 0, false, false, 1, 1, 1};
 }
 
+const PassKind& opPassKind() {
+  static const PassKind kind = [] {
+    PassKind made;
+    made.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+      place.y.hasZeros = true;  // for all that is known
+      return std::make_unique<OpPass>(place.node(), place.site(), place.stateSlots(), place.request.training, place.xs,
+                                      place.y);
+    };
+    return made;
+  }();
+  return kind;
+}
+
 }  // namespace strata

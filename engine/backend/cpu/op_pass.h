@@ -2,6 +2,7 @@
 // Any layer that has no pass of its own, by its op: correct for every layer there is or will be. Layers that treat
 // every sample by itself run in parts, the rest in one piece.
 #pragma once
+#include "engine/backend/cpu/pass_kind.h"
 #include "engine/backend/cpu/weighted_pass.h"
 
 namespace strata {

@@ -47,4 +47,21 @@ PassWork GlobalAveragePass::work() const {
   return {m_name, "vectors of channels", "vectors of channels", 0, false, false, 1, 1, 1};
 }
 
+PassKind averagePoolPassKind() {
+  PassKind kind{"avg_pool2d"};
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    place.y.hasZeros |= place.x().hasZeros;
+    return std::make_unique<AveragePoolPass>(place.node().path, poolGeometry(place.site()), place.x(), place.y);
+  };
+  return kind;
+}
+
+PassKind globalAveragePassKind() {
+  PassKind kind{"global_avg_pool"};
+  kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
+    return std::make_unique<GlobalAveragePass>(place.node().path, place.x(), place.y);
+  };
+  return kind;
+}
+
 }  // namespace strata

@@ -4,6 +4,7 @@
 #pragma once
 #include "engine/backend/cpu/geometry.h"
 #include "engine/backend/cpu/pass.h"
+#include "engine/backend/cpu/pass_kind.h"
 
 namespace strata {
 
@@ -44,5 +45,8 @@ class GlobalAveragePass : public Pass {
   Buffer &m_x, &m_y;
   Array<float> m_means;  ///< [N][c] and room: of the output, or its gradient
 };
+
+PassKind averagePoolPassKind();
+PassKind globalAveragePassKind();
 
 }  // namespace strata
