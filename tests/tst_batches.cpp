@@ -5,6 +5,7 @@
 #include <numeric>
 #include <set>
 
+#include "augmentations.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/data/batches.h"
@@ -47,6 +48,9 @@ class TestBatches : public QObject {
   void augmentationMovesPixels();
   void rotationKeepsTheCentreAndTheInk();
   void augmentationIsAPureFunctionOfSeedEpochAndSample();
+  void everyAugmentationActs_data();
+  void everyAugmentationActs();
+  void mirrorsAndCutsWhatTheyShould();
   void augmentationComesBackFromJson();
   void splitHoldsOutAndKeepsOrder();
   void testSetValidates();
@@ -144,8 +148,8 @@ void TestBatches::augmentationMovesPixels() {
   std::vector<std::uint8_t> from(40), to(40);
   std::iota(from.begin(), from.end(), std::uint8_t{1});
   std::set<std::pair<int, int>> seen;
-  for (std::uint64_t index = 0; index < 100; ++index) {
-    augment({1, 0}, shape, Rng(1, Stream::Test, index), 99, from.data(), to.data());
+  for (std::uint32_t index = 0; index < 100; ++index) {
+    Augmenter(moving(1, 0), shape, 99)({1, 0, index}, from.data(), to.data());
     const auto moved = [&](int dy, int dx) {
       for (int y = 0; y < 4; ++y)
         for (int x = 0; x < 5; ++x)
@@ -164,7 +168,7 @@ void TestBatches::augmentationMovesPixels() {
   }
   QCOMPARE(seen.size(), 9u);
   // A shift past the edge leaves ground.
-  augment({64, 0}, Shape::image(1, 1, 1), Rng(1, Stream::Test), 99, from.data(), to.data());
+  Augmenter(moving(64, 0), Shape::image(1, 1, 1), 99)({1, 0, 0}, from.data(), to.data());
   QVERIFY(to[0] == 99 || to[0] == 1);
 }
 
@@ -174,8 +178,8 @@ void TestBatches::rotationKeepsTheCentreAndTheInk() {
   std::vector<std::uint8_t> from(81), to(81);
   for (int y = 2; y < 7; ++y)
     for (int x = 2; x < 7; ++x) from[static_cast<std::size_t>(9 * y + x)] = 200;
-  for (std::uint64_t index = 0; index < 50; ++index) {
-    augment({0, 180}, shape, Rng(1, Stream::Test, index), 0, from.data(), to.data());
+  for (std::uint32_t index = 0; index < 50; ++index) {
+    Augmenter(moving(0, 180), shape, 0)({1, 0, index}, from.data(), to.data());
     QCOMPARE(int(to[40]), 200);
     const int ink = std::accumulate(to.begin(), to.end(), 0);
     QVERIFY2(std::abs(ink - 5000) < 250, qPrintable(QString::number(ink)));
@@ -185,7 +189,7 @@ void TestBatches::rotationKeepsTheCentreAndTheInk() {
 
 void TestBatches::augmentationIsAPureFunctionOfSeedEpochAndSample() {
   const auto pixelsOf = [&](int batchSize, int epoch, std::uint64_t seed) {
-    Batches batches(m_samples, all(), Shape::image(1, 2, 1), {}, batchSize, {1, 10});
+    Batches batches(m_samples, all(), Shape::image(1, 2, 1), {}, batchSize, moving(1, 10));
     batches.startEpoch(epoch, false, seed);
     std::vector<std::uint8_t> pixels;
     for (int b = 0; b < batches.count(); ++b) {
@@ -204,15 +208,80 @@ void TestBatches::augmentationIsAPureFunctionOfSeedEpochAndSample() {
   QVERIFY(pixelsOf(5, 3, 2) != pixels);
 }
 
+void TestBatches::everyAugmentationActs_data() {
+  QTest::addColumn<int>("row");
+  for (std::size_t row = 0; row < augmentationFields().size(); ++row)
+    QTest::newRow(augmentationFields()[row].id.c_str()) << int(row);
+}
+
+// Each row by itself: it changes samples, the same way when asked again, otherwise in another epoch or for another
+// sample, and its largest amount is possible on pictures of any size.
+void TestBatches::everyAugmentationActs() {
+  QFETCH(const int, row);
+  const Field& field = augmentationFields()[std::size_t(row)];
+  Augmentation strong;
+  QVERIFY(!strong.any());
+  if (field.kind == Field::Kind::Int) strong.fields.set(field.id, static_cast<std::int64_t>(field.high));
+  else if (field.kind == Field::Kind::Choice) strong.fields.set(field.id, field.choices.back().id);
+  else strong.fields.set(field.id, field.high);
+  QVERIFY(strong.any());
+  QCOMPARE(strong.onlyShiftsAndTurns(), field.id == "shift" || field.id == "rotate");
+
+  const auto changed = [&](const Shape& shape, const AugmentDraw& draw) {
+    std::vector<std::uint8_t> from(std::size_t(shape.size())), to(from.size(), 77);
+    for (std::size_t i = 0; i < from.size(); ++i) from[i] = std::uint8_t(i * 37 % 251);
+    Augmenter(strong, shape, 5)(draw, from.data(), to.data());
+    return to;
+  };
+  const Shape shape = Shape::image(6, 9, 3);
+  std::set<std::vector<std::uint8_t>> versions;
+  for (std::uint32_t sample = 0; sample < 20; ++sample) versions.insert(changed(shape, {1, 0, sample}));
+  QVERIFY(versions.size() > 1);
+  QCOMPARE(changed(shape, {1, 4, 3}), changed(shape, {1, 4, 3}));
+  std::set<std::vector<std::uint8_t>> epochs;
+  for (std::uint64_t epoch = 0; epoch < 20; ++epoch) epochs.insert(changed(shape, {1, epoch, 0}));
+  QVERIFY(epochs.size() > 1);
+  for (const Shape& small : {Shape::image(1, 1, 1), Shape::image(1, 5, 1), Shape::image(7, 1, 2)})
+    QCOMPARE(std::int64_t(changed(small, {1, 0, 0}).size()), small.size());
+}
+
+void TestBatches::mirrorsAndCutsWhatTheyShould() {
+  const Shape shape = Shape::image(2, 3, 2);
+  std::vector<std::uint8_t> from(12), to(12), mirrored{4, 5, 2, 3, 0, 1, 10, 11, 8, 9, 6, 7};
+  std::iota(from.begin(), from.end(), std::uint8_t{0});
+  Augmentation flip;
+  flip.fields.set("flip", std::string("alternating"));
+  const Augmenter flipper(flip, shape, 0);
+  for (std::uint32_t sample = 0; sample < 30; ++sample) {
+    flipper({1, 0, sample}, from.data(), to.data());
+    QVERIFY(to == from || to == mirrored);
+    const std::vector<std::uint8_t> other = to == from ? mirrored : from;
+    flipper({1, 1, sample}, from.data(), to.data());
+    QCOMPARE(to, other);
+  }
+  Augmentation cut;
+  cut.fields.set("cutout", std::int64_t{3});
+  const Shape large = Shape::image(20, 20, 1);
+  const std::vector<std::uint8_t> white(400, 255);
+  std::vector<std::uint8_t> rest(400);
+  const Augmenter cutter(cut, large, 9);
+  for (std::uint32_t sample = 0; sample < 30; ++sample) {
+    cutter({1, 0, sample}, white.data(), rest.data());
+    const auto blank = std::count(rest.begin(), rest.end(), 9);
+    QVERIFY(blank == 9 || blank == 6 || blank == 4);  // less at an edge and in a corner
+    QCOMPARE(std::count(rest.begin(), rest.end(), 255), 400 - blank);
+  }
+}
+
 void TestBatches::augmentationComesBackFromJson() {
-  const Augmentation augmentation{2, 7.5};
+  const Augmentation augmentation = moving(2, 7.5);
   QCOMPARE(augmentationFromJson(parseJson(augmentationToJson(augmentation).dump(), "test"), "test"), augmentation);
   QVERIFY_THROWS_EXCEPTION(Error, augmentationFromJson(Json{{"shift", -1}}, "test"));
   Project project;
   project.data.augmentation = augmentation;
   QCOMPARE(projectFromJson(projectToJson(project), "test"), project);
   applySetting(project, "data.augmentation.shift=3");
-  QCOMPARE(project.data.augmentation.shift, 3);
+  QCOMPARE(project.data.augmentation.fields.integer("shift"), 3);
 }
 
 static std::shared_ptr<const Dataset> dataset(int train, int test) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <numeric>
 
+#include "augmentations.h"
 #include "cuda_sim/sim_device.h"
 #include "datasets/datasets.h"
 #include "engine/backend/cuda/cuda_network.h"
@@ -801,7 +802,7 @@ class TestCudaSim : public QObject {
     std::iota(order.begin(), order.end(), 0);
     Preprocessing preprocessing;
     preprocessing.invert = invert;
-    Batches batches(samples, order, network.input, preprocessing, kBatch, {shift, rotate});
+    Batches batches(samples, order, network.input, preprocessing, kBatch, moving(shift, rotate));
     SimDevice device;
     Buffer<StepCursor> cursor(device, 1);
     Buffer<StepParams> params(device, 3);

@@ -24,6 +24,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "augmentations.h"
 #include "engine/backend/backend.h"
 #include "gui/main_window.h"
 #include "gui/pages/build/build_page.h"
@@ -352,7 +353,7 @@ class TestMainWindow : public QObject {
     auto* templates = find<QListWidget>("templates");
     QCOMPARE(templates->count(), 6);
     m_document->edit("Regularise", [](Project& project) {
-      project.data.augmentation = {3, 10};
+      project.data.augmentation = moving(3, 10);
       project.training.loss.fields.set("label_smoothing", 0.2);
     });
     for (int row = 0; row < templates->count(); ++row) {

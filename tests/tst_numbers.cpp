@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "augmentations.h"
 #include "datasets/datasets.h"
 #include "gui/data_loader.h"
 #include "gui/pages/data/data_page.h"
@@ -440,7 +441,7 @@ void TestNumbers::theDataPageShowsTheDocument() {
   project.data.source = "synthetic-digits";
   project.data.validation = ValidationSource::Split;
   project.data.validationFraction = 0.005;
-  project.data.augmentation = {3, 12.5};
+  project.data.augmentation = moving(3, 12.5);
   document.reset(project, {});
   const auto shown = [&](const char* id) { return lineOf(*field(page, id))->text(); };
   QCOMPARE(shown("validation_fraction"), QString("0.5 %"));
@@ -452,7 +453,7 @@ void TestNumbers::theDataPageShowsTheDocument() {
   QCOMPARE(document.project().data.validationFraction, 0.123);
   type(*field(page, "rotate"), "5");
   field(page, "rotate")->finish();
-  QCOMPARE(document.project().data.augmentation.rotate, 5.0);
+  QCOMPARE(document.project().data.augmentation.fields.real("rotate"), 5.0);
   document.undoStack().undo();
   QCOMPARE(shown("rotate"), QString("12.5 °"));
 }

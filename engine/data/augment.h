@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small random moves of the training samples, so that a net sees each of them a little different in every epoch.
+// Small random changes of the training samples, so that a net sees each of them a little different in every epoch. Each
+// is a row of a table: form, JSON, `--set` and tests walk it. To add one: a row in augment.cpp.
 #pragma once
 #include <cstdint>
 
@@ -9,22 +10,42 @@
 
 namespace strata {
 
+/// How strongly the training samples are changed in which ways. Nothing by itself.
 struct Augmentation {
-  int shift = 0;      ///< whole pixels, up to this many in each direction
-  double rotate = 0;  ///< degrees, up to this many either way
-  bool any() const { return shift > 0 || rotate > 0; }
+  Fields fields;  ///< of augmentationFields()
+  Augmentation();
+  bool any() const;
+  /// Whether it is made of whole shifts and turns alone, which a backend may draw itself (cuda/kernels.h).
+  bool onlyShiftsAndTurns() const;
   bool operator==(const Augmentation&) const = default;
 };
 const std::vector<Field>& augmentationFields();
-/// The same as values of augmentationFields(), and back.
-Fields fieldsOf(const Augmentation& augmentation);
-Augmentation augmentationOf(const Fields& fields);
 Json augmentationToJson(const Augmentation& augmentation);
 Augmentation augmentationFromJson(const Json& json, const std::string& where);
 
-/// Moves one sample [H,W,C]: `to` is `from` rotated about its centre and shifted, both drawn from `rng`; pixels from
-/// outside the image are `ground`. A shift alone copies pixels; a rotation blends the four nearest.
-void augment(const Augmentation& augmentation, const Shape& shape, Rng rng, std::uint8_t ground,
-             const std::uint8_t* from, std::uint8_t* to);
+/// Which sample is changed when: what is drawn is a pure function of this.
+struct AugmentDraw {
+  std::uint64_t seed = 0, epoch = 0;
+  std::uint32_t sample = 0;
+};
+
+/// Changes samples of one shape [H,W,C]. Any thread.
+class Augmenter {
+ public:
+  /// `ground` is what comes in from outside the picture.
+  Augmenter(const Augmentation& augmentation, const Shape& shape, std::uint8_t ground);
+
+  /// `to` is `from` changed; they do not overlap.
+  void operator()(const AugmentDraw& draw, const std::uint8_t* from, std::uint8_t* to) const;
+
+ private:
+  struct Part {
+    std::size_t row;  ///< of the table
+    double amount;
+  };
+  Shape m_shape;
+  std::uint8_t m_ground;
+  std::vector<Part> m_parts;  ///< what is not nothing, in the table's order
+};
 
 }  // namespace strata

@@ -13,7 +13,8 @@ namespace strata {
 Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing,
                  int batchSize, Augmentation augmentation)
     : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_shape(shape),
-      m_preprocessing(preprocessing), m_batchSize(batchSize), m_augmentation(augmentation) {}
+      m_preprocessing(preprocessing), m_batchSize(batchSize), m_augmentation(augmentation),
+      m_augmenter(augmentation, shape, ground()) {}
 
 // Fisher and Yates, from the same order every time: epoch 7 is the same whether or not epoch 6 was run.
 void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
@@ -51,7 +52,8 @@ Batch Batches::at(int index) {
   const bool labelled = !m_samples.labels.empty();
   const std::int64_t size = m_shape.size();
   const auto outOfStep = [](int a, int b) { return b != a + 1; };
-  if (!m_augmentation.any() && std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
+  const bool augmented = m_augmentation.any();
+  if (!augmented && std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
     batch.bytes = m_samples.pixels.data() + chosen.front() * size;
     if (labelled) batch.labels = m_samples.labels.data() + chosen.front();
     return batch;
@@ -62,12 +64,8 @@ Batch Batches::at(int index) {
   for (std::size_t i = 0; i < chosen.size(); ++i, to += size) {
     const std::uint8_t* from = m_samples.pixels.data() + chosen[i] * size;
     if (labelled) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
-    if (m_augmentation.any()) {
-      Rng rng(m_seed, Stream::Augment, m_epoch << 32 | static_cast<std::uint32_t>(chosen[i]));
-      augment(m_augmentation, m_shape, rng, ground(), from, to);
-    } else {
-      std::memcpy(to, from, static_cast<std::size_t>(size));
-    }
+    if (augmented) m_augmenter({m_seed, m_epoch, static_cast<std::uint32_t>(chosen[i])}, from, to);
+    else std::memcpy(to, from, static_cast<std::size_t>(size));
   }
   batch.bytes = m_bytes.data();
   if (labelled) batch.labels = m_labels.data();

@@ -57,6 +57,7 @@ class Batches {
   Preprocessing m_preprocessing;
   int m_batchSize;
   Augmentation m_augmentation;
+  Augmenter m_augmenter;
   std::uint64_t m_seed = 0, m_epoch = 0;  ///< of the augmentation
   std::vector<std::uint8_t> m_bytes;
   std::vector<std::int32_t> m_labels;

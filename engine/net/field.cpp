@@ -277,7 +277,11 @@ Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, c
 
 void fieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object) {
   for (const Field& field : described)
-    if (fields.at(field.id) != field.initial) object[field.id] = std::visit(ValueWriter{}, fields.at(field.id));
+    if (fields.at(field.id) != field.initial) allFieldsToJson({field}, fields, object);
+}
+
+void allFieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object) {
+  for (const Field& field : described) object[field.id] = std::visit(ValueWriter{}, fields.at(field.id));
 }
 
 }  // namespace strata

@@ -106,5 +106,7 @@ Fields fieldsFromJson(const std::vector<Field>& described, const Json& object, c
 
 /// Writes the values that differ from the initial ones, in the described order.
 void fieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object);
+/// Likewise every value.
+void allFieldsToJson(const std::vector<Field>& described, const Fields& fields, Json& object);
 
 }  // namespace strata

@@ -124,9 +124,7 @@ void settingsToJson(const std::vector<Setting<Spec>>& settings, const Spec& spec
   for (const Setting<Spec>& setting : settings) {
     Fields value;
     value.set(setting.field.id, setting.get(spec));
-    Field field = setting.field;
-    if (setting.alwaysWritten) field.initial = Initializer{};  // of no setting
-    fieldsToJson({field}, value, json);
+    (setting.alwaysWritten ? allFieldsToJson : fieldsToJson)({setting.field}, value, json);
   }
 }
 
@@ -258,7 +256,7 @@ Json fullJson(const Project& project) {
   addAll(trainingSettings(), project.training, json["training"]);
   json["data"].erase("target");
   json["data"]["preprocessing"] = preprocessingToJson(project.data.preprocessing);
-  json["data"]["augmentation"] = augmentationToJson(project.data.augmentation);
+  allFieldsToJson(augmentationFields(), project.data.augmentation.fields, json["data"]["augmentation"]);
   return json;
 }
 

@@ -30,7 +30,7 @@ ConvPass::ConvPass(const Plan& plan, Buffer& x, Buffer& y, std::unique_ptr<Avera
       m_x(x), m_y(y), m_average(std::move(average)),
       m_weights(m_context, {plan.hasBias, plan.training, x.rectified && plan.inputGradient, plan.stateSlots}),
       m_places(placesFor(m_context, x, y)), m_record(m_context, m_places ? &*m_places : nullptr, x.batch),
-      m_back(plan.shape) {
+      m_back(plan.shape), m_counts(std::size_t(threads)) {
   m_y.mayPackGradients = plan.shape.planes && m_context.window() > 1;  // planeChannelLists() takes them
   makeForward();
   if (plan.training) makeGradients();
@@ -67,11 +67,12 @@ void ConvPass::makeGradients() {
 
 void ConvPass::forward(const Step& step) {
   m_finite = true;
+  for (Counts& own : m_counts) own.deadPixels = 0, own.finite = true;
   ConvBatch batch;
   if (m_liveOutputs) {
     m_liveOutputs->choose(m_weights, m_x.least, m_x.most);
     batch.outputs = m_liveOutputs->channels();
-    m_counts.outputChannels.add(batch.outputs.count, m_context.shape.k);
+    m_counts.front().outputChannels.add(batch.outputs.count, m_context.shape.k);
   }
   batch.background = background();
   m_whole->prepare(batch);
@@ -87,7 +88,7 @@ const float* ConvPass::background() const {
 
 void ConvPass::tellBackground(const Step& step) {
   for (int k = 0; k < m_context.shape.k; ++k) m_y.background[std::size_t(k)] = std::max(m_weights.bias()[k], 0.f);
-  m_y.backgroundShare = double(m_deadPixels.exchange(0)) / (double(step.batch) * m_context.outputPixels());
+  m_y.backgroundShare = double(allCounts().deadPixels) / (double(step.batch) * m_context.outputPixels());
 }
 
 void ConvPass::forwardSample(const Step& step, int n, int thread) {
@@ -97,10 +98,11 @@ void ConvPass::forwardSample(const Step& step, int n, int thread) {
   if (m_sparse) sample.inputs = m_sparse->look(sample.x, thread);
   const bool sparse = m_sparse && sample.inputs.share() < m_sparse->below();
   const ForwardResult result = (sparse ? *m_sparse : *m_whole).forward(sample, thread);
-  ++(sparse ? m_counts.forwardSparse : m_counts.forwardWhole);
-  m_counts.inputs.add(result.inputs.live, result.inputs.of);
-  if (sample.pixels) m_deadPixels.fetch_add(sample.pixels->deadCount, std::memory_order_relaxed);
-  if (!(result.probe == 0)) m_finite = false;
+  Counts& own = counts(thread);
+  ++(sparse ? own.forwardSparse : own.forwardWhole);
+  own.inputs.add(result.inputs.live, result.inputs.of);
+  if (sample.pixels) own.deadPixels += sample.pixels->deadCount;
+  if (!(result.probe == 0)) own.finite = false;
   if (m_average) m_average->forwardSample(m_context.kernels, n);
 }
 
@@ -120,7 +122,7 @@ void ConvPass::backward(const Step& step) {
 void ConvPass::chooseInputs() {
   const int channels = m_context.shape.c;
   m_back = m_liveInputs->choose(m_weights);
-  m_counts.inputChannels.add(m_back.c, channels);
+  m_counts.front().inputChannels.add(m_back.c, channels);
   if (!m_x.mayPackGradients) return;
   m_x.gradientChannels = 0;
   for (int c = 0; c < channels; ++c)
@@ -149,17 +151,18 @@ GradientSample ConvPass::gradientSample(int n, const float* x, int thread) {
 
 void ConvPass::backwardSample(int n, const float* x, int thread, const ConvGradient& sum) {
   const GradientSample sample = gradientSample(n, x, thread);
+  Counts& own = counts(thread);
   if (m_weightByInputs && weightGradientFromInputs(sample, n, thread, sum)) return;
   bool blocks = false;
   if (m_weightByBlocks) {
     const int live = beforeActivation(n, sample.dy, m_back.k, thread);
     blocks = gradientBlocksPay(m_context, m_back, m_plan.inputGradient, live);
-    if (blocks) m_counts.gradients.add(live, std::int64_t{m_context.outputPixels()} * m_back.k);
+    if (blocks) own.gradients.add(live, std::int64_t{m_context.outputPixels()} * m_back.k);
   }
   const LiveCount multiplied = (blocks ? *m_weightByBlocks : *m_weightByLists).add(sample, sum, thread);
-  ++(blocks ? m_counts.backByBlocks : m_counts.backByLists);
-  if (!blocks) m_counts.gradients.add(multiplied.live, multiplied.of);
-  m_counts.weightGradients.add(multiplied.live, multiplied.of);
+  ++(blocks ? own.backByBlocks : own.backByLists);
+  if (!blocks) own.gradients.add(multiplied.live, multiplied.of);
+  own.weightGradients.add(multiplied.live, multiplied.of);
   if (m_plan.inputGradient) writeInputGradient(sample, n, blocks, thread);
 }
 
@@ -168,10 +171,11 @@ bool ConvPass::weightGradientFromInputs(GradientSample sample, int n, int thread
   if (!m_weightByInputs->look(sample.x, thread)) return false;
   sample.dy = m_weightByInputs->room(thread);
   const int passed = beforeActivation(n, sample.dy, m_context.shape.kWidth(m_context.lanes()), thread);
-  m_counts.gradients.add(passed, std::int64_t{m_context.outputPixels()} * m_context.shape.k);
+  Counts& own = counts(thread);
+  own.gradients.add(passed, std::int64_t{m_context.outputPixels()} * m_context.shape.k);
   const LiveCount multiplied = m_weightByInputs->add(sample, sum, thread);
-  m_counts.weightGradients.add(multiplied.live, multiplied.of);
-  ++m_counts.backByInputs;
+  own.weightGradients.add(multiplied.live, multiplied.of);
+  ++own.backByInputs;
   return true;
 }
 
@@ -203,35 +207,56 @@ float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& 
   return m_weights.update(task, m_liveInputs ? m_liveInputs->channels() : PackedChannels{}, thread, rule);
 }
 
+bool ConvPass::finite() const {
+  return m_finite && std::all_of(m_counts.begin(), m_counts.end(), [](const Counts& own) { return own.finite; });
+}
+
+ConvPass::Counts& ConvPass::Counts::operator+=(const Counts& other) {
+  for (Tally Counts::*tally :
+       {&Counts::inputs, &Counts::gradients, &Counts::weightGradients, &Counts::inputChannels, &Counts::outputChannels})
+    (this->*tally).add((other.*tally).live, (other.*tally).possible);
+  for (std::int64_t Counts::*count : {&Counts::forwardSparse, &Counts::forwardWhole, &Counts::backByInputs,
+                                      &Counts::backByLists, &Counts::backByBlocks, &Counts::deadPixels})
+    this->*count += other.*count;
+  return *this;
+}
+
+ConvPass::Counts ConvPass::allCounts() const {
+  Counts sum;
+  for (const Counts& own : m_counts) sum += own;
+  return sum;
+}
+
 PassWork ConvPass::work() const {
   const ConvShape& g = m_context.shape;
+  const Counts counts = allCounts();
   PassWork work;
   work.name = m_plan.name;
   work.macs = double(g.r) * g.s * g.c * g.k * g.outH * g.poolH * g.outW * g.poolW;
   work.inputGradient = m_plan.inputGradient, work.weightGradient = true;
-  work.inputLive = g.planes || m_counts.mostlySparse() ? m_counts.inputs.share() : 1;
-  work.gradientLive = m_counts.mostlyBlocks() ? 1 : m_counts.gradients.share();
-  work.weightGradientLive = m_counts.weightGradients.share();
-  work.inputChannels = m_counts.inputChannels.share(), work.outputChannels = m_counts.outputChannels.share();
-  work.forward = forwardText();
-  work.backward = backwardText();
+  work.inputLive = g.planes || counts.mostlySparse() ? counts.inputs.share() : 1;
+  work.gradientLive = counts.mostlyBlocks() ? 1 : counts.gradients.share();
+  work.weightGradientLive = counts.weightGradients.share();
+  work.inputChannels = counts.inputChannels.share(), work.outputChannels = counts.outputChannels.share();
+  work.forward = forwardText(counts);
+  work.backward = backwardText(counts);
   return work;
 }
 
-std::string ConvPass::forwardText() const {
-  std::string text = m_counts.mostlySparse() ? m_sparse->how() : m_whole->how();
-  if (!m_context.shape.planes && !m_counts.mostlySparse())
+std::string ConvPass::forwardText(const Counts& counts) const {
+  std::string text = counts.mostlySparse() ? m_sparse->how() : m_whole->how();
+  if (!m_context.shape.planes && !counts.mostlySparse())
     text += m_sparse ? ": too few zeros in the input" : ": the input has no zeros";
-  return text + leftOut(m_counts.outputChannels.share(), "no input can bring to life");
+  return text + leftOut(counts.outputChannels.share(), "no input can bring to life");
 }
 
-std::string ConvPass::backwardText() const {
+std::string ConvPass::backwardText(const Counts& counts) const {
   std::string text = m_context.window() > 1 ? "lists of the largest of each window" : "lists of live gradients";
-  if (m_counts.backByInputs > 0) text = "lists of live inputs";
-  else if (m_counts.mostlyBlocks())
+  if (counts.backByInputs > 0) text = "lists of live inputs";
+  else if (counts.mostlyBlocks())
     text = std::string("register blocks: too few zeros in the gradient") +
-           (m_counts.weightGradients.share() < 1 ? ", patches of zeros left out" : "");
-  return text + leftOut(m_counts.inputChannels.share(), "a whole batch leaves dead");
+           (counts.weightGradients.share() < 1 ? ", patches of zeros left out" : "");
+  return text + leftOut(counts.inputChannels.share(), "a whole batch leaves dead");
 }
 
 namespace {

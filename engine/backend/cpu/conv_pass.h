@@ -29,7 +29,7 @@ class ConvPass : public Pass {
 
   void forward(const Step& step) override;
   void backward(const Step& step) override;
-  bool finite() const override { return m_finite; }
+  bool finite() const override;
   int gradientTasks(const Step&) const override { return m_context.shape.r; }
   void gradientTask(const Step& step, int row) override;
   int updateTasks(const Step&) const override { return m_context.shape.r + 1; }
@@ -42,13 +42,27 @@ class ConvPass : public Pass {
   PassWork work() const override;
 
  private:
-  /// Since the start, for work(): shares, and samples by each way.
-  struct Counts {
-    Density inputs, gradients, weightGradients, inputChannels, outputChannels;
-    std::atomic<std::int64_t> forwardSparse{0}, forwardWhole{0}, backByInputs{0}, backByLists{0}, backByBlocks{0};
+  /// What one thread counts, on cache lines of its own: two threads that count on one line wait for each other at every
+  /// sample.
+  struct alignas(64) Counts {
+    struct Tally {
+      std::int64_t live = 0, possible = 0;
+      void add(std::int64_t alive, std::int64_t of) { live += alive, possible += of; }
+      double share() const { return possible ? double(live) / double(possible) : 1; }
+    };
+    /// Since the start, for work(): shares, and samples by each way.
+    Tally inputs, gradients, weightGradients, inputChannels, outputChannels;
+    std::int64_t forwardSparse = 0, forwardWhole = 0, backByInputs = 0, backByLists = 0, backByBlocks = 0;
+    /// Of this batch.
+    std::int64_t deadPixels = 0;
+    bool finite = true;
+
     bool mostlySparse() const { return forwardSparse > forwardWhole; }
     bool mostlyBlocks() const { return backByInputs == 0 && backByBlocks > backByLists; }
+    Counts& operator+=(const Counts& other);
   };
+  Counts& counts(int thread) { return m_counts[std::size_t(thread)]; }
+  Counts allCounts() const;
 
   void makeForward();
   void makeGradients();
@@ -69,8 +83,8 @@ class ConvPass : public Pass {
   int beforeActivation(int n, Frame to, int pixel, int thread);
   void writeInputGradient(const GradientSample& sample, int n, bool blocks, int thread);
 
-  std::string forwardText() const;
-  std::string backwardText() const;
+  std::string forwardText(const Counts& counts) const;
+  std::string backwardText(const Counts& counts) const;
 
   const Plan m_plan;
   const ConvContext m_context;
@@ -92,10 +106,8 @@ class ConvPass : public Pass {
   std::unique_ptr<ConvWeightGradient> m_weightByLists, m_weightByBlocks;  ///< the latter null after max pooling
   std::unique_ptr<ConvInputGradient> m_inputByLists, m_inputByBlocks;     ///< null where it is not wanted
 
-  /// Of this batch.
-  std::atomic<bool> m_finite{true};
-  std::atomic<std::int64_t> m_deadPixels{0};
-  Counts m_counts;
+  std::vector<Counts> m_counts;      ///< one a thread
+  std::atomic<bool> m_finite{true};  ///< of this batch's gradients
 };
 
 PassKind convPassKind();

@@ -202,7 +202,8 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
   const auto steps = static_cast<int>(learningRates.size());
   const Key::Source source =
       steps > kRun || m_onHost || !m_fusedLoss ? Key::Source::Bytes : placeSamples(batches.samples());
-  if (source == Key::Source::Bytes) return CompiledNetwork::trainRun(batches, first, learningRates, step);
+  if (source == Key::Source::Bytes || !batches.augmentation().onlyShiftsAndTurns())
+    return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
   const auto sizeOf = [&](int i) { return static_cast<int>(batches.numbers(first + i).size()); };
   for (int i = 0; i < steps; ++i) {
@@ -220,8 +221,8 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
   sendControl(steps);
   Key key{1, 1, true, source, batches.scaling().first, batches.scaling().second};
   if (batches.augmentation().any()) {
-    key.shift = batches.augmentation().shift;
-    key.rotate = batches.augmentation().rotate;
+    key.shift = batches.augmentation().fields.integer("shift");
+    key.rotate = batches.augmentation().fields.real("rotate");
     key.augmentSeed = batches.seed();
     key.ground = batches.ground();
     if (!m_bytes) m_bytes = Buffer<std::uint8_t>(*m_device, m_request.maxBatch * m_request.network.input.size());

@@ -309,12 +309,7 @@ QLayout* DataPage::makeAugmentation(QWidget* panel) {
   connect(m_augmentation, &FieldForm::edited, this, [this](const QString& id, const Value& value) {
     m_document.edit(
         tr("Change the augmentation"),
-        [&](Project& project) {
-          Fields fields = fieldsOf(project.data.augmentation);
-          fields.set(id.toStdString(), value);
-          project.data.augmentation = augmentationOf(fields);
-        },
-        "augmentation." + id);
+        [&](Project& project) { project.data.augmentation.fields.set(id.toStdString(), value); }, "augmentation." + id);
   });
   connect(m_augmentation, &FieldForm::editingFinished, &m_document, &Document::endMerge);
   return row;
@@ -479,7 +474,7 @@ void DataPage::refreshSettings() {
   Fields heldOut;
   heldOut.set(kHeldOut, withPointMoved(data.validationFraction, 2));
   m_fraction->setValues(heldOut);
-  m_augmentation->setValues(fieldsOf(data.augmentation));
+  m_augmentation->setValues(data.augmentation.fields);
   if (untested)
     m_validationText->setText(tr("There is no test set: the best epoch is chosen on training images that the net never "
                                  "learns from."));
