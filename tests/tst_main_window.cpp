@@ -495,14 +495,12 @@ class TestMainWindow : public QObject {
   void everyPageInBothThemes() {
     QFETCH(QSize, size);
     QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
-    const QStringList names{"data", "build", "train", "test", "runs"};
-    auto* pages = find<QStackedWidget>("pages");
     for (const ThemeChoice choice : {ThemeChoice::Light, ThemeChoice::Dark}) {
       m_theme->setChoice(choice);
-      for (int page = 0; page < pages->count(); ++page) {
-        m_window->showPage(static_cast<MainWindow::Page>(page));
+      for (const PageDef& page : allPages()) {
+        m_window->showPage(page.id);
         const QString name =
-            QString("%1-%2-%3").arg(names[page], choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
+            QString("%1-%2-%3").arg(page.id, choice == ThemeChoice::Dark ? "dark" : "light").arg(size.width());
         QVERIFY(takeScreenshot(*m_window, size, name));
         QTRY_VERIFY2(cutTexts(*m_window).isEmpty(), qPrintable(name + ":\n" + cutTexts(*m_window).join('\n')));
       }
@@ -534,11 +532,30 @@ class TestMainWindow : public QObject {
     m_window->setMinimumSize(0, 0);
     m_window->resize(1016, 600);
     for (int round = 0; round < 2; ++round)  // a page may ask for more once it has been seen
-      for (int page = MainWindow::DataMode; page <= MainWindow::RunsMode; ++page) {
-        m_window->showPage(static_cast<MainWindow::Page>(page));
+      for (const PageDef& page : allPages()) {
+        m_window->showPage(page.id);
         QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
         QCOMPARE(m_window->size(), QSize(1016, 600));
       }
+  }
+
+  // Mode bar, menu, shortcuts and stack are made from the table of pages.
+  void everyPageIsARow() {
+    auto* pages = find<QStackedWidget>("pages");
+    QCOMPARE(pages->count(), int(allPages().size()));
+    QSet<QString> shortcuts;
+    for (int i = 0; i < pages->count(); ++i) {
+      const PageDef& def = allPages()[std::size_t(i)];
+      auto* action = find<QAction>(qPrintable(QString("mode_%1").arg(def.id)));
+      QVERIFY2(action, def.id);
+      QCOMPARE(action->shortcut(), QKeySequence(def.shortcut));
+      QVERIFY2(!action->icon().isNull() && action->toolTip().contains(def.shortcut), def.id);
+      shortcuts << def.shortcut;
+      action->trigger();
+      QCOMPARE(pages->currentIndex(), i);
+      QVERIFY(action->isChecked());
+    }
+    QCOMPARE(shortcuts.size(), pages->count());
   }
 
   void disabledControlsSayWhy() {
@@ -546,10 +563,6 @@ class TestMainWindow : public QObject {
     for (const QAction* action : m_window->findChildren<QAction*>())
       if (action->objectName().startsWith("run") && !action->isEnabled())
         QVERIFY2(!action->statusTip().isEmpty(), qPrintable(action->text()));
-    for (const char* mode : {"modeData", "modeBuild"}) {
-      find<QAction>(mode)->trigger();
-      QVERIFY(find<QAction>(mode)->isChecked());
-    }
   }
 };
 

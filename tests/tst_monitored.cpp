@@ -56,8 +56,8 @@ class TestMonitored : public QObject {
     for (const auto* label : find<NumberTile>(name)->findChildren<QLabel*>()) texts << label->text();
     return texts.join(' ');
   }
-  void look(MainWindow::Page page, const char* name) {
-    m_window->showPage(page);
+  void look(const char* name) {
+    m_window->showPage(name);
     for (const ThemeChoice choice : {ThemeChoice::Dark, ThemeChoice::Light}) {
       m_theme->setChoice(choice);
       for (const QSize size : {QSize(1024, 640), QSize(1440, 900)}) {
@@ -96,7 +96,7 @@ class TestMonitored : public QObject {
   }
 
   void trainShowsTheLossAlone() {
-    look(MainWindow::TrainMode, "train");
+    look("train");
     const auto* page = find<TrainPage>("trainPage");
     QVERIFY(page->curves()->lossPlot()->isVisible());
     QVERIFY(!page->curves()->metricPlot()->isVisible());
@@ -112,7 +112,7 @@ class TestMonitored : public QObject {
   }
 
   void testSaysWhyThereIsNoAnswer() {
-    look(MainWindow::TestMode, "test");
+    look("test");
     const auto labels = find<TestPage>("testPage")->testSet()->findChildren<QLabel*>();
     QVERIFY(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) {
       return label->isVisible() && label->text().contains("names no class");
@@ -120,7 +120,7 @@ class TestMonitored : public QObject {
   }
 
   void runsNameTheFigure() {
-    look(MainWindow::RunsMode, "runs");
+    look("runs");
     const auto& model = find<RunsPage>("runsPage")->model();
     const int row = model.rowOf(m_session->run().folder);
     QVERIFY(row >= 0);

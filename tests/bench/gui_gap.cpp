@@ -116,7 +116,7 @@ Turn live(Theme& theme, const Project& project, int seconds) {
   TrainingSession session(document);
   MainWindow window(theme, document, session);
   window.resize(1440, 900);
-  window.showPage(MainWindow::TrainMode);
+  window.showPage("train");
   window.show();
   while (!session.dataset() || session.dataset()->synthetic) wait(50);
   session.perform(TrainingSession::Action::Start);
