@@ -163,17 +163,20 @@ void MainWindow::makeEditMenu() {
 void MainWindow::makeLayerMenu() {
   QMenu* menu = menuBar()->addMenu(tr("&Layer"));
   QMenu* insert = menu->addMenu(tr("&Insert"));
-  QHash<QString, QMenu*> categories;
-  for (const LayerDef& def : allLayers()) {
-    if (def.hidden) continue;
-    const QString category = paletteCategory(def);
-    if (!categories.contains(category)) categories[category] = insert->addMenu(categoryTitle(category));
-    categories[category]->addAction(
-        m_theme.icon(QString::fromStdString(def.icon), QString::fromStdString(def.category)),
-        QString::fromStdString(def.title), this, [this, type = QString::fromStdString(def.type)] {
-          showPage("build");
-          m_build->insertLayer(type);
-        });
+  const PaletteModel palette;
+  for (int row = 0; row < palette.rowCount(); ++row) {
+    const QModelIndex category = palette.index(row, 0);
+    QMenu* layers = insert->addMenu(category.data().toString());
+    for (int i = 0; i < palette.rowCount(category); ++i) {
+      const QModelIndex layer = palette.index(i, 0, category);
+      const QIcon icon = m_theme.icon(layer.data(PaletteModel::IconRole).toString(),
+                                      layer.data(PaletteModel::CategoryRole).toString());
+      layers->addAction(icon, layer.data().toString(), this,
+                        [this, type = layer.data(PaletteModel::TypeRole).toString()] {
+                          showPage("build");
+                          m_build->insertLayer(type);
+                        });
+    }
   }
   menu->addSeparator();
   menu->addActions(m_build->layerActions());

@@ -135,7 +135,7 @@ struct LayerDef {
   std::string type;      ///< as in files: "conv2d"
   std::string title;     ///< "Conv 2D"
   std::string stem;      ///< of the names of new layers: "conv" makes conv1, conv2
-  std::string category;  ///< "conv" "pool" "dense" "act" "shape" "reg": the design's colour tokens
+  std::string category;  ///< "conv" "pool" "norm" "dense" "act" "shape" "reg": the design's colour tokens
   std::string icon;      ///< name in resources/icons
   std::string help;      ///< two or three sentences for a newcomer
   std::vector<Field> fields;
