@@ -86,11 +86,13 @@ Value zeroOf(Kind kind) {
   return kind == Kind::Real ? Value(0.0) : Value(std::int64_t{0});
 }
 
+constexpr double kLargestUsual = 1000;  ///< a limit beyond tells nothing of what is usual
+
 /// One arrow click at a number of this size: 0.50 goes to 0.51, and 0.10 down to 0.099.
 double realStep(const Field& field, double value, bool towardsZero) {
   double size = std::abs(value);
   if (size == 0) size = std::abs(std::get<double>(field.initial));
-  if (size == 0) size = field.high;
+  if (size == 0) size = field.high <= kLargestUsual ? field.high : 1;
   if (size == 0) return 0;
   int exponent = static_cast<int>(std::floor(std::log10(size)));
   if (std::abs(value) == withPointMoved(1, exponent) && towardsZero) --exponent;
