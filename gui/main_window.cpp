@@ -19,14 +19,12 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 #include <QWhatsThis>
+#include <algorithm>
 
 #include "gui/models/palette_model.h"
 #include "gui/pages/build/build_page.h"
-#include "gui/pages/data/data_page.h"
-#include "gui/pages/runs/runs_page.h"
 #include "gui/pages/test/drawing_panel.h"
 #include "gui/pages/test/test_page.h"
-#include "gui/pages/train/train_page.h"
 #include "gui/transport_bar.h"
 #include "gui/widgets/banner.h"
 #include "gui/widgets/elided_text.h"
@@ -37,6 +35,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kNarrow = 1200;
+constexpr int kMessageMs = 8000;
 constexpr QSize kFirstSize(1440, 900), kSmallest(1024, 640);
 
 /// Asks for the room that the page in front needs; the others take the form they need when they are shown.
@@ -69,7 +68,7 @@ MainWindow::MainWindow(Theme& theme, Document& document, TrainingSession& sessio
   makeStatusBar();
   connectSession();
   restoreState();
-  showPage(BuildMode);
+  showPage("build");
   m_build->stack().setFocus();
   updateTitle();
   updateStatus();
@@ -85,20 +84,10 @@ void MainWindow::makePages() {
   m_files = new ProjectFiles(m_document, *m_banner, *this);
   m_pages = new Pages(this);
   m_pages->setObjectName("pages");
-  m_build = new BuildPage(m_theme, m_document, m_session, m_pages);
-  m_data = new DataPage(m_theme, m_document, m_session, m_loader, m_pages);
-  auto* train = new TrainPage(m_theme, m_document, m_session, m_pages);
-  m_test = new TestPage(m_theme, m_session, m_loader, m_pages);
-  auto* runs = new RunsPage(m_theme, m_document, m_session, m_pages);
-  for (QWidget* page : {static_cast<QWidget*>(m_data), static_cast<QWidget*>(m_build), static_cast<QWidget*>(train),
-                        static_cast<QWidget*>(m_test), static_cast<QWidget*>(runs)})
-    m_pages->addWidget(page);
-  connect(train, &TrainPage::openInTest, this, [this](int image) {
-    showPage(TestMode);
-    m_test->openTestImage(m_session.runDataset(), image);
-  });
-  connect(runs, &RunsPage::openInBuild, this, [this] { showPage(BuildMode); });
-  connect(runs, &RunsPage::failed, this, &MainWindow::showError);
+  for (const PageDef& def : allPages())
+    m_pages->addWidget(def.make({m_theme, m_document, m_session, m_loader, *this}, m_pages));
+  m_build = static_cast<BuildPage*>(page("build"));
+  m_test = static_cast<TestPage*>(page("test"));
   auto* centre = new QWidget(this);
   auto* column = new QVBoxLayout(centre);
   column->setContentsMargins(0, 0, 0, 0);
@@ -113,8 +102,6 @@ void MainWindow::makePages() {
   scroll->setWidgetResizable(true);
   scroll->setWidget(centre);
   setCentralWidget(scroll);
-  connect(m_data, &DataPage::folderWanted, this, &MainWindow::chooseDataFolder);
-  connect(m_build, &BuildPage::message, this, [this](const QString& text) { statusBar()->showMessage(text, 8000); });
 }
 
 void MainWindow::makeModeBar() {
@@ -122,20 +109,14 @@ void MainWindow::makeModeBar() {
   row->setContentsMargins(8, 0, 8, 0);
   row->setSpacing(4);
   m_modes = new QActionGroup(this);
-  static constexpr struct {
-    const char *name, *icon;
-  } kModes[] = {{QT_TR_NOOP("Data"), "data"},
-                {QT_TR_NOOP("Build"), "build"},
-                {QT_TR_NOOP("Train"), "train"},
-                {QT_TR_NOOP("Test"), "test"},
-                {QT_TR_NOOP("Runs"), "runs"}};
-  for (int i = 0; i < m_pages->count(); ++i) {
-    QAction* action = m_modes->addAction(m_theme.icon(kModes[i].icon), tr(kModes[i].name));
-    action->setObjectName(QString("mode%1").arg(kModes[i].name));
+  for (const PageDef& def : allPages()) {
+    const QString title = QCoreApplication::translate("Pages", def.title);
+    QAction* action = m_modes->addAction(m_theme.icon(def.icon), title);
+    action->setObjectName(QString("mode_%1").arg(def.id));
     action->setCheckable(true);
-    action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(i + 1)));
-    action->setToolTip(tr("%1 (Ctrl+%2)").arg(action->text()).arg(i + 1));
-    connect(action, &QAction::triggered, this, [this, i] { showPage(static_cast<Page>(i)); });
+    action->setShortcut(QKeySequence(def.shortcut));
+    action->setToolTip(tr("%1 (%2)").arg(title, action->shortcut().toString(QKeySequence::NativeText)));
+    connect(action, &QAction::triggered, this, [this, id = def.id] { showPage(id); });
     auto* button = new QToolButton(m_modeBar);
     button->setDefaultAction(action);
     button->setProperty("mode", true);
@@ -174,7 +155,7 @@ void MainWindow::makeEditMenu() {
   menu->addActions({undo, redo});
   menu->addSeparator();
   menu->addAction(tr("&Find layer"), QKeySequence::Find, this, [this] {
-    showPage(BuildMode);
+    showPage("build");
     m_build->findLayer();
   });
 }
@@ -182,23 +163,26 @@ void MainWindow::makeEditMenu() {
 void MainWindow::makeLayerMenu() {
   QMenu* menu = menuBar()->addMenu(tr("&Layer"));
   QMenu* insert = menu->addMenu(tr("&Insert"));
-  QHash<QString, QMenu*> categories;
-  for (const LayerDef& def : allLayers()) {
-    if (def.hidden) continue;
-    const QString category = paletteCategory(def);
-    if (!categories.contains(category)) categories[category] = insert->addMenu(categoryTitle(category));
-    categories[category]->addAction(
-        m_theme.icon(QString::fromStdString(def.icon), QString::fromStdString(def.category)),
-        QString::fromStdString(def.title), this, [this, type = QString::fromStdString(def.type)] {
-          showPage(BuildMode);
-          m_build->insertLayer(type);
-        });
+  const PaletteModel palette;
+  for (int row = 0; row < palette.rowCount(); ++row) {
+    const QModelIndex category = palette.index(row, 0);
+    QMenu* layers = insert->addMenu(category.data().toString());
+    for (int i = 0; i < palette.rowCount(category); ++i) {
+      const QModelIndex layer = palette.index(i, 0, category);
+      const QIcon icon = m_theme.icon(layer.data(PaletteModel::IconRole).toString(),
+                                      layer.data(PaletteModel::CategoryRole).toString());
+      layers->addAction(icon, layer.data().toString(), this,
+                        [this, type = layer.data(PaletteModel::TypeRole).toString()] {
+                          showPage("build");
+                          m_build->insertLayer(type);
+                        });
+    }
   }
   menu->addSeparator();
   menu->addActions(m_build->layerActions());
   menu->addSeparator();
   menu->addAction(tr("&Check net"), QKeySequence("F7"), this, [this] {
-    showPage(BuildMode);
+    showPage("build");
     m_build->checkNet();
   });
 }
@@ -263,7 +247,7 @@ void MainWindow::connectSession() {
   connect(&m_loader, &DataLoader::changed, this, &MainWindow::updateStatus);
   connect(&m_loader, &DataLoader::folderChosen, this, [this] {
     m_banner->hide();
-    showPage(DataMode);
+    showPage("data");
   });
   connect(&m_loader, &DataLoader::folderRefused, this, &MainWindow::showError);
   connect(&m_loader, &DataLoader::fetchFailed, this, [this](const QString&, const QString& sentence) {
@@ -281,16 +265,24 @@ void MainWindow::connectSession() {
   connect(&m_document, &Document::refused, this, &MainWindow::showError);
   connect(m_files, &ProjectFiles::opened, this, [this] {
     m_build->selectDearest();
-    showPage(BuildMode);
+    showPage("build");
   });
   connect(m_files, &ProjectFiles::saved, this,
           [this] { m_saved->setText(tr("Saved %1").arg(QDateTime::currentDateTime().toString("HH:mm"))); });
 }
 
-void MainWindow::showPage(Page page) {
-  m_pages->setCurrentIndex(page);
-  m_modes->actions()[page]->setChecked(true);
+void MainWindow::showPage(const QString& id) {
+  m_pages->setCurrentWidget(page(id));
+  m_modes->actions()[m_pages->currentIndex()]->setChecked(true);
 }
+
+QWidget* MainWindow::page(const QString& id) const {
+  const auto& all = allPages();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const PageDef& def) { return def.id == id; });
+  return m_pages->widget(int(found - all.begin()));
+}
+
+void MainWindow::showMessage(const QString& sentence) { statusBar()->showMessage(sentence, kMessageMs); }
 
 void MainWindow::showError(const QString& text) { m_banner->showText(text); }
 
@@ -299,7 +291,7 @@ void MainWindow::openFile(const QString& given) {
   const QString path = file.absoluteFilePath();  // it is remembered for the next start, which may be elsewhere
   const QString suffix = file.suffix().toLower();
   if (pictureSuffixes().contains(suffix)) {
-    showPage(TestMode);
+    showPage("test");
     return m_test->drawing()->openFile(path);
   }
   if (file.isDir()) return m_loader.chooseFolder(path.toStdString());

@@ -7,6 +7,7 @@
 #include <QStackedWidget>
 
 #include "gui/data_loader.h"
+#include "gui/page_table.h"
 #include "gui/project_files.h"
 #include "gui/theme.h"
 #include "gui/training_session.h"
@@ -17,22 +18,19 @@ namespace strata::gui {
 
 class Banner;
 class BuildPage;
-class DataPage;
 class TestPage;
 class TransportBar;
 
-class MainWindow : public QMainWindow {
+class MainWindow : public QMainWindow, private PageHost {
   Q_OBJECT
  public:
-  enum Page { DataMode, BuildMode, TrainMode, TestMode, RunsMode };
-
   MainWindow(Theme& theme, Document& document, TrainingSession& session, QWidget* parent = nullptr);
 
   /// Opens a project, an image or data, by what it is. Failures are shown in the banner; the open document is unchanged
   /// then.
   void openFile(const QString& path);
-  void showPage(Page page);
-  void showError(const QString& text);
+  void showPage(const QString& id) override;  ///< one of allPages()
+  void showError(const QString& text) override;
 
   ProjectFiles& files() { return *m_files; }
 
@@ -55,7 +53,9 @@ class MainWindow : public QMainWindow {
   void makeStatusBar();
   void connectSession();
 
-  void chooseDataFolder();
+  QWidget* page(const QString& id) const override;
+  void showMessage(const QString& sentence) override;
+  void chooseDataFolder() override;
   void updateTitle();
   void updateStatus();
   void focusNextPanel(int step);
@@ -69,7 +69,6 @@ class MainWindow : public QMainWindow {
   TrainingSession& m_session;
   DataLoader m_loader;
   QStackedWidget* m_pages;
-  DataPage* m_data;
   BuildPage* m_build;
   TestPage* m_test;
   QWidget* m_modeBar;

@@ -45,14 +45,18 @@ QString lossText(double loss) {
   return QString::number(loss, 'f', loss < 1 ? 4 : 3);
 }
 
-QString figureText(const std::string& key, double value) {
+QString figureText(const std::string& key, double value) { return inPercent(key) ? percent(value) : lossText(value); }
+
+bool inPercent(const std::string& key) {
   const MetricDef* metric = findMetric(withoutVal(key));
-  return metric && metric->format == MetricDef::Format::Percent ? percent(value) : lossText(value);
+  return metric && metric->format == MetricDef::Format::Percent;
 }
 
-QString figureName(const std::string& key) {
+QString figureTitle(const std::string& key) {
   const MetricDef* metric = findMetric(withoutVal(key));
-  return metric ? QString::fromStdString(metric->title).toLower() : QCoreApplication::translate("Words", "loss");
+  return metric ? QString::fromStdString(metric->title) : QCoreApplication::translate("Words", "Loss");
 }
+
+QString figureName(const std::string& key) { return figureTitle(key).toLower(); }
 
 }  // namespace strata::gui

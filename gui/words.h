@@ -12,7 +12,10 @@ QString plainNumber(double value, int digits = 4);
 QString lossText(double loss);  ///< "0.0123", "2.303"
 /// A figure of an epoch by its history key, as its metric is read: "98.17 %", or as a loss.
 QString figureText(const std::string& key, double value);
-/// "accuracy", "top 5", "loss": within a sentence, of a key with "val_" or without.
+bool inPercent(const std::string& key);  ///< such a figure is a fraction that is shown in percent
+/// "Accuracy", "Top 5", "Loss": of a history key with "val_" or without.
+QString figureTitle(const std::string& key);
+/// The same within a sentence: "accuracy".
 QString figureName(const std::string& key);
 
 }  // namespace strata::gui

@@ -121,10 +121,35 @@ class TestGraph : public QObject {
     QCOMPARE(analysis.issues.size(), std::size_t{1});
     const Issue& issue = analysis.issues.front();
     QCOMPARE(issue.layer, 0);
-    QCOMPARE(issue.fixes.size(), std::size_t{1});
+    QCOMPARE(issue.text, std::string("The stack gives 4 × 4 × 6, the shortcut 8 × 8 × 4: no sum."));
+    QCOMPARE(issue.fixes.size(), std::size_t{1});  // at stride 1 there would still be six channels and four
+    QCOMPARE(issue.fixes.front().title, std::string("Use a 1 × 1 convolution"));
     applyFix(spec, issue, issue.fixes.front());
     QVERIFY(analyse(spec).ok());
     QCOMPARE(spec.layers[0].stacks[1].size(), std::size_t{1});
+  }
+
+  void aStrideIsTakenOffWhereThatMends_data() {
+    QTest::addColumn<int>("stack");
+    QTest::newRow("of the stack") << 0;
+    QTest::newRow("of the shortcut") << 1;
+  }
+  void aStrideIsTakenOffWhereThatMends() {
+    QFETCH(const int, stack);
+    std::vector<std::vector<LayerSpec>> stacks{{conv("a", 4)}, {}};
+    stacks[static_cast<std::size_t>(stack)] = {conv("b", 4, 3, 2), conv("c", 4, 3, 2)};
+    NetworkSpec spec = netOf({conv("first", 4, 3, 2), container("residual", "res1", stacks)}, Shape::image(16, 16, 1));
+    const Analysis analysis = analyse(spec);
+    QCOMPARE(analysis.issues.size(), std::size_t{1});
+    const Issue& issue = analysis.issues.front();
+    const Fix& fix = issue.fixes.back();
+    QCOMPARE(fix.title, std::string("Set stride to 1"));
+    QCOMPARE(issue.fixes.size(), std::size_t(stack == 0 ? 2 : 1));  // a convolution cannot enlarge the shortcut
+    applyFix(spec, issue, fix);
+    QVERIFY(analyse(spec).ok());
+    QVERIFY(spec.layers[0].fields.pair("strides") == (Pair{2, 2}));  // what lies outside stays
+    for (const LayerSpec& inside : spec.layers[1].stacks[static_cast<std::size_t>(stack)])
+      QVERIFY(inside.fields.pair("strides") == (Pair{1, 1}));
   }
 
   void namesAreUniqueInTheirContainer() {

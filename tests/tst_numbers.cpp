@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Numbers: how typed ones are read and how values are shown, and that a number is applied when it is finished and not
 // before, whatever the document or the run does meanwhile.
+#include <QCheckBox>
+#include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QMainWindow>
@@ -14,6 +16,7 @@
 
 #include "augmentations.h"
 #include "datasets/datasets.h"
+#include "engine/run/settings.h"
 #include "gui/data_loader.h"
 #include "gui/pages/data/data_page.h"
 #include "gui/pages/train/run_setup_panel.h"
@@ -65,6 +68,7 @@ class TestNumbers : public QObject {
   void steps_data();
   void steps();
   void percentsAreExact();
+  void sharesAreInPercent();
   void nothingIsAppliedWhileTyping();
   void finishes_data();
   void finishes();
@@ -76,6 +80,7 @@ class TestNumbers : public QObject {
   void theRunSetupShowsTheDocument_data();
   void theRunSetupShowsTheDocument();
   void theDataPageShowsTheDocument();
+  void theDataPageHasEverySetting();
 
  private:
   static QLineEdit* lineOf(NumberBox& box) { return box.findChild<QLineEdit*>(); }
@@ -432,6 +437,18 @@ void TestNumbers::theRunSetupShowsTheDocument() {
   QVERIFY(document.project() != project);
 }
 
+void TestNumbers::sharesAreInPercent() {
+  Field share = realField("share", "Share", 0.1, 0, 0.9, "");
+  share.unit = "%";
+  QCOMPARE(numberText(share, 0.07), QString("7"));
+  QCOMPARE(std::get<double>(*readNumber(share, "12,3 %").value), 0.123);
+  QVERIFY(readNumber(share, "95").problem.contains("0 to 90"));
+  QCOMPARE(std::get<double>(steppedNumber(share, 0.5, 1)), 0.51);
+  QCOMPARE(std::get<double>(steppedNumber(share, 0.9, 1)), 0.9);
+  NumberBox box(share);
+  QCOMPARE(lineOf(box)->text(), QString("10 %"));
+}
+
 void TestNumbers::theDataPageShowsTheDocument() {
   Document document;
   TrainingSession session(document);
@@ -456,6 +473,36 @@ void TestNumbers::theDataPageShowsTheDocument() {
   QCOMPARE(document.project().data.augmentation.fields.real("rotate"), 5.0);
   document.undoStack().undo();
   QCOMPARE(shown("rotate"), QString("12.5 °"));
+}
+
+/// Whatever the tables of settings describe is on the page by itself, and goes where it belongs.
+void TestNumbers::theDataPageHasEverySetting() {
+  Document document;
+  TrainingSession session(document);
+  DataLoader loader(document, session, {});
+  DataPage page(*m_theme, document, session, loader);
+  Project project = smallProject(2);
+  project.data.source = "synthetic-digits";
+  document.reset(project, {});
+  const auto editor = [&](const Field& field) {
+    return page.findChild<QWidget*>(QStringLiteral("field_") + QString::fromStdString(field.id));
+  };
+  for (const auto& setting : dataSettings()) QVERIFY2(editor(setting.field), setting.field.id.c_str());
+  for (const DataGroup& group : dataGroups()) {
+    for (const Field& field : group.fields()) {
+      QVERIFY2(editor(field), field.id.c_str());
+      const Fields before = group.get(document.project().data);
+      if (auto* box = qobject_cast<NumberBox*>(editor(field))) box->stepBy(1);
+      else if (auto* tick = qobject_cast<QCheckBox*>(editor(field))) tick->click();
+      else if (auto* choice = qobject_cast<QComboBox*>(editor(field))) choice->setCurrentIndex(1);
+      const Fields after = group.get(document.project().data);
+      for (const Field& each : group.fields()) QCOMPARE(after.at(each.id) == before.at(each.id), each.id != field.id);
+    }
+  }
+  auto* fraction = field(page, "validation_fraction");
+  QVERIFY(!fraction->isEnabled() && fraction->toolTip().contains("split"));  // the small project has the test set
+  document.edit("Split", [](Project& edited) { edited.data.validation = ValidationSource::Split; });
+  QVERIFY(fraction->isEnabled());
 }
 
 QTEST_MAIN(TestNumbers)

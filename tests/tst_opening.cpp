@@ -185,7 +185,7 @@ class TestOpening : public QObject {
     QMimeData dropped;
     dropped.setData(kLayerMime, "dense");
     model.dropMimeData(&dropped, Qt::CopyAction, 1, 0, {});
-    m_window->showPage(MainWindow::BuildMode);
+    m_window->showPage("build");
     for (int row = 0; row < std::min(20, model.rowCount()); ++row)
       find<StackView>("stack")->setCurrentIndex(model.index(row));
     const Project after = m_document->project();
@@ -257,8 +257,8 @@ class TestOpening : public QObject {
     QCOMPARE(m_document->analysis().layers.size(), m_document->project().network.layers.size());
     QCOMPARE(find<StackView>("stack")->model()->rowCount(), int(m_document->project().network.layers.size()) + 2);
     if (!held) QVERIFY(find<QLabel>("bannerText")->isVisible());
-    for (int page = MainWindow::DataMode; page <= MainWindow::RunsMode; ++page) {
-      m_window->showPage(static_cast<MainWindow::Page>(page));
+    for (const PageDef& page : allPages()) {
+      m_window->showPage(page.id);
       QCoreApplication::processEvents();
     }
     editEverything();
@@ -450,8 +450,8 @@ class TestOpening : public QObject {
     QCoreApplication::processEvents();
     const QRect room = window.screen()->availableGeometry();
     QVERIFY2(room.contains(window.frameGeometry()), QTest::toString(window.frameGeometry()));
-    for (int page = MainWindow::DataMode; page <= MainWindow::RunsMode; ++page) {
-      window.showPage(static_cast<MainWindow::Page>(page));
+    for (const PageDef& page : allPages()) {
+      window.showPage(page.id);
       QCoreApplication::processEvents();
       QVERIFY2(room.contains(window.frameGeometry()), QTest::toString(window.frameGeometry()));
     }

@@ -41,6 +41,20 @@ class TestPalette : public QObject {
     QCOMPARE(found, expected);
   }
 
+  void categoriesStandInTheDesignsOrder() {
+    PaletteModel model;
+    QStringList titles, normalise;
+    for (int category = 0; category < model.rowCount(); ++category) {
+      titles << model.index(category, 0).data().toString();
+      if (titles.last() != "Normalise") continue;
+      for (int row = 0; row < model.rowCount(model.index(category, 0)); ++row)
+        normalise << model.index(row, 0, model.index(category, 0)).data(PaletteModel::TypeRole).toString();
+    }
+    QCOMPARE(titles, QStringList({"Convolution", "Pooling", "Normalise", "Dense", "Shape", "Activation", "Regularise",
+                                  "Combine"}));
+    QVERIFY(normalise.contains("batch_norm"));
+  }
+
   void imagesByClass() {
     const auto dataset = syntheticDigits(7, 200, 50);
     DatasetModel model;

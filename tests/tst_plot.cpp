@@ -67,6 +67,43 @@ class TestPlot : public QObject {
     }
   }
 
+  /// What is monitored is shown first, every other metric that the run records can be chosen; where batches tell
+  /// nothing of it, the epochs do.
+  void everyMetricCanBeShown() {
+    Document document;
+    TrainingSession session(document);
+    MetricsModel metrics;
+    metrics.setMetrics({"accuracy", "top_5"});
+    metrics.setMetric("top_5");
+    CurvesPanel panel(*m_theme, session, metrics);
+    for (int i = 1; i <= 3; ++i) {
+      auto record = epochWith(i, 0.5);
+      record.metrics = {{"accuracy", 0.5}, {"val_accuracy", 0.6}, {"top_5", 0.9}, {"val_top_5", 0.95}};
+      metrics.appendEpoch(record, i == 3);
+    }
+    BatchHistory batches;
+    batches.append(std::vector<BatchPoint>{{1, 2, 0.1}, {2, 1, 0.2}});
+    metrics.setBatches(batches.overview(), 1);
+    panel.resize(700, 500);
+    panel.show();
+    auto* choice = panel.findChild<QComboBox*>("metricChoice");
+    QVERIFY(choice->isVisible());
+    QCOMPARE(choice->itemText(0), QString("Top 5"));
+    QCOMPARE(choice->itemText(1), QString("Accuracy"));
+    QVERIFY(metrics.metric().smooth.isEmpty());
+    QCOMPARE(metrics.index(2, MetricsModel::ValMetric).data().toString(), QString("95.00 %"));
+    QSignalSpy chosen(&panel, &CurvesPanel::metricChosen);
+    QTest::keyClick(choice, Qt::Key_Down);
+    QCOMPARE(chosen.count(), 1);
+    QCOMPARE(metrics.metricId(), std::string("accuracy"));
+    QCOMPARE(panel.metricPlot()->accessibleName().section(',', 0, 0), QString("Accuracy"));
+    QCOMPARE(metrics.index(2, MetricsModel::ValMetric).data().toString(), QString("60.00 %"));
+    metrics.setMetrics({});
+    panel.newRun();
+    QVERIFY(!panel.metricPlot()->isVisible() && !choice->isVisible());
+    QVERIFY(!panel.grab().isNull());
+  }
+
   void pointsMayComeInAnyOrder() {
     Plot plot(*m_theme, "Loss");
     const int line = plot.addLine({"loss", "val"});

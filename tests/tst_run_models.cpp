@@ -70,6 +70,7 @@ class TestRunModels : public QObject {
   void samples();
   void confusion();
   void runs();
+  void whatIsMonitoredIsNamed();
   void runsRename();
   void aRunOfAnotherProcessIsTold();
   void whatOfARunCannotBeReadIsTold();
@@ -253,6 +254,38 @@ void TestRunModels::runs() {
   model.update(run("/runs/c", {0.5, 0.6}));
   QCOMPARE(model.rowCount(), 4);
   QCOMPARE(model.index(0, RunsModel::Best).data().toString(), QString("60.00 %"));
+}
+
+/// In the header where all runs go by the same figure, else in each row; with the format of the figure.
+void TestRunModels::whatIsMonitoredIsNamed() {
+  RunsModel model;
+  QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
+  const auto header = [&] {
+    return model.headerData(RunsModel::Monitored, Qt::Horizontal, Qt::DisplayRole).toString();
+  };
+  const auto cell = [&](int row, int role = Qt::DisplayRole) {
+    return model.index(row, RunsModel::Monitored).data(role).toString();
+  };
+  model.setRuns({run("/runs/a", {0.9, 0.98})});
+  QCOMPARE(header(), QString("Accuracy"));
+  QCOMPARE(cell(0), QString());
+  QCOMPARE(cell(0, Qt::AccessibleTextRole), QString("Accuracy"));
+  QCOMPARE(model.newestMonitor(), std::string("val_accuracy"));
+  auto encoder = run("/runs/b", {0, 0});
+  encoder.started = "2030-01-01T00:00:00Z";
+  encoder.project.training.loss.type = "mean_squared_error";
+  for (auto& epoch : encoder.epochs) epoch.metrics.clear();
+  model.update(encoder);
+  QCOMPARE(header(), QString("Best by"));
+  QCOMPARE(cell(0), QString("Loss"));
+  QCOMPARE(cell(1), QString("Accuracy"));
+  QCOMPARE(model.index(0, RunsModel::Best).data().toString(), QString("0.3000"));
+  QCOMPARE(model.index(0, RunsModel::Best).data(Qt::ToolTipRole).toString(), QString("Loss 0.3000 at epoch 2"));
+  QCOMPARE(model.newestMonitor(), std::string("val_loss"));
+  QCOMPARE(model.figures(), (std::vector<std::string>{"val_accuracy", "val_loss"}));
+  model.setRuns({encoder});
+  QCOMPARE(header(), QString("Loss"));
+  QCOMPARE(model.figures(), std::vector<std::string>{"val_loss"});
 }
 
 void TestRunModels::runsRename() {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Where the cards lie, without a window: sizes of the design, cards in their containers and beside each other, columns
 // of figures at every depth, gaps that lead where they are, and none of it lost in nets made by chance.
+#include <QGuiApplication>
 #include <QTest>
 #include <random>
 
 #include "gui/models/stack_edits.h"
+#include "gui/widgets/card_painter.h"
 #include "gui/widgets/stack_layout.h"
 #include "nested_nets.h"
 
@@ -59,6 +61,47 @@ class TestStackLayout : public QObject {
     QVERIFY(card(nested, 8).form == Form::Column);
     QCOMPARE(card(nested, 10).frame.left() - card(nested, 8).frame.right() - 1, 8);
     QCOMPARE(card(nested, 8).frame.top(), card(nested, 10).frame.top());
+  }
+
+  /// Beside the icon, at full width and in the font that is used.
+  void aShortcutsLaneHoldsItsTitles_data() {
+    QTest::addColumn<QString>("type");
+    for (const LayerDef& def : allLayers())
+      if (!def.hidden && !def.isContainer()) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type);
+  }
+  void aShortcutsLaneHoldsItsTitles() {
+    QFETCH(const QString, type);
+    NetworkSpec net = nestedProject().network;
+    layerAt(net, 4).stacks[1] = {newLayer(net, *findLayer(type.toStdString()))};
+    QFont bold = QGuiApplication::font();
+    bold.setBold(true);
+    const auto metrics = StackMetrics::of(QFontMetrics(QGuiApplication::font()), true);
+    const StackLayout layout = layoutStack(net, analyse(net), 115 * metrics.em, metrics, {});
+    const PlacedCard& chip = card(layout, 6);
+    QVERIFY(chip.form == Form::Chip);
+    const int title =
+        QFontMetrics(bold).horizontalAdvance(QString::fromStdString(findLayer(type.toStdString())->title));
+    QVERIFY2(chip.head.width() - 38 >= title, qPrintable(QString("%1 in %2").arg(title).arg(chip.head.width() - 38)));
+  }
+
+  void summariesGiveWayInWholeParts() {
+    const QFontMetrics metrics{QGuiApplication::font()};
+    const auto fitted = [&](const QString& summary, const QString& room, const LayerCard& card = {}) {
+      return CardPainter::fitted(summary, card, metrics, metrics.horizontalAdvance(room));
+    };
+    const QString conv = "32 filters · 3 × 3 · stride 2 · ReLU";
+    QCOMPARE(fitted(conv, conv), conv);
+    QCOMPARE(fitted(conv, "32 · 3 × 3 · stride 2 · ReLU"), QString("32 · 3 × 3 · stride 2 · ReLU"));
+    QCOMPARE(fitted(conv, "3 × 3 · stride 2 · ReLU"), QString("3 × 3 · stride 2 · ReLU"));
+    QCOMPARE(fitted("momentum 0.9 · ReLU", "momentum 0.9 "), QString("ReLU"));
+    QCOMPARE(fitted("momentum 0.9", "mome"), QString());
+    LayerCard blamed;
+    blamed.blamed = "13 × 13";
+    QVERIFY(fitted("8 filters · 13 × 13 · same · ReLU", "8 · 13 × 13 · s", blamed).contains("13 × 13"));
+    LayerCard container;
+    container.isContainer = true;
+    QCOMPARE(fitted("4 layers · identity shortcut · ReLU", "4 layers · identity shortcut ·", container),
+             QString("4 layers · identity shortcut"));
   }
 
   void cardsLieInTheirContainersAndApart_data() {
@@ -211,5 +254,5 @@ class TestStackLayout : public QObject {
   }
 };
 
-QTEST_GUILESS_MAIN(TestStackLayout)
+QTEST_MAIN(TestStackLayout)
 #include "tst_stack_layout.moc"

@@ -315,32 +315,28 @@ void TestStudio::comparesRuns() {
 }
 
 void TestStudio::pictures() {
-  m_window->showPage(MainWindow::TestMode);
+  m_window->showPage("test");
   drawOne();
   auto* test = find<TestPage>("testPage");
   QTRY_COMPARE_WITH_TIMEOUT(test->prediction()->bars()->answer(), 1, 20000);
   QTRY_COMPARE_WITH_TIMEOUT(test->testSet()->matrix().total(), m_session->dataset()->test.count, 30000);
-  const struct {
-    MainWindow::Page page;
-    const char* name;
-  } pages[] = {{MainWindow::TrainMode, "train"}, {MainWindow::TestMode, "test"}, {MainWindow::RunsMode, "runs"}};
+  const QStringList pages{"train", "test", "runs"};
   constexpr QSize kSmallScreen(1016, 600);  // what one of 1024 x 640 leaves inside a window's frame
   m_window->setMinimumSize(0, 0);
   QStringList cut;
   for (const bool dark : {false, true}) {
     m_theme->setChoice(dark ? ThemeChoice::Dark : ThemeChoice::Light);
     for (const auto& page : pages) {
-      m_window->showPage(page.page);
+      m_window->showPage(page);
       for (const QSize size : {QSize(1440, 900), QSize(1366, 768), QSize(1024, 640), kSmallScreen}) {
         m_window->resize(size);
         QTest::qWait(250);  // plots redraw on a timer of 100 ms
         QVERIFY(takeScreenshot(*m_window, size,
-                               QString("trained-%1-%2-%3").arg(page.name, dark ? "dark" : "light").arg(size.width())));
-        for (const auto& text : cutTexts(*m_window))
-          cut << QString("%1 %2: %3").arg(page.name).arg(size.width()).arg(text);
+                               QString("trained-%1-%2-%3").arg(page, dark ? "dark" : "light").arg(size.width())));
+        for (const auto& text : cutTexts(*m_window)) cut << QString("%1 %2: %3").arg(page).arg(size.width()).arg(text);
         QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
         QCOMPARE(find<QTableView>("runsTable")->horizontalScrollBar()->maximum(), 0);
-        if (page.page == MainWindow::TrainMode && size.width() == 1440)
+        if (page == "train" && size.width() == 1440)
           for (const auto& text : elidedTexts(*find<TrainPage>("trainPage"))) cut << "elided: " + text;
       }
     }
@@ -350,7 +346,7 @@ void TestStudio::pictures() {
 }
 
 void TestStudio::closesInMidTraining() {
-  m_window->showPage(MainWindow::TrainMode);
+  m_window->showPage("train");
   const auto folder = m_session->run().folder;
   m_session->perform(TrainingSession::Action::Continue);
   QVERIFY(m_session->active());

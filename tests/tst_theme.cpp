@@ -10,6 +10,7 @@
 #include <QStyleOptionSpinBox>
 #include <QTest>
 
+#include "engine/net/layer.h"
 #include "gui/theme.h"
 
 using namespace strata::gui;
@@ -83,6 +84,15 @@ class TestTheme : public QObject {
       QString finer = file;
       QCOMPARE(QImage(finer.replace(".png", "@2x.png")).size(), 2 * image.size());
     }
+  }
+
+  void everyCategoryHasItsColour_data() { addThemes(); }
+  void everyCategoryHasItsColour() {
+    QFETCH(ThemeChoice, choice);
+    Theme theme(*qApp);
+    theme.setChoice(choice);
+    for (const strata::LayerDef& def : strata::allLayers())
+      QVERIFY2(theme.color(QString::fromStdString(def.category)) != Qt::magenta, def.type.c_str());
   }
 
   void boxesShowTheirMarks_data() { addThemes(); }

@@ -130,7 +130,7 @@ LayerDef batchNormLayer() {
   def.type = "batch_norm";
   def.title = "Batch norm";
   def.stem = "bn";
-  def.category = "reg";
+  def.category = "norm";
   def.icon = "bn";
   def.help = "Brings every channel to the same mean and spread over the batch, then scales and shifts it by what it "
              "learns. Deep nets train faster and at higher learning rates with it. Put it between a layer and its "

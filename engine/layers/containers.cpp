@@ -6,6 +6,8 @@
 namespace strata {
 namespace {
 
+constexpr int kMain = 0, kShortcut = 1;  ///< the stacks of a residual
+
 /// The stride at which a window of one pixel makes `out` of `in`; 0: none does.
 int strideTo(int in, int out) {
   for (int stride = 1; stride <= in; ++stride)
@@ -13,26 +15,31 @@ int strideTo(int in, int out) {
   return 0;
 }
 
-/// "1 x 1 convolution" at the end of the shortcut, where one can mend it.
-std::vector<Fix> shortcutFix(Shape side, Shape main) {
-  if (!side.isImage() || !main.isImage()) return {};
+/// A convolution at the end of the shortcut that makes its shape the stack's, where one can.
+std::optional<Fix> convolutionFix(Shape side, Shape main) {
   const Pair strides{strideTo(side.h, main.h), strideTo(side.w, main.w)};
   if (strides.h == 0 || strides.w == 0) return {};
-  return {{"Put a 1 × 1 convolution into the shortcut",
-           "",
-           {},
-           "conv2d",
-           1,
-           {{"filters", std::int64_t{main.c}}, {"kernel_size", Pair{1, 1}}, {"strides", strides}}}};
+  Fix fix{"Use a 1 × 1 convolution", "", {}, "conv2d", kShortcut};
+  fix.with = {{"filters", std::int64_t{main.c}}, {"kernel_size", Pair{1, 1}}, {"strides", strides}};
+  return fix;
+}
+
+/// What can make two images equal: a convolution in the shortcut, or the stride taken off the smaller one's layers.
+std::vector<Fix> sumFixes(Shape side, Shape main) {
+  if (!side.isImage() || !main.isImage()) return {};
+  std::vector<Fix> fixes;
+  if (auto fix = convolutionFix(side, main)) fixes.push_back(std::move(*fix));
+  if (side.h != main.h || side.w != main.w)
+    fixes.push_back({"Set stride to 1", "strides", Pair{1, 1}, "", main.h < side.h ? kMain : kShortcut});
+  return fixes;
 }
 
 int joinResidual(Joining& to) {
-  const int main = to.outputs()[0], side = to.outputs()[1];
+  const int main = to.outputs()[kMain], side = to.outputs()[kShortcut];
   if (to.shapeOf(main) != to.shapeOf(side)) {
     to.add({-1, "", Issue::Level::Error,
-            "The stack puts out " + to.shapeOf(main).text() + ", the shortcut " + to.shapeOf(side).text() +
-                "; to be added they have to be equal.",
-            shortcutFix(to.shapeOf(side), to.shapeOf(main))});
+            "The stack gives " + to.shapeOf(main).text() + ", the shortcut " + to.shapeOf(side).text() + ": no sum.",
+            sumFixes(to.shapeOf(side), to.shapeOf(main))});
     return -1;
   }
   const int sum = to.node("add", "add", "{}", {main, side});

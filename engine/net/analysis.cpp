@@ -230,10 +230,24 @@ class Analyst::Join : public Joining {
   }
   void add(Issue issue) override {
     issue.layer = m_number;
+    std::erase_if(issue.fixes, [this](const Fix& fix) { return !mends(fix); });
     m_analyst.m_analysis.issues.push_back(std::move(issue));
   }
 
  private:
+  /// Whether the container, standing alone, is sound with it. What changes nothing mends nothing, which ends the trials
+  /// within trials.
+  bool mends(const Fix& fix) const {
+    NetworkSpec before;
+    before.input = m_analyst.found(m_number).in;
+    before.layers = {m_layer};
+    NetworkSpec trial = before;
+    Issue alone;
+    alone.layer = 0;
+    applyFix(trial, alone, fix);
+    return trial != before && Analyst(trial, nullptr).run().ok();
+  }
+
   Analyst& m_analyst;
   const int m_number;
   const LayerSpec& m_layer;

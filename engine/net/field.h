@@ -51,7 +51,7 @@ struct Field {
   Value initial;                        ///< the value of a new layer and of a key left out of a file
   double low = 0, high = 0;             ///< inclusive limits of Int, Pair (each side) and Real
   std::vector<strata::Choice> choices;  ///< of a Choice
-  std::string unit;                     ///< shown inside the field: "px"
+  std::string unit;                     ///< shown inside the field: "px"; a Real in "%" is a share, shown times 100
   std::string zeroText;   ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
   std::string help;       ///< one sentence, a tooltip
   bool advanced = false;  ///< on the fold "Initial weights and regularisation"

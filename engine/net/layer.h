@@ -18,14 +18,14 @@
 
 namespace strata {
 
-/// A one-click mend of an Issue: sets one field of the layer it is about ("name" is the layer's name), or puts a new
-/// layer before it, or into one of its stacks. applyFix() in network_spec.h carries it out.
+/// A one-click mend of an Issue: sets a field of the layer it is about ("name" is its name) or of those in one of its
+/// stacks, or puts a new layer before it or into one of its stacks. applyFix() in network_spec.h carries it out.
 struct Fix {
   std::string title;  ///< "Use 5 × 5"
   std::string field;  ///< empty when a layer is inserted
   Value value;
   std::string insert;                                    ///< type of the layer to put before: "flatten"
-  int stack = -1;                                        ///< of the container, at whose end it is put instead
+  int stack = -1;                                        ///< of the container: at its end the layer is put, in all its layers the field set
   std::vector<std::pair<std::string, Value>> with = {};  ///< fields of the inserted layer
 };
 
@@ -127,7 +127,7 @@ class Joining {
   /// when it cannot take the inputs, which becomes an issue of the container.
   virtual int node(const std::string& type, const std::string& name, const std::string& fields,
                    const std::vector<int>& inputs) = 0;
-  virtual void add(Issue issue) = 0;  ///< of the container; an error when the result is -1
+  virtual void add(Issue issue) = 0;  ///< of the container; an error when the result is -1. Fixes may fail to mend
 };
 
 /// Everything there is to know about a type of layer.
@@ -135,7 +135,7 @@ struct LayerDef {
   std::string type;      ///< as in files: "conv2d"
   std::string title;     ///< "Conv 2D"
   std::string stem;      ///< of the names of new layers: "conv" makes conv1, conv2
-  std::string category;  ///< "conv" "pool" "dense" "act" "shape" "reg": the design's colour tokens
+  std::string category;  ///< "conv" "pool" "norm" "dense" "act" "shape" "reg": the design's colour tokens
   std::string icon;      ///< name in resources/icons
   std::string help;      ///< two or three sentences for a newcomer
   std::vector<Field> fields;

@@ -218,6 +218,14 @@ int numberAt(const NetworkSpec& spec, const StackPlace& place) {
 }
 
 void applyFix(NetworkSpec& spec, const Issue& issue, const Fix& fix) {
+  if (fix.insert.empty() && fix.stack >= 0) {
+    for (LayerSpec& layer : stackAt(spec, {issue.layer, fix.stack, 0})) {
+      const LayerDef* def = findLayer(layer.type);
+      const auto named = [&](const Field& field) { return field.id == fix.field; };
+      if (def && std::any_of(def->fields.begin(), def->fields.end(), named)) layer.fields.set(fix.field, fix.value);
+    }
+    return;
+  }
   if (fix.insert.empty()) {
     LayerSpec& layer = layerAt(spec, issue.layer);
     if (fix.field == "name") layer.name = std::get<std::string>(fix.value);

@@ -139,8 +139,8 @@ Json dataToJson(const Project& project) {
   settingsToJson(dataSettings(), data, json);
   if (data.validation == ValidationSource::Split) json["validation_fraction"] = data.validationFraction;
   json["target"] = targetName(project.training);
-  if (data.preprocessing != initial.preprocessing) json["preprocessing"] = preprocessingToJson(data.preprocessing);
-  if (data.augmentation != initial.augmentation) json["augmentation"] = augmentationToJson(data.augmentation);
+  for (const DataGroup& group : dataGroups())
+    if (group.get(data) != group.get(initial)) json[group.id] = group.toJson(data);
   return json;
 }
 
@@ -161,10 +161,8 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
   reader.read("source", data.source);
   for (const auto& setting : dataSettings()) reader.read(setting, data);
   checkTarget(reader);
-  if (const Json* preprocessing = reader.take("preprocessing"))
-    data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
-  if (const Json* augmentation = reader.take("augmentation"))
-    data.augmentation = augmentationFromJson(*augmentation, where + ": data.augmentation");
+  for (const DataGroup& group : dataGroups())
+    if (const Json* values = reader.take(group.id)) group.fromJson(data, *values, where + ": data." + group.id);
   reader.finish();
   return data;
 }
@@ -255,8 +253,8 @@ Json fullJson(const Project& project) {
   addAll(dataSettings(), project.data, json["data"]);
   addAll(trainingSettings(), project.training, json["training"]);
   json["data"].erase("target");
-  json["data"]["preprocessing"] = preprocessingToJson(project.data.preprocessing);
-  allFieldsToJson(augmentationFields(), project.data.augmentation.fields, json["data"]["augmentation"]);
+  for (const DataGroup& group : dataGroups())
+    allFieldsToJson(group.fields(), group.get(project.data), json["data"][group.id]);
   return json;
 }
 

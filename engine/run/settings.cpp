@@ -2,6 +2,9 @@
 // The tables of settings.
 #include "engine/run/settings.h"
 
+#include "engine/base/json.h"
+#include "engine/data/preprocessing.h"
+
 namespace strata {
 namespace {
 
@@ -53,7 +56,11 @@ Setting<DataSpec> fractionSetting() {
   auto setting = same<&DataSpec::validationFraction, double, DataSpec>(
       realField("validation_fraction", "Held out", 0.1, 0, kMaxValidationFraction,
                 "The share of the training samples that is held out to validate on."));
+  setting.field.unit = "%";
   setting.alwaysWritten = false;
+  setting.idle = [](const DataSpec& data) -> std::string {
+    return data.validation == ValidationSource::Split ? "" : "Validate on the split to set this";
+  };
   return setting;
 }
 
@@ -71,6 +78,25 @@ Setting<TrainingSpec> keepEpochsSetting() {
 const std::vector<Setting<DataSpec>>& dataSettings() {
   static const std::vector<Setting<DataSpec>> settings{validationSetting(), fractionSetting()};
   return settings;
+}
+
+const std::vector<DataGroup>& dataGroups() {
+  static const std::vector<DataGroup> groups{
+      {"preprocessing", "Preprocessing", preprocessingFields,
+       [](const DataSpec& data) { return fieldsOf(data.preprocessing); },
+       [](DataSpec& data, const Fields& values) { data.preprocessing = preprocessingOf(values); },
+       [](const DataSpec& data) { return preprocessingToJson(data.preprocessing); },
+       [](DataSpec& data, const Json& json, const std::string& where) {
+         data.preprocessing = preprocessingFromJson(json, where);
+       }},
+      {"augmentation", "Augmentation", augmentationFields,
+       [](const DataSpec& data) { return data.augmentation.fields; },
+       [](DataSpec& data, const Fields& values) { data.augmentation.fields = values; },
+       [](const DataSpec& data) { return augmentationToJson(data.augmentation); },
+       [](DataSpec& data, const Json& json, const std::string& where) {
+         data.augmentation = augmentationFromJson(json, where);
+       }}};
+  return groups;
 }
 
 const std::vector<Setting<TrainingSpec>>& trainingSettings() {

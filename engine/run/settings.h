@@ -13,9 +13,23 @@ struct Setting {
   Value (*get)(const Spec& spec) = nullptr;
   void (*put)(Spec& spec, const Value& value) = nullptr;  ///< a value that problemWith() accepts
   bool alwaysWritten = true;                              ///< in files, also at its initial value
+  /// What to choose first for it to count, as a sentence without its full stop; empty when it does. Null: it always
+  /// does.
+  std::string (*idle)(const Spec& spec) = nullptr;
 };
 const std::vector<Setting<DataSpec>>& dataSettings();
 const std::vector<Setting<TrainingSpec>>& trainingSettings();
+
+/// Data settings that belong together: an object in files, a section on forms. Those of one group are set as one.
+struct DataGroup {
+  std::string id, title;  ///< "augmentation", "Augmentation"
+  const std::vector<Field>& (*fields)() = nullptr;
+  Fields (*get)(const DataSpec& data) = nullptr;
+  void (*put)(DataSpec& data, const Fields& values) = nullptr;  ///< values that problemWith() accepts
+  Json (*toJson)(const DataSpec& data) = nullptr;
+  void (*fromJson)(DataSpec& data, const Json& json, const std::string& where) = nullptr;  ///< Error::Input
+};
+const std::vector<DataGroup>& dataGroups();
 
 template <class Spec>
 const Setting<Spec>* findSetting(const std::vector<Setting<Spec>>& all, const std::string& id) {

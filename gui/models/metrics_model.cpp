@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/learn/metric.h"
 #include "gui/theme.h"
 #include "gui/words.h"
 
@@ -21,9 +20,16 @@ void MetricsModel::clear() {
   endResetModel();
 }
 
+void MetricsModel::setMetrics(const MetricIds& ids) {
+  m_metrics = ids;
+  setMetric(ids.empty() ? std::string() : ids.front());
+}
+
 void MetricsModel::setMetric(const std::string& id) {
   m_metricId = id;
+  fillAll();
   emit headerDataChanged(Qt::Horizontal, Metric, ValMetric);
+  if (!m_epochs.empty()) emit dataChanged(index(0, Metric), index(int(m_epochs.size()) - 1, ValMetric));
 }
 
 void MetricsModel::setBatches(const std::vector<BatchBucket>& buckets, int batchesPerEpoch) {
@@ -34,8 +40,13 @@ void MetricsModel::setBatches(const std::vector<BatchBucket>& buckets, int batch
     m_x.push_back(double(bucket.last) / batchesPerEpoch);
     m_lossesWithoutNumber += bucket.batches - bucket.loss.numbers;
   }
+  fillAll();
+}
+
+void MetricsModel::fillAll() {
   fill(m_loss, &BatchBucket::loss);
-  fill(m_metric, &BatchBucket::metric);
+  m_metric = {};
+  if (!m_metrics.empty() && m_metricId == m_metrics.front()) fill(m_metric, &BatchBucket::metric);
 }
 
 /// The smooth line is an exponential moving mean; in the beginning a plain mean, so that the first value does not hang
@@ -68,8 +79,7 @@ void MetricsModel::fill(Curve& curve, BatchBucket::Range BatchBucket::*figure) c
 
 void MetricsModel::setSmoothing(double weight) {
   m_smoothing = weight;
-  fill(m_loss, &BatchBucket::loss);
-  fill(m_metric, &BatchBucket::metric);
+  fillAll();
 }
 
 void MetricsModel::appendEpoch(const EpochRecord& record, bool best) {
@@ -115,8 +125,7 @@ QVariant MetricsModel::headerData(int section, Qt::Orientation orientation, int 
   if (orientation != Qt::Horizontal) return {};
   if (role == Qt::TextAlignmentRole) return int(Qt::AlignRight | Qt::AlignVCenter);
   if (role != Qt::DisplayRole || section >= ColumnCount) return {};
-  const MetricDef* metric = findMetric(m_metricId);
-  const QString title = metric ? QString::fromStdString(metric->title) : tr("Metric"),
+  const QString title = m_metricId.empty() ? tr("Metric") : figureTitle(m_metricId),
                 titles[] = {
                     tr("Epoch"), tr("Loss"),      title,     tr("Val. loss"), tr("Val. %1").arg(title.toLower()),
                     tr("Time"),  tr("Samples/s"), tr("Rate")};

@@ -7,6 +7,7 @@
 #include <QVector>
 #include <vector>
 
+#include "engine/learn/metric.h"
 #include "engine/run/batch_history.h"
 
 namespace strata::gui {
@@ -35,8 +36,12 @@ class MetricsModel : public QAbstractTableModel {
   const QVector<double>& batchX() const { return m_x; }  ///< of the smooth lines
   quint64 lossesWithoutNumber() const { return m_lossesWithoutNumber; }
   const Curve& loss() const { return m_loss; }
-  const Curve& metric() const { return m_metric; }  ///< of the id
-  /// The metric that is shown beside the loss, by its id; empty in a run without any.
+  /// Of metricId(); empty where the batches tell nothing of it.
+  const Curve& metric() const { return m_metric; }
+  /// What the run records beside the loss. Its batches tell of the first alone, its epochs of all.
+  void setMetrics(const MetricIds& ids);
+  const MetricIds& metrics() const { return m_metrics; }
+  /// The metric that is shown beside the loss, one of metrics(); empty in a run without any.
   void setMetric(const std::string& id);
   const std::string& metricId() const { return m_metricId; }
 
@@ -47,6 +52,7 @@ class MetricsModel : public QAbstractTableModel {
 
  private:
   void fill(Curve& curve, BatchBucket::Range BatchBucket::*figure) const;
+  void fillAll();
 
   std::vector<EpochRecord> m_epochs;
   int m_bestEpoch = 0;
@@ -55,7 +61,8 @@ class MetricsModel : public QAbstractTableModel {
   quint64 m_lossesWithoutNumber = 0;
   QVector<double> m_x;
   Curve m_loss, m_metric;
-  std::string m_metricId = "accuracy";
+  MetricIds m_metrics{"accuracy"};
+  std::string m_metricId = m_metrics.front();
 };
 
 /// Seconds of training and validating until a position in epochs, and back; past the last finished epoch at its pace,

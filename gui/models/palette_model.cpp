@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "gui/models/palette_model.h"
 
-#include <QHash>
+#include <QCoreApplication>
 #include <QMimeData>
 #include <algorithm>
 
@@ -10,17 +10,35 @@ namespace {
 
 constexpr quintptr kTopLevel = 0;  // a layer's internal id is its category's row + 1
 
+struct CategoryDef {
+  const char *id, *title;
+};
+/// In the order of the palette.
+constexpr CategoryDef kCategories[] = {
+    {"conv", QT_TRANSLATE_NOOP("Palette", "Convolution")}, {"pool", QT_TRANSLATE_NOOP("Palette", "Pooling")},
+    {"norm", QT_TRANSLATE_NOOP("Palette", "Normalise")},   {"dense", QT_TRANSLATE_NOOP("Palette", "Dense")},
+    {"shape", QT_TRANSLATE_NOOP("Palette", "Shape")},      {"act", QT_TRANSLATE_NOOP("Palette", "Activation")},
+    {"reg", QT_TRANSLATE_NOOP("Palette", "Regularise")},   {"combine", QT_TRANSLATE_NOOP("Palette", "Combine")}};
+
+/// Where a layer stands: its category, or "combine" for the containers.
+QString categoryOf(const LayerDef& def) {
+  return def.isContainer() ? QStringLiteral("combine") : QString::fromStdString(def.category);
+}
+
 }  // namespace
 
 PaletteModel::PaletteModel(const std::vector<LayerDef>& layers, QObject* parent) : QAbstractItemModel(parent) {
+  for (const CategoryDef& category : kCategories)
+    m_categories.push_back({category.id, QCoreApplication::translate("Palette", category.title), {}});
   for (const LayerDef& def : layers) {
     if (def.hidden) continue;
-    const QString id = paletteCategory(def);
+    const QString id = categoryOf(def);
     auto found = std::find_if(m_categories.begin(), m_categories.end(),
                               [&](const Category& category) { return category.id == id; });
-    if (found == m_categories.end()) found = m_categories.insert(m_categories.end(), {id, categoryTitle(id), {}});
+    if (found == m_categories.end()) found = m_categories.insert(m_categories.end(), {id, id, {}});
     found->layers.push_back(&def);
   }
+  std::erase_if(m_categories, [](const Category& category) { return category.layers.empty(); });
 }
 
 QModelIndex PaletteModel::index(int row, int column, const QModelIndex& parent) const {
@@ -82,19 +100,6 @@ QMimeData* PaletteModel::mimeData(const QModelIndexList& indexes) const {
   auto* mime = new QMimeData;
   mime->setData(kLayerMime, QByteArray::fromStdString(layer->type));
   return mime;
-}
-
-QString paletteCategory(const LayerDef& def) {
-  return def.isContainer() ? QStringLiteral("combine") : QString::fromStdString(def.category);
-}
-
-QString categoryTitle(const QString& category) {
-  static const QHash<QString, QString> titles{
-      {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")},
-      {"dense", PaletteModel::tr("Dense")},      {"act", PaletteModel::tr("Activation")},
-      {"shape", PaletteModel::tr("Shape")},      {"reg", PaletteModel::tr("Regularise")},
-      {"combine", PaletteModel::tr("Combine")}};
-  return titles.value(category, category);
 }
 
 }  // namespace strata::gui

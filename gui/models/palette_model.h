@@ -39,9 +39,4 @@ class PaletteModel : public QAbstractItemModel {
   std::vector<Category> m_categories;
 };
 
-/// Where a layer stands in the palette: its category, or "combine" for the containers.
-QString paletteCategory(const LayerDef& def);
-/// "conv" -> "Convolution".
-QString categoryTitle(const QString& category);
-
 }  // namespace strata::gui

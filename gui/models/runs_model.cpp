@@ -5,7 +5,9 @@
 #include <QVector>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "engine/learn/metric.h"
 #include "gui/theme.h"
 #include "gui/words.h"
 
@@ -81,6 +83,11 @@ QString startedText(const RunRecord& run) {
   return when.toString("yyyy-MM-dd HH:mm");
 }
 
+bool records(const RunRecord& run, const std::string& key) {
+  if (run.epochs.empty()) return false;
+  return withoutVal(key) == "loss" || run.epochs.back().metrics.contains(key);
+}
+
 std::pair<double, int> bestOf(const RunRecord& run) {
   const auto monitor = monitorOf(run.project.training);
   const int best = bestEpochOf(run.epochs, monitor);
@@ -112,6 +119,7 @@ void RunsModel::setRuns(std::vector<RunRecord> runs) {
   }
   giveStyles();
   endResetModel();
+  findMonitor();
   emit shownChanged();
   emit comparedChanged();
 }
@@ -132,7 +140,37 @@ void RunsModel::update(const RunRecord& run) {
     m_runs[std::size_t(row)].name = name;
     rowChanged(row);
   }
+  findMonitor();
   if (shown(row)) emit shownChanged();
+}
+
+/// What all runs have in common stands in the header, else each row names its own.
+void RunsModel::findMonitor() {
+  const auto before = std::exchange(m_monitor, monitorOf(m_runs.empty() ? TrainingSpec() : m_runs[0].project.training));
+  for (const auto& run : m_runs)
+    if (monitorOf(run.project.training) != m_monitor) m_monitor.clear();
+  if (m_monitor == before) return;
+  emit headerDataChanged(Qt::Horizontal, Monitored, Monitored);
+  if (!m_runs.empty()) emit dataChanged(index(0, Monitored), index(int(m_runs.size()) - 1, Monitored));
+}
+
+std::vector<std::string> RunsModel::figures() const {
+  std::vector<std::string> keys;
+  for (const MetricDef& metric : allMetrics()) {
+    const auto shownWithIt = [&](const RunRecord& run) {
+      return m_shown.contains(key(run)) && records(run, withVal(metric.id));
+    };
+    if (std::any_of(m_runs.begin(), m_runs.end(), shownWithIt)) keys.push_back(withVal(metric.id));
+  }
+  keys.push_back("val_loss");
+  return keys;
+}
+
+std::string RunsModel::newestMonitor() const {
+  const RunRecord* newest = nullptr;
+  for (const auto& run : m_runs)
+    if (!run.reference && m_shown.contains(key(run)) && (!newest || run.started > newest->started)) newest = &run;
+  return monitorOf(newest ? newest->project.training : TrainingSpec());
 }
 
 void RunsModel::rowChanged(int row) { emit dataChanged(index(row, 0), index(row, ColumnCount - 1)); }
@@ -192,6 +230,8 @@ QString RunsModel::text(const RunRecord& run, int column) const {
       return bestEpoch > 0 ? figureText(monitorOf(run.project.training), best) : QString("—");
     case BestEpoch:
       return bestEpoch > 0 ? QString::number(bestEpoch) : QString();
+    case Monitored:
+      return m_monitor.empty() ? figureTitle(monitorOf(run.project.training)) : QString();
     case Epochs:
       return run.reference || done == planned ? QString::number(done) : QString("%1 / %2").arg(done).arg(planned);
     case EpochSeconds:
@@ -216,8 +256,11 @@ QVariant RunsModel::sortValue(const RunRecord& run, int column) const {
     case Parameters:
       return qint64(run.parameters);
     case Best:
-    case Accuracy:
-      return bestOf(run).first;
+    case Monitored: {  // the better, the larger
+      const auto [best, epoch] = bestOf(run);
+      if (epoch == 0) return -std::numeric_limits<double>::infinity();
+      return higherIsBetter(monitorOf(run.project.training)) ? best : -best;
+    }
     case BestEpoch:
       return bestOf(run).second;
     case Epochs:
@@ -236,6 +279,9 @@ QString RunsModel::tip(const RunRecord& run, int column) const {
   if (column == State && !run.holder.empty()) lines << tr("By %1").arg(qs(run.holder));
   else if (column == State && !run.reason.empty()) lines << qs(run.reason);
   else if (column == Net || column == Name) lines << text(run, column);
+  else if ((column == Best || column == Monitored) && bestOf(run).second > 0)
+    lines << tr("%1 %2 at epoch %3")
+                 .arg(figureTitle(monitorOf(run.project.training)), text(run, Best), text(run, BestEpoch));
   if ((column == Name || column == State) && !run.problems.empty()) lines << problemsText(run);
   return lines.join('\n');
 }
@@ -253,13 +299,14 @@ QVariant RunsModel::data(const QModelIndex& index, int role) const {
       return column == Show ? QVariant(shown(index.row()) ? Qt::Checked : Qt::Unchecked) : QVariant();
     case Qt::TextAlignmentRole:
       return int(
-          (column >= Parameters && column <= EpochSeconds && column != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
+          (column >= Parameters && column <= EpochSeconds && column != Monitored ? Qt::AlignRight : Qt::AlignLeft) |
           Qt::AlignVCenter);
     case Qt::ToolTipRole:
       return tip(run, column);
     case Qt::WhatsThisRole:
       return problemsText(run);
     case Qt::AccessibleTextRole: {
+      if (column == Monitored) return figureTitle(monitorOf(run.project.training));
       const bool told = (column == Name || column == State) && !run.problems.empty();
       return told ? tr("%1. %2").arg(text(run, column), problemsText(run)) : text(run, column);
     }
@@ -311,7 +358,7 @@ QVariant RunsModel::headerData(int section, Qt::Orientation orientation, int rol
   if (orientation != Qt::Horizontal || section >= ColumnCount) return {};
   if (role == Qt::TextAlignmentRole) {
     return int(
-        (section >= Parameters && section <= EpochSeconds && section != Accuracy ? Qt::AlignRight : Qt::AlignLeft) |
+        (section >= Parameters && section <= EpochSeconds && section != Monitored ? Qt::AlignRight : Qt::AlignLeft) |
         Qt::AlignVCenter);
   }
   if (role == Qt::ToolTipRole && section == Show) return tr("Shown in the plot");
@@ -323,7 +370,7 @@ QVariant RunsModel::headerData(int section, Qt::Orientation orientation, int rol
                             tr("Parameters"),
                             tr("Best val."),
                             tr("at epoch"),
-                            tr("Accuracy"),
+                            m_monitor.empty() ? tr("Best by") : figureTitle(m_monitor),
                             tr("Epochs"),
                             tr("s / epoch"),
                             tr("Device"),

@@ -21,6 +21,8 @@ QString runTitle(const RunRecord& run);        ///< as renamed, or the project's
 QString netText(const NetworkSpec& network);   ///< "C24 P C48 P D512 D10"
 QString validationText(const RunRecord& run);  ///< "test set" or "held-out 10 %": what best was chosen on
 QString startedText(const RunRecord& run);     ///< "today 14:40", in local time
+/// Whether the run's epochs hold that history key, if not as a number.
+bool records(const RunRecord& run, const std::string& key);
 /// The best value of what the run monitors, and its epoch; -1 and 0 without epochs.
 std::pair<double, int> bestOf(const RunRecord& run);
 
@@ -35,7 +37,7 @@ class RunsModel : public QAbstractTableModel {
     Parameters,
     Best,
     BestEpoch,
-    Accuracy,
+    Monitored,
     Epochs,
     EpochSeconds,
     Device,
@@ -81,6 +83,12 @@ class RunsModel : public QAbstractTableModel {
   QVariant headerData(int section, Qt::Orientation orientation, int role) const override;
   Qt::ItemFlags flags(const QModelIndex& index) const override;
 
+  /// The history keys of what the runs shown record of their validation: their metrics in the order of the table, then
+  /// the loss.
+  std::vector<std::string> figures() const;
+  /// What the newest of the runs shown that is not a reference monitors; of none, what a new run would.
+  std::string newestMonitor() const;
+
  signals:
   void shownChanged();
   void comparedChanged();
@@ -93,12 +101,14 @@ class RunsModel : public QAbstractTableModel {
   QVariant sortValue(const RunRecord& run, int column) const;
   QString tip(const RunRecord& run, int column) const;
   void giveStyles();
+  void findMonitor();
   void rowChanged(int row);
 
   std::vector<RunRecord> m_runs;
   QSet<QString> m_shown, m_known;  ///< keys; known: its checkbox was decided once
   QMap<QString, LineStyle> m_styles;
   int m_nextStyle = 0;
+  std::string m_monitor;  ///< what all runs monitor; empty when it is not the same for all
   QString m_a, m_b;
 };
 

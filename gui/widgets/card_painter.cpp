@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kIcon = 16, kStripe = StackMetrics::kStripe, kClosedHint = 3;
 constexpr double kRadius = 6;
+const QString kBetween = QStringLiteral(" · ");  ///< the parts of a summary
 
 QString tr(const char* text) { return QCoreApplication::translate("CardPainter", text); }
 
@@ -36,6 +37,19 @@ bool isBroken(const PlacedCard& at, const LayerCard& card) {
 }
 
 }  // namespace
+
+QString CardPainter::fitted(const QString& summary, const LayerCard& card, const QFontMetrics& metrics, int room) {
+  const auto fits = [&](const QString& text) { return metrics.horizontalAdvance(text) <= room; };
+  if (fits(summary)) return summary;
+  QStringList parts = (card.isContainer ? summary : withoutUnit(summary)).split(kBetween);
+  while (!parts.isEmpty() && !fits(parts.join(kBetween))) {
+    const bool blamed = !card.blamed.isEmpty() && parts.first().contains(card.blamed);
+    if (card.isContainer) parts.removeLast();
+    else if (blamed) return metrics.elidedText(parts.join(kBetween), Qt::ElideRight, room);
+    else parts.removeFirst();
+  }
+  return parts.join(kBetween);
+}
 
 CardPainter::CardPainter(const Theme& theme)
     : m_theme(theme), m_strong(theme.font(Theme::Text::BodyStrong)), m_body(theme.font(Theme::Text::Body)),
@@ -178,9 +192,7 @@ void CardPainter::paintOneLine(QPainter& painter, const PlacedCard& at, const La
   }
   x += paintFrozen(painter, line(), card);
   if (!issueCount(card, !at.open).isEmpty()) x += paintBadge(painter, x, at.head.center().y() + 1, card) + 8;
-  if (right - x <= 5 * small.averageCharWidth()) return;
-  const bool fits = small.horizontalAdvance(summary) <= right - x;
-  paintSummary(painter, line(), card, fits || card.isContainer ? summary : withoutUnit(summary));
+  paintSummary(painter, line(), card, fitted(summary, card, small, right - x));
 }
 
 /// Icon and title, what it does, what it costs; where there is no room the icon and what it does.
@@ -195,7 +207,7 @@ void CardPainter::paintChip(QPainter& painter, const PlacedCard& at, const Layer
     m_theme.paintIcon(painter, QRectF(inner.center().x() - 7, inner.top() + 6, kIcon, kIcon), card.icon, icon);
     painter.setFont(m_small);
     painter.setPen(m_theme.color("text2"));
-    const QStringList parts = brief.split(" · ");
+    const QStringList parts = brief.split(kBetween);
     const auto window =
         std::find_if(parts.begin(), parts.end(), [](const QString& part) { return part.contains("×"); });
     const QString words = window == parts.end() ? card.name : *window;
@@ -215,10 +227,10 @@ void CardPainter::paintChip(QPainter& painter, const PlacedCard& at, const Layer
                    strong.elidedText(card.title, Qt::ElideRight, room));
   painter.setFont(m_small);
   painter.setPen(m_theme.color("text2"));
-  QStringList parts = brief.split(" · ");
+  QStringList parts = brief.split(kBetween);
   if (!card.isContainer && parts.size() > 1) parts.removeFirst();  // the filters are in the shape
   painter.drawText(QRect(inner.left() + 3, inner.top() + row, inner.width() - 4, row), Qt::AlignLeft | Qt::AlignVCenter,
-                   small.elidedText(parts.join(" · "), Qt::ElideRight, inner.width() - 4));
+                   fitted(parts.join(kBetween), card, small, inner.width() - 4));
   painter.setPen(m_theme.color("text3"));
   const QString issues = issueCount(card, true);
   QString cost = !issues.isEmpty()     ? issues

@@ -24,6 +24,9 @@ class CardPainter {
              const CardState& state) const;
 
   /// The issue that the strip tells: the first error, or of the selected card a warning. Null: no strip.
+  /// As much of a summary as there is room for, in whole parts: of a layer the last ones, as its shape tells the first;
+  /// of a container the first ones. What is blamed for an issue stays.
+  static QString fitted(const QString& summary, const LayerCard& card, const QFontMetrics& metrics, int room);
   static const Issue* stripIssue(const LayerCard& card, bool selected);
   /// Where fix number `fix` of the strip can be clicked; null when there is none.
   QRect fixRect(const PlacedCard& at, const Issue& issue, std::size_t fix) const;

@@ -21,6 +21,17 @@ QString quoted(const QString& text) {
 
 TypedNumber refused(const char* why, const QString& text) { return {std::nullopt, words(why).arg(quoted(text))}; }
 
+bool isShare(const Field& field) { return field.kind == Kind::Real && field.unit == "%"; }
+constexpr int kToPercent = 2;  ///< places that the point of a share is moved
+
+/// A share's field as it is typed, shown and stepped.
+Field inPercent(Field field) {
+  field.initial = withPointMoved(std::get<double>(field.initial), kToPercent);
+  field.low = withPointMoved(field.low, kToPercent);
+  field.high = withPointMoved(field.high, kToPercent);
+  return field;
+}
+
 TypedNumber within(const Field& field, const Value& value) {
   if (const auto problem = problemWith(field, value)) return {std::nullopt, QString::fromStdString(*problem)};
   return {value, {}};
@@ -75,11 +86,13 @@ Value zeroOf(Kind kind) {
   return kind == Kind::Real ? Value(0.0) : Value(std::int64_t{0});
 }
 
+constexpr double kLargestUsual = 1000;  ///< a limit beyond tells nothing of what is usual
+
 /// One arrow click at a number of this size: 0.50 goes to 0.51, and 0.10 down to 0.099.
 double realStep(const Field& field, double value, bool towardsZero) {
   double size = std::abs(value);
   if (size == 0) size = std::abs(std::get<double>(field.initial));
-  if (size == 0) size = field.high;
+  if (size == 0) size = field.high <= kLargestUsual ? field.high : 1;
   if (size == 0) return 0;
   int exponent = static_cast<int>(std::floor(std::log10(size)));
   if (std::abs(value) == withPointMoved(1, exponent) && towardsZero) --exponent;
@@ -107,14 +120,19 @@ TypedNumber readNumber(const Field& field, const QString& text) {
   if (typed.isEmpty()) return {std::nullopt, words(QT_TRANSLATE_NOOP("NumberText", "Nothing was typed"))};
   typed.replace(QChar(0x2212), '-');
   if (field.kind == Kind::Pair) return readPair(field, typed);
-  return field.kind == Kind::Real ? readReal(field, typed) : readWhole(field, typed);
+  if (field.kind != Kind::Real) return readWhole(field, typed);
+  if (!isShare(field)) return readReal(field, typed);
+  TypedNumber percent = readReal(inPercent(field), typed);
+  if (percent.value) percent.value = withPointMoved(std::get<double>(*percent.value), -kToPercent);
+  return percent;
 }
 
 QString numberText(const Field& field, const Value& value) {
   if (!field.zeroText.empty() && isZero(value)) return QString::fromStdString(field.zeroText);
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return QString::number(*whole);
   if (const auto* seed = std::get_if<std::uint64_t>(&value)) return QString::number(*seed);
-  if (const auto* real = std::get_if<double>(&value)) return shortest(*real);
+  if (const auto* real = std::get_if<double>(&value))
+    return shortest(isShare(field) ? withPointMoved(*real, kToPercent) : *real);
   const Pair pair = std::get<Pair>(value);
   return QStringLiteral("%1 × %2").arg(pair.h).arg(pair.w);
 }
@@ -125,7 +143,10 @@ Value steppedNumber(const Field& field, const Value& value, int steps) {
                                     static_cast<std::int64_t>(field.high));
   };
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return moved(*whole);
-  if (const auto* real = std::get_if<double>(&value)) return steppedReal(field, *real, steps);
+  if (const auto* real = std::get_if<double>(&value)) {
+    if (!isShare(field)) return steppedReal(field, *real, steps);
+    return withPointMoved(steppedReal(inPercent(field), withPointMoved(*real, kToPercent), steps), -kToPercent);
+  }
   if (const auto* pair = std::get_if<Pair>(&value))
     return Pair{static_cast<int>(moved(pair->h)), static_cast<int>(moved(pair->w))};
   const auto seed = std::get<std::uint64_t>(value);

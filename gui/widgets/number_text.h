@@ -15,7 +15,8 @@ struct TypedNumber {
   QString problem;
 };
 
-/// For fields of kind Int, Seed, Real and Pair. The field's unit may stand after the number.
+/// For fields of kind Int, Seed, Real and Pair. The field's unit may stand after the number; shares are read in
+/// percent.
 TypedNumber readNumber(const Field& field, const QString& text);
 /// Exactly the value, in as few digits as tell it apart; without the unit. 0 may have words of its own.
 QString numberText(const Field& field, const Value& value);

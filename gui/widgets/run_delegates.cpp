@@ -45,7 +45,7 @@ QSize RunDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelInde
       return {62, kRow};
     case RunsModel::Name:
       return {size.width() + (index.data(RunsModel::ReferenceRole).toBool() ? 104 : 34), kRow};
-    case RunsModel::Accuracy:
+    case RunsModel::Monitored:
       return {88, kRow};
     case RunsModel::State:
       return {size.width() + (index.data(RunsModel::ProblemsRole).toInt() > 0 ? 42 : 22), kRow};
@@ -57,7 +57,7 @@ QSize RunDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelInde
 void RunDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
   const QRectF box = QRectF(option.rect).adjusted(8, 0, -8, 0);
   const int column = index.column();
-  const bool own = column == RunsModel::Show || column == RunsModel::Name || column == RunsModel::Accuracy ||
+  const bool own = column == RunsModel::Show || column == RunsModel::Name || column == RunsModel::Monitored ||
                    column == RunsModel::Epochs || column == RunsModel::State;
   painter->save();
   const bool compared = !index.siblingAtColumn(RunsModel::Name).data(RunsModel::LetterRole).toString().isEmpty();
@@ -75,7 +75,7 @@ void RunDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, c
     case RunsModel::Name:
       paintName(*painter, box, index);
       break;
-    case RunsModel::Accuracy:
+    case RunsModel::Monitored:
       paintCurve(*painter, box, index);
       break;
     case RunsModel::Epochs:
@@ -146,14 +146,27 @@ void RunDelegate::paintName(QPainter& painter, QRectF box, const QModelIndex& in
   painter.drawText(badge.adjusted(25, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, word);
 }
 
-/// From the lowest to the highest of the values after the first epoch, whose jump would flatten all the rest.
-void RunDelegate::paintCurve(QPainter& painter, const QRectF& box, const QModelIndex& index) const {
+/// From the lowest to the highest of the values after the first epoch, whose jump would flatten all the rest. Before it
+/// what it is of, where that is not the same for all.
+void RunDelegate::paintCurve(QPainter& painter, QRectF box, const QModelIndex& index) const {
+  const auto title = index.data().toString();
+  if (!title.isEmpty()) {
+    painter.setFont(m_theme.font(Theme::Text::Caption));
+    painter.setPen(m_theme.color("text2"));
+    const auto text = painter.fontMetrics().elidedText(title, Qt::ElideRight, int(box.width()));
+    painter.drawText(box, Qt::AlignLeft | Qt::AlignVCenter, text);
+    box.setLeft(box.left() + painter.fontMetrics().horizontalAdvance(text) + 8);
+    if (box.width() < 16) return;
+  }
   auto values = index.data(RunsModel::CurveRole).value<QVector<double>>();
   values.removeIf([](double value) { return !std::isfinite(value); });
   values = thinned(values, qsizetype(box.width()));
   if (values.size() < 2) return;
-  const double high = *std::max_element(values.begin(), values.end());
-  const double low = std::min(*std::min_element(values.begin() + 1, values.end()), high - 1e-3);
+  const auto [least, most] = std::minmax_element(values.begin() + 1, values.end());
+  double low = *least, high = *most;
+  const double flat = std::max(1e-3 * std::abs(high), 1e-9);  // so little of a change is not blown up
+  if (values.front() < high) low = std::min(low, high - flat);
+  else high = std::max(high, low + flat);
   QPainterPath line;
   for (qsizetype i = 0; i < values.size(); ++i) {
     const double share = std::clamp((values[i] - low) / (high - low), 0.0, 1.0);

@@ -19,7 +19,7 @@ class RunDelegate : public QStyledItemDelegate {
  private:
   void paintShow(QPainter& painter, const QRectF& box, const QModelIndex& index) const;
   void paintName(QPainter& painter, QRectF box, const QModelIndex& index) const;
-  void paintCurve(QPainter& painter, const QRectF& box, const QModelIndex& index) const;
+  void paintCurve(QPainter& painter, QRectF box, const QModelIndex& index) const;
   void paintEpochs(QPainter& painter, QRectF box, const QModelIndex& index) const;
   void paintState(QPainter& painter, const QRectF& box, const QModelIndex& index) const;
   const Theme& m_theme;

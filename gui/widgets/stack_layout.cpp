@@ -7,7 +7,8 @@ namespace strata::gui {
 namespace {
 
 constexpr int kGap = StackMetrics::kGap, kInset = StackMetrics::kInset;
-constexpr int kIdentityLane = 36, kNarrowIdentity = 20, kShortcutLane = 124, kNarrowShortcut = 52, kColumnGap = 8;
+constexpr int kIdentityLane = 36, kNarrowIdentity = 20, kShortcutLane = 124, kWidestShortcut = 188,
+              kNarrowShortcut = 52, kColumnGap = 8;
 constexpr int kLeastOpen = 110;   ///< a container that has less room is shown closed
 constexpr int kLeastRoomy = 360;  ///< of a container's inside, for the words of its shortcut
 constexpr int kLeastColumn = 176, kLeastNarrowColumn = 132, kClosedHint = 3, kTabWidth = 28;
@@ -165,7 +166,17 @@ class Layouter {
     const bool holdsMore =
         std::any_of(shortcut.begin(), shortcut.end(), [](const LayerSpec& layer) { return !layer.stacks.empty(); });
     if (holdsMore) return std::max(kNarrowShortcut, width / 2);
-    return tight ? kNarrowShortcut : kShortcutLane;
+    return tight ? kNarrowShortcut : roomyLane(shortcut);
+  }
+
+  /// So wide that the bold titles of its cards are not cut, beside their icons.
+  int roomyLane(const Stack& shortcut) const {
+    constexpr int kBesideTitle = 50;
+    int widest = kShortcutLane;
+    for (const LayerSpec& layer : shortcut)
+      if (const LayerDef* def = findLayer(layer.type))
+        widest = std::max(widest, kBesideTitle + static_cast<int>(def->title.size()) * m_metrics.em * 23 / 20);
+    return std::min(widest, kWidestShortcut);
   }
 
   void bodyAndShortcut(const LayerSpec& layer, int container, std::size_t own, const Room& inside) {

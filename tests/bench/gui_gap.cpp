@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// gui_gap [SECONDS] [PAIRS] [PROJECT]: how smooth the studio stays and how much it slows the training it shows. Trains
-// the same project in turns without a window and in the whole window with plots and samples live, saving its run either
-// way. Prints the largest gap of a 20 ms heartbeat in the event loop, the samples a second of each turn, the slowdown,
-// and the share of a core that each thread used, which tells the window's cost on a busy machine too. Needs a display
-// and the project's data.
+// gui_gap [SECONDS] [PAIRS] [PROJECT | --nested]: how smooth the studio stays and how much it slows the training it
+// shows. Trains the same project in turns without a window and in the whole window with plots and samples live, saving
+// its run either way. Prints the largest gap of a 20 ms heartbeat in the event loop, the samples a second of each turn,
+// the slowdown, and the share of a core that each thread used, which tells the window's cost on a busy machine too.
+// With --nested it trains a small net of 60 layers, residuals in residuals, and shows the Build page, on which the
+// layers are chosen one after the other, four a second. Needs a display and the project's data.
 #include <unistd.h>
 
 #include <QApplication>
@@ -21,11 +22,15 @@
 #include "datasets/datasets.h"
 #include "engine/base/error.h"
 #include "gui/main_window.h"
+#include "gui/widgets/stack_view.h"
 
 using namespace strata;
 using namespace strata::gui;
 
 namespace {
+
+constexpr int kNestedLayers = 60;
+constexpr char kSyntheticSource[] = "synthetic-digits";
 
 using Shares = std::map<std::string, double>;  ///< thread name -> seconds of CPU, or share of a core
 
@@ -110,17 +115,61 @@ Turn headless(const Project& project, const std::shared_ptr<const Dataset>& data
   return turn;
 }
 
-Turn live(Theme& theme, const Project& project, int seconds) {
+/// Five residuals of three residuals each, 60 layers with all that is around them.
+Project nestedProject() {
+  Project project = lessonProject();
+  project.name = "Nested";
+  project.data.source = kSyntheticSource;
+  NetworkSpec& net = project.network;
+  net.layers.clear();
+  const auto layer = [&](const char* type, const std::vector<std::pair<std::string, Value>>& values = {}) {
+    LayerSpec made = newLayer(net, *findLayer(type));
+    for (const auto& [field, value] : values) made.fields.set(field, value);
+    return made;
+  };
+  const auto named = [](LayerSpec made, const char* stem, int number) {
+    made.name = stem + std::to_string(number);
+    return made;
+  };
+  const std::vector<std::pair<std::string, Value>> conv{{"filters", std::int64_t{4}}, {"padding", std::string("same")}};
+  net.layers = {layer("conv2d", conv), layer("max_pool2d")};
+  for (int outer = 1; outer <= 5; ++outer) {
+    LayerSpec block = named(layer("residual"), "res", outer);
+    for (int inner = 1; inner <= 3; ++inner) {
+      LayerSpec small = named(layer("residual"), "inner", inner);
+      small.stacks[0] = {named(layer("conv2d", conv), "conv", 1), named(layer("batch_norm"), "bn", 1)};
+      block.stacks[0].push_back(small);
+    }
+    block.stacks[0].push_back(layer("dropout"));
+    net.layers.push_back(block);
+  }
+  net.layers.push_back(layer("global_avg_pool"));
+  net.layers.push_back(named(layer("dropout"), "last", 1));
+  net.layers.push_back(layer("dense", {{"units", std::int64_t{net.classes}}}));
+  return project;
+}
+
+/// Chooses one layer after the other on the Build page.
+void walk(MainWindow& window, QTimer& steps) {
+  auto* stack = window.findChild<StackView*>("stack");
+  QObject::connect(&steps, &QTimer::timeout, stack,
+                   [stack, at = 0]() mutable { stack->selectLayer(at++ % kNestedLayers); });
+  steps.start(250);
+}
+
+Turn live(Theme& theme, const Project& project, int seconds, bool nested) {
   Document document;
   document.reset(project, {});
   TrainingSession session(document);
   MainWindow window(theme, document, session);
   window.resize(1440, 900);
-  window.showPage(MainWindow::TrainMode);
+  window.showPage(nested ? "build" : "train");
   window.show();
-  while (!session.dataset() || session.dataset()->synthetic) wait(50);
+  while (!session.dataset() || session.dataset()->id != project.data.source) wait(50);
   session.perform(TrainingSession::Action::Start);
   wait(1500);
+  QTimer steps;
+  if (nested) walk(window, steps);
   std::vector<double> gaps;
   QElapsedTimer clock, beat;
   QTimer heart;
@@ -154,7 +203,10 @@ int main(int argc, char** argv) {
   QCoreApplication::setApplicationName("gui-gap");
   try {
     const int seconds = argc > 1 ? std::max(3, atoi(argv[1])) : 60, pairs = argc > 2 ? std::max(1, atoi(argv[2])) : 1;
-    Project project = argc > 3 ? readProject(argv[3]) : lessonProject();
+    const bool nested = argc > 3 && std::string(argv[3]) == "--nested";
+    Project project = nested ? nestedProject() : argc > 3 ? readProject(argv[3]) : lessonProject();
+    if (nested && layerCount(project.network) != kNestedLayers)
+      throw Error(Error::Kind::Input, "--nested", "has " + std::to_string(layerCount(project.network)) + " layers");
     project.training.epochs = std::max(30, 2 * seconds);  // it does not end by itself
     const auto data = loadDataset(project.data.source, {});
     Theme theme(app);
@@ -162,7 +214,7 @@ int main(int argc, char** argv) {
     for (int i = 0; i < pairs; ++i) {
       const bool headFirst = i % 2 == 0;
       const Turn before = headFirst ? headless(project, data, seconds) : Turn();
-      const Turn shown = live(theme, project, seconds);
+      const Turn shown = live(theme, project, seconds, nested);
       const Turn alone = headFirst ? before : headless(project, data, seconds);
       slowdowns.push_back(100 * (1 - shown.samplesPerSecond / alone.samplesPerSecond));
       gaps.push_back(shown.largestGap);

@@ -229,9 +229,9 @@ void BlockSection::chooseShortcut(int which) {
   if (!spec.stacks[1].empty()) return;
   for (const Issue& issue : m_document.analysis().issues)
     for (const Fix& fix : issue.fixes)
-      if (issue.layer == m_layer && fix.stack == 1) return m_model.applyFix(issue, fix);
+      if (issue.layer == m_layer && fix.stack == 1 && !fix.insert.empty()) return m_model.applyFix(issue, fix);
   const Shape in = m_model.cardOf(m_layer).in;
-  Fix keep{tr("Put a 1 × 1 convolution into the shortcut").toStdString(), "", {}, in.isImage() ? "conv2d" : "dense", 1};
+  Fix keep{tr("Use a 1 × 1 convolution").toStdString(), "", {}, in.isImage() ? "conv2d" : "dense", 1};
   if (in.isImage()) keep.with = {{"filters", std::int64_t{in.c}}, {"kernel_size", Pair{1, 1}}};
   else keep.with = {{"units", std::int64_t{std::max(1, in.c)}}};
   Issue about;

@@ -11,7 +11,6 @@
 #include <cmath>
 
 #include "engine/base/error.h"
-#include "gui/models/metrics_model.h"
 #include "gui/widgets/diff_delegate.h"
 #include "gui/widgets/elided_text.h"
 #include "gui/widgets/empty_state.h"
@@ -29,6 +28,18 @@ double meanSeconds(const RunRecord& run) {
   double sum = 0;
   for (const auto& e : run.epochs) sum += e.epochSeconds;
   return run.epochs.empty() ? NAN : sum / double(run.epochs.size());
+}
+
+QString bestText(const RunRecord& run) {
+  const auto [best, epoch] = bestOf(run);
+  return epoch > 0 ? figureText(monitorOf(run.project.training), best) : QStringLiteral("—");
+}
+
+/// "accuracy 97.00 % → 98.00 %", "accuracy 97.00 % → loss 0.0123".
+QString bestWords(const RunRecord& a, const RunRecord& b) {
+  const auto monitorA = monitorOf(a.project.training), monitorB = monitorOf(b.project.training);
+  const auto second = monitorA == monitorB ? bestText(b) : figureName(monitorB) + ' ' + bestText(b);
+  return RunsPage::tr("%1 %2 → %3").arg(figureName(monitorA), bestText(a), second);
 }
 
 QPushButton* makeButton(const Theme& theme, const char* icon, const QString& text, const char* name, QWidget* parent) {
@@ -51,7 +62,8 @@ RunsPage::RunsPage(Theme& theme, Document& document, TrainingSession& session, Q
   auto* tools = makeTools(theme);
   auto* lower = new QSplitter(this);
   lower->setObjectName("runsLowerSplitter");
-  lower->addWidget(makePlot(theme));
+  m_curves = new RunCurves(theme, m_model, this);
+  lower->addWidget(m_curves);
   lower->addWidget(makeDifferences(theme));
   lower->setSizes({664, 776});
   auto* splitter = new QSplitter(Qt::Vertical, this);
@@ -143,7 +155,7 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   header->setFont(theme.font(Theme::Text::Caption));
   header->setHighlightSections(false);
   header->setMinimumSectionSize(40);
-  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 244, 100, 0, 86, 76, 78, 84, 70, 76, 84, 116, 96, 148};
+  static constexpr int kWidths[RunsModel::ColumnCount] = {70, 236, 100, 0, 86, 76, 78, 92, 70, 76, 84, 116, 96, 148};
   for (int i = 0; i < RunsModel::ColumnCount; ++i) m_table->setColumnWidth(i, kWidths[i]);
   header->setSectionResizeMode(RunsModel::Net, QHeaderView::Stretch);  // what is too long there is elided first
   m_table->installEventFilter(this);
@@ -155,34 +167,6 @@ QWidget* RunsPage::makeTable(const Theme& theme) {
   m_tableStack->addWidget(m_noRuns);
   connect(m_table->selectionModel(), &QItemSelectionModel::currentRowChanged, this, &RunsPage::refreshButtons);
   return m_tableStack;
-}
-
-QWidget* RunsPage::makePlot(const Theme& theme) {
-  auto* box = new QWidget(this);
-  m_plotHeader = new PanelHeader(theme, tr("Validation accuracy"), box);
-  m_value = new Segment({tr("Accuracy"), tr("Loss")}, box);
-  m_axis = new Segment({tr("Epoch"), tr("Time")}, box);
-  m_plotHeader->addWidget(m_value);
-  m_plotHeader->addWidget(m_axis);
-  m_plot = new Plot(theme, tr("Validation curves of the runs shown"), box);
-  m_plot->setObjectName("runsPlot");
-  m_plot->setScale(Plot::Scale::Percent);
-  auto* column = new QVBoxLayout(box);
-  column->setContentsMargins(0, 0, 0, 0);
-  column->setSpacing(0);
-  column->addWidget(m_plotHeader);
-  column->addWidget(makeLine(box));
-  column->addWidget(m_plot, 1);
-  connect(m_value, &Segment::currentChanged, this, [this](int loss) {
-    m_plotHeader->setTitle(loss ? tr("Validation loss") : tr("Validation accuracy"));
-    m_plot->setScale(loss ? Plot::Scale::Log : Plot::Scale::Percent);
-    refreshPlot();
-  });
-  connect(m_axis, &Segment::currentChanged, this, [this] {
-    refreshPlot();
-    m_plot->refit();
-  });
-  return box;
 }
 
 QWidget* RunsPage::makeDifferences(const Theme& theme) {
@@ -240,7 +224,7 @@ void RunsPage::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
   for (const int column : {RunsModel::BestEpoch, RunsModel::Validated})
     m_table->setColumnHidden(column, width() < kLessThanAll);
-  for (const int column : {RunsModel::Parameters, RunsModel::Accuracy, RunsModel::Device})
+  for (const int column : {RunsModel::Parameters, RunsModel::Monitored, RunsModel::Device})
     m_table->setColumnHidden(column, width() < kNarrow);
 }
 
@@ -293,49 +277,7 @@ void RunsPage::refreshPlot() {
   m_shown->setText(tr("%1 shown in the plot, %2 compared")
                        .arg(m_model.shownCount())
                        .arg((m_model.rowA() >= 0) + (m_model.rowB() >= 0)));
-  if (!isVisible()) return;
-  const bool byTime = m_axis->current() == 1, loss = m_value->current() == 1;
-  m_plot->clearLines();
-  m_plot->setXTitle(byTime ? tr("min:s") : tr("epoch"), byTime);
-  double end = 1, low = 1e9, high = 0, usual = 1e9;
-  std::vector<double> all;
-  int room = 60;
-  bool onTestSet = true;
-  for (int row = m_model.rowCount() - 1; row >= 0; --row) {
-    const auto& run = m_model.run(row);
-    if (!m_model.shown(row) || run.epochs.empty()) continue;
-    onTestSet &= run.reference || run.project.data.validation == ValidationSource::TestSet;
-    const auto style = m_model.style(row);
-    const int line =
-        m_plot->addLine({runTitle(run), style.token, style.dash, run.reference ? 1.25 : 1.75, 1, false, false, true});
-    QVector<double> x, y, sorted;
-    const ElapsedTime elapsed(run.epochs);
-    for (const auto& e : run.epochs) {
-      x << (byTime ? elapsed.at(e.epoch) : e.epoch);
-      y << e.value(loss ? "val_loss" : "val_accuracy");
-      const bool counts = std::isfinite(y.last());
-      if (counts) sorted.push_back(y.last());
-      if (counts && (e.epoch > 1 || run.epochs.size() < 4)) all.push_back(y.last());
-      if (e.epoch == run.bestEpoch && !run.reference) m_plot->setBest(line, x.last(), y.last());
-    }
-    std::sort(sorted.begin(), sorted.end());
-    if (!sorted.isEmpty()) usual = std::min(usual, sorted[sorted.size() / 4]);
-    if (!byTime || !run.reference) end = std::max(end, x.last());
-    m_plot->setPoints(line, x, y);
-    room = std::max(room, fontMetrics().horizontalAdvance(runTitle(run)) + 16);
-  }
-  m_plot->setEndLabelRoom(std::min(room, 170));
-  m_plotHeader->setHint(onTestSet ? tr("on the test set, ring = best epoch") : tr("ring = best epoch"));
-  std::sort(all.begin(), all.end());
-  // Most of every run is seen, whatever the others reach.
-  if (!all.empty()) low = std::min(all[all.size() / 40], usual), high = all.back();
-  if (loss) {
-    m_plot->setFull(0, end, std::max(1e-4, low * 0.8), all.empty() ? 1 : std::max(high, low * 2) * 1.1);
-  } else {
-    const double grid = all.empty() || low < 0.9 ? 0.05 : 0.005;
-    m_plot->setFull(0, end, all.empty() ? 0 : std::floor(low / grid) * grid,
-                    std::min(1.0, std::ceil((high + grid / 4) / grid) * grid + (all.empty() ? 1 : 0)));
-  }
+  m_curves->refresh();
 }
 
 void RunsPage::refreshDifferences() {
@@ -357,14 +299,11 @@ void RunsPage::refreshDifferences() {
   if (m_differences.added()) words << tr("%1 added").arg(m_differences.added());
   if (m_differences.removed()) words << tr("%1 removed").arg(m_differences.removed());
   m_differencesHeader->setHint(words.isEmpty() ? tr("A and B have the same net") : words.join(", "));
-  const auto bestA = bestOf(runA).first, bestB = bestOf(runB).first;
   const auto seconds = [](const RunRecord& run) { return QString::number(meanSeconds(run), 'f', 2); };
   const auto onA = validationText(runA), onB = validationText(runB);
-  m_facts->setText(tr("A %1, B %2.   Best accuracy %3 → %4   ·   s / epoch %5 → %6   ·   validated on %7")
-                       .arg(runTitle(runA), runTitle(runB),
-                            bestA < 0 ? "—" : figureText(monitorOf(runA.project.training), bestA),
-                            bestB < 0 ? "—" : figureText(monitorOf(runB.project.training), bestB), seconds(runA),
-                            seconds(runB), onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
+  m_facts->setText(tr("A %1, B %2.   Best %3   ·   s / epoch %4 → %5   ·   validated on %6")
+                       .arg(runTitle(runA), runTitle(runB), bestWords(runA, runB), seconds(runA), seconds(runB),
+                            onA == onB ? onA : tr("%1 → %2").arg(onA, onB)));
 }
 
 int RunsPage::currentRow() const {

@@ -13,11 +13,10 @@
 #include "gui/document.h"
 #include "gui/models/diff_model.h"
 #include "gui/models/runs_model.h"
+#include "gui/pages/runs/run_curves.h"
 #include "gui/runs_loader.h"
 #include "gui/training_session.h"
 #include "gui/widgets/panel_header.h"
-#include "gui/widgets/plot.h"
-#include "gui/widgets/segment.h"
 
 namespace strata::gui {
 
@@ -42,7 +41,6 @@ class RunsPage : public QWidget {
  private:
   QWidget* makeTools(const Theme& theme);
   QWidget* makeTable(const Theme& theme);
-  QWidget* makePlot(const Theme& theme);
   QWidget* makeDifferences(const Theme& theme);
   void takeRuns();
   void takeSession();
@@ -84,9 +82,8 @@ class RunsPage : public QWidget {
   QTableView* m_table;
   QStackedWidget *m_tableStack, *m_differencesStack;
   class EmptyState* m_noRuns;
-  PanelHeader *m_plotHeader, *m_differencesHeader;
-  Segment *m_value, *m_axis;
-  Plot* m_plot;
+  PanelHeader* m_differencesHeader;
+  RunCurves* m_curves;
 };
 
 }  // namespace strata::gui

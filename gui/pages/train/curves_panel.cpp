@@ -40,12 +40,17 @@ CurvesPanel::CurvesPanel(const Theme& theme, TrainingSession& session, MetricsMo
   m_loss = new Plot(theme, tr("Loss"), this);
   m_loss->setObjectName("lossPlot");
   m_metric = new Plot(theme, tr("Accuracy"), this);
-  m_metric->setObjectName("accuracyPlot");
+  m_metric->setObjectName("metricPlot");
   m_loss->setScale(Plot::Scale::Log);
-  m_metric->setScale(Plot::Scale::Percent);
   m_metricHead = new PanelHeader(theme, tr("Accuracy"), this);
   m_metricHint = makeLabel(theme, {}, Theme::Text::Caption, "text2", this);
+  m_choice = new QComboBox(this);
+  m_choice->setObjectName("metricChoice");
+  m_choice->setAccessibleName(tr("Metric that is shown"));
+  m_choice->setSizeAdjustPolicy(QComboBox::AdjustToContents);
   m_metricHead->addWidget(m_metricHint);
+  m_metricHead->addWidget(m_choice);
+  connect(m_choice, &QComboBox::activated, this, &CurvesPanel::chooseMetric);
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(0, 0, 0, 0);
   column->setSpacing(0);
@@ -140,7 +145,24 @@ bool CurvesPanel::comparable() const {
 
 bool CurvesPanel::referencesShown() const { return comparable() && m_showReferences->isChecked(); }
 
-/// The first metric of the run beside its loss.
+/// What is monitored first; one alone is no choice.
+void CurvesPanel::offerMetrics() {
+  m_choice->clear();
+  const auto add = [this](const std::string& id) { m_choice->addItem(figureTitle(id), QString::fromStdString(id)); };
+  if (!m_metrics.metricId().empty()) add(m_metrics.metricId());
+  for (const auto& id : m_metrics.metrics())
+    if (id != m_metrics.metricId()) add(id);
+  m_choice->setVisible(m_choice->count() > 1);
+}
+
+void CurvesPanel::chooseMetric(int index) {
+  m_metrics.setMetric(m_choice->itemData(index).toString().toStdString());
+  showWords();
+  fillReferences();
+  refresh();
+  emit metricChosen();
+}
+
 void CurvesPanel::showWords() {
   const auto& training = m_session.hasRun() ? m_session.run().project.training : TrainingSpec();
   m_lossHead->setHint(tr("%1 per sample").arg(QString::fromStdString(training.loss.def().title).toLower()));
@@ -148,12 +170,16 @@ void CurvesPanel::showWords() {
   for (QWidget* part : {static_cast<QWidget*>(m_metricHead), static_cast<QWidget*>(m_metric)})
     part->setVisible(metric != nullptr);
   if (!metric) return;
-  m_metricHead->setTitle(QString::fromStdString(metric->title));
+  const auto title = QString::fromStdString(metric->title);
+  m_metricHead->setTitle(title);
+  m_metric->setAccessibleName(title);
+  m_metric->setScale(inPercent(metric->id) ? Plot::Scale::Percent : Plot::Scale::Linear);
   m_metricHead->setHint(metric->id == allMetrics().front().id ? tr("share of samples right")
                                                               : QString::fromStdString(metric->help));
 }
 
 void CurvesPanel::newRun() {
+  offerMetrics();
   showWords();
   m_showReferences->setEnabled(comparable());
   m_showReferences->setToolTip(comparable()
@@ -200,31 +226,38 @@ void CurvesPanel::fillReferences() {
   for (auto* plot : {m_loss, m_metric}) plot->setEndLabelRoom(shown ? room : 52);
 }
 
+/// Where the batches tell nothing of a metric, its training is what the epochs say.
 void CurvesPanel::fillRun(Plot* plot, const MetricsModel::Curve& curve, const std::string& validation) {
   const auto placed = [this](QVector<double> x) {
     if (byTime()) std::transform(x.begin(), x.end(), x.begin(), [this](double at) { return xOf(at); });
     return x;
   };
   plot->setPoints(Raw, placed(curve.rawX), curve.raw);
-  plot->setPoints(Smooth, placed(m_metrics.batchX()), curve.smooth);
-  QVector<double> at, value;
+  QVector<double> at, value, training;
   plot->setBest(Validation, NAN, NAN);
   for (const auto& e : m_metrics.epochs()) {
     at << xOf(e.epoch);
     value << e.value(validation);
+    training << e.value(withoutVal(validation));
     if (e.epoch == m_metrics.bestEpoch()) plot->setBest(Validation, xOf(e.epoch), value.last());
   }
   plot->setPoints(Validation, at, value);
+  const bool batches = curve.smooth.size() == m_metrics.batchX().size();
+  if (batches) plot->setPoints(Smooth, placed(m_metrics.batchX()), curve.smooth);
+  else plot->setPoints(Smooth, at, training);
 }
 
 void CurvesPanel::fillMarks() {
   std::vector<Plot::Mark> loss, metric;
   const int best = m_metrics.bestEpoch();
   if (best > 0 && best <= int(m_metrics.epochs().size())) {
-    const auto key = withVal(m_metrics.metricId());
-    const auto value = figureText(key, m_metrics.epochs()[std::size_t(best - 1)].value(key));
-    loss.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1").arg(best), false});
-    metric.push_back({Plot::Mark::Kind::Best, xOf(best), tr("best epoch %1 · %2").arg(best).arg(value), true});
+    // One flag tells the value too: that of the metric, where there is one.
+    const bool alone = m_metrics.metricId().empty();
+    const std::string key = alone ? "val_loss" : withVal(m_metrics.metricId());
+    const auto brief = tr("best epoch %1").arg(best);
+    const auto full = tr("%1 · %2").arg(brief, figureText(key, m_metrics.epochs()[std::size_t(best - 1)].value(key)));
+    loss.push_back({Plot::Mark::Kind::Best, xOf(best), alone ? full : brief, false});
+    metric.push_back({Plot::Mark::Kind::Best, xOf(best), full, true});
   }
   for (const auto& change : m_session.changes()) {
     loss.push_back({Plot::Mark::Kind::Change, xOf(change.epoch), change.text, false});
@@ -297,8 +330,19 @@ void CurvesPanel::fitLoss(double xEnd) {
   else m_loss->setFull(0, xEnd, 0, niceAbove(high));
 }
 
-/// The axis starts at the highest of a few round values that lies under what validation and references reach.
+/// Of shares that are to grow the axis starts at the highest of a few round values that lies under what validation and
+/// references reach; of all else, at 0.
 void CurvesPanel::fitMetric(double xEnd) {
+  const auto& id = m_metrics.metricId();
+  if (id.empty()) return;
+  if (!inPercent(id) || !higherIsBetter(id)) {
+    double low = 0, high = 0;
+    for (const auto& e : m_metrics.epochs())
+      for (const double value : {e.value(id), e.value(withVal(id))})
+        if (std::isfinite(value)) low = std::min(low, value), high = std::max(high, value);
+    m_metricHint->setText({});
+    return m_metric->setFull(0, xEnd, low < 0 ? -niceAbove(-low) : 0, high > 0 ? niceAbove(high) : 1);
+  }
   std::vector<double> values;
   for (const auto& e : m_metrics.epochs())
     if (const double value = e.value(withVal(m_metrics.metricId())); std::isfinite(value)) values.push_back(value);

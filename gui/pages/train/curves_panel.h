@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Loss and first metric of a run over epochs or seconds, in two plots with one x axis, beside the three reference
-// systems.
+// Loss and one metric of a run over epochs or seconds, in two plots with one x axis, beside the three reference
+// systems. Which metric can be chosen among all that the run records; what it monitors comes first.
 #pragma once
+#include <QComboBox>
 #include <QLabel>
 #include <QSlider>
 #include <QToolButton>
@@ -27,6 +28,9 @@ class CurvesPanel : public QWidget {
   Plot* metricPlot() const { return m_metric; }
   int shownPoints() const;  ///< of the smoothed loss
 
+ signals:
+  void metricChosen();  ///< the model shows another one
+
  protected:
   void keyPressEvent(QKeyEvent* event) override;
 
@@ -44,6 +48,8 @@ class CurvesPanel : public QWidget {
   void fit();
   void fitLoss(double xEnd);
   void fitMetric(double xEnd);
+  void offerMetrics();
+  void chooseMetric(int index);
   void showWords();
   double xOf(double position) const { return byTime() ? m_elapsed.at(position) : position; }
   bool byTime() const { return m_axis->current() == 1; }
@@ -58,6 +64,7 @@ class CurvesPanel : public QWidget {
   QSlider* m_smooth;
   QWidget* m_smoothing;
   QToolButton* m_showReferences;
+  QComboBox* m_choice;  ///< of the metric
   QLabel *m_metricHint, *m_lossHint;
   ElapsedTime m_elapsed{std::vector<EpochRecord>()};  ///< of the run
 };

@@ -10,8 +10,8 @@
 #include "engine/run/settings.h"
 #include "gui/models/runs_model.h"
 #include "gui/widgets/elided_text.h"
-#include "gui/widgets/label.h"
 #include "gui/widgets/panel_header.h"
+#include "gui/widgets/section_title.h"
 
 namespace strata::gui {
 namespace {
@@ -147,14 +147,6 @@ class Swatch : public QWidget {
   bool m_band, m_rings;
 };
 
-QLabel* section(const Theme& theme, const QString& text, QWidget* parent) {
-  auto* label = makeLabel(theme, text, Theme::Text::Caption, "text2", parent);
-  QFont font = label->font();
-  font.setWeight(QFont::DemiBold);
-  label->setFont(font);
-  return label;
-}
-
 }  // namespace
 
 RunSetupPanel::RunSetupPanel(const Theme& theme, Document& document, TrainingSession& session, QWidget* parent)
@@ -179,10 +171,10 @@ RunSetupPanel::RunSetupPanel(const Theme& theme, Document& document, TrainingSes
   auto* column = new QVBoxLayout(inside);
   column->setContentsMargins(12, 8, 12, 12);
   column->setSpacing(8);
-  column->addWidget(section(theme, tr("Can change while running"), inside));
+  column->addWidget(makeSectionTitle(theme, tr("Can change while running"), inside));
   column->addWidget(m_live);
   column->addSpacing(6);
-  column->addWidget(section(theme, tr("Fixed for a run"), inside));
+  column->addWidget(makeSectionTitle(theme, tr("Fixed for a run"), inside));
   column->addWidget(m_fixed);
   column->addSpacing(4);
   column->addWidget(m_branch);
@@ -214,7 +206,7 @@ QWidget* RunSetupPanel::makeLegend(const Theme& theme) {
   grid->setContentsMargins(0, 2, 0, 0);
   grid->setHorizontalSpacing(10);
   grid->setVerticalSpacing(6);
-  grid->addWidget(section(theme, tr("Curves"), box), 0, 0, 1, 2);
+  grid->addWidget(makeSectionTitle(theme, tr("Curves"), box), 0, 0, 1, 2);
   const struct {
     const char* token;
     bool band, rings;

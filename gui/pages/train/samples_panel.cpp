@@ -35,10 +35,9 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   m_view->setObjectName("sampleTiles");
   m_view->setAccessibleName(tr("Test samples"));
   m_view->setModel(&m_model);
-  auto* empty = new EmptyState(
-      theme, tr("No weights yet: pictures with the net's answers appear as soon as a run has started."), {}, this);
+  m_empty = new EmptyState(theme, {}, {}, this);
   m_stack = new QStackedWidget(this);
-  m_stack->addWidget(empty);
+  m_stack->addWidget(m_empty);
   m_stack->addWidget(m_view);
   auto* hints = new QVBoxLayout;
   hints->setContentsMargins(12, 6, 12, 4);
@@ -71,7 +70,18 @@ SamplesPanel::SamplesPanel(const Theme& theme, TrainingSession& session, QWidget
   reset();
 }
 
+/// Why there is nothing to see of the run at hand.
+QString SamplesPanel::emptyText() const {
+  const auto& data = m_session.runDataset();
+  if (m_session.hasRun() && m_session.run().project.training.loss.def().target != TargetKind::ClassIndex)
+    return tr("This net is trained to give back its samples: it names no class.");
+  if (m_session.hasRun() && data && data->test.count == 0)
+    return tr("%1 has no test images.").arg(QString::fromStdString(data->title));
+  return tr("No weights yet: pictures with the net's answers appear as soon as a run has started.");
+}
+
 void SamplesPanel::reset() {
+  m_empty->setSentence(emptyText());
   m_worker.forget();
   m_ranked.clear();
   m_model.setSamples(m_session.runDataset(), true);

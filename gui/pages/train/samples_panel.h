@@ -36,6 +36,7 @@ class SamplesPanel : public QWidget {
  private:
   using Take = std::function<void(const std::vector<Verdict>& found, const QString& of)>;
   void reset();
+  QString emptyText() const;
   void takeSnapshot();
   void ask(PredictionWorker::Kind kind, std::vector<int> indices, Take take);
   void rank();
@@ -52,6 +53,7 @@ class SamplesPanel : public QWidget {
   ElidedText *m_hint, *m_wrong;
   Segment* m_order;
   TileView* m_view;
+  class EmptyState* m_empty;
   QStackedWidget* m_stack;
   PredictionWorker m_worker;  ///< the last member: it ends before what its answers touch
 };

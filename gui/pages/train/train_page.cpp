@@ -4,6 +4,7 @@
 #include <QHeaderView>
 #include <QTableView>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "gui/pages/train/run_setup_panel.h"
 #include "gui/pages/train/speed_panel.h"
@@ -18,6 +19,14 @@ namespace {
 
 constexpr int kRefreshMs = 250;  // drawing the curves is what a window costs the training
 constexpr int kNarrow = 1200, kRightWidth = 350;
+
+/// The metric that is shown first: the one that is monitored, or the run's first; empty in a run without any.
+std::string mainMetric(const TrainingSpec& training) {
+  const auto metrics = metricsOf(training);
+  const auto monitored = withoutVal(monitorOf(training));
+  if (std::find(metrics.begin(), metrics.end(), monitored) != metrics.end()) return monitored;
+  return metrics.empty() ? std::string() : metrics.front();
+}
 
 QTableView* makeTable(QAbstractItemModel* model, QWidget* parent) {
   auto* table = new QTableView(parent);
@@ -105,7 +114,7 @@ QWidget* TrainPage::makeTiles(const Theme& theme) {
   };
   add(m_trainLoss, tr("Training loss"), "train", "tileTrainLoss", 4);
   add(m_valLoss, tr("Validation loss"), "val", "tileValLoss", 4);
-  add(m_valMetric, tr("Validation accuracy"), "val", "tileValAccuracy", 5);
+  add(m_valMetric, tr("Validation accuracy"), "val", "tileValMetric", 5);
   add(m_best, tr("Best so far"), "text", "tileBest", 5);
   add(m_epochTime, tr("Time per epoch"), "text", "tileEpochTime", 4);
   return bar;
@@ -149,6 +158,10 @@ QWidget* TrainPage::makeEvents(const Theme& theme) {
 
 QWidget* TrainPage::makeCentre(const Theme& theme) {
   m_curves = new CurvesPanel(theme, m_session, m_metrics, this);
+  connect(m_curves, &CurvesPanel::metricChosen, this, [this] {
+    showCaptions();
+    refreshTiles();
+  });
   auto* top = new QWidget(this);
   auto* column = new QVBoxLayout(top);
   column->setContentsMargins(0, 0, 0, 0);
@@ -186,12 +199,10 @@ void TrainPage::startRun() {
   m_events.clear();
   m_warnings->hide();
   const auto& run = m_session.run();
-  const bool onTestSet = run.project.data.validation == ValidationSource::TestSet;
-  m_valLoss->setCaption(onTestSet ? tr("Test set loss") : tr("Validation loss"));
-  const auto metrics = metricsOf(run.project.training);
-  m_metrics.setMetric(metrics.empty() ? std::string() : metrics.front());
-  m_valMetric->setCaption((onTestSet ? tr("Test set %1") : tr("Validation %1")).arg(figureName(m_metrics.metricId())));
-  m_best->setCaption(onTestSet ? tr("Best on the test set") : tr("Best so far"));
+  m_metrics.setMetrics(metricsOf(run.project.training));
+  m_metrics.setMetric(mainMetric(run.project.training));
+  showCaptions();
+  showTiles();
   m_events.add(EventsModel::Kind::Info,
                tr("Run %1 on %2, %3, seed %4.")
                    .arg(QString::fromStdString(run.name), QString::fromStdString(run.datasetTitle),
@@ -205,6 +216,16 @@ void TrainPage::startRun() {
   refreshEmptyState();
 }
 
+void TrainPage::showCaptions() {
+  const auto& project = m_session.run().project;
+  const bool onTestSet = project.data.validation == ValidationSource::TestSet;
+  const auto of = onTestSet ? tr("Test set %1") : tr("Validation %1");
+  m_valLoss->setCaption(of.arg(figureName("loss")));
+  m_valMetric->setCaption(of.arg(figureName(m_metrics.metricId())));
+  m_best->setCaption(
+      (onTestSet ? tr("Best test set %1") : tr("Best validation %1")).arg(figureName(monitorOf(project.training))));
+}
+
 void TrainPage::takeHistory() {
   const auto& run = m_session.run();
   m_metrics.clear();
@@ -214,7 +235,7 @@ void TrainPage::takeHistory() {
 
 /// "accuracy 98.00 % and 97.00 %; ", or nothing.
 QString TrainPage::metricWords(const EpochRecord& record) const {
-  const auto& id = m_metrics.metricId();
+  const auto id = mainMetric(m_session.run().project.training);
   if (id.empty()) return {};
   return tr("%1 %2 and %3; ")
       .arg(figureName(id), figureText(id, record.value(id)), figureText(id, record.value(withVal(id))));
@@ -258,7 +279,7 @@ void TrainPage::refreshTiles() {
   }
   const auto& last = epochs.back();
   m_valLoss->set(lossText(last.valLoss), tr("epoch %1").arg(last.epoch));
-  const auto shown = m_metrics.metricId().empty() ? std::string("val_loss") : withVal(m_metrics.metricId());
+  const auto shown = withVal(m_metrics.metricId());
   m_valMetric->set(figureText(shown, last.value(shown)), tr("epoch %1").arg(last.epoch));
   const int best = m_metrics.bestEpoch();
   const auto monitor = monitorOf(m_session.run().project.training);
@@ -268,6 +289,13 @@ void TrainPage::refreshTiles() {
                    tr("elapsed %1").arg(duration(m_session.elapsedSeconds())));
 }
 
+void TrainPage::showTiles() {
+  const bool metric = !m_metrics.metricId().empty();
+  m_valMetric->parentWidget()->setVisible(metric);
+  m_valLoss->parentWidget()->setVisible(!m_narrow || !metric);
+  m_epochTime->parentWidget()->setVisible(!m_narrow);
+}
+
 /// In a small window figures that can be read elsewhere give way, and the samples take no more width than their
 /// buttons.
 void TrainPage::resizeEvent(QResizeEvent* event) {
@@ -275,8 +303,8 @@ void TrainPage::resizeEvent(QResizeEvent* event) {
   const bool narrow = width() < kNarrow;
   if (narrow == m_narrow) return;
   m_narrow = narrow;
-  for (auto* tile : {m_valLoss, m_epochTime}) tile->parentWidget()->setVisible(!narrow);
-  for (auto* tile : {m_trainLoss, m_valMetric, m_best}) tile->setHintShown(!narrow);
+  showTiles();
+  for (auto* tile : {m_trainLoss, m_valLoss, m_valMetric, m_best}) tile->setHintShown(!narrow);
   m_curves->setNarrow(narrow);
   m_samples->setNarrow(narrow);
   auto sizes = m_splitter->sizes();

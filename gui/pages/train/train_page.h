@@ -39,6 +39,8 @@ class TrainPage : public QWidget {
   void startRun();
   void takeHistory();  ///< the figures from their beginning: of a new run, or of one that goes on from an older point
   void takeEpoch(const EpochRecord& record, bool best);
+  void showCaptions();
+  void showTiles();  ///< those that there is room for and something to say in
   QString metricWords(const EpochRecord& record) const;
   void finishRun();
   void refresh();  ///< at most 4 Hz
