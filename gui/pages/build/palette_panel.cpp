@@ -3,7 +3,6 @@
 
 #include <QDir>
 #include <QDrag>
-#include <QFile>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QMimeData>
@@ -13,7 +12,7 @@
 #include <QVBoxLayout>
 #include <algorithm>
 
-#include "engine/base/json.h"
+#include "gui/models/templates.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/stack_painter.h"
 
@@ -21,6 +20,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kRowHeight = 28;
+constexpr int kTemplatesShown = 7;  // the others by scrolling
 
 /// A category is a small bold line with a chevron; a layer its icon, its name and a grip.
 class PaletteDelegate : public QStyledItemDelegate {
@@ -228,22 +228,19 @@ PalettePanel::PalettePanel(const Theme& theme, QWidget* parent) : QWidget(parent
 }
 
 void PalettePanel::addTemplates() {
-  for (const QString name : {"mnist-lesson", "mlp", "lenet5", "vgg-small", "small-resnet"}) {
-    QFile file(":/projects/" + name + ".strata");
-    if (!file.open(QIODevice::ReadOnly)) continue;
-    m_projects.push_back(
-        projectFromJson(parseJson(file.readAll().toStdString(), name.toStdString()), name.toStdString()));
-    const Project& project = m_projects.back();
+  const auto add = [this](const Project& project, const QString& tip) {
+    m_projects.push_back(project);
     auto* item = new QListWidgetItem(QString::fromStdString(project.name), m_templates);
     item->setData(Qt::UserRole, number(analyse(project.network).parameters));
-    item->setToolTip(tr("Double-click to start from this net. Undo brings yours back."));
-  }
-  m_projects.push_back({});
-  m_projects.back().name = tr("Empty stack").toStdString();
-  auto* empty = new QListWidgetItem(tr("Empty stack"), m_templates);
-  empty->setData(Qt::UserRole, number(0));
-  m_templates->setFixedHeight(m_templates->count() * std::max(kRowHeight, m_templates->fontMetrics().height() + 10) +
-                              2);
+    item->setToolTip(tip);
+  };
+  for (const Template& each : templates())
+    add(each.project, each.teaches + '\n' + tr("Double-click to start from this net. Undo brings yours back."));
+  Project empty;
+  empty.name = tr("Empty stack").toStdString();
+  add(empty, tr("Double-click to start with no layer. Undo brings yours back."));
+  const int shown = std::min(m_templates->count(), kTemplatesShown);
+  m_templates->setFixedHeight(shown * std::max(kRowHeight, m_templates->fontMetrics().height() + 10) + 2);
 }
 
 void PalettePanel::focusFilter() {
