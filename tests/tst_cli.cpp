@@ -62,6 +62,7 @@ class TestCli : public QObject {
   void signalsSaveAndEnd();
   void aSecondProcessIsToldWhoHoldsTheRun();
   void predictsPictures();
+  void evaluates();
   void tellsWhatThingsAre();
   void listsDevicesAndData();
   void saysWhenResultsAreLost();
@@ -389,6 +390,31 @@ void TestCli::predictsPictures() {
   const CliResult empty = runStrata({"predict", path("model"), path("empty.png")});
   QCOMPARE(empty.exitCode, 3);
   QVERIFY2(empty.err.find("the picture is empty") != std::string::npos, empty.err.c_str());
+}
+
+// On the data of the run or on others, the same figures as a sum over the confusion; other views stand apart.
+void TestCli::evaluates() {
+  QCOMPARE(train({"--epochs", "2"}, "judged").exitCode, 0);
+  const CliResult result = runStrata({"evaluate", path("judged"), "--views", "shift_flip", "--json"});
+  QVERIFY2(result.exitCode == 0, result.err.c_str());
+  const Json line = jsonLines(result.out).at(0);
+  std::int64_t all = 0, right = 0;
+  for (std::size_t truth = 0; truth < line["confusion"].size(); ++truth)
+    for (std::size_t said = 0; said < line["confusion"][truth].size(); ++said) {
+      all += line["confusion"][truth][said].get<std::int64_t>();
+      if (truth == said) right += line["confusion"][truth][said].get<std::int64_t>();
+    }
+  QCOMPARE(all, line["samples"].get<std::int64_t>());
+  QVERIFY(std::abs(line["accuracy"].get<double>() - double(right) / double(all)) < 1e-9);
+  QVERIFY(line["loss"].get<double>() > 0);
+  QVERIFY(line["averaged"]["loss"].get<double>() != line["loss"].get<double>());
+  const std::string weights = path("judged") + "/checkpoints/last.safetensors";
+  const CliResult text = runStrata({"evaluate", weights, "--train"});
+  QVERIFY2(text.exitCode == 0 && text.out.find("training set") != std::string::npos, text.err.c_str());
+  std::filesystem::copy_file(weights, path("alone.safetensors"));
+  const CliResult alone = runStrata({"evaluate", path("alone.safetensors")});
+  QCOMPARE(alone.exitCode, 2);
+  QVERIFY2(alone.err.find("--data") != std::string::npos, alone.err.c_str());
 }
 
 void TestCli::tellsWhatThingsAre() {

@@ -22,6 +22,7 @@ struct Command {
 
 void addTrain(CLI::App& app, Command& command);
 void addPredict(CLI::App& app, Command& command);
+void addEvaluate(CLI::App& app, Command& command);
 void addInfo(CLI::App& app, Command& command);
 void addDevices(CLI::App& app, Command& command);
 void addData(CLI::App& app, Command& command);

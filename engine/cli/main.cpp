@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   strata::addTrain(app, command);
   strata::addPredict(app, command);
+  strata::addEvaluate(app, command);
   strata::addInfo(app, command);
   strata::addDevices(app, command);
   strata::addData(app, command);

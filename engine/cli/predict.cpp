@@ -8,29 +8,11 @@
 #include "engine/base/json.h"
 #include "engine/base/text.h"
 #include "engine/cli/command.h"
-#include "engine/run/checkpoint.h"
+#include "engine/cli/model_file.h"
 #include "engine/run/predictor.h"
-#include "engine/run/resume.h"
 
 namespace strata {
 namespace {
-
-/// The weights are answered with all the same: they may be all that is left.
-void tellIfNotTheBest(const Path& run) {
-  try {
-    if (const std::string problem = problemWithBest(readRun(run)); !problem.empty()) std::cerr << problem << std::endl;
-  } catch (const Error&) {  // a record that cannot be read calls nothing the best
-  }
-}
-
-/// A run's best weights, else its last; or the checkpoint itself.
-Checkpoint readModel(const std::string& model) {
-  if (somethingAt(model) && !folderAt(model)) return readCheckpoint(model);
-  const Path run = findRun(model), checkpoints = run / "checkpoints";
-  tellIfNotTheBest(run);
-  const Path best = checkpoints / "best.safetensors";
-  return readCheckpoint(somethingAt(best) ? best : checkpoints / "last.safetensors");
-}
 
 /// A picture made ready for the net, and what a person should know about it.
 struct Sample {
@@ -54,10 +36,6 @@ Sample readSample(const Path& path, const Checkpoint& model, const PrepChoice& c
         "was inverted to match the data the net learned from; to keep it as it is, add --polarity " +
         std::string(model.preprocessing.ink == Ink::Dark ? "dark-on-light" : "light-on-dark"));
   return sample;
-}
-
-std::string className(const Checkpoint& model, std::size_t index) {
-  return index < model.classes.size() ? model.classes[index] : std::to_string(index);
 }
 
 void print(const std::string& image, const Checkpoint& model, const std::vector<float>& probabilities,

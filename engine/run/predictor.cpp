@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/memory.h"
+#include "engine/data/picture_moves.h"
 
 namespace strata {
 namespace {
@@ -39,7 +40,28 @@ void checkLabels(const Samples& samples, const std::vector<int>& indices, int cl
           "Use data of the net's classes");
 }
 
+std::vector<PictureMoves> otherViews(const std::string& id) {
+  const bool shifted = id.starts_with("shift"), flipped = id.ends_with("flip");
+  std::vector<PictureMoves> views;
+  for (const bool mirrored : {false, true})
+    for (const auto& [down, right] : {std::pair{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}}) {
+      const bool moved = down != 0 || right != 0;
+      if ((mirrored && !flipped) || (moved && !shifted) || (!mirrored && !moved)) continue;
+      PictureMoves& view = views.emplace_back();
+      view.down = down, view.right = right, view.mirrored = mirrored;
+    }
+  return views;
+}
+
 }  // namespace
+
+const std::vector<Choice>& testViews() {
+  static const std::vector<Choice> views{{"none", "None", "Each sample once, as it is."},
+                                         {"shift", "Shifted", "Also moved by one pixel each way: five views."},
+                                         {"flip", "Mirrored", "Also mirrored: two views."},
+                                         {"shift_flip", "Both", "Moved and mirrored: ten views."}};
+  return views;
+}
 
 Predictor::Predictor(const NetworkSpec& network, const LossSpec& loss, const std::string& backend, int threads)
     : m_network(network), m_loss(loss), m_outputSize(outputSize(network)), m_weights(layoutFor(network)),
@@ -91,8 +113,34 @@ std::vector<std::vector<float>> Predictor::activations(const std::vector<float>&
   return out;
 }
 
+/// The mean of what the net puts out for each view.
+void Predictor::forwardViews(CompiledNetwork& net, const Batch& batch, std::uint8_t ground, const std::string& views,
+                             std::vector<float>& outputs) {
+  net.forward(batch, outputs.data());
+  if (views == testViews().front().id) return;
+  const Shape& shape = m_network.input;
+  if (!batch.bytes || !shape.isImage())
+    throw Error(Error::Kind::Input, "views", "the samples are no pictures, so there are no other views of them",
+                "Evaluate without views");
+  const std::int64_t values = batch.size * m_outputSize;
+  std::vector<float> ofView(static_cast<std::size_t>(values));
+  std::vector<std::uint8_t> moved(static_cast<std::size_t>(batch.size * shape.size()));
+  const std::vector<PictureMoves> others = otherViews(views);
+  for (const PictureMoves& moves : others) {
+    Batch view = batch;
+    for (int n = 0; n < batch.size; ++n)
+      movePicture(moves, shape, ground, batch.bytes + n * shape.size(), moved.data() + n * shape.size());
+    view.bytes = moved.data();
+    net.forward(view, ofView.data());
+    for (std::int64_t i = 0; i < values; ++i)
+      outputs[static_cast<std::size_t>(i)] += ofView[static_cast<std::size_t>(i)];
+  }
+  for (std::int64_t i = 0; i < values; ++i)
+    outputs[static_cast<std::size_t>(i)] /= static_cast<float>(others.size() + 1);
+}
+
 Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& indices,
-                               const Preprocessing& preprocessing) {
+                               const Preprocessing& preprocessing, const std::string& views) {
   const bool classifies = m_loss.def().target == TargetKind::ClassIndex;
   const int classes = classifies ? static_cast<int>(m_outputSize) : 0;
   if (classifies) checkLabels(samples, indices, classes);
@@ -109,7 +157,7 @@ Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& i
   LossResult sums;
   for (int i = 0; i < batches.count(); ++i) {
     const Batch batch = batches.at(i);
-    net.forward(batch, values.data());
+    forwardViews(net, batch, batches.ground(), views, values);
     sums += scorer(batch, 0, batch.size, m_outputSize, values.data());
     m_loss.def().predict(values.data(), batch.size, m_outputSize, values.data());
     const std::span<const float> made(values.data(), static_cast<std::size_t>(batch.size * m_outputSize));

@@ -11,6 +11,10 @@
 
 namespace strata {
 
+/// Which views of a sample an answer may be the mean of: "none" is the sample alone, "shift" adds those moved by a
+/// pixel in each direction, "flip" the mirrored one, "shift_flip" both.
+const std::vector<Choice>& testViews();
+
 struct Evaluation {
   std::vector<float> predictions;  ///< [N, outputSize()]: probabilities by class where the loss is a classifier's
   // Of classifiers:
@@ -39,12 +43,16 @@ class Predictor {
   /// Every layer's output for one sample, in stack order.
   std::vector<std::vector<float>> activations(const std::vector<float>& sample);
   /// `indices` of `samples`. Error::Input when a label is not one of the net's classes.
-  Evaluation evaluate(const Samples& samples, const std::vector<int>& indices, const Preprocessing& preprocessing);
+  /// `views`: one of testViews(); Error::Input where the samples are no pictures of bytes.
+  Evaluation evaluate(const Samples& samples, const std::vector<int>& indices, const Preprocessing& preprocessing,
+                      const std::string& views = testViews().front().id);
   const NetworkSpec& network() const { return m_network; }
   const LossSpec& loss() const { return m_loss; }
 
  private:
   int samplesAtOnce(std::size_t wanted) const;
+  void forwardViews(CompiledNetwork& net, const Batch& batch, std::uint8_t ground, const std::string& views,
+                    std::vector<float>& outputs);
   CompiledNetwork& netFor(int samples);
 
   NetworkSpec m_network;
