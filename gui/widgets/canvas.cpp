@@ -46,7 +46,7 @@ Canvas::Canvas(const Theme& theme, QWidget* parent)
   setFocusPolicy(Qt::StrongFocus);
   setAcceptDrops(true);
   setCursor(Qt::CrossCursor);
-  setMinimumSize(140, 140);
+  setMinimumSize(140, 96);
   m_sheet.ink.fill(0);
   m_undo.setUndoLimit(kUndoSteps);
   connect(&theme, &Theme::changed, this, qOverload<>(&QWidget::update));

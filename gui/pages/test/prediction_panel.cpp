@@ -11,7 +11,7 @@ namespace strata::gui {
 PredictionPanel::PredictionPanel(const Theme& theme, QWidget* parent) : QWidget(parent) {
   m_header = new PanelHeader(theme, tr("Prediction"), this);
   m_bars = new ProbabilityBars(theme, this);
-  m_bars->setMinimumHeight(220);
+  m_bars->setMinimumHeight(180);
   auto* mapsHeader = new PanelHeader(theme, tr("Feature maps"), this);
   mapsHeader->setHint(tr("scaled per layer"));
   mapsHeader->addWidget(new MapLegend(theme, this));

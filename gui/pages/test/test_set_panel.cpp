@@ -103,7 +103,8 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   connect(m_tiles->selectionModel(), &QItemSelectionModel::selectionChanged, this, offerPut);
   connect(&m_samples, &QAbstractItemModel::modelReset, this, offerPut);
   offerPut();
-  auto* confusedRow = new QHBoxLayout;
+  m_confusedBox = new QWidget(box);
+  auto* confusedRow = new QHBoxLayout(m_confusedBox);
   confusedRow->addWidget(makeLabel(theme, tr("Most confused"), Theme::Text::Caption, "text2", box));
   m_confused = new QHBoxLayout;
   m_confused->setSpacing(6);
@@ -123,7 +124,7 @@ QWidget* TestSetPanel::makeCell(const Theme& theme) {
   column->addLayout(tiles, 1);
   column->addLayout(row);
   confusedRow->setContentsMargins(12, 2, 12, 0);
-  column->addLayout(confusedRow);
+  column->addWidget(m_confusedBox);
   return box;
 }
 
@@ -234,8 +235,17 @@ void TestSetPanel::fitConfused() {
   }
 }
 
+int TestSetPanel::asidesHeight() const { return m_confusedBox->sizeHint().height() + m_legend->sizeHint().height(); }
+
+QSize TestSetPanel::minimumSizeHint() const {
+  const QSize all = QWidget::minimumSizeHint();
+  return m_confusedBox->isHidden() ? all : all - QSize(0, asidesHeight());
+}
+
 void TestSetPanel::resizeEvent(QResizeEvent* event) {
   QWidget::resizeEvent(event);
+  const bool low = height() < minimumSizeHint().height() + asidesHeight();
+  for (QWidget* aside : {m_confusedBox, static_cast<QWidget*>(m_legend)}) aside->setVisible(!low);
   fitConfused();
 }
 

@@ -37,6 +37,7 @@ class TestSetPanel : public QWidget {
   void clear(const QString& why);
   const ConfusionModel& matrix() const { return m_matrix; }
   void choose(int truth, int predicted);
+  QSize minimumSizeHint() const override;  ///< without what gives way in a low window
 
  signals:
   void putOnCanvas(int testImage);
@@ -50,6 +51,7 @@ class TestSetPanel : public QWidget {
   void showCell();
   void showConfused();
   void fitConfused();
+  int asidesHeight() const;
 
   const Theme& m_theme;
   std::shared_ptr<const Dataset> m_dataset;
@@ -66,6 +68,7 @@ class TestSetPanel : public QWidget {
   TileView* m_tiles;
   QPushButton* m_put;
   QHBoxLayout* m_confused;
+  QWidget* m_confusedBox;  ///< with the legend, what a low window does without
   QStackedWidget* m_stack;
   EmptyState* m_empty;
 };
