@@ -481,7 +481,7 @@ class TestCudaSim : public QObject {
           {"batch_norm", R"({"scale": false})", Shape::image(5, 4, 70)},
           {"batch_norm", "{}", Shape::vector(300)},
           {"depthwise_conv2d", "{}", Shape::image(30, 30, 2)},
-          {"depthwise_conv2d", R"({"depth_multiplier": 2, "padding": "same"})", Shape::image(5, 5, 40)},
+          {"depthwise_conv2d", R"({"depth_multiplier": 2, "padding": "same"})", Shape::image(3, 3, 40)},
           {"depthwise_conv2d", R"({"kernel_size": [5, 4], "strides": [2, 1]})", Shape::image(24, 23, 3)},
           {"depthwise_conv2d", R"({"kernel_size": 2, "strides": 3, "use_bias": false})", Shape::image(20, 20, 3)},
           {"global_avg_pool", "{}", Shape::image(14, 12, 5)},
@@ -573,7 +573,7 @@ class TestCudaSim : public QObject {
     QTest::addColumn<int>("columns");
     QTest::addColumn<double>("mean");
     for (const auto& [rows, columns] : {std::pair{1, 5}, {2, 1}, {7, 3}, {20000, 1}, {9000, 7}, {5000, 130}, {3, 300}})
-      for (const double mean : {0.0, -3.0, 1e3, 1e4})
+      for (const double mean : {0.0, -3.0, 1e3, 1e6})
         QTest::addRow("%d rows of %d, around %g", rows, columns, mean) << rows << columns << mean;
   }
   void moments() {
@@ -613,7 +613,7 @@ class TestCudaSim : public QObject {
         squares += std::pow(values[static_cast<std::size_t>(row * columns + c)] - sum / rows, 2);
       const double inverse = 1 / std::sqrt(squares / rows + 1e-3);
       const auto at = static_cast<std::size_t>(c), behind = at + static_cast<std::size_t>(columns);
-      QVERIFY2(std::abs(got[at] - sum / rows) <= 1e-6 * std::max(1.0, std::abs(sum / rows)),
+      QVERIFY2(std::abs(got[at] - sum / rows) <= 1e-6 * std::abs(sum / rows) + 1e-5 / inverse,
                qPrintable(QString("mean %1, expected %2").arg(got[at]).arg(sum / rows)));
       QVERIFY2(std::abs(got[behind] - inverse) <= 1e-5 * inverse,
                qPrintable(QString("%1, expected %2").arg(got[behind]).arg(inverse)));

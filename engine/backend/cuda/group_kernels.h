@@ -16,7 +16,8 @@ STRATA_DEVICE Moments together(const Moments& a, const Moments& b) {
   return {count, a.mean + off * share, a.squares + b.squares + off * off * a.count * share};
 }
 
-/// Batch norm's first launch: mean and sum of squares around it, of each column in each part.
+/// Batch norm's first launch: mean, less the column's first number, and sum of squares around it, of each column in
+/// each part.
 struct BatchNormMoments : Tiled {
   static constexpr const char* kName = "BatchNormMoments";
   struct Common {
@@ -27,7 +28,8 @@ struct BatchNormMoments : Tiled {
   std::vector<Access> buffers() const { return accesses(x, partials); }
   STRATA_DEVICE int phases() const { return treeSteps(tiling.lanes()) + 2; }
 
-  /// Summed around the first of the numbers, so that little is lost however far from zero they lie.
+  /// Summed around the first of the member's numbers, and told beside the first of all, so that little is lost however
+  /// far from zero they lie.
   STRATA_DEVICE Moments own(const Tiling::Place& place) const {
     const Index first = place.first + place.lane;
     if (first >= place.end) return {0, 0, 0};
@@ -40,7 +42,7 @@ struct BatchNormMoments : Tiled {
     });
     const auto count = static_cast<float>((place.end - first + tiling.lanes() - 1) / tiling.lanes());
     const float around = squares - sum * (sum / count);
-    return {count, pivot + sum / count, around < 0 ? 0.0f : around};
+    return {count, pivot - x[place.column] + sum / count, around < 0 ? 0.0f : around};
   }
   STRATA_DEVICE void operator()(const Tiling::Place& place, int phase, Common& common) const {
     if (place.idle) return;
@@ -93,7 +95,8 @@ struct BatchNorm : Tiled {
   /// What all rows of the column need; one group of those that have the column tells the others' memory.
   STRATA_DEVICE void settle(const Tiling::Place& place, Moments& mine, float& gain) const {
     const int c = place.column;
-    if (!partials) mine = {1, movingMean[c], movingVariance[c]};
+    if (partials) mine.mean += x[c];
+    else mine = {1, movingMean[c], movingVariance[c]};
     const float variance = mine.squares / mine.count, inverse = 1 / sqrtf(variance + epsilon);
     gain = gamma ? gamma[c] * inverse : inverse;
     if (place.part != 0) return;
