@@ -19,6 +19,7 @@
 #include "engine/backend/reference/reference_backend.h"
 #include "engine/base/json.h"
 #include "engine/base/rng.h"
+#include "engine/layers/common.h"
 #include "engine/run/checkpoint.h"
 #include "engine/run/project.h"
 #include "made_nets.h"
@@ -35,6 +36,7 @@ using strata::cuda::SimBreach;
 using strata::cuda::SimDevice;
 
 Q_DECLARE_METATYPE(strata::Precision)
+Q_DECLARE_METATYPE(strata::Shape)
 
 namespace {
 
@@ -102,9 +104,9 @@ void eachFrozen(const NetworkSpec& network, const std::function<void(std::size_t
     if (!node.trainable) visit(static_cast<std::size_t>(node.weightsOffset), static_cast<std::size_t>(node.parameters));
 }
 
-/// The stages of all types but these.
+/// The kernels of all types but these.
 std::set<std::string> typesWithout(const std::set<std::string>& types) {
-  std::set<std::string> rest = cuda::stageTypes();
+  std::set<std::string> rest = cuda::kernelTypes();
   for (const std::string& type : types) rest.erase(type);
   return rest;
 }
@@ -168,7 +170,7 @@ struct Twins {
   std::shared_ptr<SimDevice> device;
   Network reference;
   CudaNetwork cuda;
-  explicit Twins(const Net& net, bool hasProducts = true, const std::set<std::string>& types = cuda::stageTypes())
+  explicit Twins(const Net& net, bool hasProducts = true, const std::set<std::string>& types = cuda::kernelTypes())
       : device(simDevice(hasProducts)), reference(*backend, net.request), cuda(device, net.request, types) {
     reference.setWeights(net.weights);
     cuda.setWeights(net.weights);
@@ -252,7 +254,7 @@ class TestCudaSim : public QObject {
       net.weights = initialWeights(net.request.network, seed);
       Rng rng(seed, Stream::Test, 79);
       const test::MadeBatch made(net.request.network, 3, test::Inputs::Dense, rng);
-      Twins pair(net, true, seed % 2 ? cuda::stageTypes() : typesWithout({"add", "concat", "activation"}));
+      Twins pair(net, true, seed % 2 ? cuda::kernelTypes() : typesWithout({"add", "concat", "activation"}));
       for (std::uint64_t step = 0; step < 3; ++step) {
         const LossResult got = pair.cuda.trainBatch(made.batch, 0.01, step),
                          wanted = pair.reference.trainBatch(made.batch, 0.01, step);
@@ -293,7 +295,7 @@ class TestCudaSim : public QObject {
     net.request.precision = precision;
     for (LayerSpec& layer : net.request.network.layers)
       layer.trainable = !layers.contains(QString::fromStdString(layer.name));
-    const std::set<std::string> types = onHost ? typesWithout({"conv2d", "dense"}) : cuda::stageTypes();
+    const std::set<std::string> types = onHost ? typesWithout({"conv2d", "dense"}) : cuda::kernelTypes();
     compare(net, precision, true, types);
     Twins pair(net, true, types);
     std::vector<float> state(pair.cuda.optimizerState().size(), 0.5f);
@@ -462,6 +464,163 @@ class TestCudaSim : public QObject {
             precision, hasProducts);
   }
 
+  // Layers that treat each channel by itself, where their sums go by several parts, groups and chunks of taps, and with
+  // every activation, of their own or behind them; learning and frozen.
+  void channels_data() {
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<QByteArray>("fields");
+    QTest::addColumn<Shape>("in");
+    QTest::addColumn<bool>("trainable");
+    QTest::addColumn<Precision>("precision");
+    struct Case {
+      const char *type, *fields;
+      Shape in;
+    };
+    for (const Case& row :
+         {Case{"batch_norm", "{}", Shape::image(20, 20, 3)},
+          {"batch_norm", "{}", Shape::image(28, 28, 1)},
+          {"batch_norm", R"({"scale": false})", Shape::image(5, 4, 70)},
+          {"batch_norm", "{}", Shape::vector(300)},
+          {"depthwise_conv2d", "{}", Shape::image(30, 30, 2)},
+          {"depthwise_conv2d", R"({"depth_multiplier": 2, "padding": "same"})", Shape::image(3, 3, 40)},
+          {"depthwise_conv2d", R"({"kernel_size": [5, 4], "strides": [2, 1]})", Shape::image(24, 23, 3)},
+          {"depthwise_conv2d", R"({"kernel_size": 2, "strides": 3, "use_bias": false})", Shape::image(20, 20, 3)},
+          {"global_avg_pool", "{}", Shape::image(14, 12, 5)},
+          {"global_avg_pool", "{}", Shape::image(3, 3, 70)}})
+      for (const bool trainable : {true, false})
+        for (const Precision precision : kCompared)
+          if (trainable || std::string(row.type) != "global_avg_pool")
+            QTest::addRow("%s %s on %s%s, %s", row.type, row.fields, row.in.text().c_str(), trainable ? "" : ", frozen",
+                          precisionName(precision))
+                << row.type << QByteArray(row.fields) << row.in << trainable << precision;
+  }
+  void channels() {
+    QFETCH(QString, type);
+    QFETCH(QByteArray, fields);
+    QFETCH(Shape, in);
+    QFETCH(bool, trainable);
+    QFETCH(Precision, precision);
+    const Json values = Json::parse(fields.toStdString());
+    const bool bends = type != "global_avg_pool";
+    for (const ActivationDef& activation : allActivations())
+      for (const bool behind : {false, true}) {
+        if (!bends && (behind || activation.kind != Activation::Linear)) continue;
+        // A batch of coarse numbers may have one of them as its mean: where it bends is then decided by a rounding.
+        const bool bent = activation.kind == Activation::Relu || activation.kind == Activation::LeakyRelu;
+        if (type == "batch_norm" && bent && precision == Precision::Bfloat16) continue;
+        Json own = values;
+        if (bends && !behind) own["activation"] = activation.choice.id;
+        std::vector<LayerSpec> layers{layer(type.toStdString(), own, "tested")};
+        layers.front().trainable = trainable;
+        if (behind) layers.push_back(layer("activation", {{"activation", activation.choice.id}}, "bend"));
+        for (const bool deep : {false, true}) {
+          const Net net = netAround(layers, in, deep);
+          compare(net, precision);
+          if (QTest::currentTestFailed()) qInfo("%s, behind: %d, deep: %d", activation.choice.id.c_str(), behind, deep);
+          if (QTest::currentTestFailed()) return;
+          Twins pair(net);
+          const std::string text = pair.cuda.explain();
+          QVERIFY2(text.find("on the host") == std::string::npos, text.c_str());
+          QCOMPARE(text.find("tested + bend  own kernels") != std::string::npos, behind);
+        }
+      }
+  }
+
+  // What they cost: launches of one step beside those of the same net without the layer.
+  void channelLaunches_data() {
+    QTest::addColumn<QByteArray>("type");
+    QTest::addColumn<bool>("trainable");
+    QTest::addColumn<QStringList>("forward");
+    QTest::addColumn<QStringList>("backward");
+    QTest::newRow("batch norm") << QByteArray("batch_norm") << true << QStringList{"BatchNormMoments", "BatchNorm"}
+                                << QStringList{"BatchNormSums", "BatchNormGradient"};
+    QTest::newRow("batch norm, frozen") << QByteArray("batch_norm") << false << QStringList{"BatchNorm"}
+                                        << QStringList{"BatchNormGradient"};
+    QTest::newRow("global average") << QByteArray("global_avg_pool") << true << QStringList{"GlobalAverage"}
+                                    << QStringList{"GlobalAverageGradient"};
+    QTest::newRow("depthwise") << QByteArray("depthwise_conv2d") << true << QStringList{"DepthwiseForward"}
+                               << QStringList{"DepthwiseKernelGradient (side)", "DepthwiseDataGradient"};
+    QTest::newRow("depthwise, frozen") << QByteArray("depthwise_conv2d") << false << QStringList{"DepthwiseForward"}
+                                       << QStringList{"DepthwiseDataGradient"};
+  }
+  void channelLaunches() {
+    QFETCH(QByteArray, type);
+    QFETCH(bool, trainable);
+    QFETCH(QStringList, forward);
+    QFETCH(QStringList, backward);
+    std::vector<LayerSpec> layers{layer(type.toStdString(), Json::object(), "tested")};
+    layers.front().trainable = trainable;
+    const Net net = netAround(layers, Shape::image(20, 20, 3), true);
+    Twins pair(net);
+    pair.device->logging = true;
+    pair.cuda.trainBatch(net.batch(kMaxBatch), 0.01, 0);
+    QStringList before, after;
+    bool lossSeen = false;
+    for (const std::string& work : pair.device->log) {
+      lossSeen = lossSeen || work == "SoftmaxCrossEntropy";
+      for (const char* stem : {"BatchNorm", "GlobalAverage", "Depthwise"})
+        if (work.starts_with(stem)) (lossSeen ? after : before) << QString::fromStdString(work);
+    }
+    QCOMPARE(before, forward);
+    QCOMPARE(after, backward);
+    QCOMPARE(std::ranges::count(pair.device->log, "Reduce"), 1);
+    pair.cuda.trainBatch(net.batch(kMaxBatch), 0.01, 1);
+    QCOMPARE(pair.device->counts.graphs, 1);  // nothing waits for the host
+  }
+
+  // Mean and variance of numbers far from zero, beside those in double.
+  void moments_data() {
+    QTest::addColumn<int>("rows");
+    QTest::addColumn<int>("columns");
+    QTest::addColumn<double>("mean");
+    for (const auto& [rows, columns] : {std::pair{1, 5}, {2, 1}, {7, 3}, {20000, 1}, {9000, 7}, {5000, 130}, {3, 300}})
+      for (const double mean : {0.0, -3.0, 1e3, 1e6})
+        QTest::addRow("%d rows of %d, around %g", rows, columns, mean) << rows << columns << mean;
+  }
+  void moments() {
+    QFETCH(int, rows);
+    QFETCH(int, columns);
+    QFETCH(double, mean);
+    using namespace strata::cuda;
+    Rng rng(4, strata::Stream::Test);
+    std::vector<float> values(static_cast<std::size_t>(rows) * static_cast<std::size_t>(columns));
+    for (float& value : values) value = static_cast<float>(mean + rng.normal());
+    for (int c = 0; c < columns; ++c) values[static_cast<std::size_t>(c)] += 50;  // what lies far off may come first
+    SimDevice device;
+    const Tiling tiling = tilingOf(rows, columns);
+    QVERIFY(tiling.groups() <= std::max(kMostGroups, tiling.tiles()));
+    QVERIFY(tiling.firstOf(0) == 0 && tiling.firstOf(tiling.parts) == rows);
+    Buffer<float> x(device, rows * columns), y(device, rows * columns), partials(device, tiling.parts * 2 * columns),
+        statistics(device, 2 * columns), moving(device, columns);
+    device.copyIn(Lane::Main, x.data(), values.data(), x.bytes());
+    device.clear(Lane::Main, moving.data(), moving.bytes());
+    launch(device, Lane::Main, BatchNormMoments{tiling, x.in(), partials.out()}, tiling.groups());
+    BatchNorm norm;
+    norm.tiling = tiling;
+    norm.epsilon = 1e-3f;
+    norm.x = x.in();
+    norm.movingMean = norm.movingVariance = moving.in();
+    norm.partials = partials.in();
+    norm.y = y.out();
+    norm.statistics = statistics.out();
+    launch(device, Lane::Main, norm, tiling.groups());
+    std::vector<float> got(static_cast<std::size_t>(2 * columns));
+    device.copyOut(Lane::Main, got.data(), statistics.data(), statistics.bytes());
+    device.synchronize();
+    for (int c = 0; c < columns; ++c) {
+      double sum = 0, squares = 0;
+      for (int row = 0; row < rows; ++row) sum += values[static_cast<std::size_t>(row * columns + c)];
+      for (int row = 0; row < rows; ++row)
+        squares += std::pow(values[static_cast<std::size_t>(row * columns + c)] - sum / rows, 2);
+      const double inverse = 1 / std::sqrt(squares / rows + 1e-3);
+      const auto at = static_cast<std::size_t>(c), behind = at + static_cast<std::size_t>(columns);
+      QVERIFY2(std::abs(got[at] - sum / rows) <= 1e-6 * std::abs(sum / rows) + 1e-5 / inverse,
+               qPrintable(QString("mean %1, expected %2").arg(got[at]).arg(sum / rows)));
+      QVERIFY2(std::abs(got[behind] - inverse) <= 1e-5 * inverse,
+               qPrintable(QString("%1, expected %2").arg(got[behind]).arg(inverse)));
+    }
+  }
+
   // Whatever ends the net, its logits come out in float32.
   void endsWithFlatten_data() { replayedBits_data(); }
   void endsWithFlatten() {
@@ -472,30 +631,79 @@ class TestCudaSim : public QObject {
     compare(net, precision);
   }
 
-  // A loss without a kernel: the host computes it, and says so.
-  void aLossOnTheHost_data() {
-    QTest::addColumn<bool>("rounded");
-    QTest::newRow("float32") << false;
-    QTest::newRow("bfloat16") << true;
+  // The mean squared error of an autoencoder, by its kernel; and as a loss without one, which the host computes and
+  // says so.
+  void squaredError_data() {
+    QTest::addColumn<bool>("onHost");
+    QTest::addColumn<Precision>("precision");
+    for (const bool onHost : {false, true})
+      for (const Precision precision : kCompared)
+        QTest::addRow("%s, %s", onHost ? "on the host" : "own kernel", precisionName(precision)) << onHost << precision;
   }
-  void aLossOnTheHost() {
-    QFETCH(bool, rounded);
-    Net net =
-        netAround({layer("dense", {{"units", 9}, {"activation", "tanh"}}, "code")}, Shape::vector(24), false, "adamw");
-    net.request.network.layers.back() = layer("dense", {{"units", 24}}, "top");
-    net.request.loss = {"mean_squared_error", {}};
-    net.request.precision = rounded ? Precision::Bfloat16 : Precision::Float32;
-    net.weights = initialWeights(net.request.network, 3);
-    Twins pair(net);
-    QVERIFY(pair.cuda.explain().find("mean_squared_error runs on the host") != std::string::npos);
+  void squaredError() {
+    QFETCH(bool, onHost);
+    QFETCH(Precision, precision);
+    const bool rounded = precision == Precision::Bfloat16;
+    Net net = autoencoder();
+    net.request.precision = precision;
+    Twins pair(net, true, onHost ? typesWithout({"mean_squared_error"}) : cuda::kernelTypes());
+    QCOMPARE(pair.cuda.explain().find("mean_squared_error runs on the host") != std::string::npos, onHost);
+    std::vector<float> sample(net.pixels.begin(), net.pixels.end());
+    for (float& value : sample) value = value / 200 - 0.5f;
     for (std::uint64_t step = 0; step < 6; ++step) {  // as launches, captured, and as graphs
-      const Batch batch = net.batch(step == 5 ? 2 : 3);
-      const LossResult got = pair.cuda.trainBatch(batch, 0.01, step),
-                       wanted = pair.reference.trainBatch(batch, 0.01, step);
-      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < (rounded ? 0.05 : 1e-4) * wanted.lossSum,
+      Batch batch = net.batch(step == 5 ? 2 : 3);
+      batch.labels = nullptr;
+      if (step % 2) batch.bytes = nullptr, batch.floats = sample.data();
+      const LossResult got = pair.cuda.trainBatch(batch, 0.5, step),
+                       wanted = pair.reference.trainBatch(batch, 0.5, step);
+      QVERIFY2(std::abs(got.lossSum - wanted.lossSum) < (rounded ? 0.05 : 1e-5) * wanted.lossSum,
                qPrintable(QString("%1, expected %2").arg(got.lossSum).arg(wanted.lossSum)));
+      if (!rounded) QVERIFY(relativeError(pair.cuda.gradients(), pair.reference.gradients()) < 1e-5);
     }
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < (rounded ? 0.05 : 1e-4));
+    const Weights before = pair.cuda.weights();
+    sample[7] = NAN;
+    Batch bad = net.batch(3);
+    bad.bytes = nullptr;
+    bad.floats = sample.data();
+    QVERIFY(!std::isfinite(pair.cuda.trainBatch(bad, 0.01, 7).lossSum));
+    QCOMPARE(pair.cuda.weights(), before);
+  }
+
+  // Its samples lie on the device too, or pass through it, moved there or not, and need no labels.
+  void squaredErrorRuns_data() {
+    runs_data();
+    QTest::newRow("samples that pass through the device, moved there") << false << 2 << 15.0;
+  }
+  void squaredErrorRuns() {
+    QFETCH(bool, fits);
+    QFETCH(int, shift);
+    QFETCH(double, rotate);
+    const bool streamed = QByteArray(QTest::currentDataTag()).contains("pass through");
+    const Net net = autoencoder();
+    Twins pair(net);
+    Samples samples = randomSamples(net.request.network, (streamed ? 45 : 12) * kMaxBatch - 2);
+    samples.labels.clear();
+    if (!fits) pair.device->capacity = pair.device->liveBytes() + (std::size_t{256} << 20) + (streamed ? 36000 : 5000);
+    std::vector<int> order(static_cast<std::size_t>(samples.count));
+    std::iota(order.begin(), order.end(), 0);
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      batches.startEpoch(epoch, true, 3);
+      const std::vector<double> rates(12, 0.01);
+      pair.device->counts = {};
+      const auto step = static_cast<std::uint64_t>(epoch) * rates.size();
+      const std::vector<LossResult> got = pair.cuda.trainRun(batches, 0, rates, step),
+                                    wanted = pair.reference.trainRun(batches, 0, rates, step);
+      QCOMPARE(got.size(), rates.size());
+      const int waits = pair.device->counts.waits;
+      if (epoch > 0)
+        QVERIFY2(fits ? waits == 1 : streamed ? waits < 5 : waits == 12, qPrintable(QString::number(waits)));
+      for (std::size_t i = 0; i < got.size(); ++i)
+        QVERIFY2(std::abs(got[i].lossSum - wanted[i].lossSum) < 1e-5 * wanted[i].lossSum,
+                 qPrintable(QString("step %1").arg(step + i)));
+    }
+    QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-4);
   }
 
   void optimizers_data() {
@@ -1164,6 +1372,17 @@ class TestCudaSim : public QObject {
         Shape::image(14, 14, 1), false, optimizer);
   }
 
+  /// An image of 300 values through nine of them, and back.
+  static Net autoencoder() {
+    Net net = netAround(
+        {layer("flatten", Json::object(), "flat"), layer("dense", {{"units", 9}, {"activation", "tanh"}}, "code")},
+        Shape::image(20, 15, 1), false, "sgd");
+    net.request.network.layers.back() = layer("dense", {{"units", 300}}, "top");
+    net.request.loss = {"mean_squared_error", {}};
+    net.weights = initialWeights(net.request.network, 3);
+    return net;
+  }
+
   static Net netOfExample(const QString& type, int example, bool deep) {
     const LayerDef& def = *findLayer(type.toStdString());
     const Example& found = def.examples.at(static_cast<std::size_t>(example));
@@ -1261,7 +1480,7 @@ class TestCudaSim : public QObject {
         if (!cuda) {
           device->capacity = std::size_t{8} << 30;
           cuda = std::make_unique<CudaNetwork>(
-              device, net.request, way == Way::OnHost ? typesWithout({"conv2d", "dropout"}) : cuda::stageTypes());
+              device, net.request, way == Way::OnHost ? typesWithout({"conv2d", "dropout"}) : cuda::kernelTypes());
           if (way == Way::Streamed)
             device->capacity = device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
           cuda->setWeights(weights);
@@ -1292,7 +1511,7 @@ class TestCudaSim : public QObject {
   }
 
   static void compare(Net net, Precision precision, bool hasProducts = true,
-                      const std::set<std::string>& types = cuda::stageTypes()) {
+                      const std::set<std::string>& types = cuda::kernelTypes()) {
     net.request.precision = precision;
     if (precision == Precision::Bfloat16) putOnGrid(net);
     try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The functors of engine/backend/cuda/kernels.h as plain loops on the host, compiled so that every line that runs is
-// counted.
+// The functors of engine/backend/cuda/kernels.h as plain loops on the host, groups phase by phase, compiled so that
+// every line that runs is counted.
 #pragma once
 #include <array>
 

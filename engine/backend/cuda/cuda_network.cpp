@@ -20,16 +20,27 @@ Precision precisionFor(const CompileRequest& request, const Device& device) {
   return wanted == Precision::Bfloat16 && device.capability() < kBfloat16Capability ? Precision::Float32 : wanted;
 }
 
-/// Whether the kernel SoftmaxCrossEntropy computes this loss and all these metrics.
-bool deviceScores(const Scorer& scorer) {
+/// The kernel of the loss; null when there is none for it or for one of the metrics.
+LossKernel lossKernelOf(const Scorer& scorer, const std::set<std::string>& types) {
   static_assert(StepResult::kCounts == kMostMetrics);
+  const auto kernel = lossKernels().find(scorer.loss().type);
   const auto counted = [](const MetricDef* metric) { return metric->withinTop > 0; };
-  return scorer.loss().softmaxSmoothing && std::ranges::all_of(scorer.metrics(), counted);
+  const bool known = kernel != lossKernels().end() && types.contains(kernel->first);
+  return known && std::ranges::all_of(scorer.metrics(), counted) ? kernel->second : nullptr;
 }
 
 std::string megabytes(std::int64_t bytes) { return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MB"; }
 
 }  // namespace
+
+const std::set<std::string>& kernelTypes() {
+  static const std::set<std::string> types = [] {
+    std::set<std::string> all = stageTypes();
+    for (const auto& [type, kernel] : lossKernels()) all.insert(type);
+    return all;
+  }();
+  return types;
+}
 
 CudaNetwork::Control::Control(int maxBatch) {
   const auto place = [this](Index bytes) {
@@ -48,7 +59,7 @@ CudaNetwork::Control::Control(int maxBatch) {
 CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
                          const std::set<std::string>& types)
     : m_device(std::move(device)), m_request(request), m_scorer(request.loss, request.metrics),
-      m_fusedLoss(deviceScores(m_scorer)), m_analysis(soundAnalysis(request.network)),
+      m_lossKernel(lossKernelOf(m_scorer, types)), m_analysis(soundAnalysis(request.network)),
       m_layout(layoutFor(m_analysis.graph)), m_offsets(request.maxBatch),
       m_control((checkMemory(), Buffer<std::byte>(*m_device, m_offsets.size))),
       m_controlHost(*m_device, m_offsets.size), m_results(*m_device, kRun),
@@ -74,7 +85,7 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
   m_losses = Buffer<float>(*m_device, m_request.maxBatch);
   m_ranks = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
-  if (!m_fusedLoss) {  // the host fills in what these would say
+  if (!m_lossKernel) {  // the host fills in what these would say
     m_device->clear(Lane::Main, m_losses.data(), m_losses.bytes());
     m_device->clear(Lane::Main, m_ranks.data(), m_ranks.bytes());
   }
@@ -163,7 +174,7 @@ LossResult CudaNetwork::trainBatch(const Batch& batch, double learningRate, std:
   upload(batch, learningRate, step);
   const Key key{batch.size,  1,           true, batch.floats ? Key::Source::Floats : Key::Source::Bytes,
                 batch.scale, batch.offset};
-  if (!m_fusedLoss) return trainWithHostLoss(batch, key);
+  if (!m_lossKernel) return trainWithHostLoss(batch, key);
   run(key);
   return results(1).front();
 }
@@ -201,7 +212,7 @@ std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::
                                               std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
   const Key::Source source =
-      steps > kRun || m_onHost || !m_fusedLoss ? Key::Source::Bytes : placeSamples(batches.samples());
+      steps > kRun || m_onHost || !m_lossKernel ? Key::Source::Bytes : placeSamples(batches.samples());
   if (source == Key::Source::Bytes || !batches.augmentation().onlyShiftsAndTurns())
     return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;
@@ -275,7 +286,8 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
   for (Half& half : m_halves) half = {};
   m_source = Key::Source::Bytes;
   m_samples = &samples;
-  for (const std::int32_t label : samples.labels) checkLabel(label);
+  if (readsLabels())
+    for (const std::int32_t label : samples.labels) checkLabel(label);
   const Index size = m_request.network.input.size(), chunks = Index{2} * kCaptured * m_request.maxBatch;
   const auto fits = [&](Index count) {
     return static_cast<std::size_t>(count * (size + Index{sizeof(std::int32_t)})) + kReserve <= m_device->freeBytes();
@@ -286,7 +298,7 @@ CudaNetwork::Key::Source CudaNetwork::placeSamples(const Samples& samples) {
   Buffer<std::int32_t> labels(*m_device, resident ? samples.count : chunks);
   if (resident) {
     m_device->copyIn(Lane::Main, pixels.data(), samples.pixels.data(), pixels.bytes());
-    m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
+    if (readsLabels()) m_device->copyIn(Lane::Main, labels.data(), samples.labels.data(), labels.bytes());
   } else {
     // The last chunk of an epoch may leave a part of its half as it is.
     m_device->clear(Lane::Main, pixels.data(), pixels.bytes());
@@ -323,13 +335,14 @@ void CudaNetwork::sendChunk(const Batches& batches, int chunk) {
   for (std::size_t i = 0; i < numbers.size(); ++i) {
     const Index to = first + static_cast<Index>(i);
     std::copy_n(samples.pixels.data() + numbers[i] * size, size, m_pixelsHost->data() + to * size);
-    (*m_labelsHost)[to] = samples.labels[static_cast<std::size_t>(numbers[i])];
+    if (readsLabels()) (*m_labelsHost)[to] = samples.labels[static_cast<std::size_t>(numbers[i])];
   }
   m_device->wait(Lane::Side, Lane::Main);  // the steps that read this half of the device's memory
   m_device->copyIn(Lane::Side, m_pixels.data() + first * size, m_pixelsHost->data() + first * size,
                    numbers.size() * static_cast<std::size_t>(size));
-  m_device->copyIn(Lane::Side, m_labels.data() + first, m_labelsHost->data() + first,
-                   numbers.size() * sizeof(std::int32_t));
+  if (readsLabels())
+    m_device->copyIn(Lane::Side, m_labels.data() + first, m_labelsHost->data() + first,
+                     numbers.size() * sizeof(std::int32_t));
   half.numbers.assign(numbers.begin(), numbers.end());
 }
 
@@ -367,7 +380,7 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
   for (int n = 0; n < batch.size; ++n) {
     hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
     hostAt<std::int32_t>(m_offsets.labels)[n] = batch.labels ? batch.labels[n] : 0;
-    if (m_fusedLoss) checkLabel(hostAt<std::int32_t>(m_offsets.labels)[n]);
+    if (m_lossKernel && readsLabels()) checkLabel(hostAt<std::int32_t>(m_offsets.labels)[n]);
   }
   sendControl(1);
 
@@ -450,22 +463,13 @@ void CudaNetwork::moveSamples(const Key& key, const Pass& pass) {
 }
 
 void CudaNetwork::launchLoss(const Key& key, const Pass& pass) {
-  const Tensor& logits = m_stages.back()->out;
-  const Index count = key.batch * logits.size;
-  SoftmaxCrossEntropy loss;
-  loss.cursor = m_shared.cursor;
-  loss.numbers = pass.images.numbers;
-  loss.labels =
-      key.onDevice() ? part(m_labels, key) : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch);
-  loss.batch = key.batch;
-  loss.maxBatch = m_request.maxBatch;
-  loss.classes = static_cast<int>(logits.size);
-  loss.smoothing = static_cast<float>(m_scorer.loss().softmaxSmoothing(m_request.loss.fields));
-  loss.logits = logits.values.in(count);
-  loss.dlogits = logits.gradients.out(count);
-  loss.losses = m_losses.out(key.batch);
-  loss.ranks = m_ranks.out(key.batch);
-  launch(*m_device, Lane::Main, loss, key.batch);
+  const Tensor& top = m_stages.back()->out;
+  const Index count = key.batch * top.size;
+  m_lossKernel(
+      *m_device,
+      {m_request.loss, key.batch, pass.images,
+       key.onDevice() ? part(m_labels, key) : deviceAt<const std::int32_t, Use::Read>(m_offsets.labels, key.batch),
+       top.values.in(count), top.gradients.out(count), m_losses.out(key.batch), m_ranks.out(key.batch)});
 }
 
 void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
@@ -496,7 +500,7 @@ void CudaNetwork::reduce(const Key& key) {
       if (m_shared.arena.early() > 0) reduce.finished = m_shared.gradients.in(m_shared.arena.early());
       reduce.params = m_shared.params;
       reduce.losses = m_losses.in(key.batch);
-      reduce.ranks = m_ranks.in(key.batch);
+      if (!m_scorer.metrics().empty()) reduce.ranks = m_ranks.in(key.batch);
       for (const MetricDef* metric : m_scorer.metrics()) reduce.within[reduce.metricCount++] = metric->withinTop;
     }
     launch(*m_device, Lane::Main, reduce, reduce.items());
@@ -550,7 +554,7 @@ std::string CudaNetwork::explain() const {
   if (m_onHost) text += ", launch by launch, for some layers run on the host";
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
-  if (!m_fusedLoss)
+  if (!m_lossKernel)
     text += "loss  " + m_scorer.loss().type + " runs on the host: the output is copied there and its gradient back\n";
   return text;
 }

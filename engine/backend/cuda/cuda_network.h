@@ -8,17 +8,21 @@
 #include <optional>
 
 #include "engine/backend/backend.h"
+#include "engine/backend/cuda/losses.h"
 #include "engine/backend/cuda/stages.h"
 
 namespace strata::cuda {
+
+/// The types of layers and losses that have kernels.
+const std::set<std::string>& kernelTypes();
 
 class CudaNetwork : public CompiledNetwork {
  public:
   /// Trains in request.precision, or in TF32 when that is open; in float32 instead of bfloat16 on a device before
   /// sm_80. Error::Device, naming the largest batch that fits, when the device has too little free memory.
-  /// Layers of other types than `types` run on the host.
+  /// Layers and losses of other types than `types` run on the host.
   CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& request,
-              const std::set<std::string>& types = stageTypes());
+              const std::set<std::string>& types = kernelTypes());
   ~CudaNetwork() override;
 
   void setWeights(const Weights& weights) override;
@@ -96,6 +100,7 @@ class CudaNetwork : public CompiledNetwork {
   void copyOutputs(int batch, float* outputs);
   void upload(const Batch& batch, double rate, std::uint64_t step);
   void checkLabel(std::int32_t label) const;
+  bool readsLabels() const { return m_scorer.loss().target == TargetKind::ClassIndex; }
   void setStep(int slot, double rate, std::uint64_t step, std::uint32_t epoch = 0);
   void sendControl(int steps);
   std::vector<LossResult> results(int steps);
@@ -115,7 +120,7 @@ class CudaNetwork : public CompiledNetwork {
   std::shared_ptr<Device> m_device;
   CompileRequest m_request;
   Scorer m_scorer;
-  bool m_fusedLoss;  ///< else the host computes it
+  LossKernel m_lossKernel;  ///< null: the host computes the loss
   Analysis m_analysis;
   Weights m_layout;  ///< places alone
   Control m_offsets;

@@ -112,7 +112,8 @@ class Device {
   virtual std::unique_ptr<CapturedWork> endCapture() = 0;
   virtual void abortCapture() noexcept = 0;
 
-  /// Runs kernel number `kernel` of kernels.h's list for items 0..items-1. Use launch() below.
+  /// Runs kernel number `kernel` of kernels.h's list for items 0..items-1, or so many groups (groups.h). Use launch()
+  /// below.
   virtual void launchKernel(Lane lane, int kernel, const void* functor, Index items,
                             const std::vector<Access>& buffers) = 0;
   /// Null when cuDNN has no engine for the graph: then own kernels compute it.
@@ -121,7 +122,7 @@ class Device {
   virtual std::unique_ptr<MatmulPlan> planMatmul(const Matmul& matmul) = 0;
 };
 
-/// Runs a functor of kernels.h for items 0..items-1.
+/// Runs a functor of kernels.h for items 0..items-1; of one that works in groups, for so many groups.
 template <class Functor>
 void launch(Device& device, Lane lane, const Functor& functor, Index items) {
   device.launchKernel(lane, kernelNumber<Functor>(), &functor, items, functor.buffers());

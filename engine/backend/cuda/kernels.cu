@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functors of kernels.h as kernels: one thread an item. Compiled by nvcc for every architecture; nothing else is.
+// The functors of kernels.h as kernels: one thread an item, or one block a group. Compiled by nvcc for every
+// architecture; nothing else is.
 #include <cuda_runtime_api.h>
 
 #include <array>
@@ -21,9 +22,24 @@ __global__ void __launch_bounds__(kThreads) runItems(const Functor functor, Inde
 }
 
 template <class Functor>
+__global__ void __launch_bounds__(kGroup) runGroups(const Functor functor) {
+  __shared__ typename Functor::Common common;
+  const auto place = functor.place(static_cast<int>(blockIdx.x), static_cast<int>(threadIdx.x));
+  const int phases = functor.phases();
+  for (int phase = 0; phase < phases; ++phase) {
+    if (phase > 0) __syncthreads();
+    functor(place, phase, common);
+  }
+}
+
+template <class Functor>
 cudaError_t launchItems(cudaStream_t stream, const void* functor, Index items) {
-  const auto blocks = static_cast<unsigned>((items + kThreads - 1) / kThreads);
-  runItems<Functor><<<blocks, kThreads, 0, stream>>>(*static_cast<const Functor*>(functor), items);
+  if constexpr (Grouped<Functor>) {
+    runGroups<Functor><<<static_cast<unsigned>(items), kGroup, 0, stream>>>(*static_cast<const Functor*>(functor));
+  } else {
+    const auto blocks = static_cast<unsigned>((items + kThreads - 1) / kThreads);
+    runItems<Functor><<<blocks, kThreads, 0, stream>>>(*static_cast<const Functor*>(functor), items);
+  }
   return cudaGetLastError();
 }
 

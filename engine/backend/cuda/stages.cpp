@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/backend/cuda/channel_stages.h"
 #include "engine/backend/cuda/host_stage.h"
 #include "engine/backend/cuda/plain_stages.h"
 #include "engine/backend/cuda/weight_stages.h"
@@ -45,9 +46,12 @@ class Lowering {
   static const std::map<std::string, Maker>& makers() {
     static const std::map<std::string, Maker> table{
         {"conv2d", &Lowering::addConv},
+        {"depthwise_conv2d", &Lowering::addDepthwise},
         {"dense", &Lowering::addDense},
         {"max_pool2d", &Lowering::addPool},
         {"avg_pool2d", &Lowering::addPool},
+        {"global_avg_pool", &Lowering::addGlobalAverage},
+        {"batch_norm", &Lowering::addBatchNorm},
         {"activation", &Lowering::addActivation},
         {"dropout", &Lowering::addDropout},
         {"add", &Lowering::addJoin},
@@ -195,6 +199,52 @@ class Lowering {
     return 1;
   }
 
+  /// The activation of a layer whose stage knows all of them; or, of a linear one, of the activation behind it, which
+  /// is then taken along.
+  struct Bend {
+    Act act;
+    bool nextToo;
+  };
+  Bend bendOf(std::size_t i, Act own) const {
+    const bool nextToo = own == Act::Linear && onlyNext(i, "activation");
+    return {nextToo ? activationOf(fields(i + 1)) : own, nextToo};
+  }
+  std::size_t appendBent(std::unique_ptr<Stage> stage, std::size_t i, const Bend& bend) {
+    append(std::move(stage), bend.nextToo ? node(i).path + " + " + node(i + 1).path : node(i).path,
+           outputOf(bend.nextToo ? i + 1 : i));
+    return bend.nextToo ? 2 : 1;
+  }
+
+  std::size_t addDepthwise(std::size_t i) {
+    const Bend bend = bendOf(i, activationOf(fields(i)));
+    DepthwiseShape shape;
+    shape.window = convWindow(fields(i), inOf(i));
+    shape.channels = inOf(i).c;
+    shape.each = m_graph.outputOf(i).c / inOf(i).c;
+    shape.bias = fields(i).flag("use_bias");
+    shape.act = bend.act;
+    shape.node = i;
+    shape.learns = node(i).trainable;
+    addVariables(i, {true, true, false});
+    return appendBent(makeDepthwiseStage(m_shared, shape, read(node(i).inputs.front())), i, bend);
+  }
+
+  std::size_t addBatchNorm(std::size_t i) {
+    const Bend bend = bendOf(i, activationOf(fields(i)));
+    BatchNormShape shape;
+    shape.channels = inOf(i).c;
+    shape.pixels = inOf(i).size() / inOf(i).c;
+    shape.scale = fields(i).flag("scale");
+    shape.center = fields(i).flag("center");
+    shape.momentum = fields(i).real("momentum");
+    shape.epsilon = fields(i).real("epsilon");
+    shape.act = bend.act;
+    shape.node = i;
+    shape.learns = node(i).trainable;
+    addVariables(i, {});
+    return appendBent(makeBatchNormStage(m_shared, shape, read(node(i).inputs.front())), i, bend);
+  }
+
   std::size_t addDense(std::size_t i) {
     const Act act = activationOf(fields(i));
     if (inOf(i).isImage()) return 0;
@@ -217,6 +267,11 @@ class Lowering {
     return 1;
   }
 
+  std::size_t addGlobalAverage(std::size_t i) {
+    append(makeGlobalAverageStage(m_shared, read(node(i).inputs.front()), inOf(i).c), node(i).path, outputOf(i));
+    return 1;
+  }
+
   std::size_t addActivation(std::size_t i) {
     const Act act = activationOf(fields(i));
     append(makeActivationStage(m_shared, read(node(i).inputs.front()), act), node(i).path, outputOf(i));
@@ -234,11 +289,8 @@ class Lowering {
     static const std::map<std::string, Merge> merges{
         {"add", Merge::Add}, {"average", Merge::Average}, {"multiply", Merge::Multiply}, {"max", Merge::Max}};
     if (node(i).inputs.size() > kMostJoined) return 0;
-    const bool bent = onlyNext(i, "activation");
-    append(makeJoinStage(m_shared, readAll(i), merges.at(node(i).def->type),
-                         bent ? activationOf(fields(i + 1)) : Act::Linear),
-           bent ? node(i).path + " + " + node(i + 1).path : node(i).path, outputOf(bent ? i + 1 : i));
-    return bent ? 2 : 1;
+    const Bend bend = bendOf(i, Act::Linear);
+    return appendBent(makeJoinStage(m_shared, readAll(i), merges.at(node(i).def->type), bend.act), i, bend);
   }
 
   std::size_t addConcat(std::size_t i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The graph as the CUDA backend runs it: stages of one to two nodes, each a few launches. Reshaping costs nothing, a
 // ReLU is fused into the layer before it, and a max pool into the ReLU convolution before it. A node for which there is
-// no stage here runs on the host.
+// no stage here runs on the host. To give a type of layer a stage: a row in the table of stages.cpp.
 #pragma once
 #include <map>
 #include <memory>
