@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <numeric>
 
 #include "engine/backend/cpu/add_pass.h"
 #include "engine/backend/cpu/batch_norm_pass.h"
@@ -105,6 +106,12 @@ class Pipeline : public CompiledNetwork, public Profiled {
   LossResult loss(const Step& step, const Batch& batch);
   bool passesFinite() const;
   bool update(const Step& step, double learningRate);
+  void updateMatrices(const Step& step, double learningRate);
+  /// Whether an update must know all gradients before it changes a weight.
+  bool keepsGradients() const {
+    return m_request.training &&
+           (m_request.optimizer.updatesMatrices() || makeUpdateRule(m_request.optimizer, 0, 0).clipNorm > 0);
+  }
   Step stepFor(const Batch& batch, bool training, std::uint64_t index);
   std::vector<double>* timesOf(std::vector<double>& times) { return m_profiling ? &times : nullptr; }
   /// The same net by reference ops, with this one's weights. It multiplies zeros too, so that 0 * infinity shows.
@@ -387,7 +394,8 @@ std::unique_ptr<Pass> Pipeline::densePass(const Group& group, const std::vector<
                              inputGradient,
                              strata::activationOf(site.fields) == Activation::Relu || readByOp,
                              m_request.training ? m_request.optimizer.slotsPerWeight() : 0,
-                             m_graph.nodes[group.first].weightsOffset};
+                             m_graph.nodes[group.first].weightsOffset,
+                             keepsGradients()};
   return std::make_unique<DensePass>(plan, x, y, m_kernels, m_pool.threads());
 }
 
@@ -529,7 +537,19 @@ bool Pipeline::update(const Step& step, double learningRate) {
     gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index);
   });
   if (!passesFinite()) return false;
-  const UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step.index);
+  UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step.index);
+  if (keepsGradients()) {
+    std::vector<double> squares(updates.size());  // added up in this order, whichever thread finds them
+    m_pool.run(int(updates.size()), [&](int task, int thread) {
+      const Task& update = updates[std::size_t(task)];
+      squares[std::size_t(task)] = update.pass->gradientSquares(step, update.index, thread);
+    });
+    setNorm(rule, std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0)));
+  }
+  if (m_request.optimizer.updatesMatrices()) {
+    updateMatrices(step, learningRate);
+    return true;
+  }
   std::atomic<bool> weightsFinite{true};
   m_pool.run(int(updates.size()), [&](int task, int thread) {
     if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0))
@@ -537,6 +557,17 @@ bool Pipeline::update(const Step& step, double learningRate) {
   });
   m_weightsFinite = weightsFinite;
   return true;
+}
+
+/// What is no element by element is done in the canonical layout, as on every backend.
+void Pipeline::updateMatrices(const Step& step, double learningRate) {
+  Weights changed = weights();
+  std::vector<float> gradients(changed.values.size()), state = optimizerState();
+  for (std::size_t at = 0; at < m_passes.size(); ++at)
+    if (m_learns[at]) m_passes[at]->getGradients(gradients.data() + m_passes[at]->weightsOffset());
+  updateVariables(m_graph, m_request.optimizer, learningRate, step.index, changed.values, gradients, state);
+  setWeights(changed);
+  setOptimizerState(state);
 }
 
 void Pipeline::forward(const Batch& batch, float* outputs) {
@@ -568,6 +599,8 @@ std::string Pipeline::explain() const {
       text += " (" + percent(work.inputGradient ? work.gradientLive : work.weightGradientLive) + " live)";
     text += "\n";
   }
+  if (m_request.optimizer.updatesMatrices())
+    text += "update: " + m_request.optimizer.type + " takes each layer's weights as a matrix, on one thread\n";
   return text;
 }
 

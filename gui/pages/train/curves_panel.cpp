@@ -148,6 +148,7 @@ void CurvesPanel::showWords() {
   for (QWidget* part : {static_cast<QWidget*>(m_metricHead), static_cast<QWidget*>(m_metric)})
     part->setVisible(metric != nullptr);
   if (!metric) return;
+  m_metric->setScale(metric->format == MetricDef::Format::Percent ? Plot::Scale::Percent : Plot::Scale::Linear);
   m_metricHead->setTitle(QString::fromStdString(metric->title));
   m_metricHead->setHint(metric->id == allMetrics().front().id ? tr("share of samples right")
                                                               : QString::fromStdString(metric->help));
