@@ -26,6 +26,8 @@ Checkpoint example() {
   checkpoint.epochMetrics = {{"accuracy", 17}, {"top_5", 30}};
   checkpoint.epochSamples = 32;
   checkpoint.epochSeconds = 0.1 + 0.2;
+  checkpoint.averageStart = 700;
+  checkpoint.plateau = PlateauState{1.0 / 7, 3, 0.1 * 0.1 * 0.1};
   return checkpoint;
 }
 
@@ -67,6 +69,8 @@ void TestCheckpoint::comesBack() {
   QVERIFY(back.loss == checkpoint.loss);
   QCOMPARE(back.epochSamples, checkpoint.epochSamples);
   QVERIFY(back.epochSeconds == checkpoint.epochSeconds);
+  QVERIFY(back.averageStart == checkpoint.averageStart);
+  QVERIFY(back.plateau == checkpoint.plateau);
 }
 
 /// All bits of the start, where lengths and checksum stand, and of the rest every eleventh: each position in a byte in

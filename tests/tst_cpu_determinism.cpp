@@ -47,11 +47,13 @@ NetworkSpec smoothNet() {
   return spec;
 }
 
-Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads, std::uint64_t steps) {
+Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads, std::uint64_t steps,
+                double clipping = 0) {
   CompileRequest request;
   request.network = spec;
   for (const ChoiceDef& def : allOptimizers())
     if (def.type == optimizer) request.optimizer = {def.type, Fields(def.fields)};
+  for (const char* clip : {"clip_norm", "clip_value"}) request.optimizer.fields.set(clip, clipping);
   const auto backend = createBackend("cpu", threads);
   const auto net = backend->compile(request);
   net->setWeights(initialWeights(spec, 1));
@@ -68,20 +70,24 @@ Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threa
 void TestCpuDeterminism::sameBits_data() {
   QTest::addColumn<bool>("smooth");
   QTest::addColumn<QString>("optimizer");
-  QTest::addRow("relu and max pool, sgd") << false << "sgd";
-  QTest::addRow("relu and max pool, adam") << false << "adam";
-  QTest::addRow("tanh and average pool, sgd") << true << "sgd";
+  QTest::addColumn<double>("clipping");
+  for (const OptimizerDef& def : allOptimizers())
+    QTest::addRow("relu and max pool, %s", def.type.c_str()) << false << QString::fromStdString(def.type) << 0.0;
+  QTest::addRow("tanh and average pool, sgd") << true << "sgd" << 0.0;
+  for (const bool smooth : {false, true})
+    QTest::addRow("%s, clipped", smooth ? "tanh and average pool" : "relu and max pool") << smooth << "sgd" << 0.05;
 }
 
 void TestCpuDeterminism::sameBits() {
   QFETCH(bool, smooth);
   QFETCH(QString, optimizer);
+  QFETCH(double, clipping);
   const NetworkSpec spec = smooth ? smoothNet() : convNet();
-  const Weights once = trained(spec, optimizer.toStdString(), 1, 6);
+  const Weights once = trained(spec, optimizer.toStdString(), 1, 6, clipping);
   QVERIFY(once != initialWeights(spec, 1));
   for (const int threads : {1, 2, 4})
     for (int run = 0; run < 2; ++run)
-      QVERIFY2(trained(spec, optimizer.toStdString(), threads, 6) == once,
+      QVERIFY2(trained(spec, optimizer.toStdString(), threads, 6, clipping) == once,
                qPrintable(QString("%1 threads, run %2").arg(threads).arg(run)));
 }
 

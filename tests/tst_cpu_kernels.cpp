@@ -32,6 +32,8 @@ class TestCpuKernels : public QObject {
   void deadChannels();
   void optimizersAgreeWithTheReference_data();
   void optimizersAgreeWithTheReference();
+  void clippingAgreesWithTheReference_data();
+  void clippingAgreesWithTheReference();
   void lossesAgreeWithTheReference_data();
   void lossesAgreeWithTheReference();
   void weightsAndStateComeBack();
@@ -398,7 +400,9 @@ void TestCpuKernels::optimizersAgreeWithTheReference_data() {
   QTest::addRow("nesterov, decay") << QByteArray("sgd") << 0.9 << true << 0.0 << 0.1;
   QTest::addRow("adam") << QByteArray("adam") << 0.0 << false << 0.1 << 0.0;
   QTest::addRow("adam, decay") << QByteArray("adam") << 0.0 << false << 0.0 << 0.1;
-  QTest::addRow("adamw") << QByteArray("adamw") << 0.0 << false << 0.0 << 0.1;
+  for (const OptimizerDef& def : allOptimizers())
+    QTest::addRow("%s with decay", def.type.c_str()) << QByteArray(def.type.c_str()) << 0.0 << false << 0.0 << 0.1;
+  QTest::addRow("rmsprop, momentum") << QByteArray("rmsprop") << 0.9 << false << 0.0 << 0.0;
 }
 
 namespace {
@@ -411,9 +415,8 @@ NetworkSpec smallNet() {
            layer("dropout", "dropout1"), layer("dense", "dense2", {{"units", 5}})}};
 }
 
-}  // namespace
-
-void TestCpuKernels::optimizersAgreeWithTheReference() {
+/// Eight steps of the test's row, with what is set of the optimizer besides and a mean of the weights.
+void trainBesideTheReference(const std::map<std::string, double>& set, const std::string& average) {
   QFETCH(QByteArray, optimizer);
   QFETCH(double, momentum);
   QFETCH(bool, nesterov);
@@ -422,12 +425,13 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
   CompileRequest request = requestFor(smallNet());
   for (const ChoiceDef& def : allOptimizers())
     if (def.type == optimizer.toStdString()) request.optimizer = {def.type, Fields(def.fields)};
-  if (optimizer == "sgd") {
-    request.optimizer.fields.set("momentum", momentum);
-    request.optimizer.fields.set("nesterov", nesterov);
-  }
+  if (optimizer == "sgd") request.optimizer.fields.set("nesterov", nesterov);
+  if (optimizer == "sgd" || optimizer == "rmsprop") request.optimizer.fields.set("momentum", momentum);
   request.loss.fields.set("label_smoothing", labelSmoothing);
   request.optimizer.fields.set("weight_decay", weightDecay);
+  for (const auto& [id, value] : set) request.optimizer.fields.set(id, value);
+  request.optimizer.average = {average, Fields(findChoice(allAverages(), average)->fields)};
+  const double rate = optimizer == "lion" ? 1e-5 : 0.01;  // signs of gradients that are nothing but rounding
   const auto reference = createBackend("reference", 1), cpu = createBackend("cpu", 2);
   const auto expected = reference->compile(request), got = cpu->compile(request);
   const Weights start = initialWeights(request.network, 3);
@@ -436,7 +440,7 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
   Rng rng(5, Stream::Test);
   for (std::uint64_t step = 0; step < 8; ++step) {
     const MadeBatch made(request.network, step == 7 ? 9 : 32, Inputs::Sparse, rng);
-    const LossResult a = expected->trainBatch(made.batch, 0.01, step), b = got->trainBatch(made.batch, 0.01, step);
+    const LossResult a = expected->trainBatch(made.batch, rate, step), b = got->trainBatch(made.batch, rate, step);
     QVERIFY2(std::abs(a.lossSum - b.lossSum) < 1e-4 * a.lossSum,
              qPrintable(QString("step %1: %2, expected %3").arg(step).arg(b.lossSum).arg(a.lossSum)));
   }
@@ -445,11 +449,21 @@ void TestCpuKernels::optimizersAgreeWithTheReference() {
   for (std::size_t i = 0; i < states[0].size(); ++i) QVERIFY(std::abs(states[0][i] - states[1][i]) < 1e-4);
 }
 
+}  // namespace
+
+void TestCpuKernels::optimizersAgreeWithTheReference() { trainBesideTheReference({}, "none"); }
+
+void TestCpuKernels::clippingAgreesWithTheReference_data() { optimizersAgreeWithTheReference_data(); }
+
+// Both ways at once, so tight that all steps are clipped, with a mean of the weights beside.
+void TestCpuKernels::clippingAgreesWithTheReference() {
+  trainBesideTheReference({{"clip_norm", 0.5}, {"clip_value", 0.05}}, "ema");
+}
+
 void TestCpuKernels::lossesAgreeWithTheReference_data() {
   QTest::addColumn<QByteArray>("loss");
   QTest::addColumn<bool>("image");  // the net puts out an image, not a vector
-  QTest::addRow("cross-entropy") << QByteArray("softmax_cross_entropy") << false;
-  QTest::addRow("squares of a vector") << QByteArray("mean_squared_error") << false;
+  for (const LossDef& def : allLosses()) QTest::newRow(def.type.c_str()) << QByteArray(def.type.c_str()) << false;
   QTest::addRow("squares of an image") << QByteArray("mean_squared_error") << true;
 }
 
@@ -464,7 +478,8 @@ void TestCpuKernels::lossesAgreeWithTheReference() {
   if (image)
     net.layers = {layer("conv2d", "conv1", {{"filters", 5}, {"padding", "same"}, {"activation", "tanh"}}),
                   layer("conv2d", "conv2", {{"filters", 2}, {"padding", "same"}})};
-  else if (loss == "mean_squared_error") net.layers.back() = layer("dense", "back", {{"units", 180}});
+  else if (request.loss.def().target == TargetKind::Sample)
+    net.layers.back() = layer("dense", "back", {{"units", 180}});
   QVERIFY(analyse(net, request.loss.def().outputRule).ok());
   const auto reference = createBackend("reference", 1), cpu = createBackend("cpu", 2);
   const auto expected = reference->compile(request), got = cpu->compile(request);

@@ -708,23 +708,34 @@ class TestCudaSim : public QObject {
 
   void optimizers_data() {
     QTest::addColumn<QString>("type");
-    QTest::addColumn<double>("momentum");
-    QTest::addColumn<bool>("nesterov");
-    QTest::newRow("sgd") << "sgd" << 0.0 << false;
-    QTest::newRow("momentum") << "sgd" << 0.9 << false;
-    QTest::newRow("nesterov") << "sgd" << 0.9 << true;
-    QTest::newRow("adam") << "adam" << 0.0 << false;
-    QTest::newRow("adamw") << "adamw" << 0.0 << false;
+    QTest::addColumn<QByteArray>("set");  // fields, as JSON
+    QTest::addColumn<QString>("average");
+    for (const OptimizerDef& def : allOptimizers()) {
+      const QString type = QString::fromStdString(def.type);
+      QTest::newRow(def.type.c_str()) << type << QByteArray("{}") << "none";
+      QTest::addRow("%s, clipped", def.type.c_str())
+          << type << QByteArray(R"({"clip_norm": 0.5, "clip_value": 0.01})") << "ema";
+    }
+    QTest::newRow("short gradients") << "sgd" << QByteArray(R"({"clip_norm": 1000})") << "swa";
+    QTest::newRow("momentum") << "sgd" << QByteArray(R"({"momentum": 0.9})") << "none";
+    QTest::newRow("nesterov") << "sgd" << QByteArray(R"({"momentum": 0.9, "nesterov": true})") << "none";
+    QTest::newRow("rmsprop, momentum") << "rmsprop" << QByteArray(R"({"momentum": 0.9})") << "none";
+  }
+  /// The small net with the optimizer of the test's row.
+  static Net netOfRow() {
+    QFETCH(QString, type);
+    QFETCH(QByteArray, set);
+    QFETCH(QString, average);
+    Net net = smallNet(type.toStdString());
+    OptimizerSpec& optimizer = net.request.optimizer;
+    optimizer.fields =
+        fieldsFromJson(findChoice(allOptimizers(), optimizer.type)->fields, Json::parse(set.toStdString()), "", {});
+    optimizer.average.type = average.toStdString();
+    optimizer.average.fields = Fields(optimizer.average.def().fields);
+    return net;
   }
   void optimizers() {
-    QFETCH(QString, type);
-    QFETCH(double, momentum);
-    QFETCH(bool, nesterov);
-    Net net = smallNet(type.toStdString());
-    if (type == "sgd") {
-      net.request.optimizer.fields.set("momentum", momentum);
-      net.request.optimizer.fields.set("nesterov", nesterov);
-    }
+    Net net = netOfRow();
     net.request.loss.fields.set("label_smoothing", 0.1);
     net.request.metrics = {"accuracy", "top_5"};
     compare(net, Precision::Float32);
@@ -738,6 +749,31 @@ class TestCudaSim : public QObject {
     pair.cuda.trainBatch(net.batch(3), 0.01, 7);
     pair.reference.trainBatch(net.batch(3), 0.01, 7);
     QVERIFY(relativeError(pair.cuda.weights().values, pair.reference.weights().values) < 1e-5);
+    QVERIFY(relativeError(pair.cuda.optimizerState(), pair.reference.optimizerState()) < 1e-5);
+  }
+
+  // Clipping costs two launches, a mean of the weights one; a matrix as a whole is updated on the host, which is said.
+  void whatUpdatesCost() {
+    const auto launchesOf = [](const char* setting, const char* average, const std::string& type = "sgd") {
+      Net net = smallNet(type);
+      if (*setting) net.request.optimizer.fields.set(setting, 1.0);
+      net.request.optimizer.average = {average, Fields(findChoice(allAverages(), average)->fields)};
+      const auto device = std::make_shared<SimDevice>();
+      CudaNetwork cuda(device, net.request);
+      cuda.setWeights(net.weights);
+      const int before = device->counts.launches;
+      cuda.trainBatch(net.batch(3), 0.01, 0);
+      return device->counts.launches - before;
+    };
+    const int plain = launchesOf("", "none");
+    QCOMPARE(launchesOf("clip_value", "none"), plain);
+    QCOMPARE(launchesOf("clip_norm", "none"), plain + 2);
+    QCOMPARE(launchesOf("", "ema"), plain + 1);
+    const Net net = smallNet("muon");
+    CudaNetwork cuda(std::make_shared<SimDevice>(), net.request);
+    QVERIFY(cuda.explain().find("update  muon takes each layer's weights as a matrix, on the host") !=
+            std::string::npos);
+    QCOMPARE(cuda.runLength(), 1);
   }
 
   // What the simulator and the kernels share: all 65,536 numbers of bfloat16 come back as they were, and others are
@@ -763,20 +799,13 @@ class TestCudaSim : public QObject {
   // would make of the weights.
   void masterWeights_data() { optimizers_data(); }
   void masterWeights() {
-    QFETCH(QString, type);
-    QFETCH(double, momentum);
-    QFETCH(bool, nesterov);
-    Net net = smallNet(type.toStdString());
+    Net net = netOfRow();
     net.request.precision = Precision::Bfloat16;
-    if (type == "sgd") {
-      net.request.optimizer.fields.set("momentum", momentum);
-      net.request.optimizer.fields.set("nesterov", nesterov);
-    }
     const Batch batch = net.batch(kMaxBatch);
     const auto device = std::make_shared<SimDevice>();
     CudaNetwork cuda(device, net.request);
     cuda.setWeights(net.weights);
-    if (type == "sgd" && momentum == 0) {
+    if (net.request.optimizer == OptimizerSpec()) {
       cuda.trainBatch(batch, 0, 0);
       const std::vector<float> first = cuda.gradients();
       const auto at = static_cast<std::size_t>(

@@ -96,7 +96,7 @@ void TestGolden::lossesFollowTheTrace() {
     const auto step = static_cast<std::uint64_t>(i);
     const Batch batch = batches.at(i);
     const double loss =
-        net->trainBatch(batch, learningRateAt(m_lesson.training.schedule, rate, step, 0), step).lossSum / batch.size;
+        net->trainBatch(batch, learningRateAt(m_lesson.training.schedule, rate, {step}), step).lossSum / batch.size;
     const double expected = m_trace[column][step];
     QVERIFY2(
         std::abs(loss - expected) < tolerance,

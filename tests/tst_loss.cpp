@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/learn/scorer.h"
+#include "test_files.h"
 
 using namespace strata;
 
@@ -17,9 +19,13 @@ class TestLoss : public QObject {
   void equalLogitsCostLogK();
   void handComputed();
   void squaresByHand();
+  void asPyTorch_data();
+  void asPyTorch();
   void gradientIsTheSlope_data();
   void gradientIsTheSlope();
   void largeLogitsDoNotOverflow();
+  void farOutputsStayFinite_data();
+  void farOutputsStayFinite();
   void nonFiniteComesThrough_data();
   void nonFiniteComesThrough();
   void firstWinsATie();
@@ -28,6 +34,10 @@ class TestLoss : public QObject {
   void predictions();
   void partsAddUp_data();
   void partsAddUp();
+  void scoresByClassByHand();
+  void calibrationByHand();
+  void validationsAddUp_data();
+  void validationsAddUp();
   void whatDoesNotFitIsPassedOver();
   void theOutputIsAskedFor();
 };
@@ -38,6 +48,20 @@ LossSpec lossOf(const std::string& type, double smoothing = 0) {
   LossSpec loss{type, Fields(findChoice(allLosses(), type)->fields)};
   if (smoothing > 0) loss.fields.set("label_smoothing", smoothing);
   return loss;
+}
+
+/// tests/golden/losses.json, which losses.py has made.
+const Json& goldenLosses() {
+  static const Json golden = parseJson(readText(STRATA_SOURCE_DIR "/tests/golden/losses.json"), "losses.json");
+  return golden;
+}
+
+template <class Number>
+std::vector<Number> flat(const Json& rows) {
+  std::vector<Number> values;
+  for (const Json& row : rows)
+    for (const Json& value : row) values.push_back(value.get<Number>());
+  return values;
 }
 
 LossSpec crossEntropy(double smoothing = 0) { return lossOf("softmax_cross_entropy", smoothing); }
@@ -96,17 +120,71 @@ void TestLoss::squaresByHand() {
   QVERIFY(std::equal(gradient, gradient + 4, expected));
 }
 
+void TestLoss::asPyTorch_data() {
+  QTest::addColumn<int>("number");
+  const Json& cases = goldenLosses()["cases"];
+  for (std::size_t i = 0; i < cases.size(); ++i)
+    QTest::addRow("%s %s", cases[i]["type"].get<std::string>().c_str(), cases[i]["fields"].dump().c_str()) << int(i);
+  for (const LossDef& def : allLosses())
+    QVERIFY2(std::ranges::any_of(cases, [&](const Json& each) { return each["type"] == def.type; }), def.type.c_str());
+}
+
+template <class Real>
+static void compareWithGolden(const Json& golden, double tolerance) {
+  const Json& all = goldenLosses();
+  const auto outputs = flat<Real>(all["outputs"]), targets = flat<Real>(all["targets"]);
+  const auto labels = all["labels"].get<std::vector<std::int32_t>>();
+  std::vector<Real> gradient(outputs.size());
+  LossSpec loss = lossOf(golden["type"]);
+  for (const auto& [id, value] : golden["fields"].items()) loss.fields.set(id, value.get<double>());
+  BasicLossIo<Real> io;
+  io.count = static_cast<int>(labels.size());
+  io.size = static_cast<std::int64_t>(outputs.size() / labels.size());
+  io.outputs = outputs.data();
+  io.labels = labels.data();
+  io.targets = targets.data();
+  io.gradients = gradient.data();
+  double value = 0;
+  if constexpr (std::is_same_v<Real, double>) value = loss.def().compute64(loss.fields, io) / io.count;
+  else value = loss.def().compute(loss.fields, io) / io.count;
+  const double expected = golden["loss"];
+  QVERIFY2(std::abs(value - expected) <= tolerance * expected, qPrintable(QString::number(value, 'g', 17)));
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    const double slope = golden["gradient"][i];
+    QVERIFY2(std::abs(double(gradient[i]) - slope) <= tolerance * std::abs(slope) + 1e-13,
+             qPrintable(QString("%1: %2, expected %3").arg(i).arg(double(gradient[i]), 0, 'g', 17).arg(slope)));
+  }
+}
+
+void TestLoss::asPyTorch() {
+  QFETCH(int, number);
+  const Json& golden = goldenLosses()["cases"][static_cast<std::size_t>(number)];
+  compareWithGolden<double>(golden, 1e-10);
+  compareWithGolden<float>(golden, 1e-5);
+}
+
 void TestLoss::gradientIsTheSlope_data() {
   QTest::addColumn<QString>("type");
-  QTest::addColumn<double>("smoothing");
-  for (const LossDef& def : allLosses()) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type) << 0.0;
-  QTest::newRow("smoothed") << "softmax_cross_entropy" << 0.15;
+  QTest::addColumn<QString>("field");
+  QTest::addColumn<double>("value");
+  for (const LossDef& def : allLosses())
+    QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type) << QString() << 0.0;
+  QTest::newRow("smoothed") << "softmax_cross_entropy"
+                            << "label_smoothing" << 0.15;
+  for (const double gamma : {0.0, 0.5, 1.0, 5.0})
+    QTest::addRow("focal, gamma %g", gamma) << "focal"
+                                            << "gamma" << gamma;
+  for (const double delta : {0.1, 0.6})
+    QTest::addRow("huber, delta %g", delta) << "huber"
+                                            << "delta" << delta;
 }
 
 void TestLoss::gradientIsTheSlope() {
   QFETCH(QString, type);
-  QFETCH(double, smoothing);
-  const LossSpec loss = lossOf(type.toStdString(), smoothing);
+  QFETCH(QString, field);
+  QFETCH(double, value);
+  LossSpec loss = lossOf(type.toStdString());
+  if (!field.isEmpty()) loss.fields.set(field.toStdString(), value);
   std::vector<double> outputs{0.3, -1.2, 2.0, 0.1, 0.7, -0.4}, gradient(6);
   const std::vector<double> targets{0.1, -0.4, 1.2, 0.6, 0.5, -0.9};
   const std::vector<std::int32_t> labels{2, 0};
@@ -135,6 +213,36 @@ void TestLoss::largeLogitsDoNotOverflow() {
   const LossResult loss = score({10000, -10000, 0}, {0});
   QCOMPARE(loss.lossSum, 0.0);
   QCOMPARE(loss.metrics[0], 1.0);
+}
+
+void TestLoss::farOutputsStayFinite_data() {
+  QTest::addColumn<QString>("type");
+  for (const LossDef& def : allLosses()) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type);
+}
+
+// Outputs as far out as a run may come to: loss and slopes are numbers, and the loss of a right answer is none.
+void TestLoss::farOutputsStayFinite() {
+  QFETCH(QString, type);
+  const LossSpec loss = lossOf(type.toStdString());
+  for (const float far : {80.0f, 1e4f, 1e15f})
+    for (const std::int32_t label : {0, 1, 2}) {
+      const float outputs[] = {far, -far, 0}, targets[] = {far, -far, 0};
+      float gradients[3];
+      LossIo io;
+      io.count = 1;
+      io.size = 3;
+      io.outputs = outputs;
+      io.labels = &label;
+      io.targets = targets;
+      io.gradients = gradients;
+      const double value = loss.def().compute(loss.fields, io);
+      QVERIFY(std::isfinite(value) && value >= 0);
+      QVERIFY(std::ranges::all_of(gradients, [](float slope) { return std::isfinite(slope); }));
+      if (label == 0 && type != "sigmoid_cross_entropy") QVERIFY(value < 1e-30);  // its third class is undecided
+      float predictions[3];
+      loss.def().predict(outputs, 1, 3, predictions);
+      QVERIFY(std::ranges::all_of(predictions, [](float share) { return std::isfinite(share); }));
+    }
 }
 
 void TestLoss::nonFiniteComesThrough_data() {
@@ -231,6 +339,89 @@ void TestLoss::partsAddUp() {
   QCOMPARE(sum.metrics, whole.metrics);
 }
 
+/// What a validation of logits [N,K] with labels [N] finds.
+static std::map<std::string, double> validated(const std::vector<float>& logits,
+                                               const std::vector<std::int32_t>& labels,
+                                               const LossSpec& loss = crossEntropy()) {
+  Batch batch;
+  batch.size = static_cast<int>(labels.size());
+  batch.labels = labels.data();
+  const Scorer scorer(loss, {"accuracy", "precision", "recall", "f1_score", "calibration_error"});
+  Validation validation(scorer, static_cast<std::int64_t>(logits.size() / labels.size()));
+  validation.add(batch, logits.data());
+  return validation.metrics();
+}
+
+// Labels 0 0 0 1 1 2, given 0 0 1 1 0 0; class 3 does not occur and class 2 is never given. By class: precision 2/4,
+// 1/2, 0; recall 2/3, 1/2, 0; F1 4/7, 1/2, 0.
+void TestLoss::scoresByClassByHand() {
+  const std::vector<std::int32_t> labels{0, 0, 0, 1, 1, 2}, given{0, 0, 1, 1, 0, 0};
+  std::vector<float> logits(24);
+  for (std::size_t i = 0; i < given.size(); ++i) logits[i * 4 + static_cast<std::size_t>(given[i])] = 1;
+  const auto found = validated(logits, labels);
+  QCOMPARE(found.at("precision"), (0.5 + 0.5) / 3);
+  QCOMPARE(found.at("recall"), (2.0 / 3 + 0.5) / 3);
+  QCOMPARE(found.at("f1_score"), (4.0 / 7 + 0.5) / 3);
+  QCOMPARE(found.at("accuracy"), 0.5);
+  const ClassScores none = classScores(0, 0, 0);
+  QVERIFY(none.precision == 0 && none.recall == 0 && none.f1 == 0);
+}
+
+// Two of three samples given with 0.75 are right, and the one given with 0.6: bins 11 and 8.
+void TestLoss::calibrationByHand() {
+  const float sure = std::log(3.0f), less = std::log(1.5f);
+  const auto found = validated({sure, 0, 0, sure, sure, 0, less, 0}, {0, 1, 1, 0});
+  QVERIFY(std::abs(found.at("calibration_error") - (std::abs(2 - 3 * 0.75) + std::abs(1 - 0.6)) / 4) < 1e-6);
+  // Always right and certain, and certain and always wrong.
+  QVERIFY(validated({100, -100, -100, 100}, {0, 1}).at("calibration_error") < 1e-12);
+  QVERIFY(validated({100, -100, -100, 100}, {1, 0}).at("calibration_error") > 1 - 1e-12);
+  // A sigmoid's confidence is its own.
+  QVERIFY(std::abs(validated({sure, -9}, {0}, lossOf("sigmoid_cross_entropy")).at("calibration_error") - 0.25) < 1e-6);
+}
+
+void TestLoss::validationsAddUp_data() {
+  QTest::addColumn<QString>("type");
+  for (const LossDef& def : allLosses()) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type);
+}
+
+// Any cut of the samples into batches gives the same figures, for every metric that fits.
+void TestLoss::validationsAddUp() {
+  QFETCH(QString, type);
+  constexpr int kCount = 40, kSize = 6;
+  Rng rng(9, Stream::Test);
+  std::vector<float> outputs(kCount * kSize), samples(outputs.size());
+  for (float& value : outputs) value = rng.uniform(-3, 3);
+  for (float& value : samples) value = rng.uniform(-2, 2);
+  std::vector<std::int32_t> labels;
+  for (int i = 0; i < kCount; ++i) labels.push_back(static_cast<std::int32_t>(rng.below(kSize)));
+  MetricIds all;
+  for (const MetricDef& def : allMetrics()) all.push_back(def.id);
+  const Scorer scorer(lossOf(type.toStdString()), all);
+  const auto found = [&](const std::vector<int>& sizes) {
+    Validation validation(scorer, kSize);
+    int first = 0;
+    for (const int size : sizes) {
+      Batch batch;
+      batch.size = size;
+      batch.labels = labels.data() + first;
+      batch.floats = samples.data() + first * kSize;
+      validation.add(batch, outputs.data() + first * kSize);
+      first += size;
+    }
+    auto values = validation.metrics();
+    values["loss"] = validation.loss();
+    return values;
+  };
+  const auto whole = found({kCount}), parts = found({16, 16, 8}), ones = found(std::vector<int>(kCount, 1));
+  QCOMPARE(whole.size(), fittingMetrics(all, lossOf(type.toStdString())).size() + 1);
+  for (const auto& [id, value] : whole) {
+    QVERIFY(std::isfinite(value));
+    QVERIFY2(std::abs(parts.at(id) - value) < 1e-12 && std::abs(ones.at(id) - value) < 1e-12, id.c_str());
+  }
+  const auto nothing = found({});
+  for (const auto& [id, value] : nothing) QVERIFY2(std::isnan(value), id.c_str());
+}
+
 void TestLoss::whatDoesNotFitIsPassedOver() {
   QVERIFY(fittingMetrics({"accuracy", "top_5"}, lossOf("mean_squared_error")).empty());
   QCOMPARE(fittingMetrics({"top_5", "no such", "top_5", "accuracy"}, crossEntropy()), (MetricIds{"top_5", "accuracy"}));
@@ -239,6 +430,9 @@ void TestLoss::whatDoesNotFitIsPassedOver() {
   NetworkSpec ten;
   QCOMPARE(guessingLoss(crossEntropy(), ten), std::log(10));
   QVERIFY(std::isnan(guessingLoss(lossOf("mean_squared_error"), ten)));
+  QVERIFY(std::abs(guessingLoss(lossOf("focal"), ten) - 0.81 * std::log(10)) < 1e-12);
+  QVERIFY(std::abs(guessingLoss(lossOf("sigmoid_cross_entropy"), ten) + 0.1 * std::log(0.1) + 0.9 * std::log(0.9)) <
+          1e-12);
   QVERIFY_THROWS_EXCEPTION(Error, (LossSpec{"no such", {}}.def()));
 }
 

@@ -36,6 +36,10 @@ Project unusual() {
   project.training.seed = ~std::uint64_t{0};
   project.training.shuffle = false;
   project.training.keepEpochs = 0;
+  project.training.patience = 4;
+  project.training.optimizer.average.type = allAverages().back().type;
+  project.training.optimizer.average.fields = Fields(allAverages().back().fields);
+  project.training.optimizer.average.fields.set("start_fraction", 0.5);
   return project;
 }
 
@@ -98,9 +102,15 @@ void TestProject::refuses_data() {
     QTest::newRow(name) << QByteArray("{\"version\": 2, \"training\": {") + text + "}}" << says;
   };
   training("loss by its name alone", R"("loss": "softmax_cross_entropy")", "training.loss must be an object");
-  training("loss of no such type", R"("loss": {"type": "mse"})", "one of softmax_cross_entropy, mean_squared_error");
+  training("loss of no such type", R"("loss": {"type": "mse"})", "one of softmax_cross_entropy, sigmoid_cross_entropy");
   training("field of another loss", R"("loss": {"type": "mean_squared_error", "label_smoothing": 0})",
            "label_smoothing");
+  training("early stopping as a number", R"("early_stopping": 5)", "training.early_stopping must be an object");
+  training("early stopping without sense", R"("early_stopping": {"patience": -1})",
+           "training.early_stopping.patience must be a whole number from 0");
+  training("misspelt early stopping", R"("early_stopping": {"patiance": 1})",
+           "\"training.early_stopping.patiance\" is not known");
+  training("average of no such type", R"("average": {"type": "mean"})", "one of none, ema, swa");
   training("smoothing beside the loss", R"("label_smoothing": 0.1)", "\"training.label_smoothing\" is not known");
   training("metric of no such name", R"("metrics": ["f1"])", "training.metrics must be a list of some of accuracy");
   training("one metric", R"("metrics": "accuracy")", "training.metrics must be a list");
@@ -125,7 +135,7 @@ void TestProject::refuses_data() {
   QTest::newRow("batch negative") << QByteArray("{\"version\": 1, \"training\": {\"batch_size\": -1}}")
                                   << "training.batch_size must be";
   QTest::newRow("loss") << QByteArray("{\"version\": 1, \"training\": {\"loss\": \"mse\"}}") << "training.loss must be";
-  QTest::newRow("optimizer") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"lion\"}}}")
+  QTest::newRow("optimizer") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": {\"type\": \"rprop\"}}}")
                              << "one of sgd";
   QTest::newRow("optimizer list") << QByteArray("{\"version\": 1, \"training\": {\"optimizer\": []}}") << "one of sgd";
   QTest::newRow("optimizer key")
@@ -235,6 +245,13 @@ void TestProject::settings_data() {
   add("training.optimizer.momentum=0.9", "/training/optimizer/momentum", "0.9");
   add("training.optimizer.type=adam", "/training/optimizer/type", "\"adam\"");
   add("training.schedule.type=one_cycle", "/training/schedule/type", "\"one_cycle\"");
+  for (const ScheduleDef& def : allSchedules())
+    add("training.schedule.type=" + QString::fromStdString(def.type), "/training/schedule/type",
+        QString("\"%1\"").arg(QString::fromStdString(def.type)));
+  add("training.schedule.warmup_steps=100", "/training/schedule/warmup_steps", "100");
+  add("training.optimizer.clip_norm=1", "/training/optimizer/clip_norm", "1.0");
+  add("training.early_stopping.patience=5", "/training/early_stopping/patience", "5");
+  add("training.average.type=ema", "/training/average/type", "\"ema\"");
   add("training.batch_size=64", "/training/batch_size", "64");
   add("training.epochs=5", "/training/epochs", "5");
   add("training.seed=18446744073709551615", "/training/seed", "18446744073709551615");
@@ -312,7 +329,7 @@ void TestProject::badSettings_data() {
                               "data..source=x",
                               "training.epochs.x=1",
                               "",
-                              "training.optimizer.type=lion",
+                              "training.optimizer.type=rprop",
                               "training.schedule.type=7",
                               "training.loss=mse",
                               "training.loss.type=mse",

@@ -53,6 +53,7 @@ class TestTrainer : public QObject {
   void endsAfterMaxSteps();
   void resumesExactly_data();
   void resumesExactly();
+  void theRateFallsOnAPlateau();
   void resumesIntoAnotherFolder();
   void resumesAfterAStopInValidation();
   void damagedCheckpointFallsBack();
@@ -76,6 +77,10 @@ class TestTrainer : public QObject {
   void anAutoencoder_data();
   void anAutoencoder();
   void severalMetrics();
+  void metricsOfTheValidation();
+  void stopsEarly();
+  void averagedWeightsAreTheResult_data();
+  void averagedWeightsAreTheResult();
   void predictsAsItValidated();
 };
 
@@ -403,20 +408,34 @@ void TestTrainer::endsAfterMaxSteps() {
 }
 
 void TestTrainer::resumesExactly_data() {
-  QTest::addColumn<QString>("optimizer");
+  QTest::addColumn<QStringList>("settings");
   QTest::addColumn<int>("steps");
-  for (const char* optimizer : {"sgd", "adam"})
-    for (const int steps : {1, 6, 12, 13, 14, 26, 38})
-      QTest::newRow((optimizer + (", stopped after " + std::to_string(steps))).c_str()) << optimizer << steps;
+  const auto add = [](const std::string& name, const QStringList& settings, std::initializer_list<int> stops) {
+    for (const int steps : stops) QTest::addRow("%s, stopped after %d", name.c_str(), steps) << settings << steps;
+  };
+  for (const OptimizerDef& def : allOptimizers())
+    add(def.type, {"optimizer.type=" + QString::fromStdString(def.type), "schedule.type=one_cycle"},
+        {1, 6, 12, 13, 14, 26, 38});
+  // Of each schedule what would go wrong: a warm-up that is not over, a rate that falls every epoch.
+  for (const ScheduleDef& def : allSchedules()) {
+    QStringList settings{"schedule.type=" + QString::fromStdString(def.type), "schedule.warmup_steps=20"};
+    if (def.type == "step") settings << "schedule.step_size=1";
+    if (def.followsMonitor)
+      settings << "schedule.patience=0"
+               << "schedule.min_delta=1000"
+               << "schedule.factor=0.5";
+    add(def.type, settings, {6, 13, 14, 26, 30});
+  }
+  for (const AverageDef& def : allAverages())
+    add("average " + def.type, {"average.type=" + QString::fromStdString(def.type)}, {6, 13, 30, 35, 38});
 }
 
 void TestTrainer::resumesExactly() {
-  QFETCH(QString, optimizer);
+  QFETCH(QStringList, settings);
   QFETCH(int, steps);
   const ScratchFolder scratch;
   TrainJob job = tinyJob(scratch / "whole");
-  applySetting(job.project, "training.optimizer.type=" + optimizer.toStdString());
-  applySetting(job.project, "training.schedule.type=one_cycle");
+  for (const QString& setting : settings) applySetting(job.project, "training." + setting.toStdString());
   const RunEvents whole = runToEnd(job);
 
   job.runFolder = scratch / "broken";
@@ -434,13 +453,27 @@ void TestTrainer::resumesExactly() {
                    b = readCheckpoint(scratch / "broken" / "checkpoints" / "last.safetensors");
   QVERIFY(a.weights == b.weights);
   QVERIFY(a.optimizerState == b.optimizerState);
+  QVERIFY(a.plateau == b.plateau);
   const RunRecord left = readRun(scratch / "whole"), right = readRun(scratch / "broken");
   QCOMPARE(right.epochs.size(), left.epochs.size());
   for (std::size_t i = 0; i < left.epochs.size(); ++i) {
     QVERIFY(left.epochs[i].loss == right.epochs[i].loss && left.epochs[i].metrics == right.epochs[i].metrics);
     QVERIFY(left.epochs[i].valLoss == right.epochs[i].valLoss);
+    QVERIFY(left.epochs[i].learningRate == right.epochs[i].learningRate);
   }
   QCOMPARE(right.bestEpoch, left.bestEpoch);
+}
+
+// Values that never gain enough: the second epoch and each after it halve the rate, the last only down to the least.
+void TestTrainer::theRateFallsOnAPlateau() {
+  TrainJob job = tinyJob();
+  for (const char* setting :
+       {"schedule.type=reduce_on_plateau", "schedule.patience=0", "schedule.min_delta=1000", "schedule.factor=0.5",
+        "schedule.min_rate=0.02", "optimizer.learning_rate=0.1", "epochs=6"})
+    applySetting(job.project, std::string("training.") + setting);
+  std::vector<double> rates;
+  for (const EpochRecord& epoch : runToEnd(job).epochs()) rates.push_back(epoch.learningRate);
+  QCOMPARE(rates, (std::vector<double>{0.1, 0.1, 0.05, 0.025, 0.02, 0.02}));
 }
 
 void TestTrainer::resumesIntoAnotherFolder() {
@@ -881,6 +914,106 @@ void TestTrainer::anAutoencoder() {
       std::abs(predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing).loss -
                epochs[2].valLoss) < 1e-6);
   QCOMPARE(predictor.predict(std::vector<float>(64, 0.5f)).size(), std::size_t{64});
+}
+
+// What only a whole validation has stands under its own key, decides the best epoch, and has no column of training.
+void TestTrainer::metricsOfTheValidation() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.project.training.metrics = {"f1_score", "accuracy", "calibration_error"};
+  job.project.training.monitor = "val_f1_score";
+  const RunEvents events = runToEnd(job);
+  const RunRecord run = readRun(scratch / "run");
+  QCOMPARE(run.epochs.size(), std::size_t{3});
+  for (const EpochRecord& epoch : run.epochs) {
+    QVERIFY(epoch.value("val_f1_score") > 0 && epoch.value("val_f1_score") <= 1);
+    QVERIFY(epoch.value("val_calibration_error") >= 0);
+    QVERIFY(!epoch.metrics.contains("f1_score"));
+    QVERIFY(epoch.value("val_f1_score") <= run.epochs[std::size_t(run.bestEpoch - 1)].value("val_f1_score"));
+  }
+  QVERIFY(readText(scratch / "run" / "history.csv")
+              .starts_with("epoch,loss,accuracy,val_loss,val_f1_score,val_accuracy,val_calibration_error,"));
+  const Checkpoint best = readCheckpoint(scratch / "run" / "checkpoints" / "best.safetensors");
+  Predictor predictor(best.network, best.loss);
+  predictor.setWeights(best.weights);
+  const Evaluation again =
+      predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing);
+  QVERIFY(std::abs(again.metrics.at("f1_score") - run.epochs[std::size_t(run.bestEpoch - 1)].value("val_f1_score")) <
+          1e-9);
+  const auto points = events.of<ProgressEvent>();
+  QVERIFY(!points.empty() && std::isnan(points.front().points.front().metric));
+}
+
+// All epochs are equally good by this measure, so the first is the best and the two after it are waited for. Also when
+// the run is broken off on the way; and one that has ended so does not go on.
+void TestTrainer::stopsEarly() {
+  const ScratchFolder scratch;
+  TrainJob job = tinyJob(scratch / "run");
+  job.project.training.metrics = {"accuracy", "top_5"};
+  job.project.training.monitor = "val_top_5";
+  job.project.training.epochs = 10;
+  applySetting(job.project, "training.early_stopping.patience=2");
+  const auto endsEarly = [&](const RunEvents& events, std::size_t epochs) {
+    QCOMPARE(events.epochs().size(), epochs);
+    QCOMPARE(events.of<FinishedEvent>().at(0).reason, FinishedEvent::Reason::EarlyStop);
+    QCOMPARE(events.of<FinishedEvent>().at(0).bestEpoch, 1);
+    const auto& result = *events.of<SnapshotEvent>().back().snapshot;
+    QCOMPARE(result.epoch, 1);
+    QVERIFY(result.weights == readCheckpoint(job.runFolder / "checkpoints" / "best.safetensors").weights);
+    const Checkpoint last = readCheckpoint(job.runFolder / "checkpoints" / "last.safetensors");
+    QCOMPARE(last.epoch, 3);
+    QVERIFY(result.weights != last.weights);
+    QCOMPARE(readRun(job.runFolder).state, std::string("finished"));
+  };
+  endsEarly(runToEnd(job), 3);
+  job.runFolder = scratch / "broken";
+  job.maxSteps = 20;
+  runToEnd(job);
+  job.resumeFrom = job.runFolder;
+  job.maxSteps = 0;
+  endsEarly(runToEnd(job), 2);
+  endsEarly(runToEnd(job), 0);
+}
+
+void TestTrainer::averagedWeightsAreTheResult_data() {
+  QTest::addColumn<QString>("type");
+  for (const AverageDef& def : allAverages())
+    if (def.share) QTest::newRow(def.type.c_str()) << QString::fromStdString(def.type);
+}
+
+// Training goes on as without a mean, to the same bits; what is validated, shown, kept and predicted with is the mean.
+void TestTrainer::averagedWeightsAreTheResult() {
+  QFETCH(QString, type);
+  const ScratchFolder scratch;
+  TrainJob plain = tinyJob(scratch / "plain"), job = tinyJob(scratch / "run");
+  applySetting(job.project, "training.average.type=" + type.toStdString());
+  if (type == "swa") applySetting(job.project, "training.average.start_fraction=0.4");
+  const RunEvents expected = runToEnd(plain), events = runToEnd(job);
+  QVERIFY(events.losses() == expected.losses());
+  const auto read = [&](const char* run, const std::string& file) {
+    return readCheckpoint(scratch / run / "checkpoints" / (file + ".safetensors"));
+  };
+  const Checkpoint last = read("run", "last");
+  QVERIFY(last.weights == read("plain", "last").weights);
+  const Weights mean = resultWeights(last);
+  QVERIFY(mean != last.weights);
+  QVERIFY(read("run", "epoch-0003").weights == mean);
+  QVERIFY(events.of<SnapshotEvent>().back().snapshot->weights == mean);
+  // Before it begins the weights are those of the steps.
+  QCOMPARE(read("run", "epoch-0001").weights == read("plain", "epoch-0001").weights, type == "swa");
+  Predictor predictor(last.network, last.loss);
+  predictor.setWeights(mean);
+  QVERIFY(
+      std::abs(predictor.evaluate(job.data.dataset->test, job.data.validation, job.project.data.preprocessing).loss -
+               events.epochs()[2].valLoss) < 1e-6);
+  // From weights alone a new mean begins with them.
+  job.resumeFrom = job.runFolder;
+  job.project.training.epochs = 4;
+  for (const char* file : {"last", "previous"})
+    std::filesystem::remove(scratch / "run" / "checkpoints" / (std::string(file) + ".safetensors"));
+  const RunEvents after = runToEnd(job);
+  QCOMPARE(after.epochs().size(), std::size_t{1});
+  QVERIFY(std::isfinite(after.epochs()[0].valLoss));
 }
 
 // More metrics than accuracy: in the events, the record and the history, and one of them decides the best epoch.

@@ -170,8 +170,8 @@ BenchResult benchBatch(const Project& project, const BenchData& data, const Benc
     for (int i = 0; i < count; i = int(step - first)) {
       std::vector<double> rates(std::size_t(std::min(net->runLength(), count - i)));
       for (std::size_t n = 0; n < rates.size(); ++n)
-        rates[n] =
-            learningRateAt(project.training.schedule, project.training.optimizer.learningRate(), step + n, total);
+        rates[n] = learningRateAt(project.training.schedule, project.training.optimizer.learningRate(),
+                                  {step + n, total, std::uint64_t(batches.count())});
       for (const LossResult& result : net->trainRun(batches, i, rates, step)) lossSum += result.lossSum, ++step;
     }
     const double done = std::min(double(step - first) * batchSize, double(result.samples));

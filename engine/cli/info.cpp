@@ -104,7 +104,8 @@ void printEpochs(const RunRecord& run) {
     const auto print = [&](const std::string& key) { std::cout << "  " << key << " " << fixed(epoch.value(key), 4); };
     std::cout << "  epoch " << epoch.epoch;
     print("loss");
-    for (const std::string& id : metrics) print(id);
+    for (const std::string& id : metrics)
+      if (!findMetric(id)->validationAlone()) print(id);
     print("val_loss");
     for (const std::string& id : metrics) print(withVal(id));
     std::cout << (best ? "  best" : "") << "\n";

@@ -74,7 +74,7 @@ int predict(const PredictOptions& options, bool json) {
     throw Error(Error::Kind::Input, options.model, "the net was trained to give back its samples, not to name a class",
                 "Use a net whose loss compares with classes");
   Predictor predictor(model.network, model.loss);
-  predictor.setWeights(model.weights);
+  predictor.setWeights(resultWeights(model));
   predictor.reserve(1);  // before a picture of the net's size is made
   return forEachInput(options.images, "image", json, [&](const std::string& image) {
     const Sample sample = readSample(image, model, options.choice);

@@ -101,10 +101,15 @@ class PlainReport : public TrainReport {
   void note(const NoteEvent& event) override { std::cerr << event.text << std::endl; }
   void failed(const FailedEvent&) override {}
   void finished(const FinishedEvent& event, std::uint64_t step, const Path& folder) override {
-    std::cout << (event.reason == FinishedEvent::Reason::Completed ? "Finished" : "Stopped") << " after step " << step;
+    const bool early = event.reason == FinishedEvent::Reason::EarlyStop;
+    std::cout << (early                                              ? "Stopped early"
+                  : event.reason == FinishedEvent::Reason::Completed ? "Finished"
+                                                                     : "Stopped")
+              << " after step " << step;
     if (std::isfinite(event.bestValue))
       std::cout << "; best epoch " << event.bestEpoch << " with " << event.monitor << " " << fixed(event.bestValue, 4);
-    std::cout << "\nCheckpoint: " << (folder / "checkpoints" / "last.safetensors").string() << std::endl;
+    std::cout << "\nCheckpoint: "
+              << (folder / "checkpoints" / (early ? "best.safetensors" : "last.safetensors")).string() << std::endl;
   }
 
  protected:
@@ -114,7 +119,8 @@ class PlainReport : public TrainReport {
       text += (text.empty() ? "" : " - ") + key + ": " + fixed(record.value(key), 4);
     };
     add("loss");
-    for (const std::string& id : m_metrics) add(id);
+    for (const std::string& id : m_metrics)
+      if (!findMetric(id)->validationAlone()) add(id);
     if (std::isfinite(record.valLoss)) {
       add("val_loss");
       for (const std::string& id : m_metrics) add(withVal(id));

@@ -42,13 +42,15 @@ struct LossDef : ChoiceDef {
   /// Predictions [N, size] from outputs [N, size], which may be the same memory.
   void (*predict)(const float* outputs, int count, std::int64_t size, float* predictions) = nullptr;
   /// The mean loss of a net that only guesses; null where nothing can be said.
-  double (*guess)(const NetworkSpec& network) = nullptr;
+  double (*guess)(const Fields& fields, const NetworkSpec& network) = nullptr;
   /// Set where this is softmax cross-entropy with so much label smoothing: a backend may have that fused.
   double (*softmaxSmoothing)(const Fields& fields) = nullptr;
   std::string answer;  ///< what stands below the last layer: "softmax, cross-entropy loss"
   std::string story;   ///< two sentences on how the last layer's values, %1 of them, become a loss
 };
-const std::vector<LossDef>& allLosses();  ///< "softmax_cross_entropy" (label_smoothing), "mean_squared_error"
+/// "softmax_cross_entropy" (label_smoothing), "sigmoid_cross_entropy", "focal" (gamma), "mean_squared_error",
+/// "mean_absolute_error", "huber" (delta).
+const std::vector<LossDef>& allLosses();
 
 struct LossSpec {
   std::string type = "softmax_cross_entropy";

@@ -110,6 +110,10 @@ LossSpec lossFromJson(const Json& json, const std::string& where) {
   return loss;
 }
 
+Json plateauToJson(const PlateauState& plateau) {
+  return {{"best", numberOrNull(plateau.best)}, {"waited", plateau.waited}, {"factor", plateau.factor}};
+}
+
 std::string stateJson(const Checkpoint& checkpoint) {
   const std::vector<std::string> noSlots;
   Json json = {{"version", kCheckpointVersion},
@@ -124,6 +128,8 @@ std::string stateJson(const Checkpoint& checkpoint) {
                {"epoch_metrics", checkpoint.epochMetrics},
                {"epoch_samples", checkpoint.epochSamples},
                {"epoch_seconds", checkpoint.epochSeconds}};
+  if (checkpoint.averageStart) json["average_start"] = *checkpoint.averageStart;
+  if (checkpoint.plateau) json["plateau"] = plateauToJson(*checkpoint.plateau);
   if (checkpoint.data) json["data"] = fingerprintToJson(*checkpoint.data);
   if (checkpoint.lastEpoch) json["last_epoch"] = epochToJson(*checkpoint.lastEpoch);
   return compactJson(json);
@@ -195,6 +201,16 @@ void readPosition(const Json& json, Checkpoint& checkpoint, const std::string& w
                              std::to_string(checkpoint.epoch) + " epochs");
 }
 
+PlateauState plateauFromJson(const Json& json, const std::string& where) {
+  if (!json.is_object()) throw damaged(where, "must be an object in braces, got " + shownValue(json));
+  PlateauState plateau;
+  if (const Json& best = member(json, "best", where); !best.is_null())
+    plateau.best = realNumber(best, where + ": best", -kMaxLoss, kMaxLoss);
+  plateau.waited = wholeNumber<int>(member(json, "waited", where), where + ": waited", 0, kMaxEpoch);
+  plateau.factor = realNumber(member(json, "factor", where), where + ": factor", 0, 1);
+  return plateau;
+}
+
 void readState(const Json& json, Checkpoint& checkpoint, const std::string& where) {
   readVersion(json, where);
   checkpoint.network = networkFromJson(member(json, "network", where), where + ": network");
@@ -207,6 +223,10 @@ void readState(const Json& json, Checkpoint& checkpoint, const std::string& wher
   readPosition(json, checkpoint, where);
   if (const auto data = json.find("data"); data != json.end())
     checkpoint.data = fingerprintFromJson(*data, where + ": data");
+  if (const auto start = json.find("average_start"); start != json.end())
+    checkpoint.averageStart = wholeNumber<std::uint64_t>(*start, where + ": average_start", 0, kMaxStep);
+  if (const auto plateau = json.find("plateau"); plateau != json.end())
+    checkpoint.plateau = plateauFromJson(*plateau, where + ": plateau");
   if (const auto last = json.find("last_epoch"); last != json.end() && checkpoint.epoch > 0) {
     if (!last->is_object()) throw damaged(where, "its last epoch is not an object");
     checkpoint.lastEpoch = epochFromJson(*last, where + ": last_epoch");
@@ -333,6 +353,24 @@ SafeTensor floatTensor(std::vector<std::int64_t> shape, const float* values, std
 
 }  // namespace
 
+Weights resultWeights(const Checkpoint& checkpoint) {
+  const auto slot = std::ranges::find(checkpoint.optimizerSlots, kAverageSlot);
+  const auto index = static_cast<std::size_t>(slot - checkpoint.optimizerSlots.begin());
+  const std::size_t size = checkpoint.weights.values.size();
+  if (slot == checkpoint.optimizerSlots.end() || checkpoint.optimizerState.size() < (index + 1) * size ||
+      checkpoint.step <= checkpoint.averageStart.value_or(0))
+    return checkpoint.weights;
+  const auto mean = std::span(checkpoint.optimizerState).subspan(index * size, size);
+  return {checkpoint.weights.places, averagedWeights(lower(checkpoint.network), checkpoint.weights.values, mean)};
+}
+
+Checkpoint resultOf(const Checkpoint& checkpoint) {
+  Checkpoint result = checkpoint;
+  result.weights = resultWeights(checkpoint);
+  result.optimizerState.clear();
+  return result;
+}
+
 std::string checkpointBytes(const Checkpoint& checkpoint) {
   SafeTensorsFile file;
   file.metadata = {{"checksum", std::string(kZeroChecksum)}, {"strata", stateJson(checkpoint)}};
@@ -373,7 +411,7 @@ Checkpoint readCheckpoint(const Path& path) {
 }
 
 void checkOptimizerState(const Checkpoint& checkpoint, const OptimizerSpec& optimizer, const std::string& where) {
-  const std::span<const OptimizerSlot> slots = optimizer.stateSlots();
+  const std::vector<OptimizerSlot> slots = optimizer.stateSlots();
   const auto refuse = [&](const std::string& what) {
     throw Error(Error::Kind::Input, where, what, "Start a new run from its weights, or resume with its own optimizer");
   };

@@ -35,7 +35,7 @@ struct EpochRecord {
 struct BatchPoint {
   std::uint64_t step = 0;  ///< batches trained, this one included
   double loss = 0;         ///< mean over the batch
-  double metric = 0;       ///< the first metric of the run; not a number in a run without any
+  double metric = 0;       ///< the first metric of the run; not a number without any, or for one of the validation
 };
 
 struct StartedEvent {

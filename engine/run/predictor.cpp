@@ -154,11 +154,11 @@ Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& i
   std::vector<float> values(static_cast<std::size_t>(atOnce * m_outputSize));
   Evaluation result;
   result.confusion.assign(classes, std::vector<int>(classes, 0));
-  LossResult sums;
+  Validation validation(scorer, m_outputSize);
   for (int i = 0; i < batches.count(); ++i) {
     const Batch batch = batches.at(i);
     forwardViews(net, batch, batches.ground(), views, values);
-    sums += scorer(batch, 0, batch.size, m_outputSize, values.data());
+    validation.add(batch, values.data());
     m_loss.def().predict(values.data(), batch.size, m_outputSize, values.data());
     const std::span<const float> made(values.data(), static_cast<std::size_t>(batch.size * m_outputSize));
     refuseNonFinite(made);
@@ -170,9 +170,8 @@ Evaluation Predictor::evaluate(const Samples& samples, const std::vector<int>& i
     result.predictions.insert(result.predictions.end(), made.begin(), made.end());
   }
   if (indices.empty()) return result;
-  result.loss = sums.lossSum / static_cast<double>(indices.size());
-  for (std::size_t i = 0; i < scorer.metrics().size(); ++i)
-    result.metrics[scorer.metrics()[i]->id] = sums.metrics[i] / static_cast<double>(indices.size());
+  result.loss = validation.loss();
+  result.metrics = validation.metrics();
   return result;
 }
 

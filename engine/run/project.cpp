@@ -67,7 +67,17 @@ class ObjectReader {
   /// Puts the value that the key has, when it is there, where `setting` says.
   template <class Spec>
   void read(const Setting<Spec>& setting, Spec& spec) {
-    const Field& field = setting.field;
+    Field field = setting.field;
+    if (const auto dot = field.id.find('.'); dot != std::string::npos) {
+      const std::string group = field.id.substr(0, dot);
+      const Json* object = take(group);
+      if (!object) return;
+      Setting<Spec> inner = setting;
+      inner.field.id = field.id.substr(dot + 1);
+      ObjectReader reader(*object, m_where, name(group));
+      reader.read(inner, spec);
+      return reader.finish();
+    }
     if (const Json* json = take(field.id)) {
       try {
         setting.put(spec, fieldsFromJson({field}, {{field.id, *json}}, m_where, {}).at(field.id));
@@ -122,9 +132,13 @@ void readChoice(const ChoiceSetting& setting, ObjectReader& from, const std::str
 template <class Spec>
 void settingsToJson(const std::vector<Setting<Spec>>& settings, const Spec& spec, Json& json) {
   for (const Setting<Spec>& setting : settings) {
+    Field field = setting.field;
+    const auto dot = field.id.find('.');
+    if (dot != std::string::npos) field.id = field.id.substr(dot + 1);
     Fields value;
-    value.set(setting.field.id, setting.get(spec));
-    (setting.alwaysWritten ? allFieldsToJson : fieldsToJson)({setting.field}, value, json);
+    value.set(field.id, setting.get(spec));
+    Json& object = dot == std::string::npos ? json : json[setting.field.id.substr(0, dot)];
+    (setting.alwaysWritten ? allFieldsToJson : fieldsToJson)({field}, value, object);
   }
 }
 
@@ -337,6 +351,8 @@ Target findTarget(Json& json, const std::vector<std::string>& path) {
     object = &*found;
   }
   if (path.size() == 3 && path[0] == "training") {
+    if (const auto* plain = findSetting(trainingSettings(), path[1] + "." + key))
+      return {takenBy(&plain->field), object, {}};
     const ChoiceSetting* setting = findTrainingChoice(path[1]);
     const ChoiceDef* def = setting ? findChoice(setting->rows, object->value("type", "")) : nullptr;
     if (!def) return {};

@@ -36,6 +36,7 @@ struct TrainingSpec {
   int epochs = 30;
   std::uint64_t seed = 1;
   bool shuffle = true;
+  int patience = 0;     ///< of early stopping: epochs in a row that may be no better than the best; 0: any number
   int keepEpochs = 30;  ///< epoch checkpoints kept in a run folder, newest first; 0 keeps none
   bool operator==(const TrainingSpec&) const = default;
 };

@@ -98,8 +98,7 @@ void settleBest(const Path& from, const Path& to, const Checkpoint& start, int b
                        " until a better epoch is trained.");
     return;
   }
-  found->optimizerState.clear();
-  durableReplace(best, checkpointBytes(*found));
+  durableReplace(best, checkpointBytes(resultOf(*found)));
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ std::string holderIn(const Path& lockFile) {
 /// The columns of history.csv behind the epoch: losses, the run's metrics, times.
 std::vector<std::string> historyKeys(const TrainingSpec& training) {
   std::vector<std::string> keys{"loss"};
-  for (const std::string& id : metricsOf(training)) keys.push_back(id);
+  for (const std::string& id : metricsOf(training))
+    if (!findMetric(id)->validationAlone()) keys.push_back(id);
   keys.push_back("val_loss");
   for (const std::string& id : metricsOf(training)) keys.push_back(withVal(id));
   return keys;
@@ -69,12 +70,7 @@ std::string epochLine(const EpochRecord& record, std::uint64_t step) {
   return compactJson(json) + "\n";
 }
 
-/// Without the optimizer's state: to look at and to start from, not to go on.
-std::string weightsBytes(const Checkpoint& checkpoint) {
-  Checkpoint weights = checkpoint;
-  weights.optimizerState.clear();
-  return checkpointBytes(weights);
-}
+std::string weightsBytes(const Checkpoint& checkpoint) { return checkpointBytes(resultOf(checkpoint)); }
 
 std::uint64_t byteSize(const Checkpoint& checkpoint) {
   return (checkpoint.weights.values.size() + checkpoint.optimizerState.size()) * sizeof(float);

@@ -145,15 +145,19 @@ EpochRecord missingEpoch(int epoch) {
 
 bool isMissing(const EpochRecord& record) { return std::isnan(record.loss); }
 
+double monitoredValue(const EpochRecord& record, const std::string& monitor) {
+  const double value = record.value(monitor);
+  return std::isnan(value) ? record.value(withoutVal(monitor)) : value;
+}
+
 int bestEpochOf(const std::vector<EpochRecord>& epochs, const std::string& monitor) {
   const double sign = higherIsBetter(monitor) ? 1 : -1;
   int best = 0;
   double highest = -std::numeric_limits<double>::infinity();
   for (const EpochRecord& record : epochs) {
-    double value = record.value(monitor);
-    if (std::isnan(value)) value = record.value(withoutVal(monitor));
-    if (sign * value > highest) {
-      highest = sign * value;
+    const double value = sign * monitoredValue(record, monitor);
+    if (value > highest) {
+      highest = value;
       best = record.epoch;
     }
   }

@@ -33,8 +33,10 @@ struct RunRecord {
   std::vector<std::string> problems;  ///< of files that the record can do without, a sentence each
 };
 
-/// The epoch with the best value of `monitor`, a history key (where nothing is validated, the best of the same in
-/// training); the earliest of equals; 0 for none.
+/// What the epoch is judged by: its value of `monitor`, a history key, or where nothing is validated that of the same
+/// in training; not a number where there is neither.
+double monitoredValue(const EpochRecord& record, const std::string& monitor);
+/// The epoch with the best value of `monitor`; the earliest of equals; 0 for none.
 int bestEpochOf(const std::vector<EpochRecord>& epochs, const std::string& monitor = "val_accuracy");
 /// As in metrics.jsonl and with `strata train --json`; null for what is not a number.
 Json epochToJson(const EpochRecord& record);

@@ -64,6 +64,15 @@ Setting<DataSpec> fractionSetting() {
   return setting;
 }
 
+Setting<TrainingSpec> patienceSetting() {
+  Field field = intField("early_stopping.patience", "Stop early", 0, 0, kMaxEpochs,
+                         "The run ends when so many epochs in a row were no better than its best, whose weights are "
+                         "its result. Saves the time in which a net only learns its samples by heart.");
+  field.unit = "epochs";
+  field.zeroText = "off";
+  return whole<&TrainingSpec::patience, TrainingSpec>(std::move(field));
+}
+
 Setting<TrainingSpec> keepEpochsSetting() {
   auto setting = whole<&TrainingSpec::keepEpochs, TrainingSpec>(
       intField("keep_epochs", "Keep epochs", 30, 0, kMaxEpochs,
@@ -111,6 +120,7 @@ const std::vector<Setting<TrainingSpec>>& trainingSettings() {
           seedField("seed", "Seed", 1, "The same seed, device and thread count give the same run, to the bit.")),
       same<&TrainingSpec::shuffle, bool, TrainingSpec>(
           boolField("shuffle", "Shuffle", true, "A new order of the samples every epoch; else as in the file.")),
+      patienceSetting(),
       keepEpochsSetting()};
   return settings;
 }
@@ -125,7 +135,10 @@ const std::vector<ChoiceSetting>& trainingChoices() {
        [](TrainingSpec& t) -> Fields& { return t.optimizer.fields; }},
       {"schedule", "Rate falls", "How the learning rate changes over the run.", rowsOf(allSchedules()),
        [](TrainingSpec& t) -> std::string& { return t.schedule.type; },
-       [](TrainingSpec& t) -> Fields& { return t.schedule.fields; }}};
+       [](TrainingSpec& t) -> Fields& { return t.schedule.fields; }},
+      {"average", "Average", "Whether a mean of the weights over many steps is validated and kept instead of the last.",
+       rowsOf(allAverages()), [](TrainingSpec& t) -> std::string& { return t.optimizer.average.type; },
+       [](TrainingSpec& t) -> Fields& { return t.optimizer.average.fields; }}};
   return choices;
 }
 

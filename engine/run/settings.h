@@ -6,7 +6,8 @@
 
 namespace strata {
 
-/// A plain setting: a member of DataSpec or TrainingSpec as the value of a Field.
+/// A plain setting: a member of DataSpec or TrainingSpec as the value of a Field. An id with a dot,
+/// "early_stopping.patience", stands in files in an object of that name, of which it is all.
 template <class Spec>
 struct Setting {
   Field field;
@@ -50,7 +51,7 @@ struct ChoiceSetting {
   /// Takes another row. What it knows too stays as it was: the learning rate, mostly.
   void choose(TrainingSpec& training, const std::string& newType) const;
 };
-const std::vector<ChoiceSetting>& trainingChoices();  ///< loss, optimizer, schedule
+const std::vector<ChoiceSetting>& trainingChoices();  ///< loss, optimizer, schedule, average
 const ChoiceSetting* findTrainingChoice(const std::string& id);
 
 /// What can be monitored under this loss: "val_accuracy", "val_loss" and so on, as a choice for a form.

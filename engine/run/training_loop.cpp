@@ -50,17 +50,17 @@ TrainEvent TrainingLoop::run() {
   try {
     flushDenormalsToZero();
     prepare();
-    while (m_epoch < m_job.project.training.epochs) {
+    while (m_epoch < m_job.project.training.epochs && !stopsEarly()) {
       if (const auto reason = trainEpoch()) return finished(*reason);
       // Orders are taken between batches; what was asked for during a validation that is stopped, or that was to be the
       // last, is taken here.
       const bool validated = validate();
       if (validated) endEpoch();
-      if (!validated || m_epoch == m_job.project.training.epochs) change(m_control.changes());
+      if (!validated || m_epoch == m_job.project.training.epochs || stopsEarly()) change(m_control.changes());
       if (!validated) return finished(Reason::Stopped);
       if (m_stepsHere == m_job.maxSteps && m_job.maxSteps > 0) return finished(Reason::StepsDone);
     }
-    return finished(Reason::Completed);
+    return finished(stopsEarly() ? Reason::EarlyStop : Reason::Completed);
   } catch (const Error& error) {
     return failed(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
@@ -91,8 +91,17 @@ void TrainingLoop::checkJob() const {
                 "Use a smaller batch or smaller layers");
 }
 
+/// Whether the run has waited for a better epoch as long as it may. Only what the record says counts, so a run that is
+/// resumed ends where it would have.
+bool TrainingLoop::stopsEarly() const {
+  const int patience = m_job.project.training.patience;
+  return patience > 0 && m_epoch - m_record.bestEpoch >= patience;
+}
+
 void TrainingLoop::prepare() {
   checkJob();
+  std::optional<ResumePoint> point;
+  if (!m_job.resumeFrom.empty()) point = findResumePoint(m_job.resumeFrom);
   const TrainingSpec& training = m_job.project.training;
   const DataView& data = m_job.data;
   m_job.project.data.preprocessing = resolved(m_job.project.data.preprocessing, *data.dataset);
@@ -100,10 +109,15 @@ void TrainingLoop::prepare() {
   checkPrecision(*m_backend, m_job.precision);
   const MetricIds metrics = metricsOf(training);
   m_scorer.emplace(training.loss, metrics);
-  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.loss, metrics, training.batchSize,
-                              training.seed, m_job.precision});
+  m_batchMetric = !metrics.empty() && !findMetric(metrics.front())->validationAlone();
   m_training.emplace(data.dataset->train, data.train, data.dataset->shape, m_job.project.data.preprocessing,
                      training.batchSize, m_job.project.data.augmentation);
+  // A run that is made longer later on keeps the beginning that it started with.
+  AverageSpec& average = m_job.project.training.optimizer.average;
+  average.start = average.startIn(totalSteps());
+  if (point && point->checkpoint.averageStart) average.start = *point->checkpoint.averageStart;
+  m_net = m_backend->compile({m_job.project.network, training.optimizer, training.loss, metrics, training.batchSize,
+                              training.seed, m_job.precision});
   m_validation.emplace(data.validationSamples(), data.validation, data.dataset->shape, m_job.project.data.preprocessing,
                        training.batchSize);
   m_validation->startEpoch(0, false, 0);
@@ -117,9 +131,10 @@ void TrainingLoop::prepare() {
   m_record.name = m_job.runFolder.filename().string();
   m_record.started = utcNow();
   m_net->setWeights(m_job.startWeights ? *m_job.startWeights : initialWeights(m_job.project.network, training.seed));
-  if (!m_job.resumeFrom.empty()) resume();
+  if (point) resume(*point);
   m_good = makeCheckpoint();
   openFolder();
+  if (training.patience > 0 && m_record.bestEpoch > 0) m_best = bestSoFar();
   m_mark = m_lastSave = Clock::now();
   m_events.push(StartedEvent{m_job.runFolder.string(), m_step, totalSteps(), m_training->count(), m_record.epochs,
                              m_record.bestEpoch});
@@ -131,9 +146,8 @@ void TrainingLoop::prepare() {
 }
 
 /// Takes over the state and the history of an earlier run.
-void TrainingLoop::resume() {
+void TrainingLoop::resume(const ResumePoint& point) {
   const Path& folder = m_job.resumeFrom;
-  ResumePoint point = findResumePoint(folder);
   if (!point.begun)
     return note(NoteEvent::Level::Info,
                 "The run was ended before its first checkpoint; it starts with its first step.");
@@ -157,8 +171,26 @@ void TrainingLoop::resume() {
   if (!point.weightsAlone) {
     checkOptimizerState(from, m_job.project.training.optimizer, folder.string());
     m_net->setOptimizerState(from.optimizerState);
+  } else if (m_job.project.training.optimizer.average.kept()) {
+    // The weights of that file are the mean that was kept; a new one goes on from there.
+    std::vector<float> state = m_net->optimizerState();
+    std::ranges::copy(from.weights.values, state.end() - std::ssize(from.weights.values));
+    m_net->setOptimizerState(state);
   }
   takePosition(from, old.project.training);
+}
+
+/// The weights of the best epoch of a run that goes on; null where they are lost, which has been told.
+std::shared_ptr<const Checkpoint> TrainingLoop::bestSoFar() const {
+  if (m_good->epoch == m_record.bestEpoch && m_good->epochSamples == 0)
+    return std::make_shared<Checkpoint>(resultOf(*m_good));
+  const Path& folder = m_job.runFolder.empty() ? m_job.resumeFrom : m_job.runFolder;
+  try {
+    auto best = std::make_shared<Checkpoint>(readCheckpoint(folder / "checkpoints" / "best.safetensors"));
+    if (best->epoch == m_record.bestEpoch && best->weights.places == m_good->weights.places) return best;
+  } catch (const Error&) {  // opening the folder has tried to mend it
+  }
+  return nullptr;
 }
 
 /// Going on means the same net, data, split and order, and something left to train. Anything else is another run.
@@ -202,6 +234,7 @@ void TrainingLoop::takePosition(const Checkpoint& from, const TrainingSpec& befo
   }
   m_samples = from.epochSamples;
   m_epochSeconds = from.epochSeconds;
+  if (m_job.project.training.schedule.followsMonitor()) m_plateau = from.plateau.value_or(PlateauState());
   if (m_step > 0) m_rate = rateAt(before, m_step - 1);
   noteStretch(before);
 }
@@ -307,8 +340,7 @@ void TrainingLoop::record(const LossResult& result, int samples, double rate, do
   m_epochSeconds += seconds;
   m_secondsPerStep =
       m_stepsHere == 1 ? seconds : m_secondsPerStep + (seconds - m_secondsPerStep) * (1 - std::exp(-seconds));
-  const bool measured = !m_scorer->metrics().empty();
-  sendProgress(result.lossSum / samples, measured ? result.metrics[0] / samples : std::nan(""), rate);
+  sendProgress(result.lossSum / samples, m_batchMetric ? result.metrics[0] / samples : std::nan(""), rate);
   watchForCollapse(m_batch - 1, result.lossSum / samples);
 }
 
@@ -335,36 +367,45 @@ void TrainingLoop::watchForCollapse(int batch, double loss) {
                    (m_divergedLayer.empty() ? "" : ", and every output of layer " + m_divergedLayer + " is 0"));
 }
 
+/// By the mean of the weights, where one has begun.
 bool TrainingLoop::validate() {
-  LossResult sums;
-  const std::int64_t size = outputSize(m_job.project.network);
+  if (!m_job.project.training.optimizer.average.begunAfter(m_step)) return validateWeights();
+  const Weights trained = m_net->weights();
+  m_net->setWeights(resultNow(trained));
+  const bool done = validateWeights();
+  m_net->setWeights(trained);
+  return done;
+}
+
+/// resultWeights() of the net as it stands.
+Weights TrainingLoop::resultNow(const Weights& trained) const {
+  if (!m_job.project.training.optimizer.average.begunAfter(m_step)) return trained;
+  const std::vector<float> state = m_net->optimizerState();
+  return {trained.places,
+          averagedWeights(lower(m_job.project.network), trained.values, std::span(state).last(trained.values.size()))};
+}
+
+bool TrainingLoop::validateWeights() {
+  Validation validation(*m_scorer, outputSize(m_job.project.network));
   lap();
   for (int i = 0; i < m_validation->count(); ++i) {
     if (m_control.stopWanted()) return false;
     const Batch batch = m_validation->at(i);
     m_net->forward(batch, m_outputs.data());
-    sums += (*m_scorer)(batch, 0, batch.size, size, m_outputs.data());
+    validation.add(batch, m_outputs.data());
   }
-  const auto count = static_cast<double>(m_job.data.validation.size());
-  m_validated.valLoss = sums.lossSum / count;  // nothing to validate on: not a number
-  putMetrics(m_validated, sums.metrics, count, true);
+  m_validated.valLoss = validation.loss();  // nothing to validate on: not a number
+  for (const auto& [id, value] : validation.metrics()) m_validated.metrics[withVal(id)] = value;
   m_validated.valSeconds = lap();
   return true;
-}
-
-void TrainingLoop::putMetrics(EpochRecord& record, const std::array<double, kMostMetrics>& sums, double samples,
-                              bool validated) const {
-  for (std::size_t i = 0; i < m_scorer->metrics().size(); ++i) {
-    const std::string& id = m_scorer->metrics()[i]->id;
-    record.metrics[validated ? withVal(id) : id] = sums[i] / samples;
-  }
 }
 
 void TrainingLoop::endEpoch() {
   EpochRecord record = m_validated;
   record.epoch = ++m_epoch;
   record.loss = m_lossSum / static_cast<double>(m_samples);
-  putMetrics(record, m_metricSums, static_cast<double>(m_samples), false);
+  for (std::size_t i = 0; i < m_scorer->metrics().size(); ++i)
+    record.metrics[m_scorer->metrics()[i]->id] = m_metricSums[i] / static_cast<double>(m_samples);
   record.epochSeconds = m_epochSeconds;
   record.samplesPerSecond = m_epochSeconds > 0 ? static_cast<double>(m_samples) / m_epochSeconds : 0;
   record.learningRate = m_rate;
@@ -373,9 +414,13 @@ void TrainingLoop::endEpoch() {
   m_metricSums = {};
   m_samples = 0;
   m_record.epochs.push_back(record);
+  const TrainingSpec& training = m_job.project.training;
+  seeValue(training.schedule, training.optimizer.learningRate(), monitoredValue(record, monitor()),
+           higherIsBetter(monitor()), m_plateau);
   m_good = makeCheckpoint();
   m_record.bestEpoch = bestEpochOf(m_record.epochs, monitor());
   const bool best = m_record.bestEpoch == record.epoch;
+  if (best && training.patience > 0) m_best = std::make_shared<Checkpoint>(resultOf(*m_good));
   if (m_folder) {
     m_folder->epoch(record, best, m_good);
     m_folder->summary(m_record);
@@ -433,13 +478,16 @@ std::shared_ptr<const Checkpoint> TrainingLoop::makeCheckpoint() {
   checkpoint->epochSamples = m_samples;
   checkpoint->epochSeconds = m_epochSeconds;
   checkpoint->data = m_fingerprint;
+  const AverageSpec& average = m_job.project.training.optimizer.average;
+  if (average.kept()) checkpoint->averageStart = average.start;
+  if (m_job.project.training.schedule.followsMonitor()) checkpoint->plateau = m_plateau;
   if (m_epoch > 0) checkpoint->lastEpoch = m_record.epochs.back();
   m_lastSave = Clock::now();
   return checkpoint;
 }
 
 void TrainingLoop::sendSnapshot(const Checkpoint* checkpoint) {
-  Weights weights = checkpoint ? checkpoint->weights : m_net->weights();
+  Weights weights = checkpoint ? resultWeights(*checkpoint) : resultNow(m_net->weights());
   m_events.push(SnapshotEvent{std::make_shared<const WeightSnapshot>(
       WeightSnapshot{m_job.project.network, std::move(weights), checkpoint ? checkpoint->step : m_step,
                      checkpoint ? checkpoint->epoch : m_epoch})});
@@ -481,7 +529,12 @@ TrainEvent TrainingLoop::finished(Reason reason) {
   FinishedEvent event{reason, m_record.bestEpoch, monitor(), std::nan("")};
   if (m_record.bestEpoch > 0) event.bestValue = m_record.epochs[m_record.bestEpoch - 1].value(event.monitor);
   if (m_good->step != m_step) m_good = makeCheckpoint();
-  sendSnapshot(m_good.get());
+  const bool best = m_best && (reason == Reason::Completed || reason == Reason::EarlyStop);
+  sendSnapshot(best ? m_best.get() : m_good.get());
+  if (reason == Reason::EarlyStop)
+    note(NoteEvent::Level::Info, "Stopped early: epoch " + std::to_string(m_record.bestEpoch) +
+                                     " is still the best of " + std::to_string(m_epoch) +
+                                     (best ? ". Its weights are the run's result." : "."));
   if (!m_folder) return event;
   m_record.state = reason == Reason::Completed || reason == Reason::EarlyStop ? "finished" : "stopped";
   m_folder->checkpoint(m_good);
@@ -512,7 +565,9 @@ std::uint64_t TrainingLoop::totalSteps(const TrainingSpec& training) const {
 }
 
 double TrainingLoop::rateAt(const TrainingSpec& training, std::uint64_t step) const {
-  return learningRateAt(training.schedule, training.optimizer.learningRate(), step, totalSteps(training));
+  const auto batches = static_cast<std::uint64_t>(m_training->count());
+  return learningRateAt(training.schedule, training.optimizer.learningRate(), {step, totalSteps(training), batches},
+                        m_plateau);
 }
 
 double TrainingLoop::lap() {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "engine/backend/backend.h"
+#include "engine/run/resume.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/trainer.h"
 
@@ -41,7 +42,9 @@ class TrainingLoop {
 
   void prepare();
   void checkJob() const;
-  void resume();
+  void resume(const ResumePoint& point);
+  std::shared_ptr<const Checkpoint> bestSoFar() const;
+  bool stopsEarly() const;
   void checkSameRun(const Checkpoint& from) const;
   void takePosition(const Checkpoint& from, const TrainingSpec& before);
   void noteStretch(const TrainingSpec& before);
@@ -53,9 +56,9 @@ class TrainingLoop {
   int batchesAtOnce() const;
   void record(const LossResult& result, int samples, double rate, double seconds);
   bool validate();  ///< false: left because of a stop
+  bool validateWeights();
+  Weights resultNow(const Weights& trained) const;
   void endEpoch();
-  void putMetrics(EpochRecord& record, const std::array<double, kMostMetrics>& sums, double samples,
-                  bool validated) const;
   std::string monitor() const { return monitorOf(m_job.project.training); }
   void changeRate(double rate);
   void changeEpochs(int epochs);
@@ -85,10 +88,13 @@ class TrainingLoop {
   std::optional<Batches> m_training, m_validation;
   DataFingerprint m_fingerprint;
   std::optional<Scorer> m_scorer;
+  bool m_batchMetric = false;    ///< the run's first metric is known of every batch
   std::vector<float> m_outputs;  ///< [batch, outputSize()]
   std::unique_ptr<RunFolder> m_folder;
   RunRecord m_record;
   std::shared_ptr<const Checkpoint> m_good;  ///< the last weights known to be finite, with all that belongs to them
+  /// With early stopping: the best epoch's, what the run gives back.
+  std::shared_ptr<const Checkpoint> m_best;
   std::string m_divergedLayer;
 
   // The position, as in a checkpoint.
@@ -97,6 +103,7 @@ class TrainingLoop {
   double m_lossSum = 0, m_epochSeconds = 0;
   std::array<double, kMostMetrics> m_metricSums{};  ///< as in a LossResult
   std::int64_t m_samples = 0;
+  PlateauState m_plateau;   ///< of the epochs that have ended
   EpochRecord m_validated;  ///< what validate() found
 
   std::uint64_t m_stepsHere = 0;  ///< since this start, a resume being one

@@ -204,7 +204,11 @@ void ConvPass::gradientTask(const Step& step, int row) {
 
 float ConvPass::updateTask(const Step&, int task, int thread, const UpdateRule& rule) {
   if (task == m_context.shape.r) return m_weights.updateBias(rule);
-  return m_weights.update(task, m_liveInputs ? m_liveInputs->channels() : PackedChannels{}, thread, rule);
+  return m_weights.update(task, gradientChannels(), thread, rule);
+}
+
+double ConvPass::gradientSquares(const Step&, int task, int) {
+  return task == m_context.shape.r ? m_weights.biasSquares() : m_weights.squares(task, gradientChannels());
 }
 
 bool ConvPass::finite() const {

@@ -34,6 +34,8 @@ class ConvPass : public Pass {
   void gradientTask(const Step& step, int row) override;
   int updateTasks(const Step&) const override { return m_context.shape.r + 1; }
   float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  double gradientSquares(const Step& step, int task, int thread) override;
+  void getGradients(float* canonical) const override { m_weights.getGradients(gradientChannels(), canonical); }
   void setWeights(const float* canonical) override { m_weights.set(canonical); }
   void getWeights(float* canonical) const override { m_weights.get(canonical); }
   void setState(int slot, const float* canonical) override { m_weights.setState(slot, canonical); }
@@ -64,6 +66,8 @@ class ConvPass : public Pass {
   Counts& counts(int thread) { return m_counts[std::size_t(thread)]; }
   Counts allCounts() const;
 
+  /// The input channels that this batch's weight gradient is of.
+  PackedChannels gradientChannels() const { return m_liveInputs ? m_liveInputs->channels() : PackedChannels{}; }
   void makeForward();
   void makeGradients();
 

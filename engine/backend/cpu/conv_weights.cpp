@@ -96,24 +96,51 @@ SlotPointers ConvWeights::statesAt(Array<float> Slot::*of, std::int64_t at) cons
   return states;
 }
 
+const float* ConvWeights::gradientTaps(int row, int k, const PackedChannels& channels, float* room) const {
+  const ConvShape& g = m_context.shape;
+  const std::int64_t line = std::int64_t{row} * g.k + k;
+  const float* gradient = m_gradients.weights.data() + line * gradientRowSize(channels.live ? channels.count : g.c);
+  if (!channels.live) return gradient;
+  m_context.kernels.unpackChannels(gradient, g.s, g.c, channels.live, room);
+  return room;
+}
+
 float ConvWeights::update(int row, const PackedChannels& channels, int thread, const UpdateRule& rule) {
   const ConvShape& g = m_context.shape;
-  const Kernels& kernels = m_context.kernels;
-  const std::int64_t gradientRow = gradientRowSize(channels.live ? channels.count : g.c);
+  float* room = channels.live ? m_unpacked[std::size_t(thread)].data() : nullptr;
   float probe = 0;
   for (int k = 0; k < g.k; ++k) {
-    const std::int64_t line = std::int64_t{row} * g.k + k, at = line * rowSize();
-    const float* gradient = m_gradients.weights.data() + line * gradientRow;
-    if (channels.live) {
-      float* unpacked = m_unpacked[std::size_t(thread)].data();
-      kernels.unpackChannels(gradient, g.s, g.c, channels.live, unpacked);
-      gradient = unpacked;
-    }
-    probe +=
-        kernels.update(rule, m_slots[kWeights].weights.data() + at, gradient, statesAt(&Slot::weights, at), g.s * g.c);
+    const std::int64_t at = (std::int64_t{row} * g.k + k) * rowSize();
+    probe += m_context.kernels.update(rule, m_slots[kWeights].weights.data() + at, gradientTaps(row, k, channels, room),
+                                      statesAt(&Slot::weights, at), g.s * g.c);
   }
   derive(row);
   return probe;
+}
+
+double ConvWeights::squares(int row, const PackedChannels& channels) const {
+  const ConvShape& g = m_context.shape;
+  const int count = channels.live ? channels.count : g.c;
+  double sum = 0;
+  for (int k = 0; k < g.k; ++k)
+    sum += squaresOf(m_gradients.weights.data() + (std::int64_t{row} * g.k + k) * gradientRowSize(count), g.s * count);
+  return sum;
+}
+
+double ConvWeights::biasSquares() const {
+  return m_plan.hasBias ? squaresOf(m_gradients.bias.data(), m_context.shape.k) : 0;
+}
+
+void ConvWeights::getGradients(const PackedChannels& channels, float* canonical) const {
+  const ConvShape& g = m_context.shape;
+  const int taps = g.s * g.c;
+  std::vector<float> room(channels.live ? std::size_t(rowSize()) : 0);
+  for (int r = 0; r < g.r; ++r, canonical += std::int64_t{taps} * g.k)
+    for (int k = 0; k < g.k; ++k) {
+      const float* gradient = gradientTaps(r, k, channels, room.data());
+      for (int tap = 0; tap < taps; ++tap) canonical[std::int64_t{tap} * g.k + k] = gradient[tap];
+    }
+  if (m_plan.hasBias) std::copy_n(m_gradients.bias.data(), g.k, canonical);
 }
 
 float ConvWeights::updateBias(const UpdateRule& rule) {

@@ -58,6 +58,10 @@ class ConvWeights {
   /// One kernel row by the first part's gradient. Returns a probe of the new weights.
   float update(int row, const PackedChannels& channels, int thread, const UpdateRule& rule);
   float updateBias(const UpdateRule& rule);
+  /// Of the first part's gradient: one kernel row's sum of squares, the bias's, and all of it in the canonical layout.
+  double squares(int row, const PackedChannels& channels) const;
+  double biasSquares() const;
+  void getGradients(const PackedChannels& channels, float* canonical) const;
 
  private:
   /// Weights and bias, or something for each of them.
@@ -69,6 +73,8 @@ class ConvWeights {
   /// Where the optimizer's state of the weights or the bias from `at` on lies.
   SlotPointers statesAt(Array<float> Slot::*of, std::int64_t at) const;
   std::int64_t rowSize() const { return m_context.rowSize(); }
+  /// One output channel's taps of a kernel row of the first part's gradient, [s][c]; unpacked to `room` where need be.
+  const float* gradientTaps(int row, int k, const PackedChannels& channels, float* room) const;
   /// Of a gradient of so many input channels.
   std::int64_t gradientRowSize(int channels) const;
   void derive(int row);

@@ -60,6 +60,10 @@ DensePass::DensePass(const Plan& plan, Buffer& x, Buffer& y, const Kernels& kern
     m_state[slot] = Array<float>(m_weights.size());
     m_biasState[slot] = Array<float>(m_bias.size());
   }
+  if (plan.keepsGradient) {
+    m_kept = Array<float>(m_weights.size());
+    m_keptBias = Array<float>(m_bias.size());
+  }
   if (x.hasZeros) m_inputs.allocate(m_in, chunkFor(x.panel, m_panel, kernels.lanes), x.batch);
   m_inputs.below = kernels.listsBelow(m_panel / kernels.lanes),
   m_outputs.below = kernels.listsBelow(m_inPanel / kernels.lanes);
@@ -222,22 +226,19 @@ void DensePass::unpackGradient(int n) const {
   }
 }
 
-float DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
-  if (task == m_blocks) return updateBias(step, rule);
+template <class Take>
+void DensePass::weightGradient(const Step& step, int task, int thread, bool skipsZeros, Take take) {
   Scratch& scratch = m_scratch[std::size_t(thread)];
   const int begin = task * m_block, end = std::min(begin + m_block, m_in);
   const ChannelLists lists{{scratch.values.data(), scratch.offsets.data()}, scratch.counts.data(), m_x.batch + kRoom};
   const Panels x = m_x.matrix(m_x.values);
-  if (m_listFeatures && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 &&
-      rule.restsWithoutGradient())
-    return 0;
+  if (m_listFeatures && m_kernels.listFeatures(x, step.batch, begin, end, m_panel, lists) == 0 && skipsZeros) return;
   Panels block{scratch.values.data(), 0, m_block, m_block, end - begin};
   if (!m_listFeatures)  // side by side: in x a sample lies pages after the one before, too many for the processor's
                         // table of pages
     for (int n = 0; n < step.batch; ++n)
       std::copy_n(x.data + begin / x.panel * x.panelStride + n * x.rowStride + begin % x.panel, end - begin,
                   block.data + std::int64_t{n} * m_block);
-  float probe = 0;
   for (int panel = 0; panel < m_panels; ++panel) {
     const int vecs = m_panel / m_kernels.lanes;
     const std::int64_t panelStart = std::int64_t{panel} * m_y.batch * m_panel,
@@ -248,20 +249,57 @@ float DensePass::updateTask(const Step& step, int task, int thread, const Update
     else
       m_kernels.denseWeightGradientDense(block, step.batch, m_pieces.data() + panelStart, m_y.batch,
                                          m_weights.data() + at, vecs, scratch.gradient.data());
-    probe += m_kernels.update(rule, m_weights.data() + at, scratch.gradient.data(), slotsAt(m_state, at),
-                              std::int64_t{end - begin} * m_panel);
+    take(at, scratch.gradient.data(), std::int64_t{end - begin} * m_panel);
+  }
+}
+
+float DensePass::updateTask(const Step& step, int task, int thread, const UpdateRule& rule) {
+  if (task == m_blocks) {
+    if (!m_plan.hasBias) return 0;
+    const Array<float> gradient = m_plan.keepsGradient ? Array<float>() : biasGradient(step);
+    return m_kernels.update(rule, m_bias.data(), m_plan.keepsGradient ? m_keptBias.data() : gradient.data(),
+                            slotsAt(m_biasState, 0), m_out);
+  }
+  float probe = 0;
+  const auto update = [&](std::int64_t at, const float* gradient, std::int64_t count) {
+    probe += m_kernels.update(rule, m_weights.data() + at, gradient, slotsAt(m_state, at), count);
+  };
+  if (!m_plan.keepsGradient) {
+    weightGradient(step, task, thread, rule.restsWithoutGradient(), update);
+    return probe;
+  }
+  const int begin = task * m_block, end = std::min(begin + m_block, m_in);
+  for (int panel = 0; panel < m_panels; ++panel) {
+    const std::int64_t at = (std::int64_t{panel} * m_in + begin) * m_panel;
+    update(at, m_kept.data() + at, std::int64_t{end - begin} * m_panel);
   }
   return probe;
 }
 
-float DensePass::updateBias(const Step& step, const UpdateRule& rule) {
-  if (!m_plan.hasBias) return 0;
+/// What pads the last panel is left out.
+double DensePass::gradientSquares(const Step& step, int task, int thread) {
+  double sum = 0;
+  if (task == m_blocks) {
+    if (!m_plan.hasBias) return 0;
+    m_keptBias = biasGradient(step);
+    return squaresOf(m_keptBias.data(), m_out);
+  }
+  weightGradient(step, task, thread, false, [&](std::int64_t at, const float* gradient, std::int64_t count) {
+    std::copy_n(gradient, count, m_kept.data() + at);
+    const std::int64_t panel = at / (std::int64_t{m_in} * m_panel),
+                       width = std::min<std::int64_t>(m_panel, m_out - panel * m_panel);
+    for (std::int64_t i = 0; i < count; i += m_panel) sum += squaresOf(gradient + i, width);
+  });
+  return sum;
+}
+
+Array<float> DensePass::biasGradient(const Step& step) const {
   Array<float> gradient(m_bias.size());
   for (int panel = 0; panel < m_panels; ++panel)
     for (int n = 0; n < step.batch; ++n)
       m_kernels.addInPlace(gradient.data() + panel * m_panel,
                            m_y.gradients.data() + (std::int64_t{panel} * m_y.batch + n) * m_panel, m_panel);
-  return m_kernels.update(rule, m_bias.data(), gradient.data(), slotsAt(m_biasState, 0), m_out);
+  return gradient;
 }
 
 void DensePass::transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces,
@@ -341,7 +379,8 @@ PassKind densePassKind() {
                                site.needsInputGradient,
                                relu || place.readByOp,
                                place.stateSlots(),
-                               place.node().weightsOffset};
+                               place.node().weightsOffset,
+                               keepsGradients(place.request)};
     return std::make_unique<DensePass>(plan, place.x(), place.y, place.kernels, place.threads);
   };
   return kind;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A dense layer, bias and activation. All three products run over lists of live values; the weight gradient is made
-// block by block and used for the update at once, so it is never stored.
+// block by block and used for the update at once, so it is not stored unless the update must know all of it first.
 #pragma once
 #include "engine/backend/cpu/channel_marks.h"
 #include "engine/backend/cpu/geometry.h"
@@ -18,6 +18,7 @@ class DensePass : public Pass {
     bool gradientHasZeros = true;  ///< zeros are to be expected
     int stateSlots = 0;
     std::int64_t weightsOffset = 0;
+    bool keepsGradient = false;  ///< gradientSquares() will be asked for
   };
 
   /// Width of the panels that a vector of `size` values is cut into.
@@ -30,6 +31,8 @@ class DensePass : public Pass {
   bool finite() const override { return m_finite; }
   int updateTasks(const Step&) const override { return m_blocks + 1; }
   float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  double gradientSquares(const Step& step, int task, int thread) override;
+  void getGradients(float* canonical) const override { toCanonical(m_kept, m_keptBias, canonical); }
   void setWeights(const float* canonical) override;
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;
@@ -62,7 +65,12 @@ class DensePass : public Pass {
   void inputGradient(const Step& step, bool lists);
   /// Moves one sample's gradients of the chosen inputs to their places.
   void unpackGradient(int n) const;
-  float updateBias(const Step& step, const UpdateRule& rule);
+  /// take(place, gradient, count) for the weights behind one block of inputs, panel by panel. Nothing where
+  /// `skipsZeros` and the inputs are zero in the whole batch.
+  template <class Take>
+  void weightGradient(const Step& step, int task, int thread, bool skipsZeros, Take take);
+  /// [panels * panel]
+  Array<float> biasGradient(const Step& step) const;
   /// The weights between the outputs [begin, end) and some of the chosen inputs, as rows [end - begin][inPanel], for
   /// register blocks in pieces.
   void transposeChunk(int begin, int end, const std::int32_t* features, int count, bool pieces, float* to) const;
@@ -79,6 +87,7 @@ class DensePass : public Pass {
   Array<float> m_weights;  ///< [panels][in][panel]
   Array<float> m_bias;     ///< [panels * panel]
   Array<float> m_state[kMostSlots], m_biasState[kMostSlots];
+  Array<float> m_kept, m_keptBias;  ///< this batch's gradients, where they are kept
   /// [panels][batch][panel]: the output's gradients, each panel in pieces, where register blocks read them.
   Array<float> m_pieces;
   const bool m_mayPack;            ///< whether inputs may go without a gradient

@@ -220,22 +220,29 @@ STRATA_INLINE Vec squareRoot(Vec v) {
 #endif
 }
 
-struct VecRoot {
-  STRATA_INLINE Vec operator()(Vec v) const { return squareRoot(v); }
+struct VecMath {
+  STRATA_INLINE Vec root(Vec v) const { return squareRoot(v); }
+  STRATA_INLINE Vec sign(Vec v) const { return v > all(0.f) ? all(1.f) : v < all(0.f) ? all(-1.f) : all(0.f); }
+  STRATA_INLINE Vec clipped(Vec v, float limit) const { return clamp(v, -limit, limit); }
 };
 
 template <UpdateRule::Kind kKind>
 inline float updateAs(UpdateRule rule, float* w, const float* g, SlotPointers state, std::int64_t n) {
   constexpr int kSlots = UpdateRule::slotCount(kKind);
+  float* mean = rule.average != 0 ? state.at[kSlots] : nullptr;
   Vec probe{};
   for (std::int64_t i = 0; i < n; i += kLanes) {
     const int some = n - i < kLanes ? int(n - i) : kLanes;
     Vec weight = loadSome(w + i, some), slots[kMostSlots];
     for (int s = 0; s < kSlots; ++s) slots[s] = loadSome(state.at[s] + i, some);
-    apply<kKind>(rule, weight, loadSome(g + i, some), slots, VecRoot{});
+    apply<kKind>(rule, weight, loadSome(g + i, some), slots, VecMath{});
     for (int s = 0; s < kSlots; ++s) storeSome(state.at[s] + i, slots[s], some);
     probe += weight - weight;
     storeSome(w + i, weight, some);
+    if (!mean) continue;
+    Vec kept = loadSome(mean + i, some);
+    takeIn(rule, kept, weight);
+    storeSome(mean + i, kept, some);
   }
   return sumOf(probe);
 }

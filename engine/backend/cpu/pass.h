@@ -57,6 +57,12 @@ SlotPointers slotsAt(Values (&state)[kMostSlots], std::int64_t at) {
   return pointers;
 }
 
+inline double squaresOf(const float* values, std::int64_t count) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) sum += double(values[i]) * double(values[i]);
+  return sum;
+}
+
 class Pass {
  public:
   virtual ~Pass() = default;
@@ -74,6 +80,13 @@ class Pass {
   virtual int updateTasks(const Step&) const { return 0; }
   /// Returns a probe of the new weights (kernels.h).
   virtual float updateTask(const Step&, int /*task*/, int /*thread*/, const UpdateRule&) { return 0; }
+
+  // Where the update must know all gradients first, for their norm or for a matrix as a whole:
+  /// The sum of the squares of the gradients that updateTask() with this number goes by. Asked once a step, between the
+  /// two kinds of tasks.
+  virtual double gradientSquares(const Step&, int /*task*/, int /*thread*/) { return 0; }
+  /// All gradients of the layer in the canonical layout, behind that.
+  virtual void getGradients(float*) const {}
 
   /// The layer's slice of the weights arena, and `slot` of the optimizer's state, both in the canonical
   /// layout.

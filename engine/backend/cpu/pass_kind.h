@@ -11,6 +11,12 @@
 
 namespace strata {
 
+/// Whether all gradients are looked at before any weight is changed, so that none may be used up as it is made.
+inline bool keepsGradients(const CompileRequest& request) {
+  return request.training &&
+         (request.optimizer.updatesMatrices() || makeUpdateRule(request.optimizer, 0, 0).clipNorm > 0);
+}
+
 /// Where a pass stands, and what it reads and writes.
 struct PassPlace {
   const CompileRequest& request;

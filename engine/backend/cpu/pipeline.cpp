@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 
 #include "engine/backend/cpu/pass_plan.h"
 #include "engine/backend/reference/network.h"
@@ -41,6 +42,7 @@ class Pipeline : public CompiledNetwork, public Profiled {
   LossResult loss(const Step& step, const Batch& batch);
   bool passesFinite() const;
   bool update(const Step& step, double learningRate);
+  void updateMatrices(const Step& step, double learningRate);
   Step stepFor(const Batch& batch, bool training, std::uint64_t index);
   std::vector<double>* timesOf(std::vector<double>& times) { return m_profiling ? &times : nullptr; }
   /// The same net by reference ops, with this one's weights. It multiplies zeros too, so that 0 * infinity shows.
@@ -226,7 +228,19 @@ bool Pipeline::update(const Step& step, double learningRate) {
     gradients[std::size_t(task)].pass->gradientTask(step, gradients[std::size_t(task)].index);
   });
   if (!passesFinite()) return false;
-  const UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step.index);
+  UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step.index);
+  if (keepsGradients(m_request)) {
+    std::vector<double> squares(updates.size());  // added up in this order, whichever thread finds them
+    m_pool.run(int(updates.size()), [&](int task, int thread) {
+      const Task& update = updates[std::size_t(task)];
+      squares[std::size_t(task)] = update.pass->gradientSquares(step, update.index, thread);
+    });
+    setNorm(rule, std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0)));
+  }
+  if (m_request.optimizer.updatesMatrices()) {
+    updateMatrices(step, learningRate);
+    return true;
+  }
   std::atomic<bool> weightsFinite{true};
   m_pool.run(int(updates.size()), [&](int task, int thread) {
     if (!(updates[std::size_t(task)].pass->updateTask(step, updates[std::size_t(task)].index, thread, rule) == 0))
@@ -234,6 +248,17 @@ bool Pipeline::update(const Step& step, double learningRate) {
   });
   m_weightsFinite = weightsFinite;
   return true;
+}
+
+/// What is no element by element is done in the canonical layout, as on every backend.
+void Pipeline::updateMatrices(const Step& step, double learningRate) {
+  Weights changed = weights();
+  std::vector<float> gradients(changed.values.size()), state = optimizerState();
+  for (const PlannedPass& planned : m_plan.passes)
+    if (planned.learns) planned.pass->getGradients(gradients.data() + planned.pass->weightsOffset());
+  updateVariables(m_graph, m_request.optimizer, learningRate, step.index, changed.values, gradients, state);
+  setWeights(changed);
+  setOptimizerState(state);
 }
 
 void Pipeline::forward(const Batch& batch, float* outputs) {
@@ -265,6 +290,8 @@ std::string Pipeline::explain() const {
       text += " (" + percent(work.inputGradient ? work.gradientLive : work.weightGradientLive) + " live)";
     text += "\n";
   }
+  if (m_request.optimizer.updatesMatrices())
+    text += "update: " + m_request.optimizer.type + " takes each layer's weights as a matrix, on one thread\n";
   return text;
 }
 

@@ -26,6 +26,20 @@ float WeightedPass::updateTask(const Step& step, int, int, const UpdateRule& rul
   return probe;
 }
 
+double WeightedPass::gradientSquares(const Step&, int, int) {
+  double sum = 0;
+  std::int64_t at = 0;
+  for (const ParamInfo& param : m_node.params) {
+    if (param.role == ParamInfo::Role::Trained) sum += squaresOf(m_gradients.data() + at, param.size());
+    at += param.size();
+  }
+  return sum;
+}
+
+void WeightedPass::getGradients(float* canonical) const {
+  std::copy_n(m_gradients.data(), m_gradients.size(), canonical);
+}
+
 void WeightedPass::setWeights(const float* canonical) { std::copy_n(canonical, m_weights.size(), m_weights.data()); }
 void WeightedPass::getWeights(float* canonical) const { std::copy_n(m_weights.data(), m_weights.size(), canonical); }
 void WeightedPass::setState(int slot, const float* canonical) {

@@ -14,6 +14,8 @@ class WeightedPass : public Pass {
   int updateTasks(const Step&) const override { return m_node.parameters > 0 ? 1 : 0; }
   /// Trained variables by the rule; running ones take what lies where their gradients would.
   float updateTask(const Step& step, int task, int thread, const UpdateRule& rule) override;
+  double gradientSquares(const Step& step, int task, int thread) override;
+  void getGradients(float* canonical) const override;
   void setWeights(const float* canonical) override;
   void getWeights(float* canonical) const override;
   void setState(int slot, const float* canonical) override;

@@ -79,10 +79,13 @@ CudaNetwork::CudaNetwork(std::shared_ptr<Device> device, const CompileRequest& r
   m_layout.values.clear();
   std::memset(m_controlHost.data(), 0, static_cast<std::size_t>(m_offsets.size));
   m_stages = makeStages(m_analysis.graph, types, m_shared);
-  m_onHost = std::ranges::any_of(m_stages, [](const auto& stage) { return stage->onHost; });
+  m_onHost = m_request.optimizer.updatesMatrices() ||
+             std::ranges::any_of(m_stages, [](const auto& stage) { return stage->onHost; });
   m_shared.weights = Buffer<float>(*m_device, m_shared.arena.size());
   m_shared.gradients = Buffer<float>(*m_device, m_shared.arena.size());
   m_state = Buffer<float>(*m_device, m_shared.arena.size() * m_request.optimizer.slotsPerWeight());
+  if (makeUpdateRule(m_request.optimizer, 0, 0).clipNorm > 0)
+    m_squares = Buffer<double>(*m_device, std::min(GradientSquares::kParts, m_shared.arena.trained()));
   m_losses = Buffer<float>(*m_device, m_request.maxBatch);
   m_ranks = Buffer<std::int32_t>(*m_device, m_request.maxBatch);
   if (!m_lossKernel) {  // the host fills in what these would say
@@ -377,6 +380,7 @@ void CudaNetwork::upload(const Batch& batch, double rate, std::uint64_t step) {
     throw Error(Error::Kind::Input, "batch",
                 "got " + std::to_string(batch.size) + " samples, needed 1 to " + std::to_string(m_request.maxBatch));
   setStep(0, rate, step);
+  m_rate = rate;
   for (int n = 0; n < batch.size; ++n) {
     hostAt<std::int32_t>(m_offsets.numbers)[n] = n;
     hostAt<std::int32_t>(m_offsets.labels)[n] = batch.labels ? batch.labels[n] : 0;
@@ -483,6 +487,8 @@ void CudaNetwork::executeBackward(const Key& key, const Pass& pass) {
   }
   m_device->wait(Lane::Main, Lane::Side);
   reduce(key);
+  if (m_request.optimizer.updatesMatrices()) return updateOnHost();
+  if (m_squares) clipByNorm();
   update();
 }
 
@@ -507,6 +513,27 @@ void CudaNetwork::reduce(const Key& key) {
   } while (next < jobs.size());
 }
 
+/// Sets the scale of the gradients in the rule that the update is about to read.
+void CudaNetwork::clipByNorm() {
+  const In<float> gradients = m_shared.gradients.in().slice(m_shared.arena.running(), m_shared.arena.trained());
+  launch(*m_device, Lane::Main, GradientSquares{gradients, m_squares.out()}, m_squares.size());
+  launch(*m_device, Lane::Main, ClipByNorm{m_squares.in(), deviceAt<StepCursor, Use::Update>(m_offsets.cursor, 1)}, 1);
+}
+
+/// What is not done element by element: weights, gradients and state come to the host, and go back when all is well.
+void CudaNetwork::updateOnHost() {
+  StepCursor cursor;
+  m_device->copyOut(Lane::Main, &cursor, m_control.data() + m_offsets.cursor, sizeof cursor);
+  m_device->synchronize();
+  if (!cursor.healthy || cursor.spoiled) return;
+  Weights changed = weights();
+  std::vector<float> slopes = gradients(), state = optimizerState();
+  updateVariables(m_analysis.graph, m_request.optimizer, m_rate, hostAt<StepParams>(m_offsets.params)->step,
+                  changed.values, slopes, state);
+  setWeights(changed);
+  setOptimizerState(state);
+}
+
 void CudaNetwork::update() {
   const Index first = m_shared.arena.running(), count = m_shared.arena.trained(), slots = m_shared.arena.size();
   const auto roundedFrom = [this](Index from, Index size) {
@@ -527,6 +554,11 @@ void CudaNetwork::update() {
     for (int slot = 0; slot < update.kSlots; ++slot)
       update.state[slot] = m_state.update().slice(slot * slots + first, count);
     launch(*m_device, Lane::Main, update, count);
+    if (m_request.optimizer.average.kept())
+      launch(*m_device, Lane::Main,
+             AverageWeights{m_shared.cursor, m_shared.weights.in().slice(first, count),
+                            m_state.update().slice(update.kSlots * slots + first, count)},
+             count);
   });
 }
 
@@ -551,9 +583,13 @@ std::string CudaNetwork::explain() const {
     text += " instead of " + std::string(precisionName(*m_request.precision)) +
             ", which needs compute capability 8.0; this device has " + std::to_string(m_device->capability() / 10) +
             "." + std::to_string(m_device->capability() % 10);
-  if (m_onHost) text += ", launch by launch, for some layers run on the host";
+  if (std::ranges::any_of(m_stages, [](const auto& stage) { return stage->onHost; }))
+    text += ", launch by launch, for some layers run on the host";
   text += "\n";
   for (const auto& stage : m_stages) text += stage->layers + "  " + stage->note + "\n";
+  if (m_request.optimizer.updatesMatrices())
+    text += "update  " + m_request.optimizer.type +
+            " takes each layer's weights as a matrix, on the host: they are copied there and back, launch by launch\n";
   if (!m_lossKernel)
     text += "loss  " + m_scorer.loss().type + " runs on the host: the output is copied there and its gradient back\n";
   return text;

@@ -114,7 +114,9 @@ class CudaNetwork : public CompiledNetwork {
   void launchLoss(const Key& key, const Pass& pass);
   void executeBackward(const Key& key, const Pass& pass);
   void reduce(const Key& key);
+  void clipByNorm();
   void update();
+  void updateOnHost();
   std::vector<float> canonical(const Buffer<float>& buffer, Index offset) const;
 
   std::shared_ptr<Device> m_device;
@@ -148,8 +150,10 @@ class CudaNetwork : public CompiledNetwork {
   Plans m_plans;
   Shared m_shared;
   std::vector<std::unique_ptr<Stage>> m_stages;
-  bool m_onHost = false;  ///< some stage is
+  bool m_onHost = false;  ///< some stage or the update is
+  double m_rate = 0;      ///< of the step, for an update on the host
   Buffer<float> m_state, m_losses;
+  Buffer<double> m_squares;  ///< partial sums, where gradients are clipped by their norm
   Buffer<std::int32_t> m_ranks;
   std::map<Key, Program> m_programs;
 };

@@ -66,6 +66,11 @@ using Act = Activation;
 struct DeviceMath {
   STRATA_DEVICE float tanh(float z) const { return tanhf(z); }
   STRATA_DEVICE float sigmoid(float z) const { return 1 / (1 + expf(-z)); }
+  STRATA_DEVICE float root(float value) const { return sqrtf(value); }
+  STRATA_DEVICE float sign(float value) const { return value > 0 ? 1.0f : value < 0 ? -1.0f : 0.0f; }
+  STRATA_DEVICE float clipped(float value, float limit) const {
+    return value < -limit ? -limit : value > limit ? limit : value;
+  }
 };
 STRATA_DEVICE float activated(Act act, float z) {
   return withActivation(act, [z](auto kind) { return strata::activated<decltype(kind)::value>(z, DeviceMath{}); });

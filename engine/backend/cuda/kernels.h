@@ -784,9 +784,53 @@ struct TakeRunning {
   }
 };
 
-struct DeviceRoot {
-  STRATA_DEVICE float operator()(float value) const { return sqrtf(value); }
+/// The squares of all gradients that are trained, summed by fixed parts: value i goes to part i modulo their number.
+struct GradientSquares {
+  static constexpr const char* kName = "GradientSquares";
+  static constexpr Index kParts = 1024;
+  In<float> gradients;
+  Out<double> parts;  ///< at most kParts
+  std::vector<Access> buffers() const { return accesses(gradients, parts); }
+  STRATA_DEVICE void operator()(Index part) const {
+    double sum = 0;
+    for (Index i = part; i < gradients.count; i += parts.count)
+      sum += static_cast<double>(gradients[i]) * static_cast<double>(gradients[i]);
+    parts[part] = sum;
+  }
 };
+
+/// Their norm, by which the rule at the cursor then clips them; one item.
+struct ClipByNorm {
+  static constexpr const char* kName = "ClipByNorm";
+  In<double> parts;
+  Update<StepCursor> cursor;
+  std::vector<Access> buffers() const { return accesses(parts, cursor); }
+  STRATA_DEVICE void operator()(Index) const {
+    double sum = 0;
+    for (Index part = 0; part < parts.count; ++part) sum += parts[part];
+    setNorm(cursor[0].rule, sqrt(sum));
+  }
+};
+
+/// Keeps the mean of the weights, behind their update.
+struct AverageWeights {
+  static constexpr const char* kName = "AverageWeights";
+  In<StepCursor> cursor;
+  In<float> weights;
+  Update<float> mean;
+  std::vector<Access> buffers() const { return accesses(cursor, weights, mean); }
+  STRATA_DEVICE void operator()(Index i) const {
+    if (cursor[0].healthy && !cursor[0].spoiled && cursor[0].rule.average != 0)
+      takeIn(cursor[0].rule, mean[i], weights[i]);
+  }
+};
+
+/// As in the names of kernels.
+constexpr const char* kindName(UpdateRule::Kind kind) {
+  constexpr const char* names[] = {"Sgd",         "Momentum", "Nesterov", "Adam", "RmsProp",
+                                   "RmsMomentum", "Nadam",    "Adagrad",  "Lion"};
+  return names[static_cast<int>(kind)];
+}
 
 /// One kind of optimizer over a range of the arena; the rule of the step lies at the cursor. `rounded`, where set, is
 /// kept as the bfloat16 copy of the weights. Item 0 moves the cursor to the next step; nothing else here reads or
@@ -794,10 +838,7 @@ struct DeviceRoot {
 template <UpdateRule::Kind kKind>
 struct UpdateWeights {
   static constexpr int kSlots = UpdateRule::slotCount(kKind);
-  static constexpr const char* kName = kKind == UpdateRule::Kind::Sgd        ? "Sgd"
-                                       : kKind == UpdateRule::Kind::Momentum ? "Momentum"
-                                       : kKind == UpdateRule::Kind::Nesterov ? "Nesterov"
-                                                                             : "Adam";
+  static constexpr const char* kName = kindName(kKind);
   Update<StepCursor> cursor;
   In<float> gradients;
   Update<float> weights;
@@ -813,7 +854,7 @@ struct UpdateWeights {
     if (!cursor[0].healthy || cursor[0].spoiled) return;
     float weight = weights[i], kept[kMostSlots] = {};
     for (int slot = 0; slot < kSlots; ++slot) kept[slot] = state[slot][i];
-    apply<kKind>(cursor[0].rule, weight, gradients[i], kept, DeviceRoot{});
+    apply<kKind>(cursor[0].rule, weight, gradients[i], kept, DeviceMath{});
     for (int slot = 0; slot < kSlots; ++slot) state[slot][i] = kept[slot];
     weights[i] = weight;
     if (rounded) rounded[i] = weight;
@@ -827,9 +868,12 @@ using Kernels =
                MaxPoolGradient, PoolReluGradient, AvgPool, AvgPoolGradient, Dropout, Join, JoinGradient, Concat,
                ConcatGradient, AddPart, BatchNormMoments, BatchNorm, BatchNormSums, BatchNormGradient, GlobalAverage,
                GlobalAverageGradient, DepthwiseForward, DepthwiseDataGradient, DepthwiseKernelGradient, DrawMoves,
-               MoveSamples, SoftmaxCrossEntropy, MeanSquaredError, Reduce, TakeRunning,
-               UpdateWeights<UpdateRule::Kind::Sgd>, UpdateWeights<UpdateRule::Kind::Momentum>,
-               UpdateWeights<UpdateRule::Kind::Nesterov>, UpdateWeights<UpdateRule::Kind::Adam>>;
+               MoveSamples, SoftmaxCrossEntropy, MeanSquaredError, Reduce, TakeRunning, GradientSquares, ClipByNorm,
+               AverageWeights, UpdateWeights<UpdateRule::Kind::Sgd>, UpdateWeights<UpdateRule::Kind::Momentum>,
+               UpdateWeights<UpdateRule::Kind::Nesterov>, UpdateWeights<UpdateRule::Kind::Adam>,
+               UpdateWeights<UpdateRule::Kind::RmsProp>, UpdateWeights<UpdateRule::Kind::RmsMomentum>,
+               UpdateWeights<UpdateRule::Kind::Nadam>, UpdateWeights<UpdateRule::Kind::Adagrad>,
+               UpdateWeights<UpdateRule::Kind::Lion>>;
 inline constexpr int kKernelCount = std::tuple_size_v<Kernels>;
 
 template <class Functor, int kAt = 0>

@@ -77,28 +77,8 @@ LossResult Network::trainBatch(const Batch& batch, double learningRate, std::uin
     loss.lossSum = std::nan("");
     return loss;
   }
-  update(learningRate, step);
+  updateVariables(m_graph, m_request.optimizer, learningRate, step, m_weights.values, m_gradients, m_state);
   return loss;
-}
-
-/// Trained variables by the optimizer, running ones to what backward() left for them, frozen ones not at all.
-void Network::update(double learningRate, std::uint64_t step) {
-  const UpdateRule rule = makeUpdateRule(m_request.optimizer, learningRate, step);
-  for (const Node& node : m_graph.nodes) {
-    if (!node.learns()) continue;
-    auto offset = static_cast<std::size_t>(node.weightsOffset);
-    for (const ParamInfo& param : node.params) {
-      const auto size = static_cast<std::size_t>(param.size());
-      const std::span<float> weights = std::span(m_weights.values).subspan(offset, size);
-      const std::span<const float> gradients = std::span(m_gradients).subspan(offset, size);
-      SlotPointers state;
-      for (int slot = 0; slot < m_request.optimizer.slotsPerWeight(); ++slot)
-        state.at[slot] = m_state.data() + static_cast<std::size_t>(slot) * m_weights.values.size() + offset;
-      if (param.role == ParamInfo::Role::Running) std::copy(gradients.begin(), gradients.end(), weights.begin());
-      else updateWeights(rule, weights, gradients, state);
-      offset += size;
-    }
-  }
 }
 
 void Network::forward(const Batch& batch, float* outputs) {

@@ -37,7 +37,6 @@ class Network : public CompiledNetwork {
   /// The tensors of one node; `m_xs` and `m_dxs` hold its inputs' until the next call.
   OpIo ioFor(std::size_t node, int batch, bool training, std::uint64_t step);
   void runNodeBackward(std::size_t node, int batch, std::uint64_t step);
-  void update(double learningRate, std::uint64_t step);
 
   CompileRequest m_request;
   Graph m_graph;
