@@ -350,7 +350,7 @@ class TestMainWindow : public QObject {
 
   void templatesAreOneStep() {
     auto* templates = find<QListWidget>("templates");
-    QCOMPARE(templates->count(), 6);
+    QCOMPARE(templates->count(), 8);
     m_document->edit("Regularise", [](Project& project) {
       project.data.augmentation = {3, 10};
       project.training.loss.fields.set("label_smoothing", 0.2);

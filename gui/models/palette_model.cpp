@@ -93,7 +93,7 @@ QString categoryTitle(const QString& category) {
       {"conv", PaletteModel::tr("Convolution")}, {"pool", PaletteModel::tr("Pooling")},
       {"dense", PaletteModel::tr("Dense")},      {"act", PaletteModel::tr("Activation")},
       {"shape", PaletteModel::tr("Shape")},      {"reg", PaletteModel::tr("Regularise")},
-      {"combine", PaletteModel::tr("Combine")}};
+      {"seq", PaletteModel::tr("Sequence")},     {"combine", PaletteModel::tr("Combine")}};
   return titles.value(category, category);
 }
 

@@ -228,7 +228,15 @@ PalettePanel::PalettePanel(const Theme& theme, QWidget* parent) : QWidget(parent
 }
 
 void PalettePanel::addTemplates() {
-  for (const QString name : {"mnist-lesson", "mlp", "lenet5", "vgg-small", "small-resnet"}) {
+  const std::pair<QString, QString> templates[] = {
+      {"mnist-lesson", tr("The net to begin with: two convolutions find strokes, two dense layers name the digit.")},
+      {"mlp", tr("How far dense layers alone get, which do not know that pixels have neighbours.")},
+      {"lenet5", tr("The net of 1998 that read cheques: small, with tanh and average pooling.")},
+      {"vgg-small", tr("Two small convolutions in a row see as far as one large one, for fewer weights.")},
+      {"small-resnet", tr("Shortcuts let a net grow deep, for every block only learns a difference.")},
+      {"lstm-rows", tr("A picture can be read like a text: row after row, with a memory of what came before.")},
+      {"tiny-transformer", tr("Attention lets every row of the picture look at all others, wherever they stand.")}};
+  for (const auto& [name, teaches] : templates) {
     QFile file(":/projects/" + name + ".strata");
     if (!file.open(QIODevice::ReadOnly)) continue;
     m_projects.push_back(
@@ -236,7 +244,7 @@ void PalettePanel::addTemplates() {
     const Project& project = m_projects.back();
     auto* item = new QListWidgetItem(QString::fromStdString(project.name), m_templates);
     item->setData(Qt::UserRole, number(analyse(project.network).parameters));
-    item->setToolTip(tr("Double-click to start from this net. Undo brings yours back."));
+    item->setToolTip(teaches + '\n' + tr("Double-click to start from this net. Undo brings yours back."));
   }
   m_projects.push_back({});
   m_projects.back().name = tr("Empty stack").toStdString();
