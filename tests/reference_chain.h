@@ -29,6 +29,7 @@ inline LayerSpec layer(const std::string& type, const std::string& name, const J
 struct ChainResult {
   double lossSum = 0;
   std::vector<double> gradients;  ///< canonical layout
+  std::vector<double> outputs, inputGradient;
 };
 
 /// The plainest way there is: every tensor an array of its own, gradients added up.
@@ -83,6 +84,8 @@ inline ChainResult runChain(const NetworkSpec& spec, const Weights& weights, con
       for (std::size_t at = 0; at < sum.size(); ++at) sum[at] += found[in][at];
     }
   }
+  result.outputs = x.back();
+  result.inputGradient = dx.front();
   return result;
 }
 

@@ -47,6 +47,21 @@ NetworkSpec smoothNet() {
   return spec;
 }
 
+/// Both ways, each recurrent cell, attention between.
+NetworkSpec sequenceNet() {
+  NetworkSpec spec;
+  spec.input = Shape::image(7, 5, 2);
+  LayerSpec both = layer("bidirectional", "bi1");
+  both.stacks = {{layer("lstm", "lstm1", {{"units", 19}, {"return_sequences", true}})}};
+  spec.layers = {layer("positional_embedding", "position1"),
+                 std::move(both),
+                 layer("multi_head_attention", "attention1", {{"heads", 3}, {"key_dim", 7}}),
+                 layer("simple_rnn", "rnn1", {{"units", 9}, {"return_sequences", true}, {"activation", "relu"}}),
+                 layer("gru", "gru1", {{"units", 33}}),
+                 layer("dense", "dense1", {{"units", 10}})};
+  return spec;
+}
+
 Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threads, std::uint64_t steps,
                 double clipping = 0) {
   CompileRequest request;
@@ -68,21 +83,28 @@ Weights trained(const NetworkSpec& spec, const std::string& optimizer, int threa
 }  // namespace
 
 void TestCpuDeterminism::sameBits_data() {
-  QTest::addColumn<bool>("smooth");
+  QTest::addColumn<QByteArray>("net");
   QTest::addColumn<QString>("optimizer");
   QTest::addColumn<double>("clipping");
+  QTest::addColumn<QByteArray>("isa");
   for (const OptimizerDef& def : allOptimizers())
-    QTest::addRow("relu and max pool, %s", def.type.c_str()) << false << QString::fromStdString(def.type) << 0.0;
-  QTest::addRow("tanh and average pool, sgd") << true << "sgd" << 0.0;
-  for (const bool smooth : {false, true})
-    QTest::addRow("%s, clipped", smooth ? "tanh and average pool" : "relu and max pool") << smooth << "sgd" << 0.05;
+    QTest::addRow("relu and max pool, %s", def.type.c_str())
+        << QByteArray("conv") << QString::fromStdString(def.type) << 0.0 << QByteArray();
+  QTest::addRow("tanh and average pool, sgd") << QByteArray("smooth") << "sgd" << 0.0 << QByteArray();
+  for (const char* net : {"conv", "smooth"})
+    QTest::addRow("%s net, clipped", net) << QByteArray(net) << "sgd" << 0.05 << QByteArray();
+  for (const Isa isa : isasHere())
+    QTest::addRow("sequences, adam, %s", isaName(isa))
+        << QByteArray("sequences") << "adam" << 0.0 << QByteArray(isaName(isa));
 }
 
 void TestCpuDeterminism::sameBits() {
-  QFETCH(bool, smooth);
+  QFETCH(QByteArray, net);
   QFETCH(QString, optimizer);
   QFETCH(double, clipping);
-  const NetworkSpec spec = smooth ? smoothNet() : convNet();
+  QFETCH(QByteArray, isa);
+  if (!isa.isEmpty()) qputenv("STRATA_ISA", isa);
+  const NetworkSpec spec = net == "sequences" ? sequenceNet() : net == "smooth" ? smoothNet() : convNet();
   const Weights once = trained(spec, optimizer.toStdString(), 1, 6, clipping);
   QVERIFY(once != initialWeights(spec, 1));
   for (const int threads : {1, 2, 4})

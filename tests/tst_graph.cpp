@@ -44,6 +44,16 @@ NetworkSpec nested() {
   return netOf({conv("conv1", 4), container("residual", "res1", {{conv("a", 4), inner}, {conv("c", 4, 1)}})});
 }
 
+/// A sequence that a Bidirectional reads, which holds these layers.
+NetworkSpec bothWays(const std::vector<LayerSpec>& stack) {
+  NetworkSpec spec;
+  spec.input = Shape::sequence(4, 3);
+  spec.classes = 3;
+  spec.layers = {container("bidirectional", "bi1", {stack}), layer("flatten", "flatten"),
+                 layer("dense", "last", {{"units", 3}})};
+  return spec;
+}
+
 CompileRequest requestFor(const NetworkSpec& spec, int batch) {
   CompileRequest request;
   request.network = spec;
@@ -186,6 +196,45 @@ class TestGraph : public QObject {
     QVERIFY(!analyse(wide).ok());
     QVERIFY_THROWS_EXCEPTION(Error, networkFromJson(networkToJson(wide), "wide"));
     QVERIFY(!analyse(netOf({container("branches", "none", {})})).ok());
+  }
+
+  void aBidirectionalIsTwoNodes() {
+    NetworkSpec spec = bothWays({layer("gru", "inner", {{"units", 5}, {"return_sequences", true}})});
+    const Analysis analysis = analyse(spec);
+    QVERIFY(analysis.ok());
+    QStringList nodes;
+    for (const Node& node : analysis.graph.nodes)
+      nodes << QString("%1 %2(%3)").arg(node.path.c_str(), node.def->type.c_str()).arg(node.inputs.front());
+    QCOMPARE(nodes, QStringList({"bi1/forward gru(0)", "bi1/backward gru(0)", "bi1/concat concat(1)", "flatten flatten(3)", "last dense(4)"}));
+    QCOMPARE(analysis.layers[0].out, Shape::sequence(4, 10));
+    QCOMPARE(analysis.layers[1].path, std::string("bi1/inner"));
+    QCOMPARE(analysis.layers[1].out, Shape::sequence(4, 5));
+    QCOMPARE(analysis.layers[0].parameters, analysis.layers[1].parameters);
+    const std::vector<TensorPlace> places = placesFor(spec);
+    QCOMPARE(places[0].name, std::string("bi1/forward.kernel"));
+    QCOMPARE(places[3].name, std::string("bi1/backward.kernel"));
+    const Weights weights = initialWeights(spec, 1);  // each draws its own
+    QVERIFY(!std::equal(weights.values.begin(), weights.values.begin() + places[0].size,
+                        weights.values.begin() + places[3].offset));
+    spec.layers[0].stacks[0][0].trainable = false;
+    for (const Node& node : lower(spec).nodes) QCOMPARE(node.trainable, node.def->type != "gru");
+  }
+
+  void aBidirectionalHoldsOneRecurrentLayer() {
+    NetworkSpec empty = bothWays({});
+    const Analysis analysis = analyse(empty);
+    QCOMPARE(analysis.issues.size(), std::size_t{1});
+    applyFix(empty, analysis.issues.front(), analysis.issues.front().fixes.front());
+    QVERIFY(analyse(empty).layers[0].out.known());
+    const LayerSpec one = layer("gru", "a", {{"units", 3}, {"return_sequences", true}}), other = layer("lstm", "b");
+    for (const std::vector<LayerSpec>& stack :
+         {std::vector<LayerSpec>{one, other}, {layer("dense", "a", {{"units", 3}})}, {bothWays({one}).layers[0]}}) {
+      const Analysis wrong = analyse(bothWays(stack));
+      QCOMPARE(wrong.issues.size(), std::size_t{1});
+      QCOMPARE(wrong.issues.front().layer, 0);
+      QVERIFY(wrong.issues.front().text.find("exactly one recurrent layer") != std::string::npos);
+      QVERIFY(!wrong.layers[0].out.known());
+    }
   }
 
   void jsonComesBack() {

@@ -180,7 +180,8 @@ void TestLayers::metadataIsComplete() {
   const LayerDef& def = allLayers()[static_cast<std::size_t>(layer)];
   QCOMPARE(findLayer(def.type), &def);
   QVERIFY(!def.title.empty() && !def.stem.empty() && !def.help.empty() && !def.examples.empty());
-  QVERIFY(QStringList({"conv", "pool", "norm", "dense", "act", "shape", "reg"}).contains(QString::fromStdString(def.category)));
+  QVERIFY(QStringList({"conv", "pool", "norm", "dense", "seq", "act", "shape", "reg"})
+              .contains(QString::fromStdString(def.category)));
   QVERIFY2(QFile::exists(QString(STRATA_SOURCE_DIR "/resources/icons/%1.svg").arg(QString::fromStdString(def.icon))),
            def.icon.c_str());
   QVERIFY(!def.summary(Fields(def.fields)).empty());

@@ -18,6 +18,12 @@
   row(dropoutLayer)           \
   row(residualLayer)          \
   row(branchesLayer)          \
+  row(simpleRnnLayer) \
+  row(lstmLayer) \
+  row(gruLayer) \
+  row(bidirectionalLayer) \
+  row(multiHeadAttentionLayer) \
+  row(positionalEmbeddingLayer) \
   row(addLayer)               \
   row(concatLayer)            \
   row(multiplyLayer)          \

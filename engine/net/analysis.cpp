@@ -41,6 +41,8 @@ class Analyst {
     std::string prefix;  ///< of paths: "res1/"
     int depth = 0;
     bool trainable = true;
+    const std::vector<TwinDef>* twins = nullptr;  ///< the nodes that the one layer in there becomes
+    std::vector<int>* twinOutputs = nullptr;
   };
 
   LayerAnalysis& found(int layer) { return m_analysis.layers[static_cast<std::size_t>(layer)]; }
@@ -105,9 +107,11 @@ class Analyst {
     }
     if (!checkFields(number, layer, *here.def)) input = kUnknown;
     const bool trainable = around.trainable && layer.trainable;
-    const int output = here.def->isContainer()
-                           ? walkContainer(number, layer, {here.path + "/", around.depth + 1, trainable}, input)
-                           : addLayer(number, layer, trainable, stream, input);
+    int output = kUnknown;
+    if (here.def->isContainer())
+      output = walkContainer(number, layer, {here.path + "/", around.depth + 1, trainable}, input);
+    else if (around.twins) output = addTwins(number, layer, around, input);
+    else output = addLayer(number, layer, trainable, stream, input);
     found(number).out = shapeOf(output);
     found(number).value = output;
     return output;
@@ -138,6 +142,20 @@ class Analyst {
     return output;
   }
 
+  /// The layer once for each twin; what the first puts out stands for all. Each has random numbers of its own.
+  int addTwins(int number, const LayerSpec& layer, const Surroundings& around, int input) {
+    for (const TwinDef& twin : *around.twins) {
+      LayerSpec one = layer;
+      for (const auto& [field, value] : twin.with) one.fields.set(field, value);
+      const int output = addLayer(number, one, around.trainable && layer.trainable, kNestedStreams + m_nested++, input);
+      if (output == kUnknown) return kUnknown;
+      m_analysis.graph.nodes.back().path = around.prefix + twin.name;
+      around.twinOutputs->push_back(output);
+    }
+    return around.twinOutputs->front();
+  }
+
+  std::vector<int> walkTwins(int number, const LayerSpec& layer, Surroundings inside, int input);
   int walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input);
 
   /// Adds a node whose inputs are known. Its issues become those of the layer that it comes from.
@@ -255,6 +273,29 @@ class Analyst::Join : public Joining {
   const std::vector<int> m_outputs;
 };
 
+/// What the twins of the one layer put out; unknown, with an issue, where the stack holds anything else.
+std::vector<int> Analyst::walkTwins(int number, const LayerSpec& layer, Surroundings inside, int input) {
+  const LayerDef& def = *found(number).def;
+  const std::vector<LayerSpec>& stack = layer.stacks.front();
+  std::set<std::string> names;
+  std::vector<int> outputs;
+  const LayerDef* inner = stack.size() == 1 ? findLayer(stack.front().type) : nullptr;
+  if (inner && inner->recurrent) {
+    inside.twins = &def.twins;
+    inside.twinOutputs = &outputs;
+    if (walkStack(stack, names, inside, input) == kUnknown) return {kUnknown};
+    return outputs;
+  }
+  walkStack(stack, names, inside, input);
+  const std::string holds = stack.empty() ? "it holds none"
+                            : !inner      ? "it holds " + counted(std::ssize(stack), "layer")
+                                          : "it holds " + inQuotes(stack.front().name) + " (" + inner->title + ")";
+  std::vector<Fix> fixes;
+  if (stack.empty()) fixes = {{"Put an LSTM into it", "", {}, "lstm", 0}};
+  add(number, "", def.title + " needs exactly one recurrent layer inside; " + holds + ".", fixes);
+  return {kUnknown};
+}
+
 int Analyst::walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input) {
   const LayerDef& def = *found(number).def;
   if (inside.depth > kMaxDepth) {
@@ -264,14 +305,17 @@ int Analyst::walkContainer(int number, const LayerSpec& layer, const Surrounding
   const std::size_t before = m_analysis.graph.nodes.size();
   std::vector<int> outputs;
   std::set<std::string> names;
-  for (const auto& stack : layer.stacks) outputs.push_back(walkStack(stack, names, inside, input));
+  const bool twins = !def.twins.empty() && layer.stacks.size() == 1;
+  if (twins) outputs = walkTwins(number, layer, inside, input);
+  else
+    for (const auto& stack : layer.stacks) outputs.push_back(walkStack(stack, names, inside, input));
   const std::size_t wanted = def.stacks.size();
-  if (def.anyStacks ? outputs.empty() || outputs.size() > kMaxStacks : outputs.size() != wanted) {
+  if (def.anyStacks ? outputs.empty() || outputs.size() > kMaxStacks : layer.stacks.size() != wanted) {
     add(number, "",
-        def.anyStacks
-            ? "It holds 1 to " + std::to_string(kMaxStacks) + " stacks; got " + counted(std::ssize(outputs), "stack") +
-                  "."
-            : "It holds " + counted(std::ssize(def.stacks), "stack") + "; got " + std::to_string(outputs.size()) + ".");
+        def.anyStacks ? "It holds 1 to " + std::to_string(kMaxStacks) + " stacks; got " +
+                            counted(std::ssize(outputs), "stack") + "."
+                      : "It holds " + counted(std::ssize(def.stacks), "stack") + "; got " +
+                            std::to_string(layer.stacks.size()) + ".");
     return kUnknown;
   }
   if (input == kUnknown || std::find(outputs.begin(), outputs.end(), kUnknown) != outputs.end()) return kUnknown;

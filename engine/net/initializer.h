@@ -10,7 +10,7 @@ namespace strata {
 
 /// Fills `values` (param.size() of them) as Keras would: glorot_uniform and he_uniform from ±sqrt(6 / (in + out)) and
 /// ±sqrt(6 / in), he_normal from a normal distribution of deviation sqrt(2 / in) cut at two deviations, uniform from
-/// ±limit.
+/// ±limit; orthogonal with the orthogonal rows or columns of a recurrent kernel; unit_forget an LSTM's bias.
 void initialize(const ParamInfo& param, Rng& rng, std::span<float> values);
 
 }  // namespace strata

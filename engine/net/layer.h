@@ -54,7 +54,7 @@ struct ParamInfo {
   enum class Role { Trained, Running };
   std::string name;                    ///< "kernel", "bias": the file name is "<path>.<name>"
   std::vector<int> shape;              ///< conv kernel [R,S,C,K], dense kernel [in,out], bias [out]
-  Initializer initializer;             ///< also "ones", which is no choice for a person
+  Initializer initializer;             ///< also some that are no choice for a person: "ones"
   std::int64_t fanIn = 1, fanOut = 1;  ///< as Keras counts them
   Role role = Role::Trained;
   std::int64_t size() const;
@@ -116,12 +116,20 @@ struct StackDef {
   std::string title;  ///< "Shortcut"
 };
 
+/// One of several nodes that the single layer in a container's stack becomes, each with variables of its own:
+/// "bi1/backward".
+struct TwinDef {
+  std::string name;                                      ///< of the node, in the place of the layer's
+  std::vector<std::pair<std::string, Value>> with = {};  ///< what its fields hold besides the layer's
+};
+
 /// What join() sees and does while the net is flattened. Values are numbers of Graph::values.
 class Joining {
  public:
   virtual ~Joining() = default;
-  virtual const Fields& fields() const = 0;             ///< the container's
-  virtual const std::vector<int>& outputs() const = 0;  ///< of its stacks; an empty stack's is the container's input
+  virtual const Fields& fields() const = 0;  ///< the container's
+  /// Of its stacks, an empty one's is the container's input; or of its twins.
+  virtual const std::vector<int>& outputs() const = 0;
   virtual Shape shapeOf(int value) const = 0;
   /// Adds a node "<container>/<name>" of that type, its fields a JSON object, and returns the value that it makes; -1
   /// when it cannot take the inputs, which becomes an issue of the container.
@@ -135,12 +143,14 @@ struct LayerDef {
   std::string type;      ///< as in files: "conv2d"
   std::string title;     ///< "Conv 2D"
   std::string stem;      ///< of the names of new layers: "conv" makes conv1, conv2
-  std::string category;  ///< "conv" "pool" "norm" "dense" "act" "shape" "reg": the design's colour tokens
+  std::string category;  ///< "conv" "pool" "norm" "dense" "seq" "act" "shape" "reg": the design's colour tokens
   std::string icon;      ///< name in resources/icons
   std::string help;      ///< two or three sentences for a newcomer
   std::vector<Field> fields;
   std::vector<StackDef> stacks;     ///< of a container
   bool anyStacks = false;           ///< any number of stacks of the one kind in `stacks`, under one key
+  std::vector<TwinDef> twins;       ///< of a container whose one stack holds a single recurrent layer: its nodes
+  bool recurrent = false;           ///< it reads its input step by step (layers/recurrent.h)
   bool hidden = false;              ///< only containers make it: it is not in the palette
   bool reshapes = false;            ///< in memory nothing moves: the output's values are the input's
   bool samplesIndependent = false;  ///< each sample's output depends on that sample alone, in training too

@@ -17,8 +17,9 @@ struct CategoryDef {
 constexpr CategoryDef kCategories[] = {
     {"conv", QT_TRANSLATE_NOOP("Palette", "Convolution")}, {"pool", QT_TRANSLATE_NOOP("Palette", "Pooling")},
     {"norm", QT_TRANSLATE_NOOP("Palette", "Normalise")},   {"dense", QT_TRANSLATE_NOOP("Palette", "Dense")},
-    {"shape", QT_TRANSLATE_NOOP("Palette", "Shape")},      {"act", QT_TRANSLATE_NOOP("Palette", "Activation")},
-    {"reg", QT_TRANSLATE_NOOP("Palette", "Regularise")},   {"combine", QT_TRANSLATE_NOOP("Palette", "Combine")}};
+    {"seq", QT_TRANSLATE_NOOP("Palette", "Sequence")},     {"shape", QT_TRANSLATE_NOOP("Palette", "Shape")},
+    {"act", QT_TRANSLATE_NOOP("Palette", "Activation")},   {"reg", QT_TRANSLATE_NOOP("Palette", "Regularise")},
+    {"combine", QT_TRANSLATE_NOOP("Palette", "Combine")}};
 
 /// Where a layer stands: its category, or "combine" for the containers.
 QString categoryOf(const LayerDef& def) {

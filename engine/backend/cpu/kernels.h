@@ -214,6 +214,48 @@ struct DepthwiseShape {
   Activation activation = Activation::Linear;
 };
 
+/// out [rows][cols] = start + a · b. Row i and step t of a lie at a[i * aRow + t * aStep], row t of b at b + t * bRow;
+/// of b whole vectors are read.
+struct Product {
+  const float* a = nullptr;
+  std::int64_t aRow = 0, aStep = 1;
+  const float* b = nullptr;
+  std::int64_t bRow = 0;
+  int rows = 0, depth = 0, cols = 0;
+  float* out = nullptr;
+  std::int64_t outRow = 0;
+  const float* start = nullptr;  ///< null: zeros; with a row of 0 a bias, with `out` what is there is added to
+  std::int64_t startRow = 0;
+};
+
+enum class RecurrentCell { Simple, Gru, Lstm };
+/// A recurrent layer. Units are worked on a vector at a time: weights and what is kept of a step lie block by block, a
+/// block being a vector of units, and in it gate by gate: of an LSTM i f g o; of a GRU g z r for what the input gives
+/// and z r g for what the last output gives, together g z r g.
+struct RecurrentShape {
+  RecurrentCell cell = RecurrentCell::Simple;
+  Activation activation = Activation::Tanh;
+  int inputs = 1, units = 1;
+  int gates() const { return cell == RecurrentCell::Lstm ? 4 : cell == RecurrentCell::Gru ? 3 : 1; }
+  int kept() const { return cell == RecurrentCell::Simple ? 1 : 4; }  ///< vectors of a block
+  int blocks(int lanes) const { return (units + lanes - 1) / lanes; }
+  int width(int lanes) const { return blocks(lanes) * lanes; }  ///< of a row of outputs
+};
+/// One step of a batch.
+struct RecurrentStep {
+  const float* x = nullptr;  ///< [batch][inputs]
+  std::int64_t xRow = 0;
+  const float* before = nullptr;       ///< [batch][width], the outputs of the step before; null at the first
+  const float* cellsBefore = nullptr;  ///< of an LSTM, likewise
+  const float *kernel = nullptr, *recurrent = nullptr;  ///< [blocks][inputs or units][gates * lanes]
+  const float* bias = nullptr;                          ///< [blocks][kept * lanes]
+  /// [batch][kept * lanes] of each block, `keptBlock` floats from one to the next: what backward needs; after that the
+  /// gradients of the same numbers before their activations.
+  float* kept = nullptr;
+  std::int64_t keptBlock = 0;
+  float *cells = nullptr, *out = nullptr;  ///< [batch][width]
+};
+
 struct Kernels {
   Isa isa;
   int lanes;
@@ -337,6 +379,18 @@ struct Kernels {
   void (*depthwiseInputGradient)(const DepthwiseShape& shape, Frame dz, const float* weights, float* dx);
   /// Adds to gradient [kernelH * kernelW + 1][c], the bias's last.
   void (*depthwiseWeightGradient)(const DepthwiseShape& shape, Frame dz, const float* x, float* gradient);
+
+  void (*product)(const Product& product);
+  /// Columns of x [rows][stride] become shares that add up to 1: softmax of scale * x. Returns a probe of x.
+  float (*softmaxColumns)(float* x, int rows, int cols, std::int64_t stride, float scale);
+  /// dy, the gradient of those shares y, becomes that of x.
+  void (*softmaxColumnsGradient)(const float* y, float* dy, int rows, int cols, std::int64_t stride, float scale);
+  /// Samples [begin, end) of a step. Returns a probe.
+  float (*recurrentForward)(const RecurrentShape& shape, const RecurrentStep& step, int begin, int end);
+  /// The same samples: dOut [batch][width] becomes what of it reaches the outputs before without the weights, dCells
+  /// [batch][width] the gradient of the cells before.
+  void (*recurrentBackward)(const RecurrentShape& shape, const RecurrentStep& step, int begin, int end, float* dOut,
+                            float* dCells);
 
   // Element-wise.
   void (*activate)(Activation activation, float* x, std::int64_t n);

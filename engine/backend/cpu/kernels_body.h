@@ -7,6 +7,7 @@
 #include "engine/backend/cpu/kernels_dense.h"
 #include "engine/backend/cpu/kernels_math.h"
 #include "engine/backend/cpu/kernels_planes.h"
+#include "engine/backend/cpu/kernels_sequences.h"
 #include "engine/backend/cpu/kernels_windows.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
@@ -71,6 +72,11 @@ constexpr Kernels table(Isa isa) {
           depthwiseForward,
           depthwiseInputGradient,
           depthwiseWeightGradient,
+          product,
+          softmaxColumns,
+          softmaxColumnsGradient,
+          recurrentForward,
+          recurrentBackward,
           activate,
           activationGradient,
           addInPlace,
