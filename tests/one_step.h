@@ -11,8 +11,11 @@
 
 namespace strata::test {
 
-/// A layer whose output the example's layer sees; of one that joins, what a container makes of it.
+/// The example's layer as a document has it; of one that joins, what a container makes of it; of an activation that is
+/// a node of its own, the card that chooses it.
 inline LayerSpec testedLayer(const LayerDef& def, const Example& example, const std::string& name) {
+  if (def.hidden && !def.joins())
+    return layerOf(*findLayer("activation"), {Json{{"activation", def.type}}.dump(), example.in}, name);
   if (!def.joins()) return layerOf(def, example, name);
   Json stacks = Json::array();
   std::vector<Shape> ins = example.others;
@@ -55,7 +58,7 @@ inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& e
             analyse(spec)
                 .layers.at(static_cast<std::size_t>(numberAt(spec, {-1, 0, static_cast<int>(stack.size()) - 1})))
                 .out;
-        out.isImage())
+        !out.isVector())
       spec.layers.push_back(plain("flatten", "flatten", Json::object()));
     spec.layers.push_back(plain("dense", "after", {{"units", spec.classes}}));
     const Analysis analysis = analyse(spec);

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "engine/backend/cpu/thread_pool.h"
+#include "one_step.h"
 #include "reference_chain.h"
 
 using namespace strata;
@@ -18,6 +19,8 @@ class TestCpuDeterminism : public QObject {
   void sameBits();
   void sameBitsOfDrawnStacks_data();
   void sameBitsOfDrawnStacks();
+  void sameBitsOfEveryLayer_data();
+  void sameBitsOfEveryLayer();
   void aTaskThatThrows_data();
   void aTaskThatThrows();
   void cleanup() { qunsetenv("STRATA_ISA"); }
@@ -132,6 +135,25 @@ void TestCpuDeterminism::sameBitsOfDrawnStacks() {
     QVERIFY2(
         trained(spec, "sgd", threads, 3) == once,
         qPrintable(QString("%1 threads\n%2").arg(threads).arg(QString::fromStdString(networkToJson(spec).dump()))));
+}
+
+void TestCpuDeterminism::sameBitsOfEveryLayer_data() {
+  QTest::addColumn<QString>("type");
+  QTest::addColumn<int>("number");
+  for (const LayerDef& def : allLayers())
+    for (int i = 0; i < int(def.examples.size()); ++i)
+      QTest::addRow("%s %d", def.type.c_str(), i) << QString::fromStdString(def.type) << i;
+}
+
+void TestCpuDeterminism::sameBitsOfEveryLayer() {
+  QFETCH(QString, type);
+  QFETCH(int, number);
+  const LayerDef& def = *findLayer(type.toStdString());
+  const NetworkSpec spec = netsAround(def, def.examples[std::size_t(number)])[2];
+  const Weights once = trained(spec, "sgd", 1, 2);
+  QVERIFY(once != initialWeights(spec, 1));
+  for (const int threads : {2, 4})
+    QVERIFY2(trained(spec, "sgd", threads, 2) == once, qPrintable(QString("%1 threads").arg(threads)));
 }
 
 void TestCpuDeterminism::aTaskThatThrows_data() {

@@ -39,6 +39,10 @@ class TestInspector : public QObject {
       auto* combo = editor->findChild<QComboBox*>();
       return combo->setCurrentIndex((combo->currentIndex() + 1) % combo->count());
     }
+    if (auto* line = qobject_cast<QLineEdit*>(editor)) {
+      line->setText("7 x 4");
+      return QTest::keyClick(line, Qt::Key_Return);
+    }
     auto* box = qobject_cast<QAbstractSpinBox*>(editor);
     box->stepBy(1);
   }

@@ -8,6 +8,7 @@
 #include "engine/base/json.h"
 #include "layer_cases.h"
 #include "one_step.h"
+#include "reference_chain.h"
 
 using namespace strata;
 using namespace strata::test;
@@ -21,12 +22,12 @@ class TestLayers : public QObject {
   };
   std::vector<Case> m_cases;
 
-  /// Containers have no op of their own.
-  void addRows(bool withContainers = false) {
+  /// Containers, and layers that are computed as several others, have no op of their own.
+  void addRows(bool withoutOps = false) {
     QTest::addColumn<int>("index");
     m_cases.clear();
     forEachExample([&](const QString& name, const LayerDef& def, const Example& example) {
-      if (def.isContainer() && !withContainers) return;
+      if (!def.makeOp && !withoutOps) return;
       QTest::newRow(qPrintable(name)) << static_cast<int>(m_cases.size());
       m_cases.push_back({&def, &example});
     });
@@ -47,6 +48,7 @@ class TestLayers : public QObject {
   void backendsAgree();
   void metadataIsComplete_data();
   void metadataIsComplete();
+  void cleanup() { qunsetenv("STRATA_ISA"); }
 };
 
 // Every output value is written, and none behind the last.
@@ -130,16 +132,21 @@ void TestLayers::jsonComesBack() {
 void TestLayers::backendsAgree_data() {
   QTest::addColumn<QString>("backend");
   QTest::addColumn<int>("index");
+  QTest::addColumn<QByteArray>("isa");  // of the cpu backend's kernels
   m_cases.clear();
   for (const BackendDef& backend : allBackends()) {
     const QString id = QString::fromStdString(backend.id);
     if (backend.id == "reference") continue;
     if (!backend.unavailableReason().empty()) {
-      QTest::newRow(qPrintable(id)) << id << -1;
+      QTest::newRow(qPrintable(id)) << id << -1 << QByteArray();
       continue;
     }
     forEachExample([&](const QString& name, const LayerDef& def, const Example& example) {
-      QTest::newRow(qPrintable(id + " " + name)) << id << static_cast<int>(m_cases.size());
+      for (const Isa isa : backend.id == "cpu" ? isasHere() : std::vector{Isa::Plain}) {
+        const QString kernels = backend.id == "cpu" ? QString(", ") + isaName(isa) : QString();
+        QTest::newRow(qPrintable(id + kernels + " " + name))
+            << id << static_cast<int>(m_cases.size()) << QByteArray(isaName(isa));
+      }
       m_cases.push_back({&def, &example});
     });
   }
@@ -154,6 +161,8 @@ void TestLayers::backendsAgree() {
     for (const BackendDef& def : allBackends())
       if (def.id == backend.toStdString())
         QSKIP(qPrintable(backend + ": " + QString::fromStdString(def.unavailableReason())));
+  QFETCH(const QByteArray, isa);
+  if (backend == "cpu") qputenv("STRATA_ISA", isa);
   const auto [def, example] = m_cases[static_cast<std::size_t>(index)];
   const auto reference = createBackend("reference", 1), made = createBackend(backend.toStdString(), 2);
   for (const NetworkSpec& spec : netsAround(*def, *example)) {

@@ -54,7 +54,7 @@ void TestLocale::numberText() {
 void TestLocale::projectsAreTheSameBytes() {
   Project project = readProject(STRATA_SOURCE_DIR "/resources/projects/mnist-lesson.strata");
   QCOMPARE(project.training.optimizer.learningRate(), 0.5);
-  QCOMPARE(project.network.layers[0].fields.initializer("kernel_initializer").limit, 0.1);
+  QCOMPARE(project.network.layers[0].fields.initializer("kernel_initializer").number, 0.1);
   project.data.preprocessing.scale = 1.0 / 128;
   applySetting(project, "training.optimizer.learning_rate=0.0625");
   const QTemporaryDir folder;

@@ -11,6 +11,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/rng.h"
+#include "engine/net/initializer.h"
 #include "engine/run/project.h"
 
 using namespace strata;
@@ -31,6 +32,8 @@ class TestNetwork : public QObject {
   void badJsonIsRefused();
   void initializers_data();
   void initializers();
+  void initializersThatAreNoDistribution();
+  void initializersComeBack();
   void weightsDependOnTheSeedAndTheirPlaceAlone();
   void unsoundStacksHaveNoWeights();
 
@@ -299,8 +302,10 @@ void TestNetwork::badJsonIsRefused_data() {
   row("fractional classes", R"({"classes": 2.5, "layers": []})", "net.classes: must be a whole number of 1 to 65536.");
   row("layer without type", R"({"layers": [{"name": "a"}]})", "net.layers[0]: needs a text \"type\".");
   row("unknown layer", R"({"layers": [{"type": "conv9d", "name": "a"}]})",
-      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, depthwise_conv2d, max_pool2d, avg_pool2d, "
-      "global_avg_pool, dense, activation, batch_norm, flatten, dropout, residual, branches.");
+      "net.layers[0]: unknown layer type \"conv9d\"; known: conv2d, depthwise_conv2d, separable_conv2d, "
+      "conv2d_transpose, max_pool2d, avg_pool2d, global_avg_pool, global_max_pool, dense, activation, batch_norm, "
+      "layer_norm, flatten, reshape, upsample2d, zero_pad2d, dropout, spatial_dropout2d, gaussian_noise, residual, "
+      "branches.");
   row("unknown field", R"({"layers": [{"type": "dropout", "name": "a", "ratio": 1}]})",
       "net.layers[0] (\"a\"): unknown key \"ratio\"; known here: type, name, trainable, rate.");
   row("wrong kind", R"({"layers": [{"type": "dense", "name": "a", "units": "ten"}]})",
@@ -314,11 +319,14 @@ void TestNetwork::badJsonIsRefused_data() {
   row("long key with a line break",
       R"({"an exceedingly long key that goes on\nand on and on and on": 1, "layers": []})",
       "net: unknown key \"an exceedingly long key that goes on\uFFFD...\"; known here: input, classes, layers.");
-  row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "gelu"}]})",
-      "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, leaky_relu, tanh, sigmoid; got \"gelu\".");
+  row("unknown choice", R"({"layers": [{"type": "activation", "name": "a", "activation": "bend"}]})",
+      "net.layers[0] (\"a\"): \"activation\" must be one of linear, relu, leaky_relu, elu, selu, gelu, swish, "
+      "sigmoid, tanh, softplus, softmax, hard_sigmoid; got \"bend\".");
   row("unknown initializer", R"({"layers": [{"type": "dense", "name": "a", "kernel_initializer": "magic"}]})",
-      "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, glorot_uniform, he_normal, he_uniform, "
-      "zeros; got \"magic\".");
+      "net.layers[0] (\"a\"): \"kernel_initializer\" must be one of uniform, normal, truncated_normal, "
+      "glorot_uniform, glorot_normal, he_uniform, he_normal, lecun_uniform, lecun_normal, orthogonal, dirac, zeros, "
+      "ones, "
+      "constant; got \"magic\".");
 }
 
 void TestNetwork::badJsonIsRefused() {
@@ -337,6 +345,12 @@ void TestNetwork::initializers_data() {
   QTest::newRow("glorot_uniform") << "glorot_uniform" << glorot << glorot / std::sqrt(3);
   QTest::newRow("he_uniform") << "he_uniform" << he << he / std::sqrt(3);
   QTest::newRow("he_normal") << "he_normal" << 2 * normal / 0.87962566 << normal;
+  const double glorotNormal = std::sqrt(2.0 / (400 + 100)), lecun = std::sqrt(1.0 / 400), cut = 0.87962566;
+  QTest::newRow("glorot_normal") << "glorot_normal" << 2 * glorotNormal / cut << glorotNormal;
+  QTest::newRow("lecun_uniform") << "lecun_uniform" << lecun * std::sqrt(3) << lecun;
+  QTest::newRow("lecun_normal") << "lecun_normal" << 2 * lecun / cut << lecun;
+  QTest::newRow("truncated_normal") << "truncated_normal" << 0.1 << 0.05 * cut;
+  QTest::newRow("normal") << "normal" << 0.0 << 0.05;  // without a largest
   QTest::newRow("zeros") << "zeros" << 0.0 << 0.0;
 }
 
@@ -356,10 +370,63 @@ void TestNetwork::initializers() {
     squares += value * value;
     most = std::max(most, std::abs(value));
   }
-  QVERIFY(most <= largest * 1.000001 && most >= largest * 0.97);
+  QVERIFY(type == "normal" || (most <= largest * 1.000001 && most >= largest * 0.97));
   QVERIFY(std::abs(sum / 40000) <= deviation * 0.025);  // five deviations of the mean
   QVERIFY(std::abs(std::sqrt(squares / 40000) - deviation) <= deviation * 0.02);
   for (std::size_t i = 40000; i < 40100; ++i) QCOMPARE(weights.values[i], 0.0f);  // biases
+}
+
+// The other ones have values that can be told.
+void TestNetwork::initializersThatAreNoDistribution() {
+  const auto drawn = [](const std::vector<int>& shape, const Initializer& initializer) {
+    const ParamInfo param{"kernel", shape, initializer};
+    std::vector<float> values(static_cast<std::size_t>(param.size()), NAN);
+    Rng rng(3, Stream::Weights);
+    initialize(param, rng, values);
+    return values;
+  };
+  QCOMPARE(drawn({2, 2}, makeInitializer("ones")), std::vector<float>(4, 1.f));
+  QCOMPARE(drawn({2, 2}, {"constant", -2.5}), std::vector<float>(4, -2.5f));
+  QCOMPARE(drawn({3, 2}, makeInitializer("dirac")), (std::vector<float>{1, 0, 0, 1, 0, 0}));
+  const std::vector<float> kernel = drawn({3, 3, 2, 3}, makeInitializer("dirac"));
+  for (std::size_t i = 0; i < kernel.size(); ++i)
+    QCOMPARE(kernel[i], i == 4 * 6 + 0 || i == 4 * 6 + 4 ? 1.f : 0.f);  // the middle tap, from c to k = c
+
+  // Columns are orthogonal where they are fewer than rows, else rows; all of the gain's length.
+  for (const std::vector<int>& shape : {std::vector<int>{20, 7}, {7, 20}, {3, 3, 2, 30}, {8, 8}}) {
+    const std::vector<float> q = drawn(shape, {"orthogonal", 1.5});
+    const std::size_t cols = static_cast<std::size_t>(shape.back()), rows = q.size() / cols;
+    const bool byRows = rows < cols;
+    for (std::size_t i = 0; i < std::min(rows, cols); ++i)
+      for (std::size_t j = 0; j <= i; ++j) {
+        double product = 0;
+        for (std::size_t k = 0; k < std::max(rows, cols); ++k)
+          product += static_cast<double>(byRows ? q[i * cols + k] : q[k * cols + i]) *
+                     static_cast<double>(byRows ? q[j * cols + k] : q[k * cols + j]);
+        QVERIFY2(std::abs(product - (i == j ? 2.25 : 0)) < 1e-5, qPrintable(QString::number(product)));
+      }
+  }
+}
+
+// The number of an initializer goes by its row's name, and comes back.
+void TestNetwork::initializersComeBack() {
+  const std::vector<Field>& fields = findLayer("dense")->fields;
+  for (const InitializerDef& def : allInitializers()) {
+    Initializer initializer = makeInitializer(def.choice.id);
+    if (def.number) initializer.number = 0.25;
+    Fields values(fields);
+    values.set("kernel_initializer", initializer);
+    Json json = Json::object();
+    fieldsToJson(fields, values, json);
+    QCOMPARE(fieldsFromJson(fields, json, "test", {}), values);
+  }
+  const auto read = [&](const char* text) {
+    fieldsFromJson(fields, {{"kernel_initializer", Json::parse(text)}}, "t", {});
+  };
+  QCOMPARE(messageOf([&] { read(R"({"type": "he_normal", "limit": 1})"); }),
+           std::string("t: \"kernel_initializer\" must be a name or {\"type\": ..., \"limit\": ...}."));
+  QCOMPARE(messageOf([&] { read(R"({"type": "normal", "stddev": -1})"); }),
+           std::string("t: \"kernel_initializer\" needs a stddev of 0 to 1000; got -1."));
 }
 
 void TestNetwork::weightsDependOnTheSeedAndTheirPlaceAlone() {

@@ -59,6 +59,8 @@ Json limitOf(const Field& field, bool high) {
       return high;
     case Field::Kind::Initializer:
       return Json{{"type", "uniform"}, {"limit", high ? 1000 : 0}};
+    case Field::Kind::Sizes:
+      return Json::array({static_cast<std::int64_t>(limit)});
   }
   return {};
 }

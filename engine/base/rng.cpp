@@ -23,9 +23,12 @@ std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, st
   return c;
 }
 
-// The use takes the top 8 bits of Philox's 64-bit stream number, its index the other 56.
+std::uint64_t streamNumber(Stream stream, std::uint64_t index) {
+  return (static_cast<std::uint64_t>(stream) << 56) | (index & 0x00FFFFFFFFFFFFFF);
+}
+
 Rng::Rng(std::uint64_t seed, Stream stream, std::uint64_t index)
-    : m_seed(seed), m_stream((static_cast<std::uint64_t>(stream) << 56) | (index & 0x00FFFFFFFFFFFFFF)) {}
+    : m_seed(seed), m_stream(streamNumber(stream, index)) {}
 
 std::uint32_t Rng::next() {
   if (m_used == 4) {

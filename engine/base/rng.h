@@ -16,8 +16,12 @@ enum class Stream : std::uint32_t {
   Split = 4,
   Digits = 5,
   Augment = 6,
-  Test = 7
+  Test = 7,
+  Noise = 8
 };
+
+/// Philox's number of a stream: the use in the top 8 bits, its index in the other 56.
+std::uint64_t streamNumber(Stream stream, std::uint64_t index);
 
 /// Four 32-bit values for a 64-bit counter.
 std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter);

@@ -33,6 +33,7 @@ LayerDef activationLayer() {
   def.icon = "relu";
   def.help = "Bends every value by a fixed curve. Without a bend between them, two layers could be replaced by one. "
              "Conv 2D and Dense have it as a field, which is faster; as a layer it can stand anywhere.";
+  def.onlyActivates = true;
   def.fields = {activationField("relu")};
   def.inferShape = [](const Fields&, Shape in) { return ShapeResult{in, {}}; };
   def.params = noParams;
@@ -47,6 +48,9 @@ LayerDef activationLayer() {
       {R"({"activation": "sigmoid"})", Shape::vector(16)},
       {R"({"activation": "linear"})", Shape::image(2, 2, 2)},
       {R"({"activation": "leaky_relu"})", Shape::vector(9)},
+      {R"({"activation": "elu"})", Shape::sequence(5, 3)},
+      {R"({"activation": "selu"})", Shape::vector(21)},
+      {R"({"activation": "hard_sigmoid"})", Shape::image(2, 3, 5)},
   };
   return def;
 }

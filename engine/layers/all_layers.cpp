@@ -8,14 +8,23 @@
 #define STRATA_LAYERS(row)    \
   row(conv2dLayer)            \
   row(depthwiseConv2dLayer)   \
+  row(separableConv2dLayer)   \
+  row(conv2dTransposeLayer)   \
   row(maxPool2dLayer)         \
   row(avgPool2dLayer)         \
   row(globalAveragePoolLayer) \
+  row(globalMaxPoolLayer)     \
   row(denseLayer)             \
   row(activationLayer)        \
   row(batchNormLayer)         \
+  row(layerNormLayer)         \
   row(flattenLayer)           \
+  row(reshapeLayer)           \
+  row(upsample2dLayer)        \
+  row(zeroPad2dLayer)         \
   row(dropoutLayer)           \
+  row(spatialDropout2dLayer)  \
+  row(gaussianNoiseLayer)     \
   row(residualLayer)          \
   row(branchesLayer)          \
   row(simpleRnnLayer) \
@@ -28,7 +37,11 @@
   row(concatLayer)            \
   row(multiplyLayer)          \
   row(averageLayer)           \
-  row(maxLayer)
+  row(maxLayer)               \
+  row(geluLayer)              \
+  row(swishLayer)             \
+  row(softplusLayer)          \
+  row(softmaxLayer)
 // clang-format on
 
 namespace strata {

@@ -13,47 +13,61 @@
 
 namespace strata {
 
+/// Pixels from the first to the last of so many taps.
+constexpr int reachOf(int kernel, int dilation) { return (kernel - 1) * dilation + 1; }
+
 /// A kernel sliding along one direction of its input. Outputs are o = 0..out-1, taps t = 0..kernel-1; the tap reads the
 /// input at at(o, t), and only taps from begin(o) to end(o)-1 lie inside it.
 struct Slide {
   int in = 0, out = 0, kernel = 1, stride = 1;
-  int before = 0;  ///< padding in front of the input
-  int at(int o, int tap) const { return o * stride - before + tap; }
-  int begin(int o) const { return std::max(0, before - o * stride); }
-  int end(int o) const { return std::min(kernel, in + before - o * stride); }
+  int before = 0;    ///< padding in front of the input
+  int dilation = 1;  ///< from one tap to the next
+  int at(int o, int tap) const { return o * stride - before + tap * dilation; }
+  int begin(int o) const { return std::max(0, (before - o * stride + dilation - 1) / dilation); }
+  int end(int o) const { return std::min(kernel, (in + before - o * stride + dilation - 1) / dilation); }
+  int reach() const { return reachOf(kernel, dilation); }
 };
 
 /// "valid" keeps the window inside; "same" pads so that out = ceil(in / stride), an odd pixel of padding below and on
 /// the right.
-Slide slide(int in, int kernel, int stride, bool same);
+Slide slide(int in, int kernel, int stride, bool same, int dilation = 1);
 
 /// How a kernel slides over an image, down and across.
 struct Slides {
   Slide y, x;
 };
-/// By the fields kernel_size, strides and padding.
+/// By the fields kernel_size, strides, padding and, where there is one, dilation_rate.
 Slides slidesOf(const Fields& fields, Shape in);
 
 /// The issue of a window that does not fit the image without padding, with its two fixes, or nothing. `noun` "Kernel",
 /// `field` its id.
 std::optional<Issue> windowIssue(const std::string& noun, const std::string& field, Pair window, int usual, Shape in);
-/// The issue of a layer that reads images and is given a vector.
+/// The same of a convolution's kernel, whose taps may lie apart.
+std::optional<Issue> kernelIssue(const Fields& fields, Shape in);
+/// The issue of an image that would have more pixels a side than there may be.
+std::optional<Issue> sideIssue(const std::string& field, std::int64_t h, std::int64_t w);
+/// The issue of a layer that reads images and is given something else.
 Issue needsImage(const std::string& title, Shape in);
 
 Field paddingField(const std::string& help);
+Field kernelField(const std::string& help);
+Field stridesField(const std::string& help);
+Field dilationField();
 Field biasField();
-Field initializerField();
-std::string pairText(Pair pair);  ///< "5 × 5"
+Field initializerField(const std::string& id = "kernel_initializer", const std::string& title = "Initial weights");
+std::string pairText(Pair pair);    ///< "5 × 5"
+std::string strideText(Pair pair);  ///< "2", or "2 × 1" where the sides differ
 
 /// An activation that can be chosen.
 struct ActivationDef {
-  Activation kind;
-  Choice choice;  ///< id as in files, title, help
+  Activation kind;  ///< Linear of those that lowering makes a node of their own (curves.cpp)
+  Choice choice;    ///< id as in files, title, help
 };
 const std::vector<ActivationDef>& allActivations();
 Field activationField(const std::string& initial);
 Activation activationOf(const Fields& fields);
 std::string activationTitle(const Fields& fields);  ///< "ReLU"; "Linear"
+std::string thenActivation(const Fields& fields);   ///< " · ReLU", or nothing where it is linear
 
 /// tanh and sigmoid of one number, for activated().
 template <class Real>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conv 2D: every filter slides over the image and answers how well its kernel matches at each place.
-// y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,k]).
+// y[oy,ox,k] = act(bias[k] + sum over r,s,c of x[oy*stride+r*dilation-pad, ox*stride+s*dilation-pad, first+c] *
+// kernel[r,s,c,k]), where filter k sees the C/groups channels from `first` on that belong to its group.
+#include <numeric>
+
 #include "engine/base/text.h"
 #include "engine/layers/common.h"
 
@@ -8,28 +11,49 @@ namespace strata {
 namespace {
 
 std::vector<Field> convFields() {
-  Field kernel = pairField("kernel_size", "Kernel", 3, 1, 1024,
-                           "Height and width of the patch of the input that one output pixel looks at.");
-  Field strides =
-      pairField("strides", "Stride", 1, 1, 1024, "How far the kernel moves each time; 2 halves height and width.");
-  kernel.unit = strides.unit = "px";
   return {
       intField("filters", "Filters", 32, 1, 4096,
                "How many patterns the layer learns to find; the output has one channel for each."),
-      kernel,
-      strides,
+      kernelField("Height and width of the patch of the input that one output pixel looks at."),
+      stridesField("How far the kernel moves each time; 2 halves height and width."),
       paddingField("Valid keeps the kernel inside the image, which shrinks by its size less one; Same pads with zeros "
                    "to keep the size."),
+      dilationField(),
+      intField("groups", "Groups", 1, 1, 4096,
+               "Splits channels and filters into so many groups that do not see each other, which saves weights."),
       activationField("linear"),
       biasField(),
       initializerField(),
   };
 }
 
+std::string channelsAndFilters(int channels, int filters) {
+  return counted(channels, "channel") + " and " + counted(filters, "filter");
+}
+
+std::optional<Issue> groupsIssue(const Fields& fields, Shape in) {
+  const int groups = fields.integer("groups"), filters = fields.integer("filters");
+  if (in.c % groups == 0 && filters % groups == 0) return std::nullopt;
+  int largest = std::gcd(in.c, filters);
+  while (largest > groups) {  // the largest number of groups below it that divides both
+    do --largest;
+    while (in.c % largest != 0 || filters % largest != 0);
+  }
+  Issue issue;
+  issue.field = "groups";
+  issue.text = channelsAndFilters(in.c, filters) + " cannot both be split into " + std::to_string(groups) +
+               " groups of one size.";
+  issue.fixes = {{"Use " + counted(largest, "group"), "groups", std::int64_t{largest}, {}}};
+  const int more = (filters + groups - 1) / groups * groups;
+  if (in.c % groups == 0 && more <= 4096)
+    issue.fixes.push_back({"Use " + counted(more, "filter"), "filters", std::int64_t{more}, {}});
+  return issue;
+}
+
 ShapeResult convShape(const Fields& fields, Shape in) {
   if (!in.isImage()) return {{}, needsImage("A convolution", in)};
-  if (fields.text("padding") == "valid")
-    if (auto issue = windowIssue("Kernel", "kernel_size", fields.pair("kernel_size"), 5, in)) return {{}, issue};
+  if (auto issue = kernelIssue(fields, in)) return {{}, issue};
+  if (auto issue = groupsIssue(fields, in)) return {{}, issue};
   const Slides slides = slidesOf(fields, in);
   return {Shape::image(slides.y.out, slides.x.out, fields.integer("filters")), {}};
 }
@@ -37,11 +61,12 @@ ShapeResult convShape(const Fields& fields, Shape in) {
 std::vector<ParamInfo> convParams(const Fields& fields, Shape in) {
   const Pair kernel = fields.pair("kernel_size");
   const int filters = fields.integer("filters");
+  const int seen = in.c / fields.integer("groups");  // channels that one filter sees
   const std::int64_t patch = std::int64_t{kernel.h} * kernel.w;
   std::vector<ParamInfo> params{{"kernel",
-                                 {kernel.h, kernel.w, in.c, filters},
+                                 {kernel.h, kernel.w, seen, filters},
                                  fields.initializer("kernel_initializer"),
-                                 patch * in.c,
+                                 patch * seen,
                                  patch * filters}};
   if (fields.flag("use_bias")) params.push_back({"bias", {filters}, {"zeros"}, filters, filters});
   return params;
@@ -53,11 +78,12 @@ std::int64_t convMacs(const Fields& fields, Shape in) {
 }
 
 std::string convSummary(const Fields& fields) {
-  const Pair strides = fields.pair("strides");
+  const Pair dilation = fields.pair("dilation_rate");
+  const int groups = fields.integer("groups");
   return counted(fields.integer("filters"), "filter") + " · " + pairText(fields.pair("kernel_size")) + " · stride " +
-         (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) +
-         (fields.text("padding") == "same" ? " · same" : "") +
-         (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
+         strideText(fields.pair("strides")) + (fields.text("padding") == "same" ? " · same" : "") +
+         (dilation == Pair{1, 1} ? "" : " · dilation " + strideText(dilation)) +
+         (groups == 1 ? "" : " · " + counted(groups, "group")) + thenActivation(fields);
 }
 
 template <class Real>
@@ -65,8 +91,9 @@ class Conv2dOp : public BasicOp<Real> {
  public:
   explicit Conv2dOp(const Site& site)
       : m_in(site.in), m_out(site.out), m_slides(slidesOf(site.fields, site.in)),
+        m_groups(site.fields.integer("groups")), m_channels(site.in.c / m_groups), m_filters(site.out.c / m_groups),
         m_activation(activationOf(site.fields)), m_bias(site.fields.flag("use_bias")),
-        m_rowSize(std::int64_t{m_slides.x.kernel} * m_in.c) {}
+        m_rowSize(std::int64_t{m_slides.x.kernel} * m_channels) {}
 
   void forward(const BasicOpIo<Real>& io) override {
     Real* y = io.y;
@@ -85,20 +112,31 @@ class Conv2dOp : public BasicOp<Real> {
 
  private:
   std::int64_t kernelSize() const { return m_slides.y.kernel * m_rowSize * m_out.c; }
-  /// Offset in a sample of the first value under row r of the window of output (oy, ox).
-  std::int64_t under(int oy, int ox, int r) const {
-    return (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + m_slides.x.at(ox, m_slides.x.begin(ox))) * m_in.c;
+  /// Offset in a sample of the first channel under tap (r, s) of the window of output (oy, ox).
+  std::int64_t under(int oy, int ox, int r, int s) const {
+    return (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + m_slides.x.at(ox, s)) * m_in.c;
   }
 
-  // One row of the window lies together in memory, in the input as in the kernel: a vector times a matrix.
+  /// visit(r, first tap, taps) for what of a window lies together in memory, in the input as in the kernel: a row, or
+  /// single taps where they are apart or where a group sees some of the channels.
+  template <class Visit>
+  void eachStretch(int oy, int ox, Visit visit) const {
+    const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
+    const int taps = m_groups == 1 && m_slides.x.dilation == 1 ? s1 - s0 : 1;
+    for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r)
+      for (int s = s0; s < s1; s += taps) visit(r, s, taps);
+  }
+
+  // A vector times a matrix for each stretch and group.
   void forwardPixel(std::span<const Real> weights, const Real* x, int oy, int ox, Real* y) const {
     if (m_bias) std::copy_n(weights.data() + kernelSize(), m_out.c, y);
     else std::fill_n(y, m_out.c, Real{0});
-    const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
-    for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r) {
-      const Real* w = weights.data() + (r * m_rowSize + s0 * m_in.c) * m_out.c;
-      addProduct<Real>((s1 - s0) * m_in.c, m_out.c, x + under(oy, ox, r), 1, w, m_out.c, y);
-    }
+    eachStretch(oy, ox, [&](int r, int s, int taps) {
+      const Real* w = weights.data() + (r * m_rowSize + s * m_channels) * m_out.c;
+      for (int g = 0; g < m_groups; ++g)
+        addProduct<Real>(taps * m_channels, m_filters, x + under(oy, ox, r, s) + g * m_channels, 1, w + g * m_filters,
+                         m_out.c, y + g * m_filters);
+    });
   }
 
   // Row (r,s,c) of the kernel's gradient sums x * dz over all places: along one output row, again a vector times a
@@ -122,15 +160,15 @@ class Conv2dOp : public BasicOp<Real> {
     while (first < last && slide.at(first, s) < 0) ++first;
     while (first < last && slide.at(last - 1, s) >= m_in.w) --last;
     if (first == last) return;
-    const Real* x =
-        io.x + n * m_in.size() + (std::int64_t{m_slides.y.at(oy, r)} * m_in.w + slide.at(first, s)) * m_in.c;
-    Real* dw = io.gradients.data() + (r * m_rowSize + s * m_in.c) * m_out.c;
-    for (int c = 0; c < m_in.c; ++c)
-      addProduct<Real>(last - first, m_out.c, x + c, std::int64_t{slide.stride} * m_in.c, dz + first * m_out.c, m_out.c,
-                       dw + c * m_out.c);
+    const Real* x = io.x + n * m_in.size() + under(oy, first, r, s);
+    Real* dw = io.gradients.data() + (r * m_rowSize + s * m_channels) * m_out.c;
+    for (int g = 0; g < m_groups; ++g)
+      for (int c = 0; c < m_channels; ++c)
+        addProduct<Real>(last - first, m_filters, x + g * m_channels + c, std::int64_t{slide.stride} * m_in.c,
+                         dz + first * m_out.c + g * m_filters, m_out.c, dw + c * m_out.c + g * m_filters);
   }
 
-  // The window's values get back dz times the kernel, row by row; the kernel's rows are transposed first to [K, row].
+  // The window's values get back dz times the kernel; the kernel's rows are transposed first to [K, row].
   void inputGradient(const BasicOpIo<Real>& io) {
     m_transposed.resize(kernelSize());
     for (int r = 0; r < m_slides.y.kernel; ++r)
@@ -140,23 +178,23 @@ class Conv2dOp : public BasicOp<Real> {
     const Real* dz = m_dz.data();
     for (int n = 0; n < io.batch; ++n)
       for (int oy = 0; oy < m_out.h; ++oy)
-        for (int ox = 0; ox < m_out.w; ++ox, dz += m_out.c) {
-          const int s0 = m_slides.x.begin(ox), s1 = m_slides.x.end(ox);
-          for (int r = m_slides.y.begin(oy); r < m_slides.y.end(oy); ++r) {
-            const Real* w = m_transposed.data() + r * m_rowSize * m_out.c + s0 * m_in.c;
-            addProduct<Real>(m_out.c, (s1 - s0) * m_in.c, dz, 1, w, m_rowSize,
-                             io.dx + n * m_in.size() + under(oy, ox, r));
-          }
-        }
+        for (int ox = 0; ox < m_out.w; ++ox, dz += m_out.c)
+          eachStretch(oy, ox, [&](int r, int s, int taps) {
+            const Real* w = m_transposed.data() + r * m_rowSize * m_out.c + s * m_channels;
+            for (int g = 0; g < m_groups; ++g)
+              addProduct<Real>(m_filters, taps * m_channels, dz + g * m_filters, 1, w + g * m_filters * m_rowSize,
+                               m_rowSize, io.dx + n * m_in.size() + under(oy, ox, r, s) + g * m_channels);
+          });
   }
 
   Shape m_in, m_out;
   Slides m_slides;
+  int m_groups, m_channels, m_filters;  ///< channels and filters of one group
   Activation m_activation;
   bool m_bias;
-  std::int64_t m_rowSize;          ///< values of one sample under one row of the window
+  std::int64_t m_rowSize;          ///< values of one sample that one filter meets under one row of the window
   std::vector<Real> m_dz;          ///< [N, out] gradient before the activation
-  std::vector<Real> m_transposed;  ///< kernel as [R, K, S*C]
+  std::vector<Real> m_transposed;  ///< kernel as [R, K, S*C/groups]
 };
 
 }  // namespace
@@ -191,6 +229,12 @@ LayerDef conv2dLayer() {
       {R"({"filters": 4, "kernel_size": 3, "activation": "leaky_relu"})", Shape::image(5, 6, 3)},
       {R"({"filters": 9, "kernel_size": 3, "strides": 2, "kernel_initializer": {"type": "uniform", "limit": 0.1}})",
        Shape::image(8, 8, 17)},
+      {R"({"filters": 5, "dilation_rate": 2, "padding": "same", "activation": "relu"})", Shape::image(9, 7, 3)},
+      {R"({"filters": 3, "kernel_size": [3, 2], "dilation_rate": [2, 3]})", Shape::image(8, 9, 4)},
+      {R"({"filters": 4, "dilation_rate": 2, "strides": 2, "padding": "same"})", Shape::image(7, 9, 2)},
+      {R"({"filters": 6, "groups": 3, "activation": "elu"})", Shape::image(6, 5, 9)},
+      {R"({"filters": 8, "groups": 4, "padding": "same", "strides": 2, "use_bias": false})", Shape::image(5, 6, 4)},
+      {R"({"filters": 10, "groups": 2, "dilation_rate": 2, "activation": "gelu"})", Shape::image(7, 6, 6)},
   };
   return def;
 }

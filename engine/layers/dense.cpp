@@ -35,8 +35,7 @@ std::vector<ParamInfo> denseParams(const Fields& fields, Shape in) {
 std::int64_t denseMacs(const Fields& fields, Shape in) { return in.size() * fields.integer("units"); }
 
 std::string denseSummary(const Fields& fields) {
-  return counted(fields.integer("units"), "unit") +
-         (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
+  return counted(fields.integer("units"), "unit") + thenActivation(fields);
 }
 
 template <class Real>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Depthwise Conv 2D: every channel has kernels of its own and sees no other channel. With M kernels a channel,
-// y[oy,ox,c*M+m] = act(bias[c*M+m] + sum over r,s of x[oy*stride+r-pad, ox*stride+s-pad, c] * kernel[r,s,c,m]).
+// y[oy,ox,c*M+m] = act(bias[c*M+m] + sum over r,s of x[oy*stride+r*dilation-pad, ox*stride+s*dilation-pad, c] *
+// kernel[r,s,c,m]).
 #include "engine/base/text.h"
 #include "engine/layers/common.h"
 
@@ -8,15 +9,11 @@ namespace strata {
 namespace {
 
 std::vector<Field> depthwiseFields() {
-  Field kernel = pairField("kernel_size", "Kernel", 3, 1, 1024,
-                           "Height and width of the patch of its channel that one output pixel looks at.");
-  Field strides =
-      pairField("strides", "Stride", 1, 1, 1024, "How far the kernel moves each time; 2 halves height and width.");
-  kernel.unit = strides.unit = "px";
-  return {kernel,
-          strides,
+  return {kernelField("Height and width of the patch of its channel that one output pixel looks at."),
+          stridesField("How far the kernel moves each time; 2 halves height and width."),
           paddingField("Valid keeps the kernel inside the image, which shrinks by its size less one; Same pads with "
                        "zeros to keep the size."),
+          dilationField(),
           intField("depth_multiplier", "Kernels a channel", 1, 1, 256,
                    "How many output channels are made of every input channel."),
           activationField("linear"),
@@ -26,8 +23,7 @@ std::vector<Field> depthwiseFields() {
 
 ShapeResult depthwiseShape(const Fields& fields, Shape in) {
   if (!in.isImage()) return {{}, needsImage("A convolution", in)};
-  if (fields.text("padding") == "valid")
-    if (auto issue = windowIssue("Kernel", "kernel_size", fields.pair("kernel_size"), 5, in)) return {{}, issue};
+  if (auto issue = kernelIssue(fields, in)) return {{}, issue};
   const Slides slides = slidesOf(fields, in);
   return {Shape::image(slides.y.out, slides.x.out, in.c * fields.integer("depth_multiplier")), {}};
 }
@@ -51,12 +47,11 @@ std::int64_t depthwiseMacs(const Fields& fields, Shape in) {
 }
 
 std::string depthwiseSummary(const Fields& fields) {
-  const Pair strides = fields.pair("strides");
+  const Pair dilation = fields.pair("dilation_rate");
   return counted(fields.integer("depth_multiplier"), "kernel") + " a channel · " +
-         pairText(fields.pair("kernel_size")) + " · stride " +
-         (strides.h == strides.w ? std::to_string(strides.h) : pairText(strides)) +
+         pairText(fields.pair("kernel_size")) + " · stride " + strideText(fields.pair("strides")) +
          (fields.text("padding") == "same" ? " · same" : "") +
-         (activationOf(fields) == Activation::Linear ? "" : " · " + activationTitle(fields));
+         (dilation == Pair{1, 1} ? "" : " · dilation " + strideText(dilation)) + thenActivation(fields);
 }
 
 template <class Real>
@@ -147,6 +142,8 @@ LayerDef depthwiseConv2dLayer() {
       {R"({"kernel_size": [2, 3], "strides": 2, "depth_multiplier": 3, "activation": "tanh"})", Shape::image(6, 7, 2)},
       {R"({"kernel_size": 5, "padding": "same", "strides": [1, 2], "use_bias": false})", Shape::image(3, 4, 9)},
       {R"({"kernel_size": 1, "depth_multiplier": 2, "activation": "sigmoid"})", Shape::image(3, 3, 1)},
+      {R"({"dilation_rate": 2, "padding": "same", "activation": "relu"})", Shape::image(7, 6, 5)},
+      {R"({"dilation_rate": [2, 1], "depth_multiplier": 2, "activation": "swish"})", Shape::image(6, 5, 3)},
   };
   return def;
 }

@@ -198,6 +198,7 @@ LayerDef avgPool2dLayer() {
   LayerDef def = poolDef();
   def.type = "avg_pool2d";
   def.title = "Average pool";
+  def.icon = "avgpool";
   def.help = "Takes the mean under each window, channel by channel: the image shrinks smoothly and noise averages out. "
              "A 2 × 2 window halves height and width. It has nothing to train.";
   def.makeOp = makeReferenceOp<AvgPool2dOp, float>;

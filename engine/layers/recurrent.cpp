@@ -3,6 +3,7 @@
 #include "engine/layers/recurrent.h"
 
 #include "engine/base/text.h"
+#include "engine/net/initializer.h"
 
 namespace strata {
 namespace {
@@ -53,7 +54,7 @@ std::vector<ParamInfo> recurrentParams(const Fields& fields, Shape in, int gates
                                        const char* biasStart) {
   const int units = fields.integer("units"), width = gates * units, inputs = asSequence(in).c;
   return {{"kernel", {inputs, width}, {}, inputs, width},
-          {"recurrent_kernel", {units, width}, {"orthogonal"}, units, width},
+          {"recurrent_kernel", {units, width}, makeInitializer("orthogonal"), units, width},
           {"bias", biasShape, {biasStart}, width, width}};
 }
 

@@ -129,16 +129,20 @@ class Analyst {
 
   int addLayer(int number, const LayerSpec& layer, bool trainable, std::uint64_t stream, int input) {
     if (input == kUnknown) return kUnknown;
+    const std::size_t before = m_analysis.graph.nodes.size();
     Node node;
     node.def = found(number).def;
     node.fields = layer.fields;
-    node.path = found(number).path;
+    node.path = node.owner = found(number).path;
     node.inputs = {input};
     node.stream = stream;
     node.trainable = trainable;
     node.layer = number;
-    const int output = addNode(std::move(node));
-    if (output != kUnknown) found(number).params = m_analysis.graph.nodes.back().params;
+    const int output =
+        node.def->expand ? expandLayer(number, layer, trainable, stream, input) : addActivated(std::move(node));
+    if (output != kUnknown)
+      for (std::size_t i = before; i < m_analysis.graph.nodes.size(); ++i)
+        for (const ParamInfo& param : m_analysis.graph.nodes[i].params) found(number).params.push_back(param);
     return output;
   }
 
@@ -149,17 +153,43 @@ class Analyst {
       for (const auto& [field, value] : twin.with) one.fields.set(field, value);
       const int output = addLayer(number, one, around.trainable && layer.trainable, kNestedStreams + m_nested++, input);
       if (output == kUnknown) return kUnknown;
-      m_analysis.graph.nodes.back().path = around.prefix + twin.name;
+      Node& made = m_analysis.graph.nodes.back();
+      made.path = made.owner = around.prefix + twin.name;
       around.twinOutputs->push_back(output);
     }
     return around.twinOutputs->front();
   }
 
   std::vector<int> walkTwins(int number, const LayerSpec& layer, Surroundings inside, int input);
+  int expandLayer(int number, const LayerSpec& layer, bool trainable, std::uint64_t stream, int input);
   int walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input);
 
+  /// Adds a node, and its activation as one of its own where that is a type of layer: one whose gradient needs its
+  /// input, so that no layer can do it in place.
+  int addActivated(Node node, const std::vector<std::string>& variables = {}) {
+    const LayerDef* curve = node.fields.has("activation") ? findLayer(node.fields.text("activation")) : nullptr;
+    if (!curve) return addNode(std::move(node), variables);
+    Node behind;
+    behind.def = curve;
+    behind.fields = Fields(curve->fields);
+    behind.trainable = node.trainable;
+    behind.layer = node.layer;
+    if (node.def->onlyActivates) {
+      behind.path = node.path;
+      behind.inputs = node.inputs;
+    } else {
+      behind.path = node.owner + "/activation";
+      node.fields.set("activation", std::string("linear"));
+      const int before = addNode(std::move(node), variables);
+      if (before == kUnknown) return kUnknown;
+      behind.inputs = {before};
+    }
+    behind.owner = behind.path;
+    return addNode(std::move(behind));
+  }
+
   /// Adds a node whose inputs are known. Its issues become those of the layer that it comes from.
-  int addNode(Node node) {
+  int addNode(Node node, const std::vector<std::string>& variables = {}) {
     std::vector<Shape> ins;
     for (const int in : node.inputs) ins.push_back(shapeOf(in));
     const ShapeResult result =
@@ -175,7 +205,9 @@ class Analyst {
               " values are allowed.");
       return kUnknown;
     }
-    return count(node, ins.front()) ? append(std::move(node), result.out) : kUnknown;
+    if (!count(node, ins.front())) return kUnknown;
+    for (std::size_t i = 0; i < std::min(variables.size(), node.params.size()); ++i) node.params[i].name = variables[i];
+    return append(std::move(node), result.out);
   }
 
   /// Parameters and costs. False when there are too many.
@@ -229,22 +261,31 @@ class Analyst {
 /// What a container's join() sees of the walk.
 class Analyst::Join : public Joining {
  public:
-  Join(Analyst& analyst, int number, const LayerSpec& layer, bool trainable, std::vector<int> outputs)
-      : m_analyst(analyst), m_number(number), m_layer(layer), m_trainable(trainable), m_outputs(std::move(outputs)) {}
+  /// stream: of the first node's random numbers, each further one having one of its own; nothing where they draw none.
+  Join(Analyst& analyst, int number, const LayerSpec& layer, bool trainable, std::vector<int> outputs,
+       std::optional<std::uint64_t> stream = {})
+      : m_analyst(analyst), m_number(number), m_layer(layer), m_trainable(trainable), m_outputs(std::move(outputs)),
+        m_stream(stream) {}
 
   const Fields& fields() const override { return m_layer.fields; }
   const std::vector<int>& outputs() const override { return m_outputs; }
   Shape shapeOf(int value) const override { return m_analyst.shapeOf(value); }
-  int node(const std::string& type, const std::string& name, const std::string& fields,
-           const std::vector<int>& inputs) override {
+  int node(const std::string& type, const std::string& name, const std::string& fields, const std::vector<int>& inputs,
+           const std::vector<std::string>& variables) override {
     Node node;
     node.def = findLayer(type);
-    node.path = m_analyst.found(m_number).path + "/" + name;
+    const std::string& layer = m_analyst.found(m_number).path;
+    node.path = layer + "/" + name;
+    node.owner = variables.empty() ? node.path : layer;
     node.fields = fieldsFromJson(node.def->fields, Json::parse(fields), node.path, {});
     node.inputs = inputs;
     node.trainable = m_trainable;
     node.layer = m_number;
-    return m_analyst.addNode(std::move(node));
+    if (m_stream) {
+      node.stream = *m_stream;
+      m_stream = kNestedStreams + m_analyst.m_nested++;
+    }
+    return m_analyst.addActivated(std::move(node), variables);
   }
   void add(Issue issue) override {
     issue.layer = m_number;
@@ -271,6 +312,7 @@ class Analyst::Join : public Joining {
   const LayerSpec& m_layer;
   const bool m_trainable;
   const std::vector<int> m_outputs;
+  std::optional<std::uint64_t> m_stream;
 };
 
 /// What the twins of the one layer put out; unknown, with an issue, where the stack holds anything else.
@@ -294,6 +336,14 @@ std::vector<int> Analyst::walkTwins(int number, const LayerSpec& layer, Surround
   if (stack.empty()) fixes = {{"Put an LSTM into it", "", {}, "lstm", 0}};
   add(number, "", def.title + " needs exactly one recurrent layer inside; " + holds + ".", fixes);
   return {kUnknown};
+}
+
+int Analyst::expandLayer(int number, const LayerSpec& layer, bool trainable, std::uint64_t stream, int input) {
+  const LayerDef& def = *found(number).def;
+  Join join(*this, number, layer, trainable, {input}, stream);
+  const ShapeResult result = def.inferShape(layer.fields, shapeOf(input));
+  if (result.issue) join.add(*result.issue);
+  return result.out.known() ? def.expand(join) : kUnknown;
 }
 
 int Analyst::walkContainer(int number, const LayerSpec& layer, const Surroundings& inside, int input) {

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 #include "engine/base/text.h"
+#include "engine/net/initializer.h"
 
 namespace strata {
 namespace {
@@ -52,16 +53,29 @@ std::string kindText(Field::Kind kind) {
       return "a whole number or two of them, [height, width]";
     case Field::Kind::Initializer:
       return "a name or {\"type\": ..., \"limit\": ...}";
+    case Field::Kind::Sizes:
+      return "a list of one to three whole numbers";
   }
   return {};
 }
 
 std::optional<std::string> initializerProblem(const Initializer& initializer) {
-  const auto& types = initializerTypes();
-  if (std::find(types.begin(), types.end(), initializer.type) == types.end())
-    return "must be one of " + joined(types) + "; got " + inQuotes(initializer.type);
-  if (!(initializer.limit >= 0 && initializer.limit <= kMaxInitializerLimit))
-    return "needs a limit of 0 to " + numberText(kMaxInitializerLimit) + "; got " + numberText(initializer.limit);
+  const InitializerDef* def = findInitializer(initializer.type);
+  if (!def) {
+    std::vector<Choice> choices;
+    for (const InitializerDef& each : allInitializers()) choices.push_back(each.choice);
+    return "must be one of " + joined(choices) + "; got " + inQuotes(initializer.type);
+  }
+  if (!def->number || inRange(*def->number, initializer.number)) return std::nullopt;
+  return "needs a " + def->number->id + " of " + rangeText(*def->number) + "; got " + numberText(initializer.number);
+}
+
+std::optional<std::string> sizesProblem(const Field& field, const Sizes& sizes) {
+  if (sizes.empty() || sizes.size() > 3) return "must have one to three sides; got " + std::to_string(sizes.size());
+  if (std::count(sizes.begin(), sizes.end(), -1) > 1) return std::string("can have -1 at one side only");
+  for (const int side : sizes)
+    if (side != -1 && (side < 1 || !inRange(field, side)))
+      return "must have sides of 1 to " + limitText(field, field.high) + ", or -1; got " + std::to_string(side);
   return std::nullopt;
 }
 
@@ -102,6 +116,9 @@ std::optional<std::string> valueProblem(const Field& field, const Value& value) 
     case Field::Kind::Initializer:
       if (const auto* initializer = std::get_if<Initializer>(&value)) return initializerProblem(*initializer);
       break;
+    case Field::Kind::Sizes:
+      if (const auto* sizes = std::get_if<Sizes>(&value)) return sizesProblem(field, *sizes);
+      break;
   }
   return "must be " + kindText(field.kind);
 }
@@ -129,19 +146,31 @@ std::optional<Value> pairFromJson(const Json& json) {
   return Pair{*h, *w};
 }
 
+/// A name alone takes its number from the row. Of an unknown name the number is of no matter: it is refused.
 std::optional<Value> initializerFromJson(const Json& json) {
-  Initializer initializer;
-  if (json.is_string()) {
-    initializer.type = json.get<std::string>();
-    return initializer;
-  }
-  if (!json.is_object() || !json.contains("type")) return std::nullopt;
+  const bool named = json.is_string();
+  if (!named && !(json.is_object() && json.contains("type") && json["type"].is_string())) return std::nullopt;
+  Initializer initializer = makeInitializer(named ? json.get<std::string>() : json["type"].get<std::string>());
+  if (named) return initializer;
+  const InitializerDef* def = findInitializer(initializer.type);
   for (const auto& [key, value] : json.items()) {
-    if (key == "type" && value.is_string()) initializer.type = value.get<std::string>();
-    else if (key == "limit" && value.is_number()) initializer.limit = value.get<double>();
-    else return std::nullopt;
+    if (key == "type") continue;
+    if (!value.is_number() || (def && !(def->number && def->number->id == key))) return std::nullopt;
+    initializer.number = value.get<double>();
   }
   return initializer;
+}
+
+std::optional<Value> sizesFromJson(const Json& json) {
+  if (const auto side = pairSide(json)) return Sizes{*side};
+  if (!json.is_array()) return std::nullopt;
+  Sizes sizes;
+  for (const Json& each : json) {
+    const auto side = pairSide(each);
+    if (!side || sizes.size() > 3) return std::nullopt;
+    sizes.push_back(*side);
+  }
+  return sizes;
 }
 
 /// The value in the field's kind, or nothing when the JSON is of another.
@@ -165,6 +194,8 @@ std::optional<Value> valueFromJson(Field::Kind kind, const Json& json) {
       return pairFromJson(json);
     case Field::Kind::Initializer:
       return initializerFromJson(json);
+    case Field::Kind::Sizes:
+      return sizesFromJson(json);
   }
   return std::nullopt;
 }
@@ -185,8 +216,9 @@ Field makeField(const std::string& id, const std::string& title, Field::Kind kin
 struct ValueWriter {
   Json operator()(const Pair& pair) const { return pair.h == pair.w ? Json(pair.h) : Json::array({pair.h, pair.w}); }
   Json operator()(const Initializer& initializer) const {
-    if (initializer.type != "uniform") return initializer.type;
-    return Json{{"type", initializer.type}, {"limit", initializer.limit}};
+    const InitializerDef* def = findInitializer(initializer.type);
+    if (!def || !def->number) return initializer.type;
+    return Json{{"type", initializer.type}, {def->number->id, initializer.number}};
   }
   template <class T>
   Json operator()(const T& plain) const {
@@ -196,15 +228,35 @@ struct ValueWriter {
 
 }  // namespace
 
-const std::vector<std::string>& initializerTypes() {
-  static const std::vector<std::string> types{"uniform", "glorot_uniform", "he_normal", "he_uniform", "zeros"};
-  return types;
-}
-
 std::string numberText(double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
   return {buffer, end.ptr};
+}
+
+std::string sizesText(const Sizes& sizes) {
+  std::string text;
+  for (const int side : sizes) text += (text.empty() ? "" : " × ") + std::to_string(side);
+  return text;
+}
+
+std::optional<Sizes> sizesFromText(const std::string& text) {
+  static const std::string kTimes = "×";
+  Sizes sizes;
+  for (const char *at = text.data(), *end = at + text.size(); at < end;) {
+    if (std::string(at, end).starts_with(kTimes)) {
+      at += kTimes.size();
+    } else if (*at == ' ' || *at == 'x' || *at == 'X' || *at == ',') {
+      ++at;
+    } else {
+      int side = 0;
+      const auto read = std::from_chars(at, end, side);
+      if (read.ec != std::errc()) return std::nullopt;
+      sizes.push_back(side);
+      at = read.ptr;
+    }
+  }
+  return sizes.empty() ? std::nullopt : std::optional(sizes);
 }
 
 Field boolField(const std::string& id, const std::string& title, bool initial, const std::string& help) {
@@ -237,6 +289,11 @@ Field pairField(const std::string& id, const std::string& title, int initial, in
   return makeField(id, title, Field::Kind::Pair, Pair{initial, initial}, low, high, help);
 }
 
+Field sizesField(const std::string& id, const std::string& title, const Sizes& initial, int high,
+                 const std::string& help) {
+  return makeField(id, title, Field::Kind::Sizes, initial, -1, high, help);
+}
+
 Fields::Fields(const std::vector<Field>& described) {
   for (const Field& field : described) m_values[field.id] = field.initial;
 }
@@ -246,6 +303,7 @@ int Fields::integer(const std::string& id) const { return narrow<int>(std::get<s
 double Fields::real(const std::string& id) const { return std::get<double>(at(id)); }
 const std::string& Fields::text(const std::string& id) const { return std::get<std::string>(at(id)); }
 Pair Fields::pair(const std::string& id) const { return std::get<Pair>(at(id)); }
+const Sizes& Fields::sizes(const std::string& id) const { return std::get<Sizes>(at(id)); }
 Initializer Fields::initializer(const std::string& id) const { return std::get<Initializer>(at(id)); }
 const Value& Fields::at(const std::string& id) const { return m_values.at(id); }
 

@@ -13,17 +13,12 @@
 
 namespace strata {
 
-/// The largest limit of a uniform initializer.
-inline constexpr double kMaxInitializerLimit = 1000;
-
-/// How weights start. `limit` is read by "uniform" alone.
+/// How weights start: a row of allInitializers() (initializer.h) and its number, where it has one.
 struct Initializer {
-  std::string type = "glorot_uniform";  ///< one of initializerTypes()
-  double limit = 0.05;
+  std::string type = "glorot_uniform";
+  double number = 0;  ///< what the row's field says: a limit, a deviation; 0 where it has none
   bool operator==(const Initializer&) const = default;
 };
-/// "uniform", "glorot_uniform", "he_normal", "he_uniform", "zeros".
-const std::vector<std::string>& initializerTypes();
 
 /// Height and width, as Keras's kernel_size; written as one number in JSON when both are equal.
 struct Pair {
@@ -31,7 +26,10 @@ struct Pair {
   bool operator==(const Pair&) const = default;
 };
 
-using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initializer, std::uint64_t>;
+/// The sides of a shape, as Keras's target_shape: one to three, of which one may be -1, "what is left".
+using Sizes = std::vector<int>;
+
+using Value = std::variant<bool, std::int64_t, double, std::string, Pair, Initializer, std::uint64_t, Sizes>;
 
 /// One of the values that a field offers.
 struct Choice {
@@ -44,12 +42,12 @@ struct Choice {
 /// A parameter described once.
 struct Field {
   /// A Seed is any whole number of 64 bits from 0, which Int cannot hold.
-  enum class Kind { Bool, Int, Seed, Real, Choice, Pair, Initializer };
+  enum class Kind { Bool, Int, Seed, Real, Choice, Pair, Initializer, Sizes };
   std::string id;     ///< snake_case, as in JSON: "kernel_size"
   std::string title;  ///< as on the form: "Kernel"
   Kind kind = Kind::Int;
   Value initial;                        ///< the value of a new layer and of a key left out of a file
-  double low = 0, high = 0;             ///< inclusive limits of Int, Pair (each side) and Real
+  double low = 0, high = 0;             ///< inclusive limits of Int, Real, Pair and Sizes (each side)
   std::vector<strata::Choice> choices;  ///< of a Choice
   std::string unit;                     ///< shown inside the field: "px"; a Real in "%" is a share, shown times 100
   std::string zeroText;   ///< what 0 means, shown in its place: "as window"; empty when 0 is a plain number
@@ -69,6 +67,8 @@ Field choiceField(const std::string& id, const std::string& title, const std::ve
                   const std::string& initial, const std::string& help);
 Field pairField(const std::string& id, const std::string& title, int initial, int low, int high,
                 const std::string& help);
+Field sizesField(const std::string& id, const std::string& title, const Sizes& initial, int high,
+                 const std::string& help);
 
 /// The values of a set of Fields, by id.
 class Fields {
@@ -81,6 +81,7 @@ class Fields {
   double real(const std::string& id) const;
   const std::string& text(const std::string& id) const;
   Pair pair(const std::string& id) const;
+  const Sizes& sizes(const std::string& id) const;
   Initializer initializer(const std::string& id) const;
 
   bool has(const std::string& id) const { return m_values.contains(id); }
@@ -94,6 +95,10 @@ class Fields {
 
 /// The shortest text that reads back as the same number, in every locale: "0.5", "1e-06".
 std::string numberText(double value);
+
+/// "28 × 28 × 1", and back: numbers with ×, x, commas or spaces between them; nothing where it is something else.
+std::string sizesText(const Sizes& sizes);
+std::optional<Sizes> sizesFromText(const std::string& text);
 
 /// Why `value` is not allowed for `field` ("Filters must be 1 to 4096; got 0"), or nothing. No full stop at the end.
 std::optional<std::string> problemWith(const Field& field, const Value& value);

@@ -15,6 +15,7 @@ struct Node {
   const LayerDef* def = nullptr;
   Fields fields;
   std::string path;         ///< of names: "res1/conv1"
+  std::string owner;        ///< path of the layer that its variables are named by: its own, where it is not a part
   std::vector<int> inputs;  ///< values it reads; more than one only where the def joins
   std::vector<ParamInfo> params;
   std::int64_t weightsOffset = 0;  ///< of its slice in the arena, in floats
@@ -26,6 +27,8 @@ struct Node {
 
   /// Whether training changes anything of it.
   bool learns() const { return trainable && parameters > 0; }
+  /// As in files: "res1/conv1.kernel".
+  std::string nameOf(const ParamInfo& param) const { return owner + "." + param.name; }
 };
 
 /// What flows between nodes.

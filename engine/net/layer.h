@@ -54,7 +54,7 @@ struct ParamInfo {
   enum class Role { Trained, Running };
   std::string name;                    ///< "kernel", "bias": the file name is "<path>.<name>"
   std::vector<int> shape;              ///< conv kernel [R,S,C,K], dense kernel [in,out], bias [out]
-  Initializer initializer;             ///< also some that are no choice for a person: "ones"
+  Initializer initializer;             ///< how it starts
   std::int64_t fanIn = 1, fanOut = 1;  ///< as Keras counts them
   Role role = Role::Trained;
   std::int64_t size() const;
@@ -132,9 +132,10 @@ class Joining {
   virtual const std::vector<int>& outputs() const = 0;
   virtual Shape shapeOf(int value) const = 0;
   /// Adds a node "<container>/<name>" of that type, its fields a JSON object, and returns the value that it makes; -1
-  /// when it cannot take the inputs, which becomes an issue of the container.
+  /// when it cannot take the inputs, which becomes an issue of the container. `variables` are names for the node's
+  /// variables as the layer's own: "depthwise_kernel" for "<layer>.depthwise_kernel".
   virtual int node(const std::string& type, const std::string& name, const std::string& fields,
-                   const std::vector<int>& inputs) = 0;
+                   const std::vector<int>& inputs, const std::vector<std::string>& variables = {}) = 0;
   virtual void add(Issue issue) = 0;  ///< of the container; an error when the result is -1. Fixes may fail to mend
 };
 
@@ -155,6 +156,7 @@ struct LayerDef {
   bool reshapes = false;            ///< in memory nothing moves: the output's values are the input's
   bool samplesIndependent = false;  ///< each sample's output depends on that sample alone, in training too
   bool onlyInTraining = false;      ///< it does nothing when the net is used
+  bool onlyActivates = false;       ///< its field "activation" says all that it does
   std::string width;  ///< id of the field that says how many channels come out: "filters"; empty where none does
 
   bool isContainer() const { return join != nullptr; }
@@ -165,6 +167,9 @@ struct LayerDef {
   ShapeResult (*inferJoin)(const Fields& fields, const std::vector<Shape>& ins) = nullptr;
   /// Of a container: adds the nodes that join its stacks' outputs and returns the last one's value; -1 with an issue.
   int (*join)(Joining& to) = nullptr;
+  /// Of a layer that the net computes as several other nodes: adds them behind its input, outputs().front(), and
+  /// returns the last one's value. inferShape is asked before; such a layer has no op.
+  int (*expand)(Joining& to) = nullptr;
   std::vector<ParamInfo> (*params)(const Fields& fields, Shape in) = nullptr;
   std::int64_t (*macs)(const Fields& fields, Shape in) = nullptr;  ///< multiply-adds of one sample's forward pass
   std::string (*summary)(const Fields& fields) =

@@ -12,7 +12,7 @@ std::vector<TensorPlace> placesFor(const Graph& graph) {
   std::int64_t offset = 0;
   for (const Node& node : graph.nodes)
     for (const ParamInfo& param : node.params) {
-      places.push_back({node.path + "." + param.name, param.shape, offset, param.size()});
+      places.push_back({node.nameOf(param), param.shape, offset, param.size()});
       offset += param.size();
     }
   return places;

@@ -19,6 +19,7 @@ QString text(const std::string& words) { return QString::fromStdString(words); }
 QString printed(const Value& value) {
   if (const auto* pair = std::get_if<Pair>(&value)) return QString("%1 × %2").arg(pair->h).arg(pair->w);
   if (const auto* whole = std::get_if<std::int64_t>(&value)) return QString::number(*whole);
+  if (const auto* sizes = std::get_if<Sizes>(&value)) return text(sizesText(*sizes));
   return {};
 }
 

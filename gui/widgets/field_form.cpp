@@ -14,6 +14,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "engine/net/initializer.h"
 #include "gui/widgets/label.h"
 #include "gui/widgets/number_fields.h"
 #include "gui/widgets/segment.h"
@@ -32,13 +33,6 @@ QFormLayout* makeLayout(QWidget* parent) {
   form->setRowWrapPolicy(QFormLayout::DontWrapRows);
   form->setLabelAlignment(Qt::AlignLeft | Qt::AlignVCenter);
   return form;
-}
-
-/// "glorot_uniform" -> "Glorot uniform".
-QString inWords(QString id) {
-  id.replace('_', ' ');
-  if (!id.isEmpty()) id[0] = id[0].toUpper();
-  return id;
 }
 
 /// Rows can stay when only what describe() puts right is another.
@@ -161,6 +155,7 @@ FieldForm::Row FieldForm::makeEditor(const Field& field) {
   using Kind = Field::Kind;
   if (field.kind == Kind::Choice) return makeChoice(field);
   if (field.kind == Kind::Initializer) return makeInitializer(field);
+  if (field.kind == Kind::Sizes) return makeSizes(field);
   if (field.kind != Kind::Bool) return makeNumber(field);
   auto* box = new QCheckBox;
   connect(box, &QCheckBox::toggled, this,
@@ -223,6 +218,7 @@ FieldForm::Row FieldForm::makeChoice(const Field& field) {
   return row;
 }
 
+/// What is chosen, and beside it the box of its number; each choice has a box of its own.
 FieldForm::Row FieldForm::makeInitializer(const Field& field) {
   const QString id = QString::fromStdString(field.id);
   auto* box = new QWidget;
@@ -230,38 +226,63 @@ FieldForm::Row FieldForm::makeInitializer(const Field& field) {
   line->setContentsMargins(0, 0, 0, 0);
   line->setSpacing(6);
   auto* type = new QComboBox;
-  QStringList types;
-  for (const std::string& name : initializerTypes()) {
-    types << QString::fromStdString(name);
-    type->addItem(inWords(types.last()));
-  }
-  auto* limit =
-      makeBox(realField("limit", tr("Limit").toStdString(), Initializer().limit, 0, kMaxInitializerLimit, {}), id);
-  limit->setAccessibleName(tr("Limit"));
-  limit->setToolTip(tr("Weights are drawn evenly between minus and plus this limit."));
-  auto* sign = new QLabel(QStringLiteral("±"));
   line->addWidget(type, 3);
-  line->addWidget(sign);
-  line->addWidget(limit, 2);
-  const auto showLimit = [sign, limit](bool shown) {
-    sign->setVisible(shown);
-    limit->setVisible(shown);
+  QList<NumberBox*> numbers;  // null where the choice takes none
+  for (const InitializerDef& def : allInitializers()) {
+    type->addItem(QString::fromStdString(def.choice.title));
+    type->setItemData(type->count() - 1, QString::fromStdString(def.choice.help), Qt::ToolTipRole);
+    numbers << (def.number ? makeBox(*def.number, id) : nullptr);
+    if (!def.number) continue;
+    numbers.last()->setAccessibleName(QString::fromStdString(def.number->title));
+    numbers.last()->setToolTip(QString::fromStdString(def.number->help));
+    numbers.last()->setValue(def.number->initial);
+    line->addWidget(numbers.last(), 2);
+  }
+  const auto showNumber = [type, numbers] {
+    for (int i = 0; i < numbers.size(); ++i)
+      if (numbers[i]) numbers[i]->setVisible(i == type->currentIndex());
   };
-  const auto tell = [this, id, type, types, limit, showLimit] {
-    showLimit(types[type->currentIndex()] == "uniform");
-    emit edited(id, Initializer{types[type->currentIndex()].toStdString(), std::get<double>(limit->value())});
+  const auto tell = [this, id, type, numbers, showNumber] {
+    showNumber();
+    const auto row = std::size_t(type->currentIndex());
+    const NumberBox* number = numbers[type->currentIndex()];
+    emit edited(id, Initializer{allInitializers()[row].choice.id, number ? std::get<double>(number->value()) : 0});
   };
   connect(type, &QComboBox::currentIndexChanged, this, tell);
-  connect(limit, &NumberBox::edited, this, tell);
+  for (NumberBox* number : numbers)
+    if (number) connect(number, &NumberBox::edited, this, tell);
   box->setFocusProxy(type);
   Row row;
   row.editor = box;
-  row.show = [type, types, limit, showLimit](const Value& value) {
+  row.show = [type, numbers, showNumber](const Value& value) {
     const QSignalBlocker quietType(type);
     const auto& shown = std::get<Initializer>(value);
-    type->setCurrentIndex(types.indexOf(QString::fromStdString(shown.type)));
-    limit->setValue(shown.limit);
-    showLimit(shown.type == "uniform");
+    const InitializerDef* def = findInitializer(shown.type);
+    type->setCurrentIndex(def ? int(def - allInitializers().data()) : -1);
+    if (def && def->number) numbers[type->currentIndex()]->setValue(shown.number);
+    showNumber();
+  };
+  return row;
+}
+
+FieldForm::Row FieldForm::makeSizes(const Field& field) {
+  const QString id = QString::fromStdString(field.id);
+  auto* line = new QLineEdit;
+  line->setPlaceholderText(QStringLiteral("28 × 28 × 1"));
+  connect(line, &QLineEdit::editingFinished, this, [this, id, line, field] {
+    const auto sizes = sizesFromText(line->text().toStdString());
+    const auto problem = sizes ? problemWith(field, *sizes) : std::nullopt;
+    m_rows[id].refusal = !sizes    ? tr("Type sides with × between them: 28 × 28 × 1.")
+                         : problem ? QString::fromStdString(*problem + ".")
+                                   : QString();
+    showProblem(m_rows[id]);
+    if (sizes && !problem) emit edited(id, *sizes);
+  });
+  Row row;
+  row.editor = line;
+  row.show = [line](const Value& value) {
+    if (!line->hasFocus() || !line->isModified())
+      line->setText(QString::fromStdString(sizesText(std::get<Sizes>(value))));
   };
   return row;
 }

@@ -63,6 +63,7 @@ class FieldForm : public QWidget {
   Row makeNumber(const Field& field);
   Row makeChoice(const Field& field);
   Row makeInitializer(const Field& field);
+  Row makeSizes(const Field& field);
   class NumberBox* makeBox(const Field& field, const QString& rowId);
   void watch(QWidget* editor);
 

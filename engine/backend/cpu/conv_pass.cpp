@@ -326,6 +326,9 @@ std::unique_ptr<Pass> makeConvPass(const PassPlace& place, const WindowGeometry&
 PassKind convPassKind() {
   PassKind kind{"conv2d"};
   kind.framed = true;
+  kind.takes = [](const Site& site) {
+    return site.fields.integer("groups") == 1 && site.fields.pair("dilation_rate") == Pair{1, 1};
+  };
   kind.fuses = poolFuses;
   kind.make = [](const PassPlace& place) { return makeConvPass(place, convGeometry(place.site())); };
   return kind;

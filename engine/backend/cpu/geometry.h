@@ -13,7 +13,7 @@ struct WindowGeometry {
   Pair stride() const { return {y.stride, x.stride}; }
   /// Padding below and on the right; negative where the window leaves some of the input unread.
   static int after(const Slide& slide) {
-    return (slide.out - 1) * slide.stride + slide.kernel - slide.before - slide.in;
+    return (slide.out - 1) * slide.stride + slide.reach() - slide.before - slide.in;
   }
 };
 
@@ -23,7 +23,8 @@ inline WindowGeometry windowGeometry(const Site& site, Pair kernel, Pair stride)
 }
 
 inline WindowGeometry convGeometry(const Site& site) {
-  return windowGeometry(site, site.fields.pair("kernel_size"), site.fields.pair("strides"));
+  const Slides slides = slidesOf(site.fields, site.in);
+  return {site.in, site.out, slides.y, slides.x};
 }
 
 /// A window of one pixel: a dense layer at each place of an image or a sequence.

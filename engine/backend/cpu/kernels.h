@@ -207,10 +207,13 @@ struct ChannelSlopes {
 
 /// The largest kernel that depthwise passes take, in pixels.
 inline constexpr int kDepthwiseTaps = 49;
-/// A depthwise convolution with one kernel a channel, over a framed image of `cols` columns.
+/// A depthwise convolution with one kernel a channel, over a framed image of `cols` columns. A tap lies so many floats
+/// after the one above it, and after the one on its left.
 struct DepthwiseShape {
   int c = 1, cols = 1, outH = 1, outW = 1;
-  int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1;
+  int kernelH = 1, kernelW = 1, strideH = 1, strideW = 1, dilationH = 1, dilationW = 1;
+  std::int64_t tapDown() const { return std::int64_t{dilationH} * cols * c; }
+  std::int64_t tapAcross() const { return std::int64_t{dilationW} * c; }
   Activation activation = Activation::Linear;
 };
 
@@ -254,6 +257,28 @@ struct RecurrentStep {
   float* kept = nullptr;
   std::int64_t keptBlock = 0;
   float *cells = nullptr, *out = nullptr;  ///< [batch][width]
+};
+
+/// The activations whose gradient needs their input, but softmax.
+enum class Curve { Gelu, Swish, Softplus };
+
+struct LayerNormShape {
+  int c = 1;
+  float epsilon = 1e-3f;
+  Activation activation = Activation::Linear;
+};
+
+/// Numbers `first` and those after it of an Rng's stream (streamNumber() in rng.h).
+struct RandomPlace {
+  std::uint64_t seed = 0, stream = 0, first = 0;
+};
+
+/// Of a row of a wider image: pixel o is (1 - share[o]) of pixel first[o] and share[o] of second[o]. Without shares it
+/// is first[o].
+struct WidenTaps {
+  int count = 0;
+  const std::int32_t *first = nullptr, *second = nullptr;
+  const float* share = nullptr;
 };
 
 struct Kernels {
@@ -361,6 +386,14 @@ struct Kernels {
   void (*averagePool)(const PoolShape& shape, Frame x, Frame y);
   void (*averagePoolGradient)(const PoolShape& shape, Frame dy, Frame dx);
 
+  /// codes [outH * outW][c, rounded up to whole vectors]: place of the largest in its window, of 255 places at most.
+  void (*maxPool)(const PoolShape& shape, Frame x, Frame y, std::uint8_t* codes);
+  void (*maxPoolGradient)(const PoolShape& shape, Frame dy, const std::uint8_t* codes, Frame dx);
+  /// x [pixels][c]; winners [c]: numbers of the pixels that were largest.
+  void (*globalMax)(const float* x, int pixels, int c, float* y, std::int32_t* winners);
+  void (*widenRow)(const WidenTaps& taps, const float* from, int c, float* to);
+  void (*widenRowGradient)(const WidenTaps& taps, const float* dy, int c, float* dx);  ///< adds to dx
+
   // Each channel by itself. Pixels [pixels][c] lie one behind the other; what is summed is added to what is there.
   /// sums [2][c]: of x - center, and of its square.
   void (*channelSums)(const float* x, int pixels, int c, const float* center, float* sums);
@@ -372,6 +405,9 @@ struct Kernels {
                               const float* center, float* sums);
   void (*channelGradient)(Activation activation, const float* y, const float* dy, const float* x, int pixels, int c,
                           const ChannelSlopes& slopes, float* dx);
+  /// Each channel `each` times, [pixels][c * each] of [pixels][c], and back: the sum of those that belong together.
+  void (*repeatChannels)(const float* from, std::int64_t pixels, int c, int each, float* to);
+  void (*sumChannels)(const float* from, std::int64_t pixels, int c, int each, float* to);
   /// One sample; x in its frame, weights [kernelH * kernelW][c], bias [c] or null. Returns a probe.
   float (*depthwiseForward)(const DepthwiseShape& shape, const float* x, const float* weights, const float* bias,
                             Frame y);
@@ -391,8 +427,29 @@ struct Kernels {
   /// [batch][width] the gradient of the cells before.
   void (*recurrentBackward)(const RecurrentShape& shape, const RecurrentStep& step, int begin, int end, float* dOut,
                             float* dCells);
+  // The channels of one place together: [rows][c].
+  void (*softmaxRows)(const float* x, int rows, int c, float* y);
+  void (*softmaxGradientRows)(const float* y, const float* dy, int rows, int c, float* dx);
+  /// moments [rows][2]: mean, and 1 / sqrt(variance + epsilon). Returns a probe.
+  float (*layerNormRows)(const LayerNormShape& shape, const float* x, int rows, const float* gamma, const float* beta,
+                         float* y, float* moments);
+  /// Adds to sums [2][c]: of dz times the normalized x, and of dz. dx may be null.
+  void (*layerNormGradientRows)(const LayerNormShape& shape, const float* y, const float* dy, const float* x, int rows,
+                                const float* gamma, const float* moments, float* sums, float* dx);
+
+  // Random numbers.
+  void (*drawWords)(const RandomPlace& place, std::int64_t n, std::uint32_t* words);
+  /// to = from * scale where the drawn number is at least `threshold`, else 0.
+  void (*dropValues)(const RandomPlace& place, std::uint32_t threshold, float scale, const float* from, float* to,
+                     std::int64_t n);
+  /// to = from + deviation * normal numbers, of which value i of the stream is made of numbers i and its neighbour.
+  void (*addNoise)(const RandomPlace& place, float deviation, const float* from, float* to, std::int64_t n);
 
   // Element-wise.
+  void (*curve)(Curve curve, const float* x, float* y, std::int64_t n);
+  void (*curveGradient)(Curve curve, const float* x, const float* dy, float* dx, std::int64_t n);
+  void (*blend)(const float* a, const float* b, float share, float* to, std::int64_t n);  ///< to = a + (b - a) share
+  void (*addScaled)(float* to, const float* from, float factor, std::int64_t n);
   void (*activate)(Activation activation, float* x, std::int64_t n);
   /// g becomes the gradient before the activation, whose output is y. Returns a probe.
   float (*activationGradient)(Activation activation, const float* y, float* g, std::int64_t n);

@@ -4,10 +4,13 @@
 // instructions.
 #pragma once
 #include "engine/backend/cpu/kernels_channels.h"
+#include "engine/backend/cpu/kernels_curves.h"
 #include "engine/backend/cpu/kernels_dense.h"
+#include "engine/backend/cpu/kernels_images.h"
 #include "engine/backend/cpu/kernels_math.h"
 #include "engine/backend/cpu/kernels_planes.h"
 #include "engine/backend/cpu/kernels_sequences.h"
+#include "engine/backend/cpu/kernels_random.h"
 #include "engine/backend/cpu/kernels_windows.h"
 
 namespace strata::STRATA_ISA_NAMESPACE {
@@ -65,10 +68,17 @@ constexpr Kernels table(Isa isa) {
           denseWeightGradient,
           averagePool,
           averagePoolGradient,
+          maxPool,
+          maxPoolGradient,
+          globalMax,
+          widenRow,
+          widenRowGradient,
           channelSums,
           channelAffine,
           channelGradientSums,
           channelGradient,
+          repeatChannels,
+          sumChannels,
           depthwiseForward,
           depthwiseInputGradient,
           depthwiseWeightGradient,
@@ -77,6 +87,17 @@ constexpr Kernels table(Isa isa) {
           softmaxColumnsGradient,
           recurrentForward,
           recurrentBackward,
+          softmaxRows,
+          softmaxGradientRows,
+          layerNormRows,
+          layerNormGradientRows,
+          drawWords,
+          dropValues,
+          addNoise,
+          curve,
+          curveGradient,
+          blend,
+          addScaled,
           activate,
           activationGradient,
           addInPlace,

@@ -71,6 +71,19 @@ inline void channelGradient(Activation activation, const float* y, const float* 
   });
 }
 
+inline void repeatChannels(const float* from, std::int64_t pixels, int c, int each, float* to) {
+  for (std::int64_t i = 0; i < pixels * c; ++i)
+    for (int m = 0; m < each; ++m) *to++ = from[i];
+}
+
+inline void sumChannels(const float* from, std::int64_t pixels, int c, int each, float* to) {
+  for (std::int64_t i = 0; i < pixels * c; ++i) {
+    float sum = 0;
+    for (int m = 0; m < each; ++m) sum += *from++;
+    to[i] = sum;
+  }
+}
+
 /// Calls body(vector of channels, how many of them count, output row, first input pixel under the row's first window).
 template <class Body>
 STRATA_INLINE void eachDepthwiseRow(const DepthwiseShape& g, Body body) {
@@ -87,7 +100,7 @@ inline float depthwiseForward(const DepthwiseShape& g, const float* x, const flo
     std::int64_t place[kDepthwiseTaps];
     for (int t = 0; t < taps; ++t) {
       kernel[t] = loadSome(weights + std::int64_t{t} * g.c + i, some);
-      place[t] = (std::int64_t{t / g.kernelW} * g.cols + t % g.kernelW) * g.c;
+      place[t] = t / g.kernelW * g.tapDown() + t % g.kernelW * g.tapAcross();
     }
     const Vec start = bias ? loadSome(bias + i, some) : Vec{};
     float* to = y.data + std::int64_t{oy} * y.rowStride + i;
@@ -115,7 +128,7 @@ inline void depthwiseInputGradient(const DepthwiseShape& g, Frame dz, const floa
       const Vec gradient = loadSome(from, some);
       for (int r = 0, t = 0; r < g.kernelH; ++r)
         for (int s = 0; s < g.kernelW; ++s, ++t) {
-          float* at = to + (std::int64_t{r} * g.cols + s) * g.c;
+          float* at = to + r * g.tapDown() + s * g.tapAcross();
           storeSome(at, loadSome(at, some) + gradient * kernel[t], some);
         }
     }
@@ -136,7 +149,7 @@ inline void depthwiseWeightGradient(const DepthwiseShape& g, Frame dz, const flo
         bias += d;
         for (int r = 0, t = 0; r < g.kernelH; ++r)
           for (int s = 0; s < g.kernelW; ++s, ++t)
-            sums[t] += d * loadSome(under + (std::int64_t{r} * g.cols + s) * g.c, some);
+            sums[t] += d * loadSome(under + r * g.tapDown() + s * g.tapAcross(), some);
       }
     }
     for (int t = 0; t < taps; ++t) storeSome(gradient + std::int64_t{t} * g.c + i, sums[t], some);
