@@ -141,6 +141,7 @@ Json dataToJson(const Project& project) {
   json["target"] = targetName(project.training);
   if (data.preprocessing != initial.preprocessing) json["preprocessing"] = preprocessingToJson(data.preprocessing);
   if (data.augmentation != initial.augmentation) json["augmentation"] = augmentationToJson(data.augmentation);
+  if (data.reading != initial.reading) json["reading"] = readingToJson(data.reading);
   return json;
 }
 
@@ -165,6 +166,7 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
     data.preprocessing = preprocessingFromJson(*preprocessing, where + ": data.preprocessing");
   if (const Json* augmentation = reader.take("augmentation"))
     data.augmentation = augmentationFromJson(*augmentation, where + ": data.augmentation");
+  if (const Json* reading = reader.take("reading")) data.reading = readingFromJson(*reading, where + ": data.reading");
   reader.finish();
   return data;
 }
@@ -257,6 +259,7 @@ Json fullJson(const Project& project) {
   json["data"].erase("target");
   json["data"]["preprocessing"] = preprocessingToJson(project.data.preprocessing);
   allFieldsToJson(augmentationFields(), project.data.augmentation.fields, json["data"]["augmentation"]);
+  json["data"]["reading"] = wholeReadingToJson(project.data.reading);
   return json;
 }
 
