@@ -11,6 +11,10 @@ extern const char* const kCatalogueJson;
 
 namespace {
 
+CatalogueFile fileFromJson(const Json& json) {
+  return {json.at("name").get<std::string>(), json.value("bytes", std::uint64_t{0}), json.value("sha256", "")};
+}
+
 CatalogueEntry entryFromJson(const Json& json) {
   CatalogueEntry entry;
   entry.id = json.at("id").get<std::string>();
@@ -27,9 +31,8 @@ CatalogueEntry entryFromJson(const Json& json) {
     entry.wheelPackage = json["wheel"].at("package").get<std::string>();
     entry.wheelFiles = json["wheel"].at("files").get<std::vector<std::string>>();
   }
-  for (const Json& file : json.value("files", Json::array()))
-    entry.files.push_back({file.at("name").get<std::string>(), file.at("bytes").get<std::uint64_t>(),
-                           file.at("sha256").get<std::string>()});
+  for (const Json& file : json.value("files", Json::array())) entry.files.push_back(fileFromJson(file));
+  if (json.contains("archive")) entry.archive = fileFromJson(json["archive"]);
   entry.canFetch = !entry.mirrors.empty() || !entry.wheelFiles.empty();
   return entry;
 }

@@ -9,31 +9,36 @@
 #include <string>
 #include <vector>
 
+#include "datasets/readers/reader.h"
 #include "engine/base/file.h"
 #include "engine/data/dataset.h"
+#include "engine/data/reading.h"
 
 namespace strata {
 
-/// One file of a data set as published: what it holds uncompressed.
+/// One file of a data set as published. What is called .gz is kept as it comes, and bytes and hash are of that; of
+/// other files they are of the content, which mirrors hold packed.
 struct CatalogueFile {
   std::string name;
   std::uint64_t bytes = 0;
-  std::string sha256;  ///< of the content, in lower-case hex
+  std::string sha256;  ///< in lower-case hex; empty for a file that comes in an archive, whose hash is known
+  bool keptPacked() const { return name.ends_with(".gz"); }
 };
 
 /// A data set that is known by name (catalogue.json).
 struct CatalogueEntry {
   std::string id, title, source, licence;
-  bool generated = false;               ///< "synthetic-digits": made on the spot
-  bool canFetch = false;                ///< `strata data get` can bring it
-  std::vector<std::string> classes;     ///< names, by label
-  Framing framing = Framing::Auto;      ///< how its pictures are framed; Auto: to be judged by a look at them
-  std::vector<CatalogueFile> files;     ///< training images and labels, test images and labels
-  std::string torchvision;              ///< its folder's name where torchvision keeps it
-  std::vector<std::string> mirrors;     ///< addresses to which "<file>.gz" is appended
-  std::string wheelPackage;             ///< a Python package whose wheel carries the files
-  std::vector<std::string> wheelFiles;  ///< names of its good wheels
-  std::string debianPackage;            ///< a Debian package that installs the files
+  bool generated = false;                  ///< "synthetic-digits": made on the spot
+  bool canFetch = false;                   ///< `strata data get` can bring it
+  std::vector<std::string> classes;        ///< names, by label
+  Framing framing = Framing::Auto;         ///< how its pictures are framed; Auto: to be judged by a look at them
+  std::vector<CatalogueFile> files;        ///< all of them
+  std::string torchvision;                 ///< its folder's name where torchvision keeps it
+  std::vector<std::string> mirrors;        ///< addresses to which a file's name is appended, with .gz
+  std::optional<CatalogueFile> archive{};  ///< a zip on the mirrors that holds the files
+  std::string wheelPackage;                ///< a Python package whose wheel carries the files
+  std::vector<std::string> wheelFiles;     ///< names of its good wheels
+  std::string debianPackage;               ///< a Debian package that installs the files
 };
 const std::vector<CatalogueEntry>& catalogue();
 const CatalogueEntry* findCatalogueEntry(const std::string& id);  ///< null for an id that is not known
@@ -44,11 +49,12 @@ std::vector<Path> dataDirectories(const Path& explicitDir);
 /// The folder that holds the data set's files, verified to be complete by name (not by hash), or nothing.
 std::optional<Path> findDataset(const std::string& id, const Path& explicitDir);
 
-/// Loads a data set by id, or the IDX files in a folder (source.h). A folder may hold any classes, labelled from 0 or
-/// from 1, and need not hold test files. Error::Usage when `source` can only be a misspelt
-/// id, Error::File when it is not found (the message names the places searched and `strata data get`), Error::Input
-/// when incomplete or damaged.
-std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir);
+/// Loads a data set by id, or a person's own file or folder by the reader that recognises it (readers.h), as `reading`
+/// says where it leaves something open. Null when `progress` has said to stop. Error::Usage when `source` can only be a
+/// misspelt id, Error::File when it is not found (the message names the places searched and `strata data get`),
+/// Error::Input when incomplete, damaged or of no kind that is read.
+std::shared_ptr<const Dataset> loadDataset(const std::string& source, const Path& explicitDir,
+                                           const Reading& reading = {}, const ReadProgress& progress = {});
 
 /// Seeded digits drawn from pen strokes, framed as MNIST frames them; marked synthetic. Defaults: 20,000 and 4,000.
 std::shared_ptr<const Dataset> syntheticDigits(std::uint64_t seed, int trainCount = 20000, int testCount = 4000);

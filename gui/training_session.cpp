@@ -357,7 +357,7 @@ void TrainingSession::launch(TrainJob job, const RunRecord* continued) {
   m_run.folder = job.runFolder;
   if (!continued) m_run.name = job.runFolder.filename().string();
   m_run.project = job.project;
-  m_run.project.data.preprocessing = resolved(job.project.data.preprocessing, *job.data.dataset);
+  m_run.project.data.preprocessing = resolved(job.project.data.preprocessing, job.data);
   m_run.backend = job.backend;
   m_run.datasetTitle = m_dataset->title;
   m_run.synthetic = m_dataset->synthetic;

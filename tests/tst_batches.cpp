@@ -2,6 +2,7 @@
 // Batches and splits: who is in which, in which order, and that both are pure functions of their seeds.
 #include <QTest>
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -41,6 +42,9 @@ class TestBatches : public QObject {
   void initTestCase();
   void fileOrderIsNotCopied();
   void shuffleIsAPureFunctionOfSeedAndEpoch();
+  void standardisesFloats();
+  void standardisesBytes();
+  void refusesBadStandardisations();
   void numbersNameTheSamples();
   void labelsStayWithTheirSamples();
   void preprocessingMeansTheSame_data();
@@ -325,6 +329,78 @@ void TestBatches::preprocessingComesBackFromJson() {
   const Preprocessing preprocessing{1.0 / 128, -1, true};
   QCOMPARE(preprocessingFromJson(parseJson(preprocessingToJson(preprocessing).dump(), "test"), "test"), preprocessing);
   QVERIFY_THROWS_EXCEPTION(Error, preprocessingFromJson(Json{{"scael", 1}}, "test"));
+}
+
+// Floats are used as they are, by columns standardised as the training samples are.
+void TestBatches::standardisesFloats() {
+  auto made = std::make_shared<Dataset>();
+  made->shape = Shape::vector(2);
+  made->classes = {"a", "b"};
+  made->train.count = 5;
+  made->train.floats = {1, 7, 3, 7, 5, 7, 100, 9, 1, 7};
+  made->train.labels = {0, 1, 0, 1, 0};
+  DataView view{made, {0, 1, 2, 4}, {3}};
+  const Preprocessing measured = resolved(Preprocessing(), view);
+  QCOMPARE(measured.mean, (std::vector<double>{2.5, 7}));
+  QCOMPARE(measured.deviation, (std::vector<double>{std::sqrt(2.75), 1}));  // what never changes has the deviation 1
+  QVERIFY(resolved(measured, view) == measured);
+  const Json json = preprocessingToJson(measured);
+  QVERIFY(preprocessingFromJson(json, "file") == measured);
+  QVERIFY(!preprocessingToJson(Preprocessing()).contains("mean"));
+
+  Batches batches(made->train, {0, 1, 2, 3, 4}, made->shape, measured, 2);
+  QVERIFY(!batches.areBytes());
+  for (const bool shuffle : {false, true}) {
+    batches.startEpoch(3, shuffle, 11);
+    for (int b = 0; b < batches.count(); ++b) {
+      const std::vector<int> numbers(batches.numbers(b).begin(), batches.numbers(b).end());
+      const Batch batch = batches.at(b);
+      QVERIFY(!batch.bytes && batch.floats && batch.size == int(numbers.size()));
+      for (int i = 0; i < batch.size; ++i) {
+        const auto at = static_cast<std::size_t>(numbers[std::size_t(i)]);
+        QCOMPARE(batch.labels[i], made->train.labels[at]);
+        QCOMPARE(batch.floats[2 * i], float((made->train.floats[2 * at] - 2.5) / std::sqrt(2.75)));
+        QCOMPARE(batch.floats[2 * i + 1], made->train.floats[2 * at + 1] - 7);
+      }
+    }
+  }
+  Preprocessing wide = measured;
+  wide.mean = wide.deviation = {1, 2, 3};
+  QVERIFY_THROWS_EXCEPTION(Error, Batches(made->train, {0}, made->shape, wide, 1));
+}
+
+// Bytes become floats only where a standardisation was asked for.
+void TestBatches::standardisesBytes() {
+  Preprocessing preprocessing;
+  QVERIFY(Batches(m_samples, {1, 2, 5}, Shape::image(1, 2, 1), preprocessing, 3).areBytes());
+  preprocessing.mean = {0.25};
+  preprocessing.deviation = {2};
+  Batches batches(m_samples, {1, 2, 5}, Shape::image(1, 2, 1), preprocessing, 3);
+  batches.startEpoch(0, false, 0);
+  const Batch batch = batches.at(0);
+  QVERIFY(!batch.bytes && batch.floats);
+  const auto value = [](int byte) { return float((double(float(byte) * float(1.0 / 255)) - 0.25) / 2); };
+  QCOMPARE(std::vector<float>(batch.floats, batch.floats + 6),
+           (std::vector<float>{value(1), value(199), value(2), value(198), value(5), value(195)}));
+}
+
+void TestBatches::refusesBadStandardisations() {
+  const auto refused = [](const char* text) {
+    try {
+      preprocessingFromJson(parseJson(text, "file"), "file");
+    } catch (const Error& error) {
+      return QString(error.what());
+    }
+    return QString();
+  };
+  QVERIFY(refused(R"({"mean": [1]})").contains("needs as many deviations as means"));
+  QVERIFY(refused(R"({"mean": [1, 2], "deviation": [1]})").contains("as many deviations"));
+  QVERIFY(!refused(R"({"mean": [1], "deviation": [0]})").isEmpty());
+  QVERIFY(!refused(R"({"mean": [1], "deviation": [-1]})").isEmpty());
+  QVERIFY(!refused(R"({"mean": ["x"], "deviation": [1]})").isEmpty());
+  QVERIFY(!refused(R"({"mean": [], "deviation": []})").isEmpty());
+  QVERIFY(!refused(R"({"mean": {"a": 1}, "deviation": {"b": 1}})").isEmpty());
+  QVERIFY(refused(R"({"mean": [1], "deviation": [1]})").isEmpty());
 }
 
 QTEST_GUILESS_MAIN(TestBatches)

@@ -65,6 +65,7 @@ class TestCli : public QObject {
   void evaluates();
   void tellsWhatThingsAre();
   void listsDevicesAndData();
+  void readsDataOfOnesOwn();
   void saysWhenResultsAreLost();
 
  private:
@@ -444,6 +445,46 @@ void TestCli::listsDevicesAndData() {
   const CliResult data = runStrata({"data", "list"});
   QCOMPARE(data.exitCode, 0);
   QVERIFY(data.out.find("mnist") != std::string::npos && data.out.find("synthetic-digits") != std::string::npos);
+}
+
+// From a table to a net, as a person would: look at it, train, go on.
+void TestCli::readsDataOfOnesOwn() {
+  std::string table = "width;height;name;kind\n";
+  for (int i = 0; i < 60; ++i)
+    table += std::to_string(i % 2 ? 900 + i : 100 + i) + ",5;" + std::to_string(i % 7) + ";n" + std::to_string(i) +
+             (i % 2 ? ";wide\n" : ";small\n");
+  writeText(m_folder / "things.csv", table + ";1;n;wide\n");
+  const CliResult told = runStrata({"data", "inspect", path("things.csv")});
+  QVERIFY2(told.exitCode == 0, told.err.c_str());
+  for (const char* says :
+       {"things (tables (CSV, TSV)): 60 training samples and 0 test samples of 2 numbers, 2 classes",
+        "  small: 30\n  wide: 30\n", "separated by semicolons", "a decimal comma", "The labels are in \"kind\"",
+        "1 column of text is left out: \"name\"", "Warning: 1 row of things.csv was left out"})
+    QVERIFY2(told.out.find(says) != std::string::npos, told.out.c_str());
+  const auto json =
+      jsonLines(runStrata({"data", "inspect", path("things.csv"), "--json", "--set", "data.reading.label=height"}).out);
+  QCOMPARE(json.size(), std::size_t{1});
+  QCOMPARE(json[0]["kind"].get<std::string>(), std::string("table"));
+  QCOMPARE(json[0]["classes"].size(), std::size_t{7});
+  QCOMPARE(json[0]["classes"][0]["training"].get<int>(), 9);
+  QCOMPARE(json[0]["shape"].dump(), std::string("[1]"));
+  QCOMPARE(json[0]["values"].get<std::string>(), std::string("floats"));
+
+  writeText(m_folder / "own.strata", R"({"version": 2, "name": "Own", "data": {"source": "things.csv"},
+ "network": {"input": [2], "classes": 2, "layers": [{"type": "dense", "name": "dense1", "units": 2}]},
+ "training": {"batch_size": 8, "epochs": 4, "optimizer": {"type": "sgd", "learning_rate": 0.5}}})");
+  CliResult trained = runStrata({"train", path("own.strata"), "--out", path("own"), "--epochs", "2"});
+  QVERIFY2(trained.exitCode == 0, trained.err.c_str());
+  trained = runStrata({"train", path("own.strata"), "--resume", path("own"), "--json"});
+  QVERIFY2(trained.exitCode == 0, trained.err.c_str());
+  QVERIFY2(trained.out.find("\"val_accuracy\":1") != std::string::npos, trained.out.c_str());
+
+  const CliResult nothing = runStrata({"data", "inspect", path("absent.csv"), path("tiny.strata")});
+  QCOMPARE(nothing.exitCode, 4);
+  QVERIFY2(nothing.err.find("tiny.strata: is a file without data of a kind that is read") != std::string::npos,
+           nothing.err.c_str());
+  QCOMPARE(runStrata({"data", "inspect", path("things.csv"), "--set", "data.reading.lable=x"}).exitCode, 2);
+  QCOMPARE(runStrata({"data", "inspect", path("things.csv"), "--set", "data.reading.label=x"}).exitCode, 3);
 }
 
 void TestCli::saysWhenResultsAreLost() {

@@ -179,7 +179,7 @@ void TestDataSources::refusesWhatIsUnsound_data() {
   QTest::newRow("a damaged one") << "own/cut.gz"
                                  << "cut.gz";
   QTest::newRow("an empty folder") << "empty"
-                                   << "has no train-images-idx3-ubyte";
+                                   << "is a folder without data of a kind that is read";
   QTest::newRow("no folder") << "absent"
                              << "is neither a known data set nor a folder";
 }

@@ -10,9 +10,9 @@
 #include "data_files.h"
 #include "datasets/fetch/download.h"
 #include "datasets/fetch/fetch.h"
-#include "datasets/fetch/zip.h"
 #include "datasets/readers/idx_names.h"
 #include "datasets/readers/inflate.h"
+#include "datasets/readers/zip.h"
 
 using namespace strata;
 namespace fs = std::filesystem;
@@ -102,6 +102,8 @@ class TestFetch : public QObject {
  private slots:
   void init() { m_folder = std::make_unique<QTemporaryDir>(); }
   void bringsAllFiles();
+  void keepsWhatIsPublishedPacked();
+  void takesFilesOutOfAnArchive();
   void goesOnToTheNextMirror();
   void leavesNothingBehind_data();
   void leavesNothingBehind();
@@ -162,6 +164,53 @@ void TestFetch::bringsAllFiles() {
   QCOMPARE(said[0], "Downloading train-images-idx3-ubyte.gz from " +
                         QString::fromStdString(server.address().substr(7)).chopped(1));
   QCOMPARE(differenceFrom(entry({}), folder), std::string());
+}
+
+// What is published under a packed name is kept and verified as it comes.
+void TestFetch::keepsWhatIsPublishedPacked() {
+  const std::string archive = packed("an archive"), other = packed("another one");
+  CatalogueEntry packedEntry;
+  packedEntry.id = "packed";
+  packedEntry.files = {{"all.tar.gz", archive.size(), sha256Hex(asBytes(archive))}};
+  for (const std::string& served : {other, archive}) {
+    const Server server({{"all.tar.gz", served}});
+    packedEntry.mirrors = {server.address()};
+    if (served == other) {
+      const QString sentence = refusal(Error::Kind::File, [&] { fetchFiles(packedEntry, into(), nullptr); });
+      QVERIFY2(sentence.contains("SHA-256 differs") && sentence.contains("put its 1 file into"), qPrintable(sentence));
+      continue;
+    }
+    const Path folder = fetchFiles(packedEntry, into(), nullptr);
+    QCOMPARE(readFile(folder / "all.tar.gz", 10000), archive);
+    QCOMPARE(differenceFrom(packedEntry, folder), std::string());
+    writeBytes(folder / "all.tar.gz", other);
+    QVERIFY(!differenceFrom(packedEntry, folder).empty());
+  }
+}
+
+// The files of some data sets come in a zip whose hash alone is published.
+void TestFetch::takesFilesOutOfAnArchive() {
+  CatalogueEntry archived;
+  archived.id = "archived";
+  for (const char* name : {"a-images.gz", "a-labels.gz"}) archived.files.push_back({name, 0, ""});
+  const std::string good =
+      zipFile({{"gzip/a-images.gz", packed(idxFile(9, 3))}, {"gzip/a-labels.gz", packed(idxFile(9, 0))}}, false);
+  const std::string less = zipFile({{"gzip/a-images.gz", packed(idxFile(9, 3))}}, true);
+  const auto served = [&](const std::string& zip, const std::string& published) {
+    const Server server({{"all.zip", zip}});
+    archived.mirrors = {server.address()};
+    archived.archive = {"all.zip", published.size(), sha256Hex(asBytes(published))};
+    return refusal(Error::Kind::File, [&] { fetchFiles(archived, into(), nullptr); });
+  };
+  QVERIFY(served(less, less).contains("does not hold a-labels.gz"));
+  QVERIFY(served(good.substr(0, good.size() - 1) + "x", good).contains("SHA-256 differs"));
+  QCOMPARE(present(), QStringList());
+  QCOMPARE(served(good, good), QString());
+  const Path folder = into() / "archived";
+  QCOMPARE(readFile(folder / "a-labels.gz", 10000), packed(idxFile(9, 0)));
+  QCOMPARE(differenceFrom(archived, folder), std::string());
+  writeBytes(folder / "a-labels.gz", packed(idxFile(9, 0)).substr(0, 20));
+  QVERIFY(!differenceFrom(archived, folder).empty());
 }
 
 void TestFetch::goesOnToTheNextMirror() {
@@ -287,7 +336,7 @@ void TestFetch::saysWhyItFailed() {
   small.debianPackage = "dataset-small";
   const QString sentence = refusal(Error::Kind::File, [&] { fetchFiles(small, into(), nullptr); });
   for (const char* part : {"Small: could not be fetched", "404", "127.0.0.1:1", "file:///absent",
-                           "apt-get install dataset-small", "put its four files into"})
+                           "apt-get install dataset-small", "put its 4 files into"})
     QVERIFY2(sentence.contains(part), qPrintable(sentence));
   // A folder that cannot be written to is said at once, before anything is downloaded.
   writeBytes(root() / "a file", "");

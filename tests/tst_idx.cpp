@@ -173,13 +173,13 @@ void TestIdx::refusesOtherMagic() {
   for (const int type : {0x00, 0x01, 0x08, 0x09, 0x0b, 0x0c, 0x0d, 0x0e, 0x80, 0xff})
     for (const int rank : {0, 1, 2, 3, 4, 5, 255})
       for (const int first : {0, 1}) {
-        if (type == 8 && (rank == 1 || rank == 3 || rank == 4) && first == 0) continue;
+        if (type >= 8 && type <= 0x0e && rank >= 1 && rank <= 4 && first == 0) continue;
         std::string bytes = bigEndian(static_cast<std::uint32_t>(first << 24 | type << 8 | rank));
         for (int i = 0; i < 5; ++i) bytes += bigEndian(1);
         QVERIFY(refused(bytes).contains("is not an IDX file"));
         ++cases;
       }
-  QCOMPARE(cases, 137);
+  QCOMPARE(cases, 116);
   QVERIFY(refused("\x89PNG\r\n\x1a\n").contains("0x89504E47"));
 }
 

@@ -5,14 +5,15 @@
 #include <functional>
 
 #include "checkpoint_file.h"
-#include "data_files.h"
-#include "datasets/fetch/zip.h"
+#include "datasets/datasets.h"
 #include "datasets/readers/idx.h"
 #include "datasets/readers/inflate.h"
 #include "datasets/readers/picture.h"
+#include "datasets/readers/zip.h"
 #include "engine/base/json.h"
 #include "engine/base/rng.h"
 #include "engine/run/project.h"
+#include "own_data_files.h"
 #include "picture_files.h"
 #include "tiny_run.h"
 
@@ -33,10 +34,28 @@ namespace {
 
 using Parse = std::function<void(const Path&)>;
 
+constexpr int kCases = 600;
+
 void readZip(const Path& path) {
   const std::string bytes = readFile(path, 1 << 20);
   const ZipReader zip(asBytes(bytes), path.string());
   for (const ZipMember& member : zip.members()) zip.read(member, 1 << 20);
+}
+
+/// As a person's own data: a file of that ending, or in a folder under that name.
+Parse ownData(const std::string& ending) {
+  return [ending](const Path& path) {
+    const Path place = path.string() + ending;
+    std::filesystem::create_directories(place.parent_path());
+    std::filesystem::rename(path, place);
+    const auto inFolder = ending.find('/');
+    const auto dataset = loadDataset(path.string() + ending.substr(0, inFolder), {});
+    const std::size_t size = static_cast<std::size_t>(dataset->shape.size());
+    for (const Samples* part : {&dataset->train, &dataset->test})
+      if (part->pixels.size() + part->floats.size() != size * static_cast<std::size_t>(part->count) ||
+          part->labels.size() != static_cast<std::size_t>(part->count))
+        qFatal("a data set that is not whole");
+  };
 }
 
 /// One to eight changes: bits, bytes, telling numbers, pieces cut out, doubled or moved.
@@ -77,11 +96,13 @@ Q_DECLARE_METATYPE(Parse)
 void TestMutations::readOrRefused_data() {
   QTest::addColumn<QByteArray>("seed");
   QTest::addColumn<Parse>("parse");
+  QTest::addColumn<int>("least");  // refusals
   const Parse idx = [](const Path&path) { IdxReader(path).read(); },
               picture = [](const Path&path) { readPicture(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
-  const auto row = [](const char* name, const std::string& seed, const Parse& parse) {
-    QTest::newRow(name) << QByteArray::fromStdString(seed) << parse;
+  constexpr int kMost = kCases / 4;
+  const auto row = [](const char* name, const std::string& seed, const Parse& parse, int least = kMost) {
+    QTest::newRow(name) << QByteArray::fromStdString(seed) << parse << least;
   };
   row("IDX", idxFile(8, 3), idx);
   row("IDX, packed", packed(idxFile(20, 5)), idx);
@@ -111,6 +132,33 @@ void TestMutations::readOrRefused_data() {
   row("BMP", pictureFile(indexed, "bmp"), picture);
   row("WebP, lossy", webpFile(colour, false), picture);
   row("WebP, animated", extendedWebp({colour, colour}, exifData(6, false)), picture);
+  // Damage to a text mostly leaves a text, and damage to a record's pixels a record.
+  constexpr int kFew = 5;
+  row("table", "a,b,\"c \"\"d\"\"\",label\n1,2.5,-3e1,x\n4,5,6,\"y\"\n7,8,9,x\n", ownData(".csv"), kFew);
+  row("table, decimal commas", "a;b;label\r\n1,5;2;x\r\n3;4,25;y\r\n;;\r\n", ownData(".csv"), kFew);
+  row("table, packed", packed("a,b,label\n1,2,x\n3,4,y\n"), ownData(".csv.gz"));
+  const std::string samples = npyFile("<f4", "(2, 3)", numbersAs<float>({1, 2, 3, 4, 5, 6})),
+                    labels = npyFile("<i8", "(2,)", numbersAs<std::int64_t>({0, 1}));
+  for (const bool deflated : {true, false})
+    row(deflated ? "npz, deflated" : "npz, stored", zipFile({{"x.npy", samples}, {"y.npy", labels}}, deflated),
+        ownData(".npz"));
+  row("npy", samples, [labels](const Path& path) {
+    std::filesystem::create_directories(path.string() + ".d");
+    writeBytes(path.string() + ".d/y.npy", labels);
+    ownData(".d/x.npy")(path);
+  });
+  const std::string records = cifarRecord("\1", 0) + cifarRecord("\2", 9);
+  row("CIFAR", records, ownData(".d2/data_batch_1.bin"), kMost);
+  const std::string archive = tarFile({{"a/data_batch_1.bin", records}, {"a/batches.meta.txt", "a\nb\n"}});
+  row("CIFAR, archive", archive, ownData(".tar"), kMost);
+  row("CIFAR, packed archive", packed(archive), ownData(".tar.gz"));
+  row("picture in a folder", pictureFile(colour.convertToFormat(QImage::Format_Grayscale8), "png"),
+      ownData(".d3/class/picture.png"));
+  row("IDX in a folder", idxFile(8, 3), [](const Path& path) {
+    std::filesystem::create_directories(path.string() + ".d4");
+    writeBytes(path.string() + ".d4/train-labels-idx1-ubyte", idxFile(8, 0));
+    ownData(".d4/train-images-idx3-ubyte")(path);
+  });
   const std::string tiff = m_folder.filePath("picture.tif").toStdString();
   TiffLayout layout;
   layout.compression = COMPRESSION_LZW;
@@ -124,7 +172,7 @@ void TestMutations::readOrRefused_data() {
 void TestMutations::readOrRefused() {
   QFETCH(QByteArray, seed);
   QFETCH(Parse, parse);
-  constexpr int kCases = 600;
+  QFETCH(int, least);
   const Path path = Path(m_folder.path().toStdString()) / "mutated";
   writeBytes(path, seed.toStdString());
   parse(path);  // the seed itself is sound
@@ -139,7 +187,7 @@ void TestMutations::readOrRefused() {
       ++refusals;
     }
   }
-  QVERIFY2(refusals > kCases / 4, qPrintable(QString::number(refusals)));
+  QVERIFY2(refusals > least, qPrintable(QString::number(refusals)));
 }
 
 QTEST_GUILESS_MAIN(TestMutations)

@@ -74,6 +74,7 @@ class TestTrainer : public QObject {
   void foldersThatCannotBeReadAreListed();
   void aFolderRemovedUnderTheRunIsMadeAnew();
   void aRunInUseIsTrainingWhateverItsSummarySays();
+  void floatsAreStandardisedByWhatIsTrainedOn();
   void anAutoencoder_data();
   void anAutoencoder();
   void severalMetrics();
@@ -876,6 +877,61 @@ void TestTrainer::aRunInUseIsTrainingWhateverItsSummarySays() {
 
 // What is compared with the sample itself trains, resumes and is predicted on every backend; its best epoch is that of
 // the smallest loss.
+// A table's numbers, far from zero and of very different size: the standardisation travels with project and checkpoint,
+// and a resumed run comes out as the whole one.
+void TestTrainer::floatsAreStandardisedByWhatIsTrainedOn() {
+  const ScratchFolder scratch;
+  auto dataset = std::make_shared<Dataset>();
+  dataset->title = "Table";
+  dataset->shape = Shape::vector(3);
+  dataset->classes = {"low", "high"};
+  dataset->train.count = 200;
+  Rng random(3, Stream::Test);
+  for (int i = 0; i < 200; ++i) {
+    const auto x = static_cast<float>(random.uniform01());
+    dataset->train.labels.push_back(x > 0.5f);
+    dataset->train.floats.insert(dataset->train.floats.end(),
+                                 {1e4f + 100 * x, static_cast<float>(random.uniform01()), 5});
+  }
+  TrainJob job = tinyJob(scratch / "whole");
+  job.data = makeDataView(dataset, ValidationSource::Split, 0.2, 1);
+  NetworkSpec& network = job.project.network;
+  network.input = dataset->shape;
+  network.classes = 2;
+  network.layers = {};
+  network.layers.push_back(tinyLayer(network, "dense", {{"units", std::int64_t{2}}}));
+  job.project.data.validation = ValidationSource::Split;
+  job.project.training.epochs = 8;
+  const RunEvents whole = runToEnd(job);
+  QVERIFY(whole.epochs().back().value("val_accuracy") > 0.9);
+  const Checkpoint last = readCheckpoint(scratch / "whole/checkpoints/last.safetensors");
+  const Preprocessing expected = resolved(Preprocessing(), job.data);
+  QVERIFY(last.preprocessing == expected && expected.mean.size() == 3);
+  QVERIFY(readRun(scratch / "whole").project.data.preprocessing == expected);
+
+  Predictor predictor(last.network, last.loss);
+  predictor.setWeights(last.weights);
+  const Evaluation evaluation = predictor.evaluate(dataset->train, job.data.validation, last.preprocessing);
+  QCOMPARE(evaluation.metrics.at("accuracy"), whole.epochs().back().value("val_accuracy"));
+
+  TrainJob half = job;
+  half.runFolder = scratch / "half";
+  half.project.training.epochs = 4;
+  runToEnd(half);
+  half.resumeFrom = half.runFolder;
+  half.project.training.epochs = 8;
+  runToEnd(half);
+  QVERIFY(readCheckpoint(scratch / "half/checkpoints/last.safetensors").weights == last.weights);
+
+  job.project.data.augmentation.fields.set("shift", std::int64_t{1});
+  job.runFolder = scratch / "moved";
+  const auto failed = runToEnd(job).of<FailedEvent>();
+  QCOMPARE(failed.size(), std::size_t{1});
+  QVERIFY2(
+      failed[0].message.find("changes pictures made of bytes, Table has samples of 3 numbers") != std::string::npos,
+      failed[0].message.c_str());
+}
+
 void TestTrainer::anAutoencoder_data() {
   QTest::addColumn<QString>("backend");
   QTest::newRow("reference") << "reference";

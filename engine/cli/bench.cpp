@@ -59,7 +59,7 @@ BenchData makeData(const Project& project, const BenchOptions& options) {
   if (!options.density) {
     BenchData data;
     try {
-      data.dataset = loadDataset(project.data.source, options.dataDir);
+      data.dataset = loadDataset(project.data.source, options.dataDir, project.data.reading);
     } catch (const Error& error) {
       if (error.kind() != Error::Kind::File) throw;  // not on this machine: noise will do for timing
     }

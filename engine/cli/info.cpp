@@ -5,6 +5,7 @@
 
 #include "datasets/datasets.h"
 #include "datasets/digits/paper.h"
+#include "datasets/readers.h"
 #include "datasets/readers/idx.h"
 #include "engine/base/error.h"
 #include "engine/base/safetensors.h"
@@ -78,7 +79,12 @@ void printTensors(const Path& path) {
 void printIdx(const Path& path) {
   const IdxReader file(path);
   file.verify();
-  std::cout << "IDX file of bytes, " << (file.dims().size() == 1 ? "labels" : "pictures") << ":";
+  const std::size_t rank = file.dims().size();
+  std::cout << "IDX file of " << (file.type().isByte() ? "bytes" : "numbers") << ", "
+            << (rank == 1   ? "labels"
+                : rank == 2 ? "vectors"
+                            : "pictures")
+            << ":";
   for (std::size_t i = 0; i < file.dims().size(); ++i) std::cout << (i ? " × " : " ") << file.dims()[i];
   std::cout << (file.packed()               ? ", packed with gzip"
                 : path.extension() == ".gz" ? ", not packed although its name ends in .gz"
@@ -153,13 +159,16 @@ void printFile(const Path& path) {
   RegularFile file(path);
   const std::string head = file.read(16);
   const auto startsWith = [&](std::string_view magic) { return head.starts_with(magic); };
-  if (startsWith({"\0\0\x08", 3}) || startsWith("\x1f\x8b")) return printIdx(path);
+  const ReaderDef* reader = readerFor(path);
+  const bool own = reader && reader != &idxReader();
+  if (startsWith({"\0\0\x08", 3}) || looksLikeIdx(head) || (startsWith("\x1f\x8b") && !own)) return printIdx(path);
   if (looksLikePicture(head)) return printImage(path);
   if (head.size() > 8 && head[8] == '{') return printTensors(path);
   if (startsLikeProject(head)) return printProject(path);
+  if (own) return printDataset(path);
   throw Error(Error::Kind::Input, path.string(),
               "is none of the files that Strata reads: a project, a checkpoint or safetensors file, an IDX file, a "
-              "picture");
+              "picture, a table, an array");
 }
 
 void printAny(const Path& path) {

@@ -122,7 +122,7 @@ Project projectFor(const TrainOptions& options, const Path& run) {
 
 std::shared_ptr<const Dataset> datasetFor(const Project& project, const std::string& dataDir) {
   try {
-    return loadDataset(project.data.source, dataDir);
+    return loadDataset(project.data.source, dataDir, project.data.reading);
   } catch (const Error& error) {
     if (error.kind() != Error::Kind::File) throw;
     throw Error(Error::Kind::File, "", error.what(),

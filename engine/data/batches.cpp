@@ -6,6 +6,7 @@
 #include <cstring>
 #include <tuple>
 
+#include "engine/base/error.h"
 #include "engine/base/rng.h"
 
 namespace strata {
@@ -14,7 +15,13 @@ Batches::Batches(const Samples& samples, std::vector<int> indices, Shape shape, 
                  int batchSize, Augmentation augmentation)
     : m_samples(samples), m_indices(std::move(indices)), m_order(m_indices), m_shape(shape),
       m_preprocessing(preprocessing), m_batchSize(batchSize), m_augmentation(augmentation),
-      m_augmenter(augmentation, shape, ground()) {}
+      m_augmenter(augmentation, shape, ground()) {
+  const std::size_t columns = m_preprocessing.mean.size();
+  if (columns > 1 && columns != static_cast<std::size_t>(shape.c))
+    throw Error(Error::Kind::Input, "data.preprocessing",
+                "has means of " + std::to_string(columns) + " columns, the samples have " + std::to_string(shape.c),
+                "Use the data it was made for, or leave out mean and deviation");
+}
 
 // Fisher and Yates, from the same order every time: epoch 7 is the same whether or not epoch 6 was run.
 void Batches::startEpoch(int epoch, bool shuffle, std::uint64_t seed) {
@@ -52,24 +59,46 @@ Batch Batches::at(int index) {
   const bool labelled = !m_samples.labels.empty();
   const std::int64_t size = m_shape.size();
   const auto outOfStep = [](int a, int b) { return b != a + 1; };
-  const bool augmented = m_augmentation.any();
-  if (!augmented && std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end()) {
-    batch.bytes = m_samples.pixels.data() + chosen.front() * size;
-    if (labelled) batch.labels = m_samples.labels.data() + chosen.front();
+  const bool augmented = m_augmentation.any() && !m_samples.areFloats(),
+             inOrder = std::adjacent_find(chosen.begin(), chosen.end(), outOfStep) == chosen.end();
+  if (labelled && !inOrder) {
+    m_labels.resize(chosen.size());
+    for (std::size_t i = 0; i < chosen.size(); ++i) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
+  }
+  if (labelled) batch.labels = inOrder ? m_samples.labels.data() + chosen.front() : m_labels.data();
+  if (m_samples.areFloats()) {
+    asFloats(chosen, batch);
     return batch;
   }
-  m_bytes.resize(chosen.size() * static_cast<std::size_t>(size));
-  m_labels.resize(chosen.size());
-  std::uint8_t* to = m_bytes.data();
-  for (std::size_t i = 0; i < chosen.size(); ++i, to += size) {
-    const std::uint8_t* from = m_samples.pixels.data() + chosen[i] * size;
-    if (labelled) m_labels[i] = m_samples.labels[static_cast<std::size_t>(chosen[i])];
-    if (augmented) m_augmenter({m_seed, m_epoch, static_cast<std::uint32_t>(chosen[i])}, from, to);
-    else std::memcpy(to, from, static_cast<std::size_t>(size));
+  batch.bytes = m_samples.pixels.data() + chosen.front() * size;
+  if (augmented || !inOrder) {
+    m_bytes.resize(chosen.size() * static_cast<std::size_t>(size));
+    std::uint8_t* to = m_bytes.data();
+    for (std::size_t i = 0; i < chosen.size(); ++i, to += size) {
+      const std::uint8_t* from = m_samples.pixels.data() + chosen[i] * size;
+      if (augmented) m_augmenter({m_seed, m_epoch, static_cast<std::uint32_t>(chosen[i])}, from, to);
+      else std::memcpy(to, from, static_cast<std::size_t>(size));
+    }
+    batch.bytes = m_bytes.data();
   }
-  batch.bytes = m_bytes.data();
-  if (labelled) batch.labels = m_labels.data();
+  if (!areBytes()) asFloats(chosen, batch);
   return batch;
+}
+
+/// Standardises the batch's samples: floats of the data set, or what its bytes are worth.
+void Batches::asFloats(std::span<const int> chosen, Batch& batch) {
+  const auto size = static_cast<std::size_t>(m_shape.size());
+  m_floats.resize(chosen.size() * size);
+  if (batch.bytes)
+    std::transform(batch.bytes, batch.bytes + m_floats.size(), m_floats.begin(),
+                   [&](std::uint8_t byte) { return static_cast<float>(byte) * batch.scale + batch.offset; });
+  else
+    for (std::size_t i = 0; i < chosen.size(); ++i)
+      std::copy_n(m_samples.floats.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(chosen[i]) * size),
+                  size, m_floats.begin() + static_cast<std::ptrdiff_t>(i * size));
+  standardise(m_floats, m_preprocessing);
+  batch.bytes = nullptr;
+  batch.floats = m_floats.data();
 }
 
 }  // namespace strata

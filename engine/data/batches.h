@@ -24,7 +24,8 @@ struct Batch {
 /// Walks through one DataView. Not thread-safe; each run owns one.
 class Batches {
  public:
-  /// `indices` into `samples`, which must outlive this. An augmentation is for training alone.
+  /// `indices` into `samples`, which must outlive this. An augmentation is for training alone, and for pictures of
+  /// bytes alone. Error::Input for a standardisation by another number of columns than `shape` has.
   Batches(const Samples& samples, std::vector<int> indices, Shape shape, Preprocessing preprocessing, int batchSize,
           Augmentation augmentation = {});
 
@@ -49,8 +50,12 @@ class Batches {
   }
   /// value = byte * first + second
   std::pair<float, float> scaling() const;
+  /// Whether scaling() is all that lies between samples() and what the net reads, but for the augmentation.
+  bool areBytes() const { return !m_samples.areFloats() && m_preprocessing.mean.empty(); }
 
  private:
+  void asFloats(std::span<const int> chosen, Batch& batch);
+
   const Samples& m_samples;
   std::vector<int> m_indices, m_order;
   Shape m_shape;
@@ -60,6 +65,7 @@ class Batches {
   Augmenter m_augmenter;
   std::uint64_t m_seed = 0, m_epoch = 0;  ///< of the augmentation
   std::vector<std::uint8_t> m_bytes;
+  std::vector<float> m_floats;
   std::vector<std::int32_t> m_labels;
 };
 

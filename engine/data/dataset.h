@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A data set in memory: immutable samples and labels, shared by everyone who reads them. Samples stay bytes until a
-// net's first layer reads them; Preprocessing says what a byte means and travels with project and checkpoint.
+// A data set in memory: immutable samples and labels, shared by everyone who reads them. Samples stay bytes or floats
+// as they were stored until a net's first layer reads them; Preprocessing says what they mean and travels with project
+// and checkpoint.
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,24 +21,34 @@ enum class Framing { Auto, Mnist, None };
 /// neither.
 enum class Ink { Auto, Light, Dark, None };
 
-/// value = byte * scale + offset, after an optional inversion (255 - byte). Framing and ink say how a picture from
-/// outside is made like the data; `Auto` means as the data set says, and no run or checkpoint holds it.
+/// A byte becomes byte * scale + offset, after an optional inversion (255 - byte); a float is taken as it is. Then
+/// either is standardised. Framing and ink say how a picture from outside is made like the data; `Auto` means as the
+/// data set says, and no run or checkpoint holds it.
 struct Preprocessing {
   double scale = 1.0 / 255;
   double offset = 0;
   bool invert = false;  ///< the data are dark ink on light ground
   Framing framing = Framing::Auto;
   Ink ink = Ink::Auto;
+  /// value = (value - mean) / deviation, by the last axis: a table's columns, a picture's channels. As many as that
+  /// has, or one for all; both empty: not standardised.
+  std::vector<double> mean{}, deviation{};
   bool operator==(const Preprocessing&) const = default;
 };
+/// More columns than this have one mean and one deviation together.
+inline constexpr std::size_t kMostColumns = 16384;
+/// Values of whole samples, in place.
+void standardise(std::span<float> values, const Preprocessing& preprocessing);
 Json preprocessingToJson(const Preprocessing& preprocessing);
 Preprocessing preprocessingFromJson(const Json& json, const std::string& where);
 
-/// One part of a data set: samples [N,H,W,C] bytes and labels [N].
+/// One part of a data set: samples [N] of a Shape and labels [N]. One of pixels and floats is empty.
 struct Samples {
   int count = 0;
-  std::vector<std::uint8_t> pixels;
-  std::vector<std::int32_t> labels;
+  std::vector<std::uint8_t> pixels{};  ///< as bytes
+  std::vector<std::int32_t> labels{};
+  std::vector<float> floats{};  ///< finite, as stored
+  bool areFloats() const { return !floats.empty(); }
 };
 
 struct Dataset {
@@ -49,6 +61,9 @@ struct Dataset {
   Framing framing = Framing::None;
   Ink ink = Ink::Light;
   Samples train, test;
+  // Of data of one's own, a sentence each:
+  std::vector<std::string> understood;  ///< how they were read where the files leave it open
+  std::vector<std::string> warnings;    ///< what ought to be seen to
 };
 
 /// The same with the data set's own framing and ink in place of `Auto`.
@@ -73,6 +88,9 @@ struct DataView {
     return validationSource == ValidationSource::Split ? dataset->train : dataset->test;
   }
 };
+
+/// As for a data set; and floats are standardised by what is trained on, unless it is said how already.
+Preprocessing resolved(Preprocessing preprocessing, const DataView& data);
 
 /// How many samples makeDataView() would give to training and to validation.
 struct SplitSizes {

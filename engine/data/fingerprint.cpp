@@ -56,6 +56,7 @@ void addSamples(Hash& hash, const Samples& samples) {
   hash.add(static_cast<std::uint64_t>(samples.count));
   hash.add(std::span<const std::uint8_t>(samples.pixels));
   hash.add(std::span<const std::int32_t>(samples.labels));
+  if (samples.areFloats()) hash.add(std::span<const float>(samples.floats));
 }
 
 const char* validationName(ValidationSource source) { return source == ValidationSource::TestSet ? "test" : "split"; }

@@ -12,7 +12,7 @@ namespace strata {
 /// Of the samples a run trains and validates on, and of the order it goes through them.
 struct DataFingerprint {
   std::string title;    ///< of the data set, for the message
-  std::string samples;  ///< 16 hexadecimal digits: shape, every pixel and label that the run may read
+  std::string samples;  ///< 16 hexadecimal digits: shape, every value and label that the run may read
   ValidationSource validation = ValidationSource::Split;
   double validationFraction = 0;  ///< 0 where the test set validates
   std::uint64_t seed = 0;         ///< of the split and of the order

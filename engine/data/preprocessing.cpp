@@ -3,7 +3,9 @@
 #include "engine/data/preprocessing.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "engine/base/error.h"
 #include "engine/base/json.h"
 
 namespace strata {
@@ -24,6 +26,46 @@ Enum byName(const std::vector<Choice>& choices, const std::string& id) {
   return static_cast<Enum>(std::find_if(choices.begin(), choices.end(), named) - choices.begin());
 }
 
+constexpr double kMostValue = 1e38;        ///< of a float
+constexpr double kLeastDeviation = 1e-12;  ///< as a share of the mean: less is but rounding
+
+constexpr char kMean[] = "mean", kDeviation[] = "deviation";
+
+std::vector<double> numbersFromJson(const Json& json, const std::string& where, double low) {
+  if (!json.is_array() || json.empty() || json.size() > kMostColumns)
+    throw Error(Error::Kind::Input, where,
+                "must be a list of 1 to " + std::to_string(kMostColumns) + " numbers, got " + shownValue(json));
+  std::vector<double> numbers;
+  for (const Json& number : json) numbers.push_back(realNumber(number, where, low, kMostValue));
+  return numbers;
+}
+
+/// Mean and deviation of what is trained on, by column. What never changes has the deviation 1: it becomes 0.
+void measure(const DataView& data, Preprocessing& preprocessing) {
+  const auto channels = static_cast<std::size_t>(data.dataset->shape.c),
+             columns = channels > kMostColumns ? 1 : channels;
+  const std::vector<float>& floats = data.dataset->train.floats;
+  const auto size = static_cast<std::size_t>(data.dataset->shape.size());
+  const double each = static_cast<double>(data.train.size()) * static_cast<double>(size / columns);
+  const auto sums = [&](const auto& term) {
+    std::vector<double> sum(columns, 0);
+    for (const int index : data.train) {
+      const float* sample = floats.data() + static_cast<std::size_t>(index) * size;
+      for (std::size_t i = 0; i < size; ++i) sum[i % columns] += term(double{sample[i]}, i % columns);
+    }
+    for (double& value : sum) value /= each;
+    return sum;
+  };
+  std::vector<double>& mean = preprocessing.mean;
+  mean = sums([](double value, std::size_t) { return value; });
+  preprocessing.deviation = sums([&](double value, std::size_t c) { return (value - mean[c]) * (value - mean[c]); });
+  for (std::size_t c = 0; c < columns; ++c) {
+    double& deviation = preprocessing.deviation[c];
+    deviation = std::sqrt(deviation);
+    if (!(deviation > kLeastDeviation * std::max(1.0, std::abs(mean[c])))) deviation = 1;
+  }
+}
+
 }  // namespace
 
 const std::vector<Field>& preprocessingFields() {
@@ -40,15 +82,36 @@ const std::vector<Field>& preprocessingFields() {
 }
 
 Json preprocessingToJson(const Preprocessing& preprocessing) {
-  return {{"scale", preprocessing.scale},
-          {"offset", preprocessing.offset},
-          {"invert", preprocessing.invert},
-          {"framing", kFramings[static_cast<std::size_t>(preprocessing.framing)].id},
-          {"ink", kInks[static_cast<std::size_t>(preprocessing.ink)].id}};
+  Json json = {{"scale", preprocessing.scale},
+               {"offset", preprocessing.offset},
+               {"invert", preprocessing.invert},
+               {"framing", kFramings[static_cast<std::size_t>(preprocessing.framing)].id},
+               {"ink", kInks[static_cast<std::size_t>(preprocessing.ink)].id}};
+  if (preprocessing.mean.empty()) return json;
+  json[kMean] = preprocessing.mean;
+  json[kDeviation] = preprocessing.deviation;
+  return json;
 }
 
 Preprocessing preprocessingFromJson(const Json& json, const std::string& where) {
-  return preprocessingOf(fieldsFromJson(preprocessingFields(), json, where, {}));
+  const Fields fields = fieldsFromJson(preprocessingFields(), json, where, {kMean, kDeviation});
+  Preprocessing read;
+  takeFields(read, fields);
+  const auto mean = json.find(kMean), deviation = json.find(kDeviation);
+  if (mean == json.end() && deviation == json.end()) return read;
+  if (mean == json.end() || deviation == json.end() || mean->size() != deviation->size())
+    throw Error(Error::Kind::Input, where, "needs as many deviations as means", "Give both lists or neither");
+  read.mean = numbersFromJson(*mean, where + ": mean", -kMostValue);
+  read.deviation = numbersFromJson(*deviation, where + ": deviation", 1 / kMostValue);
+  return read;
+}
+
+void standardise(std::span<float> values, const Preprocessing& preprocessing) {
+  const std::size_t columns = preprocessing.mean.size();
+  if (columns == 0) return;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>((double{values[i]} - preprocessing.mean[i % columns]) /
+                                   preprocessing.deviation[i % columns]);
 }
 
 Fields fieldsOf(const Preprocessing& preprocessing) {
@@ -61,15 +124,24 @@ Fields fieldsOf(const Preprocessing& preprocessing) {
   return fields;
 }
 
-Preprocessing preprocessingOf(const Fields& fields) {
-  return {fields.real("scale"), fields.real("offset"), fields.flag("invert"),
-          byName<Framing>(kFramings, fields.text("framing")), byName<Ink>(kInks, fields.text("ink"))};
+void takeFields(Preprocessing& preprocessing, const Fields& fields) {
+  preprocessing.scale = fields.real("scale");
+  preprocessing.offset = fields.real("offset");
+  preprocessing.invert = fields.flag("invert");
+  preprocessing.framing = byName<Framing>(kFramings, fields.text("framing"));
+  preprocessing.ink = byName<Ink>(kInks, fields.text("ink"));
 }
 
 Preprocessing resolved(Preprocessing preprocessing, const Dataset& dataset) {
   if (preprocessing.framing == Framing::Auto) preprocessing.framing = dataset.framing;
   if (preprocessing.ink == Ink::Auto) preprocessing.ink = dataset.ink;
   return preprocessing;
+}
+
+Preprocessing resolved(Preprocessing preprocessing, const DataView& data) {
+  if (data.dataset->train.areFloats() && preprocessing.mean.empty() && !data.train.empty())
+    measure(data, preprocessing);
+  return resolved(std::move(preprocessing), *data.dataset);
 }
 
 Preprocessing resolved(Preprocessing preprocessing, const Shape& shape, const std::vector<std::string>& classes) {

@@ -7,8 +7,8 @@
 namespace strata {
 
 const std::vector<Field>& preprocessingFields();
-/// The same as values of preprocessingFields(), and back.
+/// What of it are values of preprocessingFields(), and back; mean and deviation are left alone.
 Fields fieldsOf(const Preprocessing& preprocessing);
-Preprocessing preprocessingOf(const Fields& fields);
+void takeFields(Preprocessing& preprocessing, const Fields& fields);
 
 }  // namespace strata

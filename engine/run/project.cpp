@@ -153,8 +153,11 @@ Json dataToJson(const Project& project) {
   settingsToJson(dataSettings(), data, json);
   if (data.validation == ValidationSource::Split) json["validation_fraction"] = data.validationFraction;
   json["target"] = targetName(project.training);
-  for (const DataGroup& group : dataGroups())
-    if (group.get(data) != group.get(initial)) json[group.id] = group.toJson(data);
+  for (const DataGroup& group : dataGroups()) {
+    const Json values = group.toJson(data);
+    if (values != group.toJson(initial)) json[group.id] = values;
+  }
+  if (data.reading != initial.reading) json["reading"] = readingToJson(data.reading);
   return json;
 }
 
@@ -177,6 +180,7 @@ DataSpec dataFromJson(const Json& json, const std::string& where) {
   checkTarget(reader);
   for (const DataGroup& group : dataGroups())
     if (const Json* values = reader.take(group.id)) group.fromJson(data, *values, where + ": data." + group.id);
+  if (const Json* reading = reader.take("reading")) data.reading = readingFromJson(*reading, where + ": data.reading");
   reader.finish();
   return data;
 }
@@ -269,6 +273,7 @@ Json fullJson(const Project& project) {
   json["data"].erase("target");
   for (const DataGroup& group : dataGroups())
     allFieldsToJson(group.fields(), group.get(project.data), json["data"][group.id]);
+  json["data"]["reading"] = wholeReadingToJson(project.data.reading);
   return json;
 }
 

@@ -6,6 +6,7 @@
 #include "engine/base/file.h"
 #include "engine/data/augment.h"
 #include "engine/data/dataset.h"
+#include "engine/data/reading.h"
 #include "engine/learn/metric.h"
 #include "engine/learn/optimizer.h"
 #include "engine/learn/schedule.h"
@@ -18,11 +19,12 @@ inline constexpr int kMaxEpochs = 1'000'000, kMaxBatchSize = 65536;
 inline constexpr double kMaxValidationFraction = 0.9;
 
 struct DataSpec {
-  std::string source = "mnist";  ///< id of the catalogue, "synthetic-digits", or a folder
+  std::string source = "mnist";  ///< id of the catalogue, "synthetic-digits", or a file or folder
   ValidationSource validation = ValidationSource::Split;
   double validationFraction = 0.1;
   Preprocessing preprocessing;
   Augmentation augmentation;  ///< of the training samples
+  Reading reading;            ///< of a file or folder
   bool operator==(const DataSpec&) const = default;
 };
 

@@ -93,7 +93,7 @@ const std::vector<DataGroup>& dataGroups() {
   static const std::vector<DataGroup> groups{
       {"preprocessing", "Preprocessing", preprocessingFields,
        [](const DataSpec& data) { return fieldsOf(data.preprocessing); },
-       [](DataSpec& data, const Fields& values) { data.preprocessing = preprocessingOf(values); },
+       [](DataSpec& data, const Fields& values) { takeFields(data.preprocessing, values); },
        [](const DataSpec& data) { return preprocessingToJson(data.preprocessing); },
        [](DataSpec& data, const Json& json, const std::string& where) {
          data.preprocessing = preprocessingFromJson(json, where);

@@ -22,7 +22,7 @@ std::string misfit(const NetworkSpec& network, const Dataset& dataset, TargetKin
 }
 
 std::vector<std::string> remarks(const Dataset& dataset) {
-  std::vector<std::string> sentences;
+  std::vector<std::string> sentences = dataset.warnings;
   if (dataset.test.count == 0)
     sentences.push_back("There is no test set, so a part of the training set is held out to validate on.");
   if (!dataset.classes.empty() && dataset.classes.front() == "1")

@@ -11,8 +11,8 @@ namespace strata {
 /// loss compares with them.
 std::string misfit(const NetworkSpec& network, const Dataset& dataset, TargetKind target = TargetKind::ClassIndex);
 
-/// What hinders nothing but ought to be known of the data, a sentence each: no test set, one class alone, labels that
-/// do not count from 0.
+/// What hinders nothing but ought to be known of the data, a sentence each: what was met while they were read, no test
+/// set, one class alone, labels that do not count from 0.
 std::vector<std::string> remarks(const Dataset& dataset);
 /// The same with what the net adds: classes that the data do not have.
 std::vector<std::string> remarks(const NetworkSpec& network, const Dataset& dataset,

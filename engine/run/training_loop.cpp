@@ -84,6 +84,11 @@ void TrainingLoop::checkJob() const {
   const Dataset& dataset = *m_job.data.dataset;
   if (const std::string reason = misfit(project.network, dataset, project.training.loss.def().target); !reason.empty())
     throw badJob("network", reason, "Fit the net's input and classes to the data, or choose other data");
+  if (project.data.augmentation.any() && (dataset.train.areFloats() || !dataset.shape.isImage()))
+    throw badJob("data.augmentation",
+                 "changes pictures made of bytes, " + dataset.title + " has samples of " + dataset.shape.text() +
+                     (dataset.train.areFloats() ? " numbers" : ""),
+                 "Set every augmentation to nothing, or choose pictures");
   if (m_job.data.train.empty())
     throw badJob("data", "there is not one sample to train on", "Hold out a smaller part for validation");
   requireMemory(analysis.trainingBytes(project.training.batchSize, project.training.optimizer.slotsPerWeight()),
@@ -104,7 +109,7 @@ void TrainingLoop::prepare() {
   if (!m_job.resumeFrom.empty()) point = findResumePoint(m_job.resumeFrom);
   const TrainingSpec& training = m_job.project.training;
   const DataView& data = m_job.data;
-  m_job.project.data.preprocessing = resolved(m_job.project.data.preprocessing, *data.dataset);
+  m_job.project.data.preprocessing = resolved(m_job.project.data.preprocessing, data);
   m_backend = m_job.makeBackend ? m_job.makeBackend() : createBackend(m_job.backend, m_job.threads);
   checkPrecision(*m_backend, m_job.precision);
   const MetricIds metrics = metricsOf(training);
@@ -200,7 +205,7 @@ void TrainingLoop::checkSameRun(const Checkpoint& from) const {
   if (from.network != project.network)
     throw badJob(where, "the run's network is not the project's",
                  "Resume with the run's own project, or start a new run from its weights");
-  if (resolved(from.preprocessing, *m_job.data.dataset) != project.data.preprocessing)
+  if (resolved(from.preprocessing, m_job.data) != project.data.preprocessing)
     throw badJob(where, "the run reads its pixels in another way than the project (scale, offset or polarity)",
                  "Resume with the run's own project, or start a new run from its weights");
   if (from.data)

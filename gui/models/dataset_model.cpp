@@ -55,6 +55,7 @@ std::vector<int> DatasetModel::classCounts(const Dataset& dataset, Part part) {
 }
 
 QImage sampleImage(const Dataset& dataset, const Samples& samples, int index) {
+  if (samples.areFloats()) return {};
   const Shape& shape = dataset.shape;
   const std::uint8_t* pixels = samples.pixels.data() + static_cast<std::int64_t>(index) * shape.size();
   return QImage(pixels, shape.w, shape.h, shape.w * shape.c,

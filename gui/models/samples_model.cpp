@@ -6,6 +6,7 @@
 namespace strata::gui {
 
 QImage sampleImage(const Samples& samples, Shape shape, int index) {
+  if (samples.areFloats()) return {};
   const auto size = std::size_t(shape.size());
   const auto* pixels = samples.pixels.data() + std::size_t(index) * size;
   QImage image(shape.w, shape.h, shape.c == 3 ? QImage::Format_RGB888 : QImage::Format_Grayscale8);

@@ -214,8 +214,9 @@ void CudaNetwork::copyOutputs(int batch, float* outputs) {
 std::vector<LossResult> CudaNetwork::trainRun(Batches& batches, int first, std::span<const double> learningRates,
                                               std::uint64_t step) {
   const auto steps = static_cast<int>(learningRates.size());
-  const Key::Source source =
-      steps > kRun || m_onHost || !m_lossKernel ? Key::Source::Bytes : placeSamples(batches.samples());
+  const Key::Source source = steps > kRun || m_onHost || !m_lossKernel || !batches.areBytes()
+                                 ? Key::Source::Bytes
+                                 : placeSamples(batches.samples());
   if (source == Key::Source::Bytes || !batches.augmentation().onlyShiftsAndTurns())
     return CompiledNetwork::trainRun(batches, first, learningRates, step);
   const bool streamed = source == Key::Source::Streamed;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "datasets/fetch/zip.h"
+#include "datasets/readers/zip.h"
 
 #include <zlib.h>
 
@@ -74,20 +74,49 @@ const ZipMember* ZipReader::find(const std::string& basename) const {
   return it == m_members.end() ? nullptr : &*it;
 }
 
-std::string ZipReader::read(const ZipMember& member, std::uint64_t maxBytes) const {
+std::span<const unsigned char> ZipReader::packed(const ZipMember& member) const {
   const std::string& name = member.name;
   if (member.method != 0 && member.method != 8)
     refuse("packs " + name + " by a method that is not read; needed stored or deflated");
-  if (member.size > maxBytes)
-    refuse("holds " + name + " with " + std::to_string(member.size) + " bytes, at most " + std::to_string(maxBytes) +
-           " were expected");
   if (member.headerOffset > m_bytes.size()) refuse("has " + name + " outside the archive");
   Reader local(m_bytes.subspan(member.headerOffset), m_where);
   if (u32(local) != kLocalMagic) refuse("has a damaged header before " + name);
   local.take(22);
   const std::uint32_t nameLength = u16(local), extraLength = u16(local);
   local.take(nameLength + extraLength);
-  const auto packed = local.take(member.packedSize);
+  return local.take(member.packedSize);
+}
+
+void ZipReader::verify(const ZipMember& member) const {
+  constexpr std::size_t kChunk = std::size_t{1} << 18;
+  const auto bytes = packed(member);
+  std::uint64_t size = 0;
+  uLong crc = 0;
+  const auto add = [&](std::span<const unsigned char> part) {
+    crc = crc32_z(crc, part.data(), part.size());
+    size += part.size();
+  };
+  if (member.method == 0) {
+    add(bytes);
+  } else {
+    Inflater inflater(bytes, Inflater::Packing::Raw, m_where + ", " + member.name);
+    std::vector<std::uint8_t> chunk(kChunk);
+    while (size <= member.size) {
+      const std::size_t got = inflater.read(chunk);
+      add(std::span(chunk).first(got));
+      if (got < kChunk) break;
+    }
+  }
+  if (size != member.size) refuse("has another size for " + member.name + " than its directory says");
+  if (crc != member.crc) refuse("has a wrong checksum for " + member.name);
+}
+
+std::string ZipReader::read(const ZipMember& member, std::uint64_t maxBytes) const {
+  const std::string& name = member.name;
+  if (member.size > maxBytes)
+    refuse("holds " + name + " with " + std::to_string(member.size) + " bytes, at most " + std::to_string(maxBytes) +
+           " were expected");
+  const auto packed = this->packed(member);
   if (member.size / kMaxDeflateRatio > packed.size())
     refuse("promises more for " + name + " than its packed bytes can hold");
 

@@ -24,6 +24,10 @@ class ZipReader {
   const std::vector<ZipMember>& members() const { return m_members; }
   /// The member whose last path component is `basename`, or null. Macintosh resource forks (__MACOSX/) are passed over.
   const ZipMember* find(const std::string& basename) const;
+  /// The member's bytes as they lie in the archive. Throws Error::Input.
+  std::span<const unsigned char> packed(const ZipMember& member) const;
+  /// Proves size and checksum of the content without keeping it. Throws Error::Input.
+  void verify(const ZipMember& member) const;
   /// The member's content. Throws Error::Input when it is damaged or larger than `maxBytes`.
   std::string read(const ZipMember& member, std::uint64_t maxBytes) const;
 
