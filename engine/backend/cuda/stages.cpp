@@ -167,6 +167,12 @@ class Lowering {
     return 1;
   }
 
+  /// Whether a convolution's window has no gaps and sees all channels: others have no kernel yet.
+  bool plain(std::size_t i) const {
+    return fields(i).pair("dilation_rate") == Pair{1, 1} &&
+           (!fields(i).has("groups") || fields(i).integer("groups") == 1);
+  }
+
   ConvShape convShape(std::size_t i) const {
     ConvShape shape;
     shape.window = convWindow(fields(i), inOf(i));
@@ -181,13 +187,15 @@ class Lowering {
   }
 
   std::size_t addInputConvPool() {
-    if (m_readings.front() != 1 || node(0).def->type != "conv2d" || inOf(0).c != 1 || !poolRides(0)) return 0;
+    if (m_readings.front() != 1 || node(0).def->type != "conv2d" || inOf(0).c != 1 || !plain(0) || !poolRides(0))
+      return 0;
     addVariables(0, {true, true, false});
     append(makeInputConvPoolStage(m_shared, convShape(0)), node(0).path + " + " + node(1).path, 2);
     return 2;
   }
 
   std::size_t addConv(std::size_t i) {
+    if (!plain(i)) return 0;
     const Act act = activationOf(fields(i));
     const ConvShape shape = convShape(i);
     auto stage = std::make_unique<ConvStage>(m_shared, shape, read(node(i).inputs.front()));
@@ -216,6 +224,7 @@ class Lowering {
   }
 
   std::size_t addDepthwise(std::size_t i) {
+    if (!plain(i)) return 0;
     const Bend bend = bendOf(i, activationOf(fields(i)));
     DepthwiseShape shape;
     shape.window = convWindow(fields(i), inOf(i));
@@ -247,7 +256,7 @@ class Lowering {
 
   std::size_t addDense(std::size_t i) {
     const Act act = activationOf(fields(i));
-    if (inOf(i).isImage()) return 0;
+    if (!inOf(i).isVector()) return 0;
     const int units = m_graph.outputOf(i).c, from = source(node(i).inputs.front());
     addVariables(i, {false, true, false});
     auto stage = std::make_unique<DenseStage>(m_shared, read(from), units, fields(i).flag("use_bias"), act == Act::Relu,
