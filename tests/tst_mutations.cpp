@@ -34,7 +34,7 @@ namespace {
 
 using Parse = std::function<void(const Path&)>;
 
-constexpr int kCases = 600;
+constexpr int kCases = 600, kMost = kCases / 4;
 
 void readZip(const Path& path) {
   const std::string bytes = readFile(path, 1 << 20);
@@ -100,7 +100,6 @@ void TestMutations::readOrRefused_data() {
   const Parse idx = [](const Path&path) { IdxReader(path).read(); },
               picture = [](const Path&path) { readPicture(path); };
   const QImage colour = samplePicture(24, 16, QImage::Format_RGB32);
-  constexpr int kMost = kCases / 4;
   const auto row = [](const char* name, const std::string& seed, const Parse& parse, int least = kMost) {
     QTest::newRow(name) << QByteArray::fromStdString(seed) << parse << least;
   };
