@@ -168,8 +168,8 @@ Turn live(Theme& theme, const Project& project, int seconds, bool nested) {
   while (!session.dataset() || session.dataset()->id != project.data.source) wait(50);
   session.perform(TrainingSession::Action::Start);
   wait(1500);
-  QTimer steps;
-  if (nested) walk(window, steps);
+  QTimer walker;
+  if (nested) walk(window, walker);
   std::vector<double> gaps;
   QElapsedTimer clock, beat;
   QTimer heart;
