@@ -31,9 +31,9 @@ inline LayerSpec testedLayer(const LayerDef& def, const Example& example, const 
 }
 
 /// Nets whose output depends on every output of the example's layer: the layer first, behind a trained layer, behind a
-/// trained layer with an activation between, and twice in a container that another container holds; so that a backend
-/// meets it fused and by itself, with the gradient of its input and without, and its input read by several. Throws
-/// where the example makes no legal net.
+/// trained layer with an activation between, twice in a container that another container holds, and of vectors behind a
+/// picture that is flattened; so that a backend meets it fused and by itself, with the gradient of its input and
+/// without, its input read by several and made in another shape. Throws where the example makes no legal net.
 inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& example) {
   const auto plain = [](const char* type, const char* name, const Json& fields) {
     return LayerSpec{type, name, fieldsFromJson(findLayer(type)->fields, fields, name, {})};
@@ -48,10 +48,14 @@ inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& e
   outer.name = "outer";
   outer.stacks = {{inner}, {layer}};
   std::vector<NetworkSpec> nets;
-  for (const std::vector<LayerSpec>& stack :
-       std::vector<std::vector<LayerSpec>>{{layer}, {before, layer}, {before, bend, layer}, {before, bend, outer}}) {
+  std::vector<std::vector<LayerSpec>> stacks{{layer}, {before, layer}, {before, bend, layer}, {before, bend, outer}};
+  if (example.in.isVector())
+    stacks.push_back({plain("conv2d", "before", {{"filters", 1}, {"kernel_size", 1}}),
+                      plain("flatten", "flat", Json::object()), layer});
+  for (const std::vector<LayerSpec>& stack : stacks) {
     NetworkSpec spec;
-    spec.input = example.in;
+    spec.input =
+        stack.front().type == "conv2d" && example.in.isVector() ? Shape::image(1, example.in.c, 1) : example.in;
     spec.classes = 3;
     spec.layers = stack;
     if (const Shape out =

@@ -367,6 +367,7 @@ PassWork DensePass::work() const {
 
 PassKind densePassKind() {
   PassKind kind{"dense"};
+  kind.anyShape = true;
   kind.takes = [](const Site& site) { return site.in.isVector(); };
   kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
     const Site site = place.site();

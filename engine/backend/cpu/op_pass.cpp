@@ -86,6 +86,7 @@ PassWork OpPass::work() const {
 const PassKind& opPassKind() {
   static const PassKind kind = [] {
     PassKind made;
+    made.anyShape = true;
     made.make = [](const PassPlace& place) -> std::unique_ptr<Pass> {
       place.y.hasZeros = true;  // for all that is known
       return std::make_unique<OpPass>(place.node(), place.site(), place.stateSlots(), place.request.training, place.xs,

@@ -43,8 +43,9 @@ struct PassPlace {
 };
 
 struct PassKind {
-  std::string type;     ///< of the layer
-  bool framed = false;  ///< it reads images in a frame of zeros as wide as its padding
+  std::string type;       ///< of the layer
+  bool anyShape = false;  ///< it reads samples as plain values, in whatever shape they were made
+  bool framed = false;    ///< it reads images in a frame of zeros as wide as its padding
   /// Whether its kernels can do this site; null: every one.
   bool (*takes)(const Site& site) = nullptr;
   /// Whether the next node, which alone reads this one's output, is done by the same pass; null: never.

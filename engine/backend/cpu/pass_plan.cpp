@@ -13,7 +13,7 @@ namespace {
 struct Group {
   const PassKind* kind;
   std::size_t first, last;
-  std::vector<int> inputs;            ///< values, none of them of a node that only reshapes
+  std::vector<int> inputs;            ///< values, none of them of a node that vanishes
   std::vector<Buffer*> buffers = {};  ///< where it reads them
 
   int output() const { return static_cast<int>(last) + 1; }
@@ -43,10 +43,18 @@ class Planner {
  private:
   Site siteOf(std::size_t node) const { return m_graph.siteOf(node, m_request.maxBatch, true); }
 
-  /// The value whose memory it is: of a node that only reshapes, its input's.
+  /// Whether a node needs no pass: it only reshapes, and who reads it does not care for the shape.
+  bool vanishes(std::size_t node) const {
+    if (!m_graph.nodes[node].def->reshapes) return false;
+    const std::vector<int>& readers = m_graph.values[node + 1].readers;
+    return std::all_of(readers.begin(), readers.end(), [&](int reader) {
+      return m_graph.nodes[std::size_t(reader)].def->reshapes || kindOf(std::size_t(reader)).anyShape;
+    });
+  }
+
+  /// The value whose memory it is: of a node that vanishes, its input's.
   int source(int value) const {
-    while (value > 0 && m_graph.nodes[std::size_t(value) - 1].def->reshapes)
-      value = m_graph.nodes[std::size_t(value) - 1].inputs.front();
+    while (value > 0 && vanishes(std::size_t(value) - 1)) value = m_graph.nodes[std::size_t(value) - 1].inputs.front();
     return value;
   }
 
@@ -65,7 +73,7 @@ class Planner {
   void findGroups() {
     const auto& nodes = m_graph.nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (nodes[i].def->reshapes) continue;
+      if (vanishes(i)) continue;
       Group& group = m_groups.emplace_back(Group{&kindOf(i), i, i, nodes[i].inputs});
       for (int& input : group.inputs) input = source(input);
       group.buffers.resize(group.inputs.size());
