@@ -22,7 +22,7 @@ inline Site siteOf(const LayerDef& def, const Example& example, int maxBatch) {
   site.ins.insert(site.ins.begin(), example.in);
   const ShapeResult result =
       def.joins() ? def.inferJoin(site.fields, site.ins) : def.inferShape(site.fields, example.in);
-  if (result.issue) throw Error(Error::Kind::Input, def.type, result.issue->text);
+  if (!result.out.known()) throw Error(Error::Kind::Input, def.type, result.issue ? result.issue->text : "no shape");
   site.out = result.out;
   site.maxBatch = maxBatch;
   site.stream = 3;

@@ -55,7 +55,7 @@ inline std::vector<NetworkSpec> netsAround(const LayerDef& def, const Example& e
             analyse(spec)
                 .layers.at(static_cast<std::size_t>(numberAt(spec, {-1, 0, static_cast<int>(stack.size()) - 1})))
                 .out;
-        out.isImage())
+        !out.isVector())
       spec.layers.push_back(plain("flatten", "flatten", Json::object()));
     spec.layers.push_back(plain("dense", "after", {{"units", spec.classes}}));
     const Analysis analysis = analyse(spec);

@@ -180,7 +180,8 @@ class TestGraph : public QObject {
     QStringList nodes;
     for (const Node& node : analysis.graph.nodes)
       nodes << QString("%1 %2(%3)").arg(node.path.c_str(), node.def->type.c_str()).arg(node.inputs.front());
-    QCOMPARE(nodes, QStringList({"bi1/forward gru(0)", "bi1/backward gru(0)", "bi1/concat concat(1)", "flatten flatten(3)", "last dense(4)"}));
+    QCOMPARE(nodes, QStringList({"bi1/forward gru(0)", "bi1/backward gru(0)", "bi1/concat concat(1)",
+                                 "flatten flatten(3)", "last dense(4)"}));
     QCOMPARE(analysis.layers[0].out, Shape::sequence(4, 10));
     QCOMPARE(analysis.layers[1].path, std::string("bi1/inner"));
     QCOMPARE(analysis.layers[1].out, Shape::sequence(4, 5));

@@ -58,7 +58,9 @@ LayerDef gruLayer() {
     return recurrentParams(fields, in, 3, {2, 3 * fields.integer("units")}, "zeros");
   };
   def.macs = [](const Fields& fields, Shape in) { return recurrentMacs(fields, in, 3); };
-  def.shortText = [](const Fields& fields) { return std::string(1, 'G').append(std::to_string(fields.integer("units"))); };
+  def.shortText = [](const Fields& fields) {
+    return std::string(1, 'G').append(std::to_string(fields.integer("units")));
+  };
   setRecurrentOp<GruCell>(def);
   def.examples = {
       {R"({"units": 5})", Shape::sequence(4, 3)},

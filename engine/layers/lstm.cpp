@@ -66,7 +66,9 @@ LayerDef lstmLayer() {
     return recurrentParams(fields, in, 4, {4 * fields.integer("units")}, "unit_forget");
   };
   def.macs = [](const Fields& fields, Shape in) { return recurrentMacs(fields, in, 4); };
-  def.shortText = [](const Fields& fields) { return std::string(1, 'L').append(std::to_string(fields.integer("units"))); };
+  def.shortText = [](const Fields& fields) {
+    return std::string(1, 'L').append(std::to_string(fields.integer("units")));
+  };
   setRecurrentOp<LstmCell>(def);
   def.examples = {
       {R"({"units": 5})", Shape::sequence(4, 3)},

@@ -39,7 +39,9 @@ LayerDef simpleRnnLayer() {
     return recurrentParams(fields, in, 1, {fields.integer("units")}, "zeros");
   };
   def.macs = [](const Fields& fields, Shape in) { return recurrentMacs(fields, in, 1); };
-  def.shortText = [](const Fields& fields) { return std::string(1, 'R').append(std::to_string(fields.integer("units"))); };
+  def.shortText = [](const Fields& fields) {
+    return std::string(1, 'R').append(std::to_string(fields.integer("units")));
+  };
   setRecurrentOp<SimpleCell>(def);
   def.examples = {
       {R"({"units": 5})", Shape::sequence(4, 3)},
