@@ -363,7 +363,7 @@ class TestCudaSim : public QObject {
     const Samples samples = randomSamples(net.request.network, 6 * kMaxBatch);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {2, 15.0});
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, moving(2, 15.0));
     batches.startEpoch(0, true, 3);
     const std::vector<double> rates(6, 0.01);
     const std::vector<LossResult> got = pair.cuda.trainRun(batches, 0, rates, 0),
@@ -687,7 +687,7 @@ class TestCudaSim : public QObject {
     if (!fits) pair.device->capacity = pair.device->liveBytes() + (std::size_t{256} << 20) + (streamed ? 36000 : 5000);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, moving(shift, rotate));
     for (int epoch = 0; epoch < 3; ++epoch) {
       batches.startEpoch(epoch, true, 3);
       const std::vector<double> rates(12, 0.01);
@@ -926,7 +926,7 @@ class TestCudaSim : public QObject {
     if (!fits) pair.device->capacity = pair.device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, moving(shift, rotate));
     std::uint64_t step = 0;
     for (int epoch = 0; epoch < 4; ++epoch) {
       batches.startEpoch(epoch, true, 3);
@@ -969,7 +969,7 @@ class TestCudaSim : public QObject {
     const Samples samples = randomSamples(net.request.network, 45 * kMaxBatch - 2);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, moving(shift, rotate));
     Twins large(net), small(net);
     small.device->capacity = small.device->liveBytes() + (std::size_t{256} << 20) + samples.pixels.size();
     small.device->logging = true;
@@ -1003,7 +1003,7 @@ class TestCudaSim : public QObject {
     QCOMPARE(small.cuda.optimizerState(), large.cuda.optimizerState());
     // Another order of the same samples is another chunk, and so is another list of them.
     std::ranges::reverse(order);
-    Batches reversed(samples, order, net.request.network.input, {}, kMaxBatch, {shift, rotate});
+    Batches reversed(samples, order, net.request.network.input, {}, kMaxBatch, moving(shift, rotate));
     reversed.startEpoch(0, false, 3);
     QCOMPARE(small.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum,
              large.cuda.trainRun(reversed, 8, {{0.01, 0.01}}, step)[1].lossSum);
@@ -1501,7 +1501,7 @@ class TestCudaSim : public QObject {
     const Samples samples = randomSamples(net.request.network, 18 * kMaxBatch);
     std::vector<int> order(static_cast<std::size_t>(samples.count));
     std::iota(order.begin(), order.end(), 0);
-    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, {1, 10});
+    Batches batches(samples, order, net.request.network.input, {}, kMaxBatch, moving(1, 10));
     Weights weights = net.weights;
     std::vector<float> state;
     std::unique_ptr<CudaNetwork> cuda;

@@ -79,7 +79,7 @@ LayerDef layerNormLayer() {
   def.type = "layer_norm";
   def.title = "Layer norm";
   def.stem = "ln";
-  def.category = "reg";
+  def.category = "norm";
   def.icon = "ln";
   def.help =
       "Brings the channels at each place, or all values of a vector, to the same mean and spread, then scales and "
