@@ -244,10 +244,10 @@ void TestProject::settings_data() {
   add("training.optimizer.learning_rate=0.05", "/training/optimizer/learning_rate", "0.05");
   add("training.optimizer.momentum=0.9", "/training/optimizer/momentum", "0.9");
   add("training.optimizer.type=adam", "/training/optimizer/type", "\"adam\"");
-  add("training.schedule.type=one_cycle", "/training/schedule/type", "\"one_cycle\"");
-  for (const ScheduleDef& def : allSchedules())
-    add("training.schedule.type=" + QString::fromStdString(def.type), "/training/schedule/type",
-        QString("\"%1\"").arg(QString::fromStdString(def.type)));
+  for (const ScheduleDef& def : allSchedules()) {
+    const std::string setting = "training.schedule.type=" + def.type, value = "\"" + def.type + "\"";
+    add(setting.c_str(), "/training/schedule/type", value.c_str());
+  }
   add("training.schedule.warmup_steps=100", "/training/schedule/warmup_steps", "100");
   add("training.optimizer.clip_norm=1", "/training/optimizer/clip_norm", "1.0");
   add("training.early_stopping.patience=5", "/training/early_stopping/patience", "5");
