@@ -81,9 +81,11 @@ PassWork DepthwisePass::work() const {
 
 namespace {
 
+constexpr int kMostDilation = 8;  // the frame grows with it
+
 bool kernelFits(const Site& site) {
-  const Pair kernel = site.fields.pair("kernel_size");
-  return std::int64_t{kernel.h} * kernel.w <= kDepthwiseTaps;
+  const Pair kernel = site.fields.pair("kernel_size"), dilation = site.fields.pair("dilation_rate");
+  return std::int64_t{kernel.h} * kernel.w <= kDepthwiseTaps && std::max(dilation.h, dilation.w) <= kMostDilation;
 }
 
 std::unique_ptr<Pass> makeDepthwise(const PassPlace& place) {

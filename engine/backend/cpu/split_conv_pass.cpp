@@ -9,6 +9,8 @@
 namespace strata {
 namespace {
 
+constexpr int kMostPhases = 64;  // each is an image at least as large as the kernel
+
 int divideUp(int a, int b) { return (a + b - 1) / b; }
 
 class SplitConvPass : public Pass {
@@ -239,7 +241,8 @@ PassKind splitConvPassKind() {
   // Apart and in strides, an output's taps would not be every so many pixels of one small image.
   kind.takes = [](const Site& site) {
     const Slides slides = slidesOf(site.fields, site.in);
-    return (slides.y.dilation == 1 || slides.y.stride == 1) && (slides.x.dilation == 1 || slides.x.stride == 1);
+    return slides.y.dilation * slides.x.dilation <= kMostPhases && (slides.y.dilation == 1 || slides.y.stride == 1) &&
+           (slides.x.dilation == 1 || slides.x.stride == 1);
   };
   kind.make = [](const PassPlace& place) -> std::unique_ptr<Pass> { return std::make_unique<SplitConvPass>(place); };
   return kind;
