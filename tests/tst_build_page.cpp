@@ -32,6 +32,7 @@ class TestBuildPage : public WindowTest {
     QCOMPARE(stack()->model()->rowCount(), 2);
   }
   QPoint inWindow(QAbstractItemView* view, const QModelIndex& index) const {
+    view->scrollTo(index);
     return view->viewport()->mapTo(m_window.get(), view->visualRect(index).center());
   }
   QModelIndex paletteItem(const QString& type) const {

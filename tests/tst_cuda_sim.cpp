@@ -74,7 +74,7 @@ Net netAround(const std::vector<LayerSpec>& layers, Shape in, bool deep, const s
   if (deep && !in.isImage()) spec.layers.push_back(layer("dense", {{"units", in.c}}, "before"));
   spec.layers.insert(spec.layers.end(), layers.begin(), layers.end());
   const auto last = static_cast<std::size_t>(numberAt(spec, {-1, 0, static_cast<int>(std::ssize(spec.layers)) - 1}));
-  if (analyse(spec).layers.at(last).out.isImage()) spec.layers.push_back(layer("flatten", Json::object(), "flatten"));
+  if (!analyse(spec).layers.at(last).out.isVector()) spec.layers.push_back(layer("flatten", Json::object(), "flatten"));
   spec.layers.push_back(layer("dense", {{"units", 7}}, "top"));
   net.request.maxBatch = kMaxBatch;
   net.request.seed = 5;
@@ -144,8 +144,8 @@ void putOnGrid(Net& net) {
 
 /// By how much what a device computes may differ from the reference, relative to the largest value. In float32 sums go
 /// in another order. Each rounding to bfloat16 is off by up to 2^-9 of the value; from the loss to a weight's gradient
-/// there are up to four, one behind the other.
-double toleranceOf(Precision precision) { return precision == Precision::Float32 ? 1e-5 : 4.0 / 512; }
+/// there are up to five, one behind the other.
+double toleranceOf(Precision precision) { return precision == Precision::Float32 ? 1e-5 : 5.0 / 512; }
 
 /// Largest difference over the largest size, or NaN.
 double relativeError(const std::vector<float>& got, const std::vector<float>& expected) {

@@ -154,7 +154,7 @@ void TestHostile::files_data() {
   add("IDX too long", idxFile(10, 28) + "x");
   add("IDX claims 2^96", idxHeader({0xffffffff, 0xffffffff, 0xffffffff}) + "1234");
   add("IDX wraps to 0", idxHeader({0x80000000, 0x80000000, 4}));
-  add("IDX of floats", std::string("\0\0\x0d\x01", 4) + bigEndian(1) + "1234");
+  add("IDX of an unknown type", std::string("\0\0\x07\x01", 4) + bigEndian(1) + "1234");
   add("IDX with 0 dimensions", std::string("\0\0\x08\0", 4));
   add("IDX.gz that is cut", packed(idxFile(100, 28)).substr(0, 200));
   add("IDX.gz damaged", flipped(packed(idxFile(100, 28)), 60));

@@ -203,11 +203,11 @@ class TestMainWindow : public WindowTest {
     QTRY_VERIFY_WITH_TIMEOUT(m_session->dataset() != nullptr, 60000);
     m_window->setMinimumSize(0, 0);
     m_window->resize(1016, 600);
-    for (int round = 0; round < 4; ++round) {  // a page may ask for more once it has been seen
-      if (round == 2) m_window->showError("The run broke off: a sentence that says where, and what can be done.");
+    for (int round = 0; round < 2; ++round) {  // a page may ask for more once it has been seen
       for (const PageDef& page : allPages()) {
         m_window->showPage(page.id);
-        QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
+        QTRY_VERIFY2_WITH_TIMEOUT(hiddenPart(*m_window) == QSize(0, 0),
+                                  qPrintable(QString("%1, round %2").arg(page.id).arg(round)), 2000);
         QCOMPARE(m_window->size(), QSize(1016, 600));
       }
     }

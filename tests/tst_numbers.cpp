@@ -21,6 +21,7 @@
 #include "gui/pages/data/data_page.h"
 #include "gui/pages/train/run_setup_panel.h"
 #include "gui/widgets/number_fields.h"
+#include "gui/widgets/segment.h"
 
 using namespace strata;
 using namespace strata::gui;
@@ -495,6 +496,7 @@ void TestNumbers::theDataPageHasEverySetting() {
       if (auto* box = qobject_cast<NumberBox*>(editor(field))) box->stepBy(1);
       else if (auto* tick = qobject_cast<QCheckBox*>(editor(field))) tick->click();
       else if (auto* choice = qobject_cast<QComboBox*>(editor(field))) choice->setCurrentIndex(1);
+      else if (auto* segment = qobject_cast<Segment*>(editor(field))) segment->setCurrent(1);
       const Fields after = group.get(document.project().data);
       for (const Field& each : group.fields()) QCOMPARE(after.at(each.id) == before.at(each.id), each.id != field.id);
     }

@@ -141,7 +141,7 @@ const std::vector<AugmentDef>& allAugmentations() {
            realField("rotate", "Rotate", 0, 0, 180, "Turns each training sample by up to so many degrees either way."),
            "°"),
        turn},
-      {realField("scale", "Scale", 0, 0, 1,
+      {realField("zoom", "Zoom", 0, 0, 1,
                  "Makes each training sample larger or smaller by up to this share: 0.2 is up to a fifth."),
        resize},
       {withUnit(realField("shear", "Shear", 0, 0, 60, "Slants each training sample by up to so many degrees."), "°"),

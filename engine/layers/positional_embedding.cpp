@@ -31,7 +31,7 @@ class PositionalEmbeddingOp : public BasicOp<Real> {
 LayerDef positionalEmbeddingLayer() {
   LayerDef def;
   def.type = "positional_embedding";
-  def.title = "Positional embedding";
+  def.title = "Positions";
   def.stem = "position";
   def.category = "seq";
   def.icon = "posemb";

@@ -50,7 +50,7 @@ NetworkSpec netAround(const LayerDef& def, const Example& example, bool inside) 
   tested["name"] = "tested";
   net.layers.push_back(networkFromJson({{"layers", Json::array({tested})}}, def.type).layers.front());
   const int last = numberAt(net, {-1, 0, int(net.layers.size()) - 1});
-  if (analyse(net).layers[std::size_t(last)].out.isImage())
+  if (!analyse(net).layers[std::size_t(last)].out.isVector())
     net.layers.push_back(layer("flatten", Json::object(), "flatten"));
   net.layers.push_back(layer("dense", {{"units", kClasses}}, "top"));
   return net;

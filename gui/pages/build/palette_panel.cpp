@@ -20,7 +20,7 @@ namespace strata::gui {
 namespace {
 
 constexpr int kRowHeight = 28;
-constexpr int kTemplatesShown = 7;  // the others by scrolling
+constexpr int kTemplatesShown = 6;  // the others by scrolling
 
 /// A category is a small bold line with a chevron; a layer its icon, its name and a grip.
 class PaletteDelegate : public QStyledItemDelegate {
