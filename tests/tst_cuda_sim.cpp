@@ -505,6 +505,11 @@ class TestCudaSim : public QObject {
     for (const ActivationDef& activation : allActivations())
       for (const bool behind : {false, true}) {
         if (!bends && (behind || activation.kind != Activation::Linear)) continue;
+        if (activation.kind == Activation::Linear && activation.choice.id != "linear") continue;  // a node of its own
+        // Of coarse numbers two answers may be alike, and which is the larger is then decided by a rounding.
+        const bool coarse = activation.kind == Activation::Elu || activation.kind == Activation::Selu ||
+                            activation.kind == Activation::HardSigmoid;
+        if (coarse && precision == Precision::Bfloat16) continue;
         // A batch of coarse numbers may have one of them as its mean: where it bends is then decided by a rounding.
         const bool bent = activation.kind == Activation::Relu || activation.kind == Activation::LeakyRelu;
         if (type == "batch_norm" && bent && precision == Precision::Bfloat16) continue;

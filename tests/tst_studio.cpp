@@ -11,6 +11,7 @@
 #include <QLineEdit>
 #include <QPainter>
 #include <QPushButton>
+#include <QScrollArea>
 #include <QScrollBar>
 #include <QSpinBox>
 #include <QTableView>
@@ -336,6 +337,11 @@ void TestStudio::pictures() {
         for (const auto& text : cutTexts(*m_window)) cut << QString("%1 %2: %3").arg(page).arg(size.width()).arg(text);
         QTRY_COMPARE_WITH_TIMEOUT(hiddenPart(*m_window), QSize(0, 0), 2000);
         QCOMPARE(find<QTableView>("runsTable")->horizontalScrollBar()->maximum(), 0);
+        for (const auto* area : find<TrainPage>("trainPage")->findChildren<QScrollArea*>())
+          if (page == "train" && area->widget() && area->horizontalScrollBarPolicy() == Qt::ScrollBarAlwaysOff)
+            QVERIFY2(
+                area->widget()->width() <= area->viewport()->width(),
+                qPrintable(QString("%1 px wide in %2").arg(area->widget()->width()).arg(area->viewport()->width())));
         if (page == "train" && size.width() == 1440)
           for (const auto& text : elidedTexts(*find<TrainPage>("trainPage"))) cut << "elided: " + text;
       }

@@ -22,6 +22,14 @@
 namespace strata::gui {
 namespace {
 
+/// Gives way in a narrow form; what does not fit is cut by the style, not by the form's edge.
+QComboBox* makeCombo() {
+  auto* combo = new QComboBox;
+  combo->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  combo->setMinimumContentsLength(4);
+  return combo;
+}
+
 constexpr int kLabelWidth = 92;
 
 QFormLayout* makeLayout(QWidget* parent) {
@@ -206,7 +214,7 @@ FieldForm::Row FieldForm::makeChoice(const Field& field) {
       segment->setCurrent(ids.indexOf(QString::fromStdString(std::get<std::string>(value))));
     };
   } else {
-    auto* combo = new QComboBox;
+    auto* combo = makeCombo();
     combo->addItems(titles);
     for (int i = 0; i < helps.size(); ++i) combo->setItemData(i, helps[i], Qt::ToolTipRole);
     connect(combo, &QComboBox::currentIndexChanged, this, tell);
@@ -225,7 +233,7 @@ FieldForm::Row FieldForm::makeInitializer(const Field& field) {
   auto* line = new QHBoxLayout(box);
   line->setContentsMargins(0, 0, 0, 0);
   line->setSpacing(6);
-  auto* type = new QComboBox;
+  auto* type = makeCombo();
   line->addWidget(type, 3);
   QList<NumberBox*> numbers;  // null where the choice takes none
   for (const InitializerDef& def : allInitializers()) {
