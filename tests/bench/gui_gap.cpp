@@ -101,6 +101,10 @@ Turn headless(const Project& project, const std::shared_ptr<const Dataset>& data
     wait(500);
     for (const auto& event : trainer.events().drain()) {
       if (const auto* progress = std::get_if<ProgressEvent>(&event)) last = progress->step;
+      if (const auto* failed = std::get_if<FailedEvent>(&event)) {
+        std::fprintf(stderr, "The run failed, so there is nothing to measure. %s\n", failed->message.c_str());
+        std::exit(1);
+      }
     }
     if (i == 2) {  // the first second warms up
       first = last;
@@ -120,6 +124,8 @@ Project nestedProject() {
   Project project = lessonProject();
   project.name = "Nested";
   project.data.source = kSyntheticSource;
+  project.training.optimizer.fields.set("learning_rate", 0.02);
+  project.training.epochs = 1000;
   NetworkSpec& net = project.network;
   net.layers.clear();
   const auto layer = [&](const char* type, const std::vector<std::pair<std::string, Value>>& values = {}) {
@@ -132,15 +138,16 @@ Project nestedProject() {
     return made;
   };
   const std::vector<std::pair<std::string, Value>> conv{{"filters", std::int64_t{4}}, {"padding", std::string("same")}};
+  const std::vector<std::pair<std::string, Value>> bend{{"activation", std::string("leaky_relu")}};  // none dies
   net.layers = {layer("conv2d", conv), layer("max_pool2d")};
   for (int outer = 1; outer <= 5; ++outer) {
-    LayerSpec block = named(layer("residual"), "res", outer);
+    LayerSpec block = named(layer("residual", bend), "res", outer);
     for (int inner = 1; inner <= 3; ++inner) {
-      LayerSpec small = named(layer("residual"), "inner", inner);
+      LayerSpec small = named(layer("residual", bend), "inner", inner);
       small.stacks[0] = {named(layer("conv2d", conv), "conv", 1), named(layer("batch_norm"), "bn", 1)};
       block.stacks[0].push_back(small);
     }
-    block.stacks[0].push_back(layer("dropout"));
+    block.stacks[0].push_back(layer("dropout", {{"rate", 0.1}}));
     net.layers.push_back(block);
   }
   net.layers.push_back(layer("global_avg_pool"));
