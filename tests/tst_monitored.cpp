@@ -5,16 +5,15 @@
 #include <QComboBox>
 #include <QLabel>
 #include <QTableView>
-#include <QTemporaryDir>
 #include <QTest>
 
-#include "gui/main_window.h"
 #include "gui/pages/runs/runs_page.h"
 #include "gui/pages/test/test_page.h"
 #include "gui/pages/train/train_page.h"
 #include "gui/words.h"
 #include "screenshots.h"
 #include "small_project.h"
+#include "window_test.h"
 
 using namespace strata;
 using namespace strata::gui;
@@ -37,20 +36,10 @@ Project autoencoder() {
 
 }  // namespace
 
-class TestMonitored : public QObject {
+class TestMonitored : public WindowTest {
   Q_OBJECT
 
  private:
-  QTemporaryDir m_home;
-  std::unique_ptr<Theme> m_theme;
-  std::unique_ptr<Document> m_document;
-  std::unique_ptr<TrainingSession> m_session;
-  std::unique_ptr<MainWindow> m_window;
-
-  template <class T>
-  T* find(const char* name) const {
-    return m_window->findChild<T*>(name);
-  }
   QString tileText(const char* name) const {
     QStringList texts;
     for (const auto* label : find<NumberTile>(name)->findChildren<QLabel*>()) texts << label->text();
@@ -73,9 +62,7 @@ class TestMonitored : public QObject {
 
  private slots:
   void initTestCase() {
-    for (const char* name : {"XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"})
-      qputenv(name, m_home.path().toUtf8());
-    m_theme = std::make_unique<Theme>(*qApp);
+    prepare();
     m_document = std::make_unique<Document>();
     m_document->reset(autoencoder(), {});
     m_session = std::make_unique<TrainingSession>(*m_document);
@@ -90,10 +77,7 @@ class TestMonitored : public QObject {
     QCOMPARE(m_session->run().epochs.size(), std::size_t(6));
   }
 
-  void cleanupTestCase() {
-    m_window.reset();
-    m_session.reset();
-  }
+  void cleanupTestCase() { closeWindow(); }
 
   void trainShowsTheLossAlone() {
     look("train");

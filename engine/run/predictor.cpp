@@ -40,8 +40,24 @@ void checkLabels(const Samples& samples, const std::vector<int>& indices, int cl
           "Use data of the net's classes");
 }
 
+struct ViewsDef {
+  Choice choice;
+  bool shifted = false, flipped = false;
+};
+const std::vector<ViewsDef>& allViews() {
+  static const std::vector<ViewsDef> views{
+      {{"none", "None", "Each sample once, as it is."}},
+      {{"shift", "Shifted", "Also moved by one pixel each way: five views."}, true},
+      {{"flip", "Mirrored", "Also mirrored: two views."}, false, true},
+      {{"shift_flip", "Both", "Moved and mirrored: ten views."}, true, true}};
+  return views;
+}
+
+/// All but the sample as it is.
 std::vector<PictureMoves> otherViews(const std::string& id) {
-  const bool shifted = id.starts_with("shift"), flipped = id.ends_with("flip");
+  bool shifted = false, flipped = false;
+  for (const ViewsDef& def : allViews())
+    if (def.choice.id == id) shifted = def.shifted, flipped = def.flipped;
   std::vector<PictureMoves> views;
   for (const bool mirrored : {false, true})
     for (const auto& [down, right] : {std::pair{0, 0}, {1, 0}, {-1, 0}, {0, 1}, {0, -1}}) {
@@ -56,11 +72,12 @@ std::vector<PictureMoves> otherViews(const std::string& id) {
 }  // namespace
 
 const std::vector<Choice>& testViews() {
-  static const std::vector<Choice> views{{"none", "None", "Each sample once, as it is."},
-                                         {"shift", "Shifted", "Also moved by one pixel each way: five views."},
-                                         {"flip", "Mirrored", "Also mirrored: two views."},
-                                         {"shift_flip", "Both", "Moved and mirrored: ten views."}};
-  return views;
+  static const std::vector<Choice> choices = [] {
+    std::vector<Choice> all;
+    for (const ViewsDef& def : allViews()) all.push_back(def.choice);
+    return all;
+  }();
+  return choices;
 }
 
 Predictor::Predictor(const NetworkSpec& network, const LossSpec& loss, const std::string& backend, int threads)

@@ -12,24 +12,35 @@ STRATA_INLINE void keepLarger(Vec v, std::int32_t place, Vec& best, IntVec& winn
   winner = wins ? all(place) : winner;
 }
 
+/// Where a window begins, and which of its taps [r0, r1) x [s0, s1) lie inside the image.
+struct TapsInside {
+  int top, left, r0, r1, s0, s1;
+};
+STRATA_INLINE TapsInside tapsInside(const PoolShape& g, int oy, int ox) {
+  const int top = oy * g.strideH - g.top, left = ox * g.strideW - g.left;
+  return {top,
+          left,
+          top < 0 ? -top : 0,
+          top + g.kernelH < g.inH ? g.kernelH : g.inH - top,
+          left < 0 ? -left : 0,
+          left + g.kernelW < g.inW ? g.kernelW : g.inW - left};
+}
+
 inline void maxPool(const PoolShape& g, Frame x, Frame y, std::uint8_t* codes) {
   const int codeStep = (g.c + kLanes - 1) / kLanes * kLanes;
   for (int oy = 0; oy < g.outH; ++oy)
     for (int ox = 0; ox < g.outW; ++ox, codes += codeStep) {
-      const int top = oy * g.strideH - g.top, left = ox * g.strideW - g.left;
-      const int r0 = top < 0 ? -top : 0, s0 = left < 0 ? -left : 0;
-      const int r1 = top + g.kernelH < g.inH ? g.kernelH : g.inH - top,
-                s1 = left + g.kernelW < g.inW ? g.kernelW : g.inW - left;
-      const float* window = x.data + std::int64_t{top} * x.rowStride + std::int64_t{left} * g.c;
+      const TapsInside t = tapsInside(g, oy, ox);
+      const float* window = x.data + std::int64_t{t.top} * x.rowStride + std::int64_t{t.left} * g.c;
       float* out = y.data + std::int64_t{oy} * y.rowStride + std::int64_t{ox} * g.c;
       for (int i = 0; i < g.c; i += kLanes) {
         const auto at = [&](int r, int s) STRATA_INLINED {
           return loadSome(window + std::int64_t{r} * x.rowStride + std::int64_t{s} * g.c + i, g.c - i);
         };
-        Vec best = at(r0, s0);
-        IntVec winner = all(r0 * g.kernelW + s0);
-        for (int r = r0; r < r1; ++r)
-          for (int s = s0; s < s1; ++s) keepLarger(at(r, s), r * g.kernelW + s, best, winner);
+        Vec best = at(t.r0, t.s0);
+        IntVec winner = all(t.r0 * g.kernelW + t.s0);
+        for (int r = t.r0; r < t.r1; ++r)
+          for (int s = t.s0; s < t.s1; ++s) keepLarger(at(r, s), r * g.kernelW + s, best, winner);
         storeSome(out + i, best, g.c - i);
         storeBytes(codes + i, winner);
       }
@@ -43,17 +54,14 @@ inline void maxPoolGradient(const PoolShape& g, Frame dy, const std::uint8_t* co
     std::memset(dx.data + std::int64_t{row} * dx.rowStride, 0, sizeof(float) * std::size_t(g.inW) * std::size_t(g.c));
   for (int oy = 0; oy < g.outH; ++oy)
     for (int ox = 0; ox < g.outW; ++ox, codes += codeStep) {
-      const int top = oy * g.strideH - g.top, left = ox * g.strideW - g.left;
-      const int r0 = top < 0 ? -top : 0, s0 = left < 0 ? -left : 0;
-      const int r1 = top + g.kernelH < g.inH ? g.kernelH : g.inH - top,
-                s1 = left + g.kernelW < g.inW ? g.kernelW : g.inW - left;
-      float* window = dx.data + std::int64_t{top} * dx.rowStride + std::int64_t{left} * g.c;
+      const TapsInside t = tapsInside(g, oy, ox);
+      float* window = dx.data + std::int64_t{t.top} * dx.rowStride + std::int64_t{t.left} * g.c;
       const float* from = dy.data + std::int64_t{oy} * dy.rowStride + std::int64_t{ox} * g.c;
       for (int i = 0; i < g.c; i += kLanes) {
         const Vec gradient = loadSome(from + i, g.c - i);
         const IntVec winner = loadBytes(codes + i);
-        for (int r = r0; r < r1; ++r)
-          for (int s = s0; s < s1; ++s) {
+        for (int r = t.r0; r < t.r1; ++r)
+          for (int s = t.s0; s < t.s1; ++s) {
             float* to = window + std::int64_t{r} * dx.rowStride + std::int64_t{s} * g.c + i;
             const Vec share = winner == all(r * g.kernelW + s) ? gradient : Vec{};
             storeSome(to, tiles ? share : loadSome(to, g.c - i) + share, g.c - i);
